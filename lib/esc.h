@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Makes text from guests and peers safe to print: control characters, bytes
+ * above 0x7e and the backslash become \xNN.
+ */
+#ifndef VNET_LIB_ESC_H
+#define VNET_LIB_ESC_H
+
+#include <stddef.h>
+
+/* Escape @len bytes into @out (always terminated; cut to fit). Returns @out. */
+char *esc(const void *p, size_t len, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The port drivers' constructors. Each driver is one file, port_<name>.c.
+ *
+ * All take over the descriptors they are given (also on failure) and put one port,
+ * or one port per peer, on the switch. Descriptors are made non-blocking here.
+ * The drivers read in batches (bounded frames and bytes per wake-up) and never
+ * block; what a peer does wrong closes or empties its own port only.
+ *
+ * Restart: the control process keeps a duplicate of every descriptor, so a worker
+ * that dies takes no NIC with it. Message sockets and TAPs need nothing else; a
+ * stream's half-read and half-written frames live in struct stream_mem, a memfd
+ * that outlives the worker too.
+ */
+#ifndef VNET_SWITCH_DRIVERS_H
+#define VNET_SWITCH_DRIVERS_H
+
+#include "lib/errtext.h"
+#include "switch/vswitch.h"
+
+struct event_base;
+
+/* What a driver tells its owner; every entry nullable. */
+struct driver_events {
+	void *arg;
+	/* The first peer connected / the last one went away. */
+	void (*peer)(void *arg, uint64_t nic_id, bool connected);
+	/* A stream or seqpacket listener accepted @fd (borrowed: dup it to keep
+	 * it): the owner hands it to control, which keeps it for a restart. */
+	void (*accepted)(void *arg, uint64_t nic_id, int fd);
+};
+
+/* What every driver is given. */
+struct driver_ctx {
+	struct event_base *base;
+	struct vswitch *sw;
+	const struct driver_events *ev; /* outlives the driver */
+};
+
+/* What the port is to be. */
+struct port_spec {
+	const char *name;
+	enum port_role role;
+	uint64_t nic_id;
+	uint32_t src_ip4;
+};
+
+/* Size of the memfd behind a stream port; see port_stream.c. */
+#define STREAM_MEM_SIZE (512 * 1024)
+
+/**
+ * struct driver - One NIC's attachment: a listener, a hub or a single port
+ *
+ * driver_free() closes everything the NIC has, ports included. The link state
+ * holds for ports that come later (next connection), too.
+ */
+struct driver;
+
+/**
+ * driver_stream() - QEMU's stream framing: u32 big-endian length, then the frame
+ * @listen_fd: listening SOCK_STREAM, or -1; a new connection replaces the old one
+ * @conn_fd: an established connection to go on with, or -1
+ * @mem_fd: memfd of STREAM_MEM_SIZE holding the connection's state, or -1 for
+ *	private memory; its content is checked, a fresh one is all zeroes
+ */
+int driver_stream(const struct driver_ctx *ctx, const struct port_spec *spec,
+		  int listen_fd, int conn_fd, int mem_fd, struct driver **out,
+		  struct errtext *why);
+
+/**
+ * driver_dgram() - A bound unix datagram socket; one frame per datagram
+ *
+ * Every sender address becomes a port of its own (at most 64, idle ones make
+ * room); senders without an address are counted and dropped. A first datagram
+ * `VFKT` (vfkit, libkrun) is swallowed. A peer that is gone (ECONNREFUSED,
+ * ENOENT on send) loses its port; the socket stays.
+ */
+int driver_dgram(const struct driver_ctx *ctx, const struct port_spec *spec,
+		 int fd, struct driver **out, struct errtext *why);
+
+/**
+ * driver_msg() - A message socket with one peer: SOCK_SEQPACKET or SOCK_DGRAM
+ * @listen_fd: listening SOCK_SEQPACKET, or -1
+ * @conn_fd: connected socket (a socketpair end, an accepted one), or -1
+ */
+int driver_msg(const struct driver_ctx *ctx, const struct port_spec *spec,
+	       int listen_fd, int conn_fd, struct driver **out,
+	       struct errtext *why);
+
+/**
+ * driver_tap() - A TAP held by us; the kernel's end lies in some namespace
+ * @fd: from /dev/net/tun with IFF_TAP|IFF_NO_PI|IFF_VNET_HDR (12-byte header is
+ *	set here, offloads are asked for and caps follow what was granted); a TAP
+ *	without vnet header works too
+ */
+int driver_tap(const struct driver_ctx *ctx, const struct port_spec *spec,
+	       int fd, struct driver **out, struct errtext *why);
+
+/**
+ * driver_packet() - A bound AF_PACKET socket (SOCK_RAW, PACKET_VNET_HDR on)
+ *
+ * For a TAP that a VMM opens by name, and for an uplink. Frames that this host
+ * itself sends on the interface are not seen (PACKET_IGNORE_OUTGOING for TAPs).
+ */
+int driver_packet(const struct driver_ctx *ctx, const struct port_spec *spec,
+		  int fd, struct driver **out, struct errtext *why);
+
+/**
+ * driver_fd() - A descriptor that a runner handed in; finds out what it is
+ *
+ * TAP, unix stream, unix datagram or seqpacket, packet socket; -EPROTOTYPE and a
+ * sentence for anything else. @mem_fd as in driver_stream() (used or closed).
+ */
+int driver_fd(const struct driver_ctx *ctx, const struct port_spec *spec,
+	      int fd, int mem_fd, struct driver **out, struct errtext *why);
+
+void driver_free(struct driver *d);
+
+/* Set the link of all its ports, present and future. */
+void driver_link(struct driver *d, bool up);
+
+/* Is a peer there? TAPs and packet sockets always have one. */
+bool driver_connected(const struct driver *d);
+
+/* Sum of its ports' counters, those of ports that are gone included. */
+void driver_stats(const struct driver *d, struct port_stats *out);
+
+const char *driver_name(const struct driver *d);
+
+#endif

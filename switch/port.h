@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A port: the attachment point of a switch. The switch knows ports only through
+ * this header; how a port moves its frames is its driver's matter.
+ *
+ * A driver embeds struct port in its own struct, fills in @ops and @caps, and is
+ * added with vswitch_port_add(). Frames that come in from outside go to
+ * vswitch_input(); frames that go out arrive at ops->tx.
+ */
+#ifndef VNET_SWITCH_PORT_H
+#define VNET_SWITCH_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/inet.h"
+#include "lib/list.h"
+#include "switch/frame.h"
+
+struct port;
+struct vswitch;
+
+#define PORT_NAME 48
+
+/* Offload needs that a port can take over from the switch; without them the
+ * switch does the work in software before tx. */
+enum port_caps {
+	PORT_CAP_CSUM = 1 << 0, /* frames with needs_csum */
+	PORT_CAP_TSO4 = 1 << 1,
+	PORT_CAP_TSO6 = 1 << 2,
+	PORT_CAP_USO = 1 << 3,
+};
+
+/* Why a frame was not delivered. */
+enum drop_reason {
+	DROP_SHORT,	/* no whole Ethernet header */
+	DROP_LONG,	/* longer than the MTU allows (and not a GSO frame) */
+	DROP_LINK,	/* the link of one of both ports is down */
+	DROP_BAD_SRC,	/* group or zero source address */
+	DROP_GUARD,	/* source pinning, isolation, rogue server */
+	DROP_RESERVED,	/* 01:80:c2:00:00:0X, not forwarded by a bridge (802.1Q 8.6.3) */
+	DROP_SAME_PORT, /* destination is on the port it came from */
+	DROP_OFFLOAD,	/* offload facts that contradict the frame */
+	DROP_FULL,	/* the receiver's queue is full */
+	DROP_ERROR,	/* the receiver's descriptor refused it */
+	DROP_NO_PEER,	/* nobody is connected to the port */
+	DROP_PROTO,	/* the gateway: not for us, or malformed above Ethernet */
+	DROP_POLICY,	/* the gateway: not allowed from here */
+	DROP_LIMIT,	/* the gateway: a quota or table is full */
+	DROP_REASONS
+};
+
+/* Short lower-case name for counters and CLI ("short", "no_peer"). */
+const char *drop_reason_name(enum drop_reason r);
+
+/* Written by the switch (rx side) and by the driver through port_drop(). From the
+ * port's owner's view: rx = frames that came in from the guest, tx = to it. */
+struct port_stats {
+	uint64_t rx_frames, rx_bytes;
+	uint64_t tx_frames, tx_bytes;
+	uint64_t drops[DROP_REASONS];
+};
+
+struct port_ops {
+	const char *driver; /* "stream", "dgram", "tap", … for show */
+
+	/**
+	 * tx() - Send a batch; all frames are delivered or dropped on return
+	 * @n: 1 … FRAME_BATCH
+	 *
+	 * Frames and bytes are borrowed until return. The driver counts what it
+	 * did through port_sent() and port_drop(). Must not call
+	 * vswitch_input(): a port that answers queues the answer and sends it
+	 * from its own event or flush callback.
+	 */
+	void (*tx)(struct port *p, const struct frame *const *batch,
+		   unsigned int n);
+
+	/**
+	 * flush() - A turn of input is over (nullable)
+	 *
+	 * Called once at the end of vswitch_input() for every port whose tx was
+	 * called in it, after all tx calls; the place where a port that answers
+	 * (gateway) sends its queued answers with vswitch_input(). Nested
+	 * rounds are bounded by the switch.
+	 */
+	void (*flush)(struct port *p);
+
+	/* The link was set up or down: pass it to the other end if the driver
+	 * can (carrier of a TAP); nullable. */
+	void (*link)(struct port *p, bool up);
+
+	/* Close descriptors and free the driver's struct (which contains @p).
+	 * Called by vswitch_port_del() last. */
+	void (*close)(struct port *p);
+};
+
+/* Who stands behind a port; decides isolation and guard. */
+enum port_role {
+	PORT_GUEST,   /* a VM's NIC */
+	PORT_GATEWAY, /* our own gateway and services */
+	PORT_HOST,    /* host-only: the host's adapter */
+	PORT_UPLINK,  /* leads outside */
+};
+
+/**
+ * struct port - Embedded first in a driver's struct
+ *
+ * Set by the driver before vswitch_port_add(): ops, caps, name, role, nic_id,
+ * src_ip4. Everything else belongs to the switch.
+ */
+struct port {
+	const struct port_ops *ops;
+	uint32_t caps; /* enum port_caps */
+	enum port_role role;
+	uint64_t nic_id; /* the NIC it serves; 0 = none */
+	char name[PORT_NAME];
+	/* Only frames from this IPv4 address may come in (ARP sender and IPv4
+	 * source; IPv6 only link-local); 0 = any. The host's adapter of a
+	 * host-only network has it, so that the host's routing cannot leak
+	 * somebody else's packets into the network. */
+	uint32_t src_ip4;
+
+	struct vswitch *sw;    /* NULL while not added */
+	struct list node;      /* on the switch's list of ports */
+	uint16_t id;	       /* index in the switch, for the FDB */
+	bool link_up;
+	uint32_t fdb_count;    /* learned entries that point here */
+	const struct frame *txq[FRAME_BATCH]; /* this round's frames */
+	uint16_t ntx;
+	bool touched;	       /* tx was called in this turn: flush is due */
+	struct port_stats stats;
+};
+
+static inline void port_sent(struct port *p, uint64_t frames, uint64_t bytes)
+{
+	p->stats.tx_frames += frames;
+	p->stats.tx_bytes += bytes;
+}
+
+static inline void port_drop(struct port *p, enum drop_reason r, uint64_t n)
+{
+	p->stats.drops[r] += n;
+}
+
+#endif

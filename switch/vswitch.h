@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The in-process L2 switch: takes batches of frames from ports, learns, decides,
+ * and hands each destination port its frames in one call. A core: no sockets, no
+ * clock, no libevent.
+ */
+#ifndef VNET_SWITCH_VSWITCH_H
+#define VNET_SWITCH_VSWITCH_H
+
+#include "switch/port.h"
+
+#define VSWITCH_PORTS_MAX 1024
+#define VSWITCH_MTU_MIN	  68	/* RFC 791 */
+#define VSWITCH_MTU_MAX	  65521 /* FRAME_MAX less Ethernet and one VLAN tag, even */
+
+struct vswitch_config {
+	uint16_t mtu;	    /* bytes behind the Ethernet header; default 1500 */
+	uint32_t fdb_max;   /* entries; 0 = 4096 */
+	uint32_t age_s;	    /* 0 = 300 (802.1Q-2018 8.8.3) */
+	uint64_t seed[2];   /* hash secret */
+};
+
+/* Where a MAC address's IPv4 address was seen (ARP sender, or DHCP-less static
+ * guests' IPv4 source); lets `vnet ip` show guests that have no lease. */
+typedef void (*vswitch_seen_fn)(void *arg, struct port *p,
+				const struct mac *mac, uint32_t ip4);
+
+/* NULL when out of memory. */
+struct vswitch *vswitch_new(const struct vswitch_config *cfg);
+
+/* Deletes (and so closes) the ports that are left. */
+void vswitch_free(struct vswitch *sw);
+
+/**
+ * vswitch_port_add() - Attach a port; its link is up afterwards
+ *
+ * Return: 0, -ENOSPC at VSWITCH_PORTS_MAX.
+ */
+int vswitch_port_add(struct vswitch *sw, struct port *p);
+
+/**
+ * vswitch_port_del() - Detach, forget its addresses, ops->close()
+ *
+ * Not from inside tx. From inside the driver's own event callback it must be the
+ * last statement.
+ */
+void vswitch_port_del(struct port *p);
+
+/* Plug or unplug the cable: while down, frames both ways are dropped, learned
+ * addresses are forgotten and ops->link tells the driver. */
+void vswitch_port_link(struct port *p, bool up);
+
+/* A static FDB entry: never aged nor moved (the gateway's MAC). -ENOSPC, -EEXIST. */
+int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
+		       struct port *p);
+
+/**
+ * vswitch_input() - Frames came in on @in
+ * @f: borrowed; up to FRAME_BATCH per call
+ * @now_ms: monotonic; must not go backwards
+ *
+ * Learns sources, forwards (known unicast to one port; unknown, broadcast and
+ * multicast to all eligible), does checksums and segmentation for ports that
+ * lack the caps, calls tx once per destination and batch (more often when
+ * segmentation fills batches), then flush. May be called from flush (the
+ * gateway's answers); such nested input is processed in the same turn.
+ */
+void vswitch_input(struct port *in, const struct frame *f, unsigned int n,
+		   int64_t now_ms);
+
+/* Forget aged entries; returns when to call again (monotonic ms). */
+int64_t vswitch_tick(struct vswitch *sw, int64_t now_ms);
+
+void vswitch_on_seen(struct vswitch *sw, vswitch_seen_fn fn, void *arg);
+
+uint16_t vswitch_mtu(const struct vswitch *sw);
+
+/* Walk ports in order of adding; NULL @after starts. */
+struct port *vswitch_port_next(struct vswitch *sw, struct port *after);
+
+/* Walk the FDB: fn gets each entry; age_s since last seen, -1 for static. */
+void vswitch_fdb_walk(struct vswitch *sw, int64_t now_ms,
+		      void (*fn)(void *arg, const struct mac *mac,
+				 struct port *p, int64_t age_s),
+		      void *arg);
+
+#endif
