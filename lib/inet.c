@@ -90,7 +90,7 @@ char *ip4_net_format(const struct ip4_net *net, char buf[IP4_TEXT + 3])
 	char ip[IP4_TEXT];
 
 	snprintf(buf, IP4_TEXT + 3, "%s/%u", ip4_format(net->addr, ip),
-		 net->plen);
+		 (unsigned int)(net->plen & 63));
 	return buf;
 }
 
