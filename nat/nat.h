@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The gateway port as one object: the pure gateway core (gateway.h) joined with the
+ * host's sockets. It answers ARP, echo and DNS inside the network and, when NAT is
+ * on, carries guests' ICMP, UDP and TCP over sockets of the process it runs in.
+ * It knows neither DHCP nor leases: whoever owns it registers UDP services and
+ * answers "which address has NIC 7 now?" through a callback.
+ *
+ * Everything runs on the owner's event loop; no call blocks. Addresses are host
+ * order uint32_t or struct ipaddr; this version carries IPv4 only.
+ */
+#ifndef VNET_NAT_NAT_H
+#define VNET_NAT_NAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/errtext.h"
+#include "lib/inet.h"
+
+struct event_base;
+struct vswitch;
+struct port;
+struct nat;
+
+#define NAT_DENY_MAX	 64
+#define NAT_UPSTREAM_MAX 8
+#define NAT_NAME_MAX	 255 /* characters of a domain name (RFC 1035 2.3.4) */
+#define NAT_SERVICE_MAX	 8
+#define NAT_FORWARD_MAX	 4096
+
+/* What the gateway's own address leads to for UDP and TCP (echo and DNS are always
+ * answered by the gateway itself). */
+enum nat_host_access {
+	NAT_HOST_ADDRESS, /* the host's services on host_ip (default) */
+	NAT_HOST_OFF,	  /* refused: RST, ICMP code 13 */
+	NAT_HOST_LOOPBACK /* the host's services on 127.0.0.1 */
+};
+
+/* Who may send to a guest's mapping from outside (RFC 4787 5). */
+enum nat_filter {
+	NAT_FILTER_EI,	    /* anybody (endpoint independent, REQ-8) */
+	NAT_FILTER_ADDR_PORT /* only endpoints the guest has sent to */
+};
+
+/* Most of each that one NIC may have; 0 = the default in parentheses. */
+struct nat_limits {
+	uint32_t udp;	/* mappings, each one host socket (512) */
+	uint32_t icmp;	/* echo mappings, each one host socket (64) */
+	uint32_t tcp;	/* connections (1024) */
+	uint32_t dns;	/* queries that wait for an upstream (64) */
+	uint32_t frags; /* datagrams in reassembly (16) */
+	uint32_t neigh; /* addresses learned by ARP (64) */
+};
+
+/**
+ * nat_resolve_fn - The address that NIC @nic_id has now
+ *
+ * Called when a forward's client connects. A current lease, else the address seen
+ * on the NIC's port; false when there is none or its link is down.
+ */
+typedef bool (*nat_resolve_fn)(void *arg, uint64_t nic_id, uint32_t *ip4);
+
+/** struct nat_config - What the gateway is; copied by nat_new(). */
+struct nat_config {
+	struct mac mac;	    /* of the gateway port; unicast */
+	uint32_t ip;	    /* the gateway's (or service) address, in net */
+	uint32_t dns_ip;    /* resolver's own address, in net; 0 = none */
+	struct ip4_net net; /* the network's subnet */
+	uint16_t mtu;	    /* as the switch's; 0 = 1500 */
+	/* false = services only (internal, host-only): ARP, echo to ourselves,
+	 * UDP services, DNS for names; all else is DROP_POLICY. */
+	bool nat;
+	enum nat_host_access host_access;
+	uint32_t host_ip; /* where NAT_HOST_ADDRESS leads; 0 = none for now */
+	const struct ip4_net *deny; /* destinations guests must not reach */
+	size_t ndeny;		    /* at most NAT_DENY_MAX */
+	const char *domain; /* of VM names, e.g. "lab.vnet"; NULL = "vnet" */
+	enum nat_filter udp_filter;
+	struct nat_limits limits;
+	/* Raw ICMP socket for echo where ping sockets are not allowed
+	 * (net.ipv4.ping_group_range); taken over, -1 = none. */
+	int icmp_raw_fd;
+	nat_resolve_fn resolve; /* NULL: forwards by NIC never resolve */
+	void *resolve_arg;
+};
+
+/**
+ * nat_new() - Make the gateway and put its port on @sw, with a static FDB entry
+ *
+ * @sw must outlive it. The icmp_raw_fd is taken over, on failure too.
+ *
+ * Return: 0; -EINVAL (config contradicts itself), -ENOSPC, -EEXIST (the MAC has a
+ * static entry already), -ENOMEM.
+ */
+int nat_new(struct event_base *base, struct vswitch *sw,
+	    const struct nat_config *cfg, struct nat **out,
+	    struct errtext *why);
+
+/* End all flows (without a word to the guests), close all sockets, take the port
+ * off the switch. Not from inside one of its callbacks. NULL is fine. */
+void nat_free(struct nat *nat);
+
+/* The gateway's port, for counters; valid until nat_free(). */
+struct port *nat_port(struct nat *nat);
+
+/* The host's own non-loopback address, now; 0 = none. Flows that exist stay. */
+void nat_set_host_ip(struct nat *nat, uint32_t host_ip);
+
+/* Replace the denied prefixes; flows into new ones end. -E2BIG. */
+int nat_set_deny(struct nat *nat, const struct ip4_net *deny, size_t n);
+
+/* ---- UDP services inside (DHCP) ------------------------------------------ */
+
+/* A datagram for a service: to the gateway, the resolver's address or broadcast. */
+struct nat_datagram {
+	const uint8_t *data; /* borrowed; UDP payload, reassembled, verified */
+	size_t len;
+	uint32_t src_ip; /* 0.0.0.0 for a client without an address */
+	uint16_t src_port;
+	uint32_t dst_ip;
+	struct mac src_mac; /* of the Ethernet header */
+	uint64_t nic_id;    /* NIC of the port it came in on; 0 = none */
+};
+
+typedef void (*nat_service_fn)(void *arg, const struct nat_datagram *d);
+
+/**
+ * nat_service() - Take UDP port @port inside the network
+ * @fn: called from within the switch's input; may call nat_udp_send();
+ *	NULL gives the port back
+ *
+ * Return: 0, -ENOSPC (NAT_SERVICE_MAX), -EEXIST.
+ */
+int nat_service(struct nat *nat, uint16_t port, nat_service_fn fn, void *arg);
+
+/* A datagram to a guest. */
+struct nat_udp_out {
+	uint32_t src_ip; /* 0 = the gateway's */
+	uint16_t src_port;
+	uint32_t dst_ip; /* may be 255.255.255.255 */
+	uint16_t dst_port;
+	/* Where it goes on the wire: a client that has no address yet is met by
+	 * its MAC (RFC 2131 4.1). Zero: by ARP; broadcast when dst_ip is. */
+	struct mac dst_mac;
+	const void *data;
+	size_t len;
+};
+
+/**
+ * nat_udp_send() - Send with full checksums, fragmented when longer than the MTU
+ *
+ * Allowed from a service function (goes out when the input turn ends) and from any
+ * other callback of the loop (goes out at once).
+ *
+ * Return: 0, -EMSGSIZE, -ENOBUFS (queue full, counted).
+ */
+int nat_udp_send(struct nat *nat, const struct nat_udp_out *out);
+
+/* ---- forwards ------------------------------------------------------------ */
+
+enum nat_proto { NAT_ICMP = 1, NAT_TCP = 6, NAT_UDP = 17 };
+
+/** struct nat_forward - One host port that leads to a guest. */
+struct nat_forward {
+	uint64_t id; /* the owner's; unique in this gateway */
+	enum nat_proto proto; /* NAT_TCP or NAT_UDP */
+	/* TCP: listening; UDP: bound. Taken over, on failure too. Made by the
+	 * owner, so that it survives this process. */
+	int fd;
+	uint64_t nic_id;      /* target NIC, resolved per connection; or 0 */
+	uint32_t target_ip;   /* fixed target when nic_id is 0 */
+	uint16_t target_port;
+};
+
+/**
+ * nat_forward_add() - A forward starts to work now
+ *
+ * The guest sees the client's own address, except when that is loopback, in the
+ * guest's subnet or the host's own: then the gateway's. While the target does not
+ * resolve, TCP clients are refused (reset), datagrams dropped; both counted.
+ *
+ * Return: 0, -EEXIST (@id), -EINVAL, -ENOSPC, -ENOMEM, or the descriptor's error.
+ */
+int nat_forward_add(struct nat *nat, const struct nat_forward *fwd,
+		    struct errtext *why);
+
+/* Stop it and end its flows; -ENOENT. */
+int nat_forward_del(struct nat *nat, uint64_t id);
+
+struct nat_forward_stats {
+	uint64_t accepted; /* connections, or new UDP clients */
+	uint64_t refused;  /* no target, link down, quota */
+	uint32_t active;   /* flows now */
+};
+
+/* -ENOENT. */
+int nat_forward_stats(struct nat *nat, uint64_t id,
+		      struct nat_forward_stats *out);
+
+/* ---- names --------------------------------------------------------------- */
+
+struct nat_upstream {
+	struct ipaddr ip;
+	uint16_t port; /* 0 = 53 */
+};
+
+/* The host's resolvers, best first; replaces the list. Queries under way go on.
+ * Entries of a family that is not carried yet are skipped. -E2BIG. */
+int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up,
+		      size_t n);
+
+/**
+ * nat_name_set() - Answer for `name` and `name.<domain>` with @ip4 (A and PTR)
+ *
+ * A name may have several addresses, an address several names (the first one is its
+ * PTR). Setting a pair again is harmless. Names are matched without case.
+ *
+ * Return: 0, -EINVAL (not a host name), -ENOSPC, -ENOMEM.
+ */
+int nat_name_set(struct nat *nat, const char *name, uint32_t ip4);
+
+/* Forget the pair; @ip4 0 = all addresses of the name. */
+void nat_name_del(struct nat *nat, const char *name, uint32_t ip4);
+
+/* ---- life of NICs, looking in -------------------------------------------- */
+
+/* The NIC was detached or moved: its flows, neighbours and fragments go. */
+void nat_nic_gone(struct nat *nat, uint64_t nic_id);
+
+struct nat_stats {
+	uint32_t udp_flows, icmp_flows, tcp_flows, dns_pending; /* now */
+	uint32_t frags, neigh, forwards, names;			/* now */
+	uint64_t udp_new, icmp_new, tcp_new;
+	uint64_t evicted;      /* mappings that made room (quota) */
+	uint64_t refused;      /* flows refused: quota or no descriptor */
+	uint64_t denied;       /* packets to deny[] or the closed host */
+	uint64_t filtered;     /* from outside, by udp_filter */
+	uint64_t reassembled, reasm_failed;
+	uint64_t dns_queries, dns_local, dns_failed;
+	uint64_t forward_refused;
+	uint64_t queue_full;   /* frames to guests lost for want of room */
+};
+
+void nat_stats(struct nat *nat, struct nat_stats *out);
+
+/** struct nat_flow - One flow as shown to people. */
+struct nat_flow {
+	enum nat_proto proto;
+	uint64_t nic_id;
+	struct ipaddr guest, outside; /* outside: last peer; zero = none yet */
+	uint16_t guest_port, outside_port; /* ICMP: identifier, 0 */
+	uint16_t host_port; /* the mapping's port on the host; 0 = unknown */
+	uint64_t forward_id; /* it came in through this forward; 0 = none */
+	const char *state; /* "established", "mapped", …; static text */
+	uint64_t bytes_out, bytes_in; /* payload, from the guest's view out */
+	uint32_t age_s, idle_s;
+};
+
+/* Visit all flows; @fn must not change the gateway. False stops. */
+void nat_flow_walk(struct nat *nat,
+		   bool (*fn)(void *arg, const struct nat_flow *f), void *arg);
+
+#endif
