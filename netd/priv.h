@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The few things that need privilege, behind one typed interface.
+ *
+ * As root, vnetd forks a helper before anything else, then gives its own
+ * capabilities up; every function here sends one fixed-size request to the helper
+ * and waits for the answer (milliseconds). The helper judges each request by its
+ * own rules (device names, path prefixes, ports) as if control were hostile, parses
+ * nothing from guests and exits on any protocol error. When control goes away it
+ * takes back what must not stay (bridged uplinks) and exits.
+ *
+ * Without root (@p from priv_none()) the same functions do what an ordinary user
+ * may do directly (start a worker, a TAP in a namespace of the user's own) and
+ * refuse the rest with -EPERM and a sentence.
+ */
+#ifndef VNET_NETD_PRIV_H
+#define VNET_NETD_PRIV_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/errtext.h"
+#include "lib/inet.h"
+
+struct priv;
+
+/**
+ * priv_start() - Fork the privileged helper; call as root, early
+ * @run_dir: absolute; where the uplink journal lives (survives our crash)
+ *
+ * Undoes at once what a crashed instance with the same @run_dir left on an uplink.
+ * Return: 0; negative errno with @why.
+ */
+int priv_start(const char *run_dir, struct priv **out, struct errtext *why);
+
+/* The rootless stand-in. NULL without memory. */
+struct priv *priv_none(void);
+
+/* Close the channel; the helper takes bridged uplinks back and exits; waits. */
+void priv_stop(struct priv *p);
+
+bool priv_is_root(const struct priv *p);
+
+/* Becomes readable when the helper died (-1 for priv_none). */
+int priv_fd(const struct priv *p);
+
+/**
+ * priv_worker() - Start a worker process (exec of our own binary)
+ * @isolated: no network namespace but an empty one of its own
+ * @pid_out, @pidfd_out: readable when it has ended
+ * @chan_out: our end of its channel; owned by the caller
+ *
+ * The worker builds its sandbox itself, first thing (netd/sandbox.h).
+ */
+int priv_worker(struct priv *p, const char *network, bool isolated,
+		pid_t *pid_out, int *pidfd_out, int *chan_out,
+		struct errtext *why);
+
+struct priv_tap {
+	char name[IFNAMSIZ];  /* as the device is to be called */
+	char netns[256];      /* path of a network namespace, or "" for ours.
+			       * /run/netns/…, /var/run/netns/… or /proc/N/ns/net */
+	struct mac mac;	      /* of the kernel's end; zero = kernel's choice */
+	uint16_t mtu;
+	uint32_t ip4;	      /* address for it, 0 = none */
+	uint8_t plen;
+	bool runner;	      /* a VMM opens the device by name: made persistent and
+			       * owned by @owner, and the descriptor returned is a
+			       * packet socket on it instead of the TAP itself */
+	uid_t owner;
+};
+
+/**
+ * priv_tap() - Make a TAP, up, IPv6 autoconfiguration off in our namespace
+ * @fd_out: TAP (IFF_VNET_HDR) or packet socket (PACKET_VNET_HDR); caller's
+ *
+ * Return: 0; -EEXIST when the name is taken; -EPERM; -ENOENT no such namespace.
+ * In our namespace only names that begin with "vn-" are accepted.
+ */
+int priv_tap(struct priv *p, const struct priv_tap *t, int *fd_out,
+	     struct errtext *why);
+
+/* Delete a persistent TAP of ours ("vn-…"). 0 also when it is not there. */
+int priv_tap_del(struct priv *p, const char *name, struct errtext *why);
+
+/**
+ * priv_uplink_in() - Take a host interface into a bridge of ours
+ * @bridge: name of the bridge to make ("vn-…")
+ * @uplink: the host's interface; refused if it is already a bridge's port
+ * @tap: name of the TAP made as our port of the bridge ("vn-…")
+ * @fd_out: that TAP; caller's
+ *
+ * Moves addresses (with lifetimes), routes and the MAC to the bridge; on any
+ * failure everything is put back. Undone by priv_uplink_out(), by priv_stop(), when
+ * control dies, and by priv_start() after a crash of everything.
+ */
+int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
+		   const char *tap, uint16_t mtu, int *fd_out,
+		   struct errtext *why);
+int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why);
+
+/**
+ * priv_bind() - A listening TCP or bound UDP socket, also below port 1024
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
+ *
+ * -EADDRINUSE, -EADDRNOTAVAIL, -EACCES (rootless and a privileged port).
+ */
+int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
+	      uint16_t port, int *fd_out, struct errtext *why);
+
+/* A raw ICMP socket that passes echo replies and errors only; -EPERM rootless. */
+int priv_raw_icmp(struct priv *p, int *fd_out, struct errtext *why);
+
+/**
+ * priv_port_owner() - Who holds a local port: "nginx (pid 812)"
+ *
+ * Rootless it can name only the user's own processes. Return: 0 with @out filled,
+ * -ENOENT when it cannot be told.
+ */
+int priv_port_owner(struct priv *p, int proto, const struct ipaddr *ip,
+		    uint16_t port, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What control and a worker say to each other over lib/chan. Bodies are JSON
+ * objects (the worker's are untrusted: a guest may have taken it over). Addresses
+ * are text. Requests carry an id != 0 and get W_OK or W_ERROR with the same id.
+ *
+ * Start: control sends W_NET, then W_LEASE and W_RESERVE for everything known, then
+ * W_START; the worker answers W_READY. NICs and forwards follow. After a crash the
+ * new worker gets the same again: it has nothing of its own to remember.
+ */
+#ifndef VNET_NETD_PROTO_H
+#define VNET_NETD_PROTO_H
+
+/* The worker's end of the channel: set up by whoever starts it. */
+#define WORKER_CHAN_FD 3
+
+enum wmsg {
+	/* ---- control to worker ---- */
+
+	/* {"name", "mode":"nat|bridged|hostonly|internal", "mtu":1500,
+	 *  "services":bool (there is a gateway port), "nat":bool,
+	 *  "subnet":"10.0.2.0/24", "mac": the gateway's, "gateway":"10.0.2.2",
+	 *  "dns":"10.0.2.3"|null, "domain":"lab.vnet",
+	 *  "host_access":"off|address|loopback", "host_ip":"192.0.2.1"|null,
+	 *  "deny":["192.168.56.0/24",…], "upstreams":["192.0.2.53",…],
+	 *  "dhcp": null | {"first","last","lease_s":86400,"router":ip|null,
+	 *           "dns":[ip,…],"domain":str|null,"server":ip},
+	 *  "log_level":"info"}
+	 * [fd 0: raw ICMP socket, if any]. Sent again when something of it changed:
+	 * host_ip, deny, upstreams, dhcp, log_level and domain are taken live. */
+	W_NET = 1,
+	/* One lease, as in W_LEASE_COMMIT. Only before W_START. */
+	W_LEASE,
+	/* {"mac","ip","name"}: fixed address and/or host name; live. */
+	W_RESERVE,
+	W_UNRESERVE, /* {"mac"} */
+	W_START,     /* {} */
+
+	/* {"nic":id, "vm":"MyVM", "index":0, "mac":"52:54:…",
+	 *  "type":"stream|dgram|seqpacket|tap|packet|fd",
+	 *  "role":"guest|host|uplink", "link":true, "src_ip4":ip|null,
+	 *  "fds":["listen","conn","mem"]}: descriptors in the order of "fds".
+	 *   stream: listen and/or conn, mem; dgram: conn = the bound socket;
+	 *   seqpacket: listen and/or conn; tap, packet, fd: conn. Request. */
+	W_NIC_ADD,
+	W_NIC_DEL,  /* {"nic"}; the answer says its descriptors are closed. Request. */
+	W_NIC_LINK, /* {"nic","up":bool}. Request. */
+
+	/* {"forward":id, "proto":"tcp|udp", "nic":id|null, "ip":ip|null,
+	 *  "port":22} + the listening or bound socket. Request. */
+	W_FORWARD_ADD,
+	W_FORWARD_DEL, /* {"forward"}. Request. */
+
+	W_LEASE_DONE,	 /* {"token":n, "ok":bool}: a commit is in the store, or not */
+	W_LEASE_RELEASE, /* {"ip"}: forget the lease. Request. */
+	W_STATUS,	 /* {}: the answer is a status, see below. Request. */
+	W_SHUTDOWN,	 /* {}: close everything and exit 0 */
+
+	/* ---- worker to control ---- */
+
+	W_READY = 100, /* {} */
+	W_OK,	       /* answer to a request; {} or its result */
+	W_ERROR,       /* {"message"} */
+	/* {"token":n, "ip","mac","client_id":hex,"hostname","nic":id,
+	 *  "expires":wall seconds,"state":"bound"}: the ACK waits for W_LEASE_DONE */
+	W_LEASE_COMMIT,
+	W_LEASE_EVENT, /* the same without token: released, expired, declined */
+	W_PEER,	       /* {"nic","connected":bool} */
+	W_ACCEPTED,    /* {"nic"} + the accepted connection, to be kept */
+	W_SEEN,	       /* {"nic","mac","ip"}: an address seen in ARP or IPv4 */
+	W_LOG,	       /* {"level","line"} */
+	W_EVENT,       /* {"event":"dhcp.pool_exhausted"|…, …}: for subscribers */
+};
+
+/*
+ * A status (answer to W_STATUS):
+ *  {"nics":[{"nic","connected","link","rx_frames","rx_bytes","tx_frames",
+ *            "tx_bytes","drops":{"full":3,…}}],
+ *   "fdb":[{"mac","nic","age_s"}], "flows":n, "leases":n,
+ *   "counters":{…}}
+ */
+
+#endif
