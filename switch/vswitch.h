@@ -68,6 +68,14 @@ int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
 void vswitch_input(struct port *in, const struct frame *f, unsigned int n,
 		   int64_t now_ms);
 
+/* For use inside ops->tx and ops->flush: the time given to the vswitch_input()
+ * under way (outside of one: to the last one), … */
+int64_t vswitch_now(const struct vswitch *sw);
+
+/* … and the port whose frames are being delivered, in ops->tx; NULL otherwise.
+ * Nested input (from flush) shows the nested call's port while it lasts. */
+struct port *vswitch_ingress(const struct vswitch *sw);
+
 /* Forget aged entries; returns when to call again (monotonic ms). */
 int64_t vswitch_tick(struct vswitch *sw, int64_t now_ms);
 
