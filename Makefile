@@ -97,7 +97,7 @@ endef
 $(foreach t,$(FUZZ),$(eval $(call fuzz_rule,$(t))))
 
 .PHONY: all unit fuzz-build help clean install check check-unit check-system \
-        check-fuzz fuzz lint demo cov bench deps docs
+        check-fuzz fuzz lint demo cov bench deps docs print-flags
 .SECONDARY:
 
 all: $(B)/vnetd $(B)/vnet
@@ -134,6 +134,9 @@ install: all
 
 clean:
 	rm -rf $(O)/release $(O)/san $(O)/cov $(O)/vnet $(O)/vnetd
+
+print-flags:
+	@echo $(BASE) $(PKG_CFLAGS)
 
 help:
 	@echo 'make            build $(O)/vnetd and $(O)/vnet'
