@@ -2,7 +2,7 @@
 /*
  * What control and a worker say to each other over lib/chan. Bodies are JSON
  * objects (the worker's are untrusted: a guest may have taken it over). Addresses
- * are text. Requests carry an id != 0 and get W_OK or W_ERROR with the same id.
+ * are text. Requests carry an id != 0 and get W_DONE or W_ERROR with the same id.
  *
  * Start: control sends W_NET, then W_LEASE and W_RESERVE for everything known, then
  * W_START; the worker answers W_READY. NICs and forwards follow. After a crash the
@@ -59,7 +59,7 @@ enum wmsg {
 	/* ---- worker to control ---- */
 
 	W_READY = 100, /* {} */
-	W_OK,	       /* answer to a request; {} or its result */
+	W_DONE,	       /* answer to a request; {} or its result */
 	W_ERROR,       /* {"message"} */
 	/* {"token":n, "ip","mac","client_id":hex,"hostname","nic":id,
 	 *  "expires":wall seconds,"state":"bound"}: the ACK waits for W_LEASE_DONE */

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The worker's loop: messages from control in, dispatch by type, answers out. What
+ * the messages do is in worker_net.c, worker_nic.c and worker_dhcp.c.
+ */
+#include "netd/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/fdutil.h"
+#include "lib/log.h"
+#include "netd/sandbox.h"
+#include "netd/worker_int.h"
+
+#define MSGS_PER_WAKEUP 64
+
+static void stop(struct worker *w, int status)
+{
+	w->stopping = true;
+	w->exit_status = status;
+	event_base_loopbreak(w->base);
+}
+
+void worker_tell(struct worker *w, enum wmsg type, uint32_t id, json_t *body,
+		 int fd)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	const char *s = text ? text : "{}";
+
+	if (!w->stopping && chan_send(w->chan, (uint16_t)type, id, s,
+				      strlen(s), &fd, fd >= 0 ? 1 : 0))
+		stop(w, EXIT_FAILURE);
+	if (chan_pending(w->chan))
+		event_add(w->chan_out, NULL);
+	free(text);
+	json_decref(body);
+}
+
+int64_t worker_now(struct worker *w)
+{
+	(void)w;
+	return clock_mono_ms();
+}
+
+/* ---- forwards: straight to the gateway ------------------------------------ */
+
+static int forward_add(struct worker *w, json_t *body, struct chan_msg *m,
+		       struct errtext *why)
+{
+	struct nat_forward f = {.fd = -1};
+	const char *proto = "";
+	int64_t id = 0, nic = 0, port = 0;
+	int r;
+
+	if ((r = jx_int(body, "forward", 1, INT64_MAX, &id, why)) ||
+	    (r = jx_int(body, "nic", 0, INT64_MAX, &nic, why)) ||
+	    (r = jx_int(body, "port", 1, 65535, &port, why)) ||
+	    (r = jx_need_str(body, "proto", &proto, why)) ||
+	    (r = jx_ip4(body, "ip", &f.target_ip, why)))
+		return r;
+	if (!w->nat || m->nfd != 1)
+		return errtext_set(why, -EINVAL, "no gateway or no socket");
+	f.id = (uint64_t)id;
+	f.nic_id = (uint64_t)nic;
+	f.target_port = (uint16_t)port;
+	f.proto = !strcmp(proto, "udp") ? NAT_UDP : NAT_TCP;
+	f.fd = m->fd[0];
+	m->fd[0] = -1;
+	return nat_forward_add(w->nat, &f, why);
+}
+
+static int forward_del(struct worker *w, json_t *body, struct errtext *why)
+{
+	int64_t id = 0;
+	int r = jx_int(body, "forward", 1, INT64_MAX, &id, why);
+
+	if (r)
+		return r;
+	return w->nat ? nat_forward_del(w->nat, (uint64_t)id) : -ENOENT;
+}
+
+/* ---- dispatch --------------------------------------------------------------- */
+
+static int start(struct worker *w)
+{
+	worker_dhcp_names(w);
+	worker_tell(w, W_READY, 0, NULL, -1);
+	return 0;
+}
+
+static int net(struct worker *w, json_t *body, struct chan_msg *m,
+	       struct errtext *why)
+{
+	int fd = m->nfd ? m->fd[0] : -1;
+
+	if (m->nfd)
+		m->fd[0] = -1;
+	return worker_net(w, body, fd, why);
+}
+
+/* Returns 0 or negative errno with @why; *@result may be set for W_DONE. */
+static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
+		    json_t **result, struct errtext *why)
+{
+	if (!w->sw && m->type != W_NET && m->type != W_SHUTDOWN)
+		return errtext_set(why, -EINVAL, "no network yet");
+	switch (m->type) {
+	case W_NET:
+		return net(w, body, m, why);
+	case W_LEASE:
+		return worker_dhcp_load(w, body, why);
+	case W_RESERVE:
+		return worker_dhcp_reserve(w, body, why);
+	case W_UNRESERVE:
+		return worker_dhcp_unreserve(w, body, why);
+	case W_START:
+		return start(w);
+	case W_NIC_ADD:
+		return worker_nic_add(w, body, m, why);
+	case W_NIC_DEL:
+		return worker_nic_del(w, body, why);
+	case W_NIC_LINK:
+		return worker_nic_link(w, body, why);
+	case W_FORWARD_ADD:
+		return forward_add(w, body, m, why);
+	case W_FORWARD_DEL:
+		return forward_del(w, body, why);
+	case W_LEASE_DONE:
+		return worker_dhcp_done(w, body, why);
+	case W_LEASE_RELEASE:
+		return worker_dhcp_release(w, body, why);
+	case W_STATUS:
+		*result = worker_status(w);
+		return 0;
+	case W_SHUTDOWN:
+		stop(w, EXIT_SUCCESS);
+		return 0;
+	default:
+		return errtext_set(why, -EINVAL, "unknown message %u", m->type);
+	}
+}
+
+static void handle(struct worker *w, struct chan_msg *m)
+{
+	json_t *body = json_loadb((const char *)m->body, m->len, 0, NULL);
+	json_t *result = NULL;
+	struct errtext why = {""};
+	int r = body ? dispatch(w, m, body, &result, &why) : -EINVAL;
+
+	if (r && !why.s[0])
+		errtext_set(&why, r, "%s", strerror(-r));
+	if (m->id && r)
+		worker_tell(w, W_ERROR, m->id,
+			    json_pack("{s:s}", "message", why.s), -1);
+	else if (m->id)
+		worker_tell(w, W_DONE, m->id, result, -1);
+	else if (r)
+		log_err("network %s: message %u refused: %s", w->name, m->type,
+			why.s);
+	/* Without its network a worker is useless: control starts another. */
+	if (r && m->type == W_NET && !w->sw)
+		stop(w, EXIT_FAILURE);
+	chan_msg_close(m);
+	json_decref(body);
+}
+
+static void chan_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct chan_msg m;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < MSGS_PER_WAKEUP && !w->stopping; i++) {
+		int r = chan_recv(w->chan, &m);
+
+		if (r == -EAGAIN)
+			break;
+		if (r <= 0) { /* control is gone: so are we */
+			stop(w, EXIT_SUCCESS);
+			break;
+		}
+		handle(w, &m);
+	}
+	worker_rearm(w);
+}
+
+static void chan_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (chan_flush(w->chan))
+		stop(w, EXIT_SUCCESS);
+	else if (chan_pending(w->chan))
+		event_add(w->chan_out, NULL);
+}
+
+/* ---- time ------------------------------------------------------------------- */
+
+void worker_rearm(struct worker *w)
+{
+	int64_t now = worker_now(w), at = now + 60000, due;
+	struct timeval tv;
+
+	if (!w->sw)
+		return;
+	due = vswitch_tick(w->sw, now);
+	if (due < at)
+		at = due;
+	if (w->dhcp) {
+		int64_t wall = clock_wall_s();
+
+		due = dhcp_server_deadline(w->dhcp);
+		if (due < wall + 60 && now + (due - wall) * 1000 < at)
+			at = now + (due - wall) * 1000;
+	}
+	if (at < now + 10)
+		at = now + 10;
+	tv.tv_sec = (at - now) / 1000;
+	tv.tv_usec = (at - now) % 1000 * 1000;
+	event_add(w->tick, &tv);
+}
+
+static void tick_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (w->dhcp)
+		dhcp_server_tick(w->dhcp, clock_wall_s());
+	worker_rearm(w);
+}
+
+/* ---- life ------------------------------------------------------------------- */
+
+static void log_to_control(enum log_level level, const char *line, void *arg)
+{
+	struct worker *w = arg;
+
+	worker_tell(w, W_LOG, 0,
+		    json_pack("{s:s,s:s}", "level", log_level_name(level),
+			      "line", line),
+		    -1);
+}
+
+static int init(struct worker *w, const char *network)
+{
+	struct event_config *cfg = event_config_new();
+
+	snprintf(w->name, sizeof(w->name), "%s", network);
+	list_init(&w->nics);
+	list_init(&w->resv);
+	w->base = cfg ? event_base_new_with_config(cfg) : NULL;
+	if (cfg)
+		event_config_free(cfg);
+	w->chan = chan_new(WORKER_CHAN_FD);
+	if (!w->base || !w->chan)
+		return -ENOMEM;
+	w->chan_in = event_new(w->base, WORKER_CHAN_FD, EV_READ | EV_PERSIST,
+			       chan_on_readable, w);
+	w->chan_out = event_new(w->base, WORKER_CHAN_FD, EV_WRITE,
+				chan_on_writable, w);
+	w->tick = evtimer_new(w->base, tick_on_timer, w);
+	if (!w->chan_in || !w->chan_out || !w->tick)
+		return -ENOMEM;
+	return event_add(w->chan_in, NULL) ? -ENOMEM : 0;
+}
+
+static void fini(struct worker *w)
+{
+	w->stopping = true;
+	log_set_sink(NULL, NULL);
+	worker_nic_free_all(w);
+	worker_net_fini(w);
+	if (w->chan_in)
+		event_free(w->chan_in);
+	if (w->chan_out)
+		event_free(w->chan_out);
+	if (w->tick)
+		event_free(w->tick);
+	chan_free(w->chan);
+	if (w->base)
+		event_base_free(w->base);
+}
+
+int worker_main(const char *network, bool isolated)
+{
+	struct worker w = {0};
+	struct errtext why = {""};
+	char who[WORKER_VM_TEXT + 8];
+
+	snprintf(who, sizeof(who), "vnetd[%s]", network);
+	log_setup(who, LOG_LVL_INFO);
+	signal(SIGPIPE, SIG_IGN);
+	if (sandbox_enter(isolated, &why) || init(&w, network)) {
+		log_err("network %s: worker cannot start: %s", network,
+			why.s[0] ? why.s : "out of memory");
+		fini(&w);
+		return EXIT_FAILURE;
+	}
+	log_set_sink(log_to_control, &w);
+	if (sandbox_seal(isolated, &why)) {
+		log_err("network %s: worker cannot be sealed: %s", network,
+			why.s);
+		fini(&w);
+		return EXIT_FAILURE;
+	}
+	event_base_dispatch(w.base);
+	(void)chan_flush(w.chan); /* last words */
+	fini(&w);
+	return w.exit_status;
+}

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Joins the DHCP server (dhcp/) with the gateway's UDP port 67 and with control's
+ * store: an ACK leaves when control says that the lease is kept.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "lib/clock.h"
+#include "lib/jx.h"
+#include "lib/log.h"
+#include "netd/worker_int.h"
+
+/* A reservation as control told it; names of NICs are merged in. */
+struct wresv {
+	struct list node; /* on worker.resv */
+	struct mac mac;
+	uint32_t ip;
+	char name[DHCP_HOSTNAME_MAX + 1];
+};
+
+/* ---- leases as JSON ------------------------------------------------------------ */
+
+static void hex(const uint8_t *p, size_t len, char *out)
+{
+	static const char digit[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		*out++ = digit[p[i] >> 4];
+		*out++ = digit[p[i] & 15];
+	}
+	*out = '\0';
+}
+
+static int unhex(const char *s, uint8_t *out, size_t cap, uint8_t *len)
+{
+	size_t n = strlen(s) / 2;
+
+	if (strlen(s) % 2 || n > cap ||
+	    strspn(s, "0123456789abcdefABCDEF") != strlen(s))
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		char pair[3] = {s[2 * i], s[2 * i + 1], '\0'};
+
+		out[i] = (uint8_t)strtoul(pair, NULL, 16);
+	}
+	*len = (uint8_t)n;
+	return 0;
+}
+
+static json_t *lease_json(const struct dhcp_lease *l, const char *state)
+{
+	char id[2 * DHCP_CLIENT_ID_MAX + 1];
+	json_t *o;
+
+	hex(l->client_id, l->client_id_len, id);
+	o = json_pack("{s:s,s:s,s:I,s:I,s:s}", "client_id", id, "hostname",
+		      l->hostname, "nic", (json_int_t)l->nic_id, "expires",
+		      (json_int_t)l->expiry_s, "state", state);
+	jx_set_ip4(o, "ip", l->ip);
+	jx_set_mac(o, "mac", &l->mac);
+	return o;
+}
+
+static int lease_read(json_t *o, struct dhcp_lease *l, struct errtext *why)
+{
+	const char *state = "bound", *id = "", *name = "";
+	int64_t nic = 0;
+	int r;
+
+	if ((r = jx_ip4(o, "ip", &l->ip, why)) ||
+	    (r = jx_mac(o, "mac", &l->mac, why)) ||
+	    (r = jx_int(o, "nic", 0, INT64_MAX, &nic, why)) ||
+	    (r = jx_int(o, "expires", 0, INT64_MAX, &l->expiry_s, why)) ||
+	    (r = jx_str(o, "state", &state, why)) ||
+	    (r = jx_str(o, "client_id", &id, why)) ||
+	    (r = jx_str(o, "hostname", &name, why)))
+		return r;
+	l->nic_id = (uint64_t)nic;
+	snprintf(l->hostname, sizeof(l->hostname), "%s", name);
+	r = dhcp_state_parse(state);
+	if (r < 0 || unhex(id, l->client_id, sizeof(l->client_id),
+			   &l->client_id_len))
+		return errtext_set(why, -EINVAL, "bad lease");
+	l->state = (enum dhcp_state)r;
+	return 0;
+}
+
+/* ---- events of the server ------------------------------------------------------ */
+
+static void pool_exhausted(struct worker *w, const struct dhcp_lease *l)
+{
+	char mac[MAC_TEXT];
+
+	mac_format(&l->mac, mac);
+	log_warn("network %s: no address left for %s: pool exhausted", w->name,
+		 mac);
+	worker_tell(w, W_EVENT, 0,
+		    json_pack("{s:s,s:s,s:I}", "event", "dhcp.pool_exhausted",
+			      "mac", mac, "nic", (json_int_t)l->nic_id),
+		    -1);
+}
+
+static void on_event(void *arg, enum dhcp_event_type type,
+		     const struct dhcp_lease *l)
+{
+	struct worker *w = arg;
+	const char *state = type == DHCP_EV_RELEASED	? "released"
+			    : type == DHCP_EV_EXPIRED	? "expired"
+			    : type == DHCP_EV_FORGOTTEN ? "forgotten"
+							: "declined";
+
+	if (type == DHCP_EV_EXHAUSTED) {
+		pool_exhausted(w, l);
+		return;
+	}
+	worker_nic_unleased(w, l->nic_id, l->ip);
+	worker_tell(w, W_LEASE_EVENT, 0, lease_json(l, state), -1);
+}
+
+/* A NIC without a lease that speaks from @ip has it by hand. */
+static bool in_use(void *arg, uint32_t ip, const struct mac *mac)
+{
+	struct worker *w = arg;
+
+	list_for_each(n, &w->nics, struct wnic, node)
+		if (!n->lease_ip && n->nseen && n->driver &&
+		    n->seen[n->nseen - 1].ip4 == ip &&
+		    !mac_eq(&n->seen[n->nseen - 1].mac, mac))
+			return true;
+	return false;
+}
+
+static const struct dhcp_ops ops = {.event = on_event, .in_use = in_use};
+
+/* ---- messages -------------------------------------------------------------------- */
+
+static void send_reply(struct worker *w, const struct dhcp_reply *r)
+{
+	struct nat_udp_out out = {
+		.src_ip = w->dhcp_cfg.server_ip,
+		.src_port = DHCP_SERVER_PORT,
+		.dst_ip = r->dst_ip,
+		.dst_port = r->dst_port,
+		.dst_mac = r->dst_mac,
+		.data = r->data,
+		.len = r->len,
+	};
+
+	(void)nat_udp_send(w->nat, &out); /* counted there */
+}
+
+static void on_datagram(void *arg, const struct nat_datagram *d)
+{
+	struct worker *w = arg;
+	struct dhcp_input in = {
+		.data = d->data,
+		.len = d->len,
+		.src_ip = d->src_ip,
+		.dst_ip = d->dst_ip,
+		.src_mac = d->src_mac,
+		.nic_id = d->nic_id,
+	};
+	struct dhcp_output out;
+	json_t *o;
+
+	switch (dhcp_server_input(w->dhcp, &in, clock_wall_s(), &out)) {
+	case DHCP_DROP:
+		break;
+	case DHCP_REPLY_NOW:
+		send_reply(w, &out.reply);
+		break;
+	case DHCP_REPLY_AFTER_COMMIT:
+		o = lease_json(&out.lease, "bound");
+		json_object_set_new(o, "token",
+				    json_integer((json_int_t)out.token));
+		worker_tell(w, W_LEASE_COMMIT, 0, o, -1);
+		break;
+	}
+}
+
+int worker_dhcp_done(struct worker *w, json_t *body, struct errtext *why)
+{
+	struct dhcp_reply reply;
+	int64_t token = 0;
+	bool ok = false;
+	int r;
+
+	if ((r = jx_int(body, "token", 1, INT64_MAX, &token, why)) ||
+	    (r = jx_bool(body, "ok", &ok, why)))
+		return r;
+	if (!w->dhcp)
+		return 0;
+	if (!ok) {
+		dhcp_server_failed(w->dhcp, (uint64_t)token, clock_wall_s());
+		return 0;
+	}
+	if (!dhcp_server_committed(w->dhcp, (uint64_t)token, clock_wall_s(),
+				   &reply))
+		send_reply(w, &reply);
+	worker_dhcp_names(w);
+	return 0;
+}
+
+/* ---- names ----------------------------------------------------------------------- */
+
+static bool name_lease(void *arg, const struct dhcp_lease *l)
+{
+	if (l->state == DHCP_BOUND && l->nic_id)
+		worker_nic_leased(arg, l->nic_id, l->ip);
+	return true;
+}
+
+void worker_dhcp_names(struct worker *w)
+{
+	if (w->dhcp)
+		dhcp_server_walk(w->dhcp, name_lease, w);
+}
+
+static struct wresv *resv_find(struct worker *w, const struct mac *mac)
+{
+	list_for_each(v, &w->resv, struct wresv, node)
+		if (mac_eq(&v->mac, mac))
+			return v;
+	return NULL;
+}
+
+static const char *vm_of(struct worker *w, const struct mac *mac)
+{
+	list_for_each(n, &w->nics, struct wnic, node)
+		if (n->vm[0] && mac_eq(&n->mac, mac))
+			return n->vm;
+	return NULL;
+}
+
+/* Tell the server what holds for @mac now: the reservation's address and name, the
+ * VM's name where the reservation has none (and it is a host name). */
+static int apply(struct worker *w, const struct mac *mac, struct errtext *why)
+{
+	const struct wresv *v = resv_find(w, mac);
+	const char *name = v && v->name[0] ? v->name : vm_of(w, mac);
+	int64_t now = clock_wall_s();
+	uint32_t ip = v ? v->ip : 0;
+	int r;
+
+	if (!w->dhcp)
+		return 0;
+	if (ip || name) {
+		r = dhcp_server_reserve(w->dhcp, mac, ip, name, now, why);
+		if (r != -EINVAL)
+			return r;
+		if (ip) /* the VM's name is no host name */
+			return dhcp_server_reserve(w->dhcp, mac, ip, NULL, now,
+						   why);
+	}
+	(void)dhcp_server_unreserve(w->dhcp, mac, now);
+	return 0;
+}
+
+void worker_dhcp_nic(struct worker *w, struct wnic *n)
+{
+	const struct dhcp_lease *l;
+
+	if (!w->dhcp)
+		return;
+	(void)apply(w, &n->mac, NULL);
+	l = dhcp_server_find_mac(w->dhcp, n->id, &n->mac);
+	if (l)
+		worker_nic_leased(w, n->id, l->ip);
+}
+
+void worker_dhcp_nic_gone(struct worker *w, const struct wnic *n)
+{
+	if (!w->dhcp)
+		return;
+	dhcp_server_nic_del(w->dhcp, n->id);
+	(void)apply(w, &n->mac, NULL);
+}
+
+/* ---- requests of control ----------------------------------------------------------- */
+
+int worker_dhcp_reserve(struct worker *w, json_t *body, struct errtext *why)
+{
+	const char *name = "";
+	struct wresv *v, new = {0};
+	int r;
+
+	if ((r = jx_mac(body, "mac", &new.mac, why)) ||
+	    (r = jx_ip4(body, "ip", &new.ip, why)) ||
+	    (r = jx_str(body, "name", &name, why)))
+		return r;
+	v = resv_find(w, &new.mac);
+	if (!v) {
+		v = calloc(1, sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		v->mac = new.mac;
+		list_add_tail(&w->resv, &v->node);
+	}
+	v->ip = new.ip;
+	snprintf(v->name, sizeof(v->name), "%s", name);
+	return apply(w, &v->mac, why);
+}
+
+int worker_dhcp_unreserve(struct worker *w, json_t *body, struct errtext *why)
+{
+	struct mac mac = {0};
+	struct wresv *v;
+	int r = jx_mac(body, "mac", &mac, why);
+
+	if (r)
+		return r;
+	v = resv_find(w, &mac);
+	if (v) {
+		list_del(&v->node);
+		free(v);
+	}
+	return apply(w, &mac, why);
+}
+
+int worker_dhcp_load(struct worker *w, json_t *body, struct errtext *why)
+{
+	struct dhcp_lease l = {0};
+	int r = lease_read(body, &l, why);
+
+	if (r)
+		return r;
+	return w->dhcp ? dhcp_server_load(w->dhcp, &l, clock_wall_s()) : 0;
+}
+
+int worker_dhcp_release(struct worker *w, json_t *body, struct errtext *why)
+{
+	uint32_t ip = 0;
+	int r = jx_ip4(body, "ip", &ip, why);
+
+	if (r)
+		return r;
+	return w->dhcp ? dhcp_server_forget(w->dhcp, ip, clock_wall_s())
+		       : -ENOENT;
+}
+
+/* ---- configuration ----------------------------------------------------------------- */
+
+static int read_dns(json_t *cfg, struct dhcp_config *c, struct errtext *why)
+{
+	json_t *v, *a = json_object_get(cfg, "dns");
+	size_t i;
+
+	json_array_foreach(a, i, v) {
+		const char *s = json_string_value(v);
+
+		if (c->ndns == DHCP_DNS_MAX)
+			break;
+		if (!s || ip4_parse(s, &c->dns[c->ndns]))
+			return errtext_set(why, -EINVAL, "bad DNS address");
+		c->ndns++;
+	}
+	return 0;
+}
+
+static int read_config(struct worker *w, json_t *cfg, struct dhcp_config *c,
+		       struct errtext *why)
+{
+	const char *domain = "";
+	int64_t lease_s = DHCP_LEASE_S;
+	int r;
+
+	c->net = w->net;
+	c->authoritative = true;
+	if (vswitch_mtu(w->sw) != 1500)
+		c->mtu = vswitch_mtu(w->sw);
+	if ((r = jx_ip4(cfg, "first", &c->first, why)) ||
+	    (r = jx_ip4(cfg, "last", &c->last, why)) ||
+	    (r = jx_ip4(cfg, "server", &c->server_ip, why)) ||
+	    (r = jx_ip4(cfg, "router", &c->router, why)) ||
+	    (r = jx_str(cfg, "domain", &domain, why)) ||
+	    (r = jx_int(cfg, "lease_s", 1, DHCP_LEASE_INFINITE, &lease_s,
+			why)) ||
+	    (r = read_dns(cfg, c, why)))
+		return r;
+	c->lease_s = (uint32_t)lease_s;
+	snprintf(c->domain, sizeof(c->domain), "%s", domain);
+	return 0;
+}
+
+int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why)
+{
+	struct dhcp_config c = {0};
+	uint64_t seed[2];
+	int r;
+
+	if (!cfg || json_is_null(cfg)) {
+		if (w->dhcp)
+			nat_service(w->nat, DHCP_SERVER_PORT, NULL, NULL);
+		dhcp_server_free(w->dhcp);
+		w->dhcp = NULL;
+		return 0;
+	}
+	r = read_config(w, cfg, &c, why);
+	if (r)
+		return r;
+	w->dhcp_cfg = c;
+	if (w->dhcp)
+		return dhcp_server_configure(w->dhcp, &c, clock_wall_s(), why);
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return -errno;
+	r = dhcp_server_new(&c, &ops, w, seed, &w->dhcp, why);
+	if (!r)
+		r = nat_service(w->nat, DHCP_SERVER_PORT, on_datagram, w);
+	return r;
+}
+
+void worker_dhcp_fini(struct worker *w)
+{
+	list_for_each_safe(v, &w->resv, struct wresv, node) {
+		list_del(&v->node);
+		free(v);
+	}
+	dhcp_server_free(w->dhcp);
+	w->dhcp = NULL;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Private to netd/worker*.c: one network's process.
+ *
+ *   worker.c         loop, channel, dispatch of messages, end
+ *   worker_net.c     W_NET: the switch, the gateway, what changes live
+ *   worker_nic.c     NICs: drivers on ports, addresses seen, names
+ *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67, leases
+ *   worker_status.c  W_STATUS
+ *
+ * One allocation per NIC and forward; frames never pass through this layer.
+ */
+#ifndef VNET_NETD_WORKER_INT_H
+#define VNET_NETD_WORKER_INT_H
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "dhcp/dhcp_server.h"
+#include "lib/chan.h"
+#include "lib/inet.h"
+#include "lib/list.h"
+#include "nat/nat.h"
+#include "netd/proto.h"
+#include "switch/drivers.h"
+#include "switch/vswitch.h"
+
+#define WORKER_SEEN_MAX 8 /* addresses remembered for one NIC */
+#define WORKER_VM_TEXT	64
+
+/* A NIC (or internal port) of this network. */
+struct wnic {
+	struct list node; /* on worker.nics */
+	uint64_t id;
+	char vm[WORKER_VM_TEXT]; /* "" for the host adapter and the uplink */
+	unsigned int index;
+	struct mac mac;
+	enum port_role role;
+	bool link;
+	struct driver *driver; /* owned */
+	uint32_t lease_ip;     /* current lease; 0 = none */
+	/* Addresses seen in ARP or IPv4 from this NIC, latest last. */
+	struct {
+		struct mac mac;
+		uint32_t ip4;
+	} seen[WORKER_SEEN_MAX];
+	unsigned int nseen;
+};
+
+struct worker {
+	struct event_base *base;
+	struct chan *chan; /* to control */
+	struct event *chan_in, *chan_out;
+	struct event *tick; /* switch and DHCP deadlines */
+	int exit_status;
+	bool stopping;
+
+	char name[WORKER_VM_TEXT];
+	struct ip4_net net;	    /* plen 0: the network has no subnet of ours */
+	struct vswitch *sw;	    /* NULL before W_NET */
+	struct nat *nat;	    /* NULL: no services on this network */
+	struct dhcp_server *dhcp;   /* NULL: no DHCP */
+	struct dhcp_config dhcp_cfg;
+	struct driver_events driver_ev;
+	struct list nics;
+	struct list resv; /* worker_dhcp.c's reservations */
+};
+
+/* worker.c */
+
+/* Send a message; @body is stolen, NULL = {}. Errors end the worker: without
+ * control there is nothing to do. @fd is borrowed, -1 = none. */
+void worker_tell(struct worker *w, enum wmsg type, uint32_t id, json_t *body,
+		 int fd);
+
+/* Milliseconds of the loop's current turn. */
+int64_t worker_now(struct worker *w);
+
+/* Arm the tick timer for the next deadline of switch and DHCP server. */
+void worker_rearm(struct worker *w);
+
+/* worker_net.c: W_NET. @fd raw ICMP or -1; taken. 0 or negative errno. */
+int worker_net(struct worker *w, json_t *body, int fd, struct errtext *why);
+void worker_net_fini(struct worker *w);
+
+/* worker_nic.c */
+int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
+		   struct errtext *why);
+int worker_nic_del(struct worker *w, json_t *body, struct errtext *why);
+int worker_nic_link(struct worker *w, json_t *body, struct errtext *why);
+void worker_nic_free_all(struct worker *w);
+struct wnic *worker_nic_find(struct worker *w, uint64_t id);
+
+/* The NIC has this lease now, or no longer: its name follows. */
+void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4);
+void worker_nic_unleased(struct worker *w, uint64_t id, uint32_t ip4);
+
+/* For the gateway: the address of a NIC now. */
+bool worker_nic_resolve(void *arg, uint64_t id, uint32_t *ip4);
+
+/* For the switch: an address was seen. */
+void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
+		     uint32_t ip4);
+
+/* worker_dhcp.c */
+int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why);
+int worker_dhcp_load(struct worker *w, json_t *body, struct errtext *why);
+int worker_dhcp_reserve(struct worker *w, json_t *body, struct errtext *why);
+int worker_dhcp_unreserve(struct worker *w, json_t *body,
+			  struct errtext *why);
+int worker_dhcp_done(struct worker *w, json_t *body, struct errtext *why);
+int worker_dhcp_release(struct worker *w, json_t *body, struct errtext *why);
+void worker_dhcp_names(struct worker *w); /* NICs get their leases' names */
+void worker_dhcp_fini(struct worker *w);
+
+/* A NIC came: its lease, if it has one, gets its name; its host name is told. */
+void worker_dhcp_nic(struct worker *w, struct wnic *n);
+/* A NIC went (it is off the list already). */
+void worker_dhcp_nic_gone(struct worker *w, const struct wnic *n);
+
+/* worker_status.c: the answer to W_STATUS; new reference. */
+json_t *worker_status(struct worker *w);
+
+#endif

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * W_NET: builds the network's switch and gateway the first time, takes over what
+ * may change live the next times.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "lib/fdutil.h"
+#include "lib/jx.h"
+#include "lib/log.h"
+#include "netd/worker_int.h"
+
+/* The gateway's part of W_NET. */
+struct gw_plan {
+	struct nat_config cfg;
+	struct ip4_net deny[NAT_DENY_MAX];
+	struct nat_upstream up[NAT_UPSTREAM_MAX];
+	size_t nup;
+};
+
+static int read_deny(json_t *body, struct gw_plan *g, struct errtext *why)
+{
+	json_t *v, *a = json_object_get(body, "deny");
+	size_t i;
+
+	json_array_foreach(a, i, v) {
+		const char *s = json_string_value(v);
+
+		if (g->cfg.ndeny == NAT_DENY_MAX)
+			return errtext_set(why, -E2BIG, "too many denied nets");
+		if (!s || ip4_net_parse(s, &g->deny[g->cfg.ndeny], NULL))
+			return errtext_set(why, -EINVAL, "bad denied net");
+		g->cfg.ndeny++;
+	}
+	g->cfg.deny = g->deny;
+	return 0;
+}
+
+static void read_upstreams(json_t *body, struct gw_plan *g)
+{
+	json_t *v, *a = json_object_get(body, "upstreams");
+	size_t i;
+
+	json_array_foreach(a, i, v) {
+		const char *s = json_string_value(v);
+
+		if (g->nup < NAT_UPSTREAM_MAX && s &&
+		    !ipaddr_parse(s, &g->up[g->nup].ip))
+			g->nup++;
+	}
+}
+
+static int read_access(json_t *body, enum nat_host_access *out,
+		       struct errtext *why)
+{
+	const char *s = "address";
+	int r = jx_str(body, "host_access", &s, why);
+
+	if (r)
+		return r;
+	if (!strcmp(s, "off"))
+		*out = NAT_HOST_OFF;
+	else if (!strcmp(s, "loopback"))
+		*out = NAT_HOST_LOOPBACK;
+	else
+		*out = NAT_HOST_ADDRESS;
+	return 0;
+}
+
+static int read_gateway(json_t *body, struct gw_plan *g, struct errtext *why)
+{
+	struct nat_config *c = &g->cfg;
+	int r;
+
+	if ((r = jx_mac(body, "mac", &c->mac, why)) ||
+	    (r = jx_ip4(body, "gateway", &c->ip, why)) ||
+	    (r = jx_ip4(body, "dns", &c->dns_ip, why)) ||
+	    (r = jx_net4(body, "subnet", &c->net, why)) ||
+	    (r = jx_bool(body, "nat", &c->nat, why)) ||
+	    (r = jx_ip4(body, "host_ip", &c->host_ip, why)) ||
+	    (r = jx_str(body, "domain", &c->domain, why)) ||
+	    (r = read_access(body, &c->host_access, why)))
+		return r;
+	read_upstreams(body, g);
+	return read_deny(body, g, why);
+}
+
+static int make_switch(struct worker *w, uint16_t mtu)
+{
+	struct vswitch_config cfg = {.mtu = mtu};
+
+	if (getrandom(cfg.seed, sizeof(cfg.seed), 0) != sizeof(cfg.seed))
+		return -errno;
+	w->sw = vswitch_new(&cfg);
+	if (!w->sw)
+		return -ENOMEM;
+	vswitch_on_seen(w->sw, worker_nic_seen, w);
+	return 0;
+}
+
+/* First W_NET: everything is made. */
+static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
+		 struct errtext *why)
+{
+	bool services = false;
+	int64_t mtu = 1500;
+	int r;
+
+	if ((r = jx_int(body, "mtu", VSWITCH_MTU_MIN, VSWITCH_MTU_MAX, &mtu,
+			why)) ||
+	    (r = jx_bool(body, "services", &services, why)) ||
+	    (r = make_switch(w, (uint16_t)mtu))) {
+		fd_close(&fd);
+		return r;
+	}
+	if (!services) {
+		fd_close(&fd);
+		return 0;
+	}
+	w->net = g->cfg.net;
+	g->cfg.mtu = (uint16_t)mtu;
+	g->cfg.icmp_raw_fd = fd;
+	g->cfg.resolve = worker_nic_resolve;
+	g->cfg.resolve_arg = w;
+	r = nat_new(w->base, w->sw, &g->cfg, &w->nat, why);
+	if (r) {
+		vswitch_free(w->sw);
+		w->sw = NULL;
+		return r;
+	}
+	nat_dns_upstreams(w->nat, g->up, g->nup);
+	return worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
+}
+
+/* Later W_NETs: what may change while frames flow. */
+static int change(struct worker *w, json_t *body, struct gw_plan *g, int fd,
+		  struct errtext *why)
+{
+	int r;
+
+	fd_close(&fd);
+	if (!w->nat)
+		return 0;
+	nat_set_host_ip(w->nat, g->cfg.host_ip);
+	nat_dns_upstreams(w->nat, g->up, g->nup);
+	r = nat_set_deny(w->nat, g->deny, g->cfg.ndeny);
+	if (r)
+		return r;
+	return worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
+}
+
+int worker_net(struct worker *w, json_t *body, int fd, struct errtext *why)
+{
+	struct gw_plan g = {.cfg.icmp_raw_fd = -1};
+	const char *level = "info";
+	int lvl, r;
+
+	if ((r = jx_str(body, "log_level", &level, why)) ||
+	    (r = read_gateway(body, &g, why))) {
+		fd_close(&fd);
+		return r;
+	}
+	lvl = log_level_parse(level);
+	if (lvl >= 0)
+		log_setup(w->name, (enum log_level)lvl);
+	return w->sw ? change(w, body, &g, fd, why)
+		     : build(w, body, &g, fd, why);
+}
+
+void worker_net_fini(struct worker *w)
+{
+	worker_dhcp_fini(w);
+	nat_free(w->nat);
+	w->nat = NULL;
+	vswitch_free(w->sw);
+	w->sw = NULL;
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * NICs of the worker's network: their drivers, the addresses they showed, and the
+ * names that the network's DNS answers for them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/jx.h"
+#include "lib/log.h"
+#include "netd/worker_int.h"
+
+struct wnic *worker_nic_find(struct worker *w, uint64_t id)
+{
+	list_for_each(n, &w->nics, struct wnic, node)
+		if (n->id == id)
+			return n;
+	return NULL;
+}
+
+/* ---- adding ------------------------------------------------------------------ */
+
+/* The descriptors of W_NIC_ADD by what they are; taken from the message. */
+struct nic_fds {
+	int listen, conn, mem;
+};
+
+static struct nic_fds take_fds(json_t *body, struct chan_msg *m)
+{
+	struct nic_fds f = {-1, -1, -1};
+	json_t *v, *names = json_object_get(body, "fds");
+	size_t i;
+
+	json_array_foreach(names, i, v) {
+		const char *s = json_string_value(v);
+		int *place;
+
+		if (i >= m->nfd || !s)
+			break;
+		place = !strcmp(s, "listen") ? &f.listen
+			: !strcmp(s, "mem")  ? &f.mem
+					     : &f.conn;
+		if (*place >= 0)
+			break;
+		*place = m->fd[i];
+		m->fd[i] = -1;
+	}
+	return f;
+}
+
+static int open_driver(struct worker *w, const char *type,
+		       const struct port_spec *spec, struct nic_fds f,
+		       struct driver **out, struct errtext *why)
+{
+	struct driver_ctx ctx = {w->base, w->sw, &w->driver_ev};
+
+	if (!strcmp(type, "stream"))
+		return driver_stream(&ctx, spec, f.listen, f.conn, f.mem, out,
+				     why);
+	if (!strcmp(type, "seqpacket"))
+		return driver_msg(&ctx, spec, f.listen, f.conn, out, why);
+	if (!strcmp(type, "dgram"))
+		return driver_dgram(&ctx, spec, f.conn, out, why);
+	if (!strcmp(type, "tap"))
+		return driver_tap(&ctx, spec, f.conn, out, why);
+	if (!strcmp(type, "packet"))
+		return driver_packet(&ctx, spec, f.conn, out, why);
+	return driver_fd(&ctx, spec, f.conn, f.mem, out, why);
+}
+
+static enum port_role read_role(json_t *body)
+{
+	const char *s = json_string_value(json_object_get(body, "role"));
+
+	if (s && !strcmp(s, "host"))
+		return PORT_HOST;
+	if (s && !strcmp(s, "uplink"))
+		return PORT_UPLINK;
+	return PORT_GUEST;
+}
+
+static void on_peer(void *arg, uint64_t nic_id, bool connected)
+{
+	struct worker *w = arg;
+
+	worker_tell(w, W_PEER, 0,
+		    json_pack("{s:I,s:b}", "nic", (json_int_t)nic_id,
+			      "connected", connected),
+		    -1);
+}
+
+static void on_accepted(void *arg, uint64_t nic_id, int fd)
+{
+	worker_tell(arg, W_ACCEPTED, 0,
+		    json_pack("{s:I}", "nic", (json_int_t)nic_id), fd);
+}
+
+static int read_nic(json_t *body, struct wnic *n, const char **type,
+		    uint32_t *src_ip4, struct errtext *why)
+{
+	const char *vm = "";
+	int64_t id = 0, index = 0;
+	int r;
+
+	if ((r = jx_int(body, "nic", 1, INT64_MAX, &id, why)) ||
+	    (r = jx_int(body, "index", 0, 255, &index, why)) ||
+	    (r = jx_str(body, "vm", &vm, why)) ||
+	    (r = jx_mac(body, "mac", &n->mac, why)) ||
+	    (r = jx_need_str(body, "type", type, why)) ||
+	    (r = jx_bool(body, "link", &n->link, why)) ||
+	    (r = jx_ip4(body, "src_ip4", src_ip4, why)))
+		return r;
+	n->id = (uint64_t)id;
+	n->index = (unsigned int)index;
+	n->role = read_role(body);
+	snprintf(n->vm, sizeof(n->vm), "%s", vm);
+	return 0;
+}
+
+int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
+		   struct errtext *why)
+{
+	struct wnic *n = calloc(1, sizeof(*n));
+	struct port_spec spec = {0};
+	const char *type = "";
+	char name[PORT_NAME];
+	int r;
+
+	if (!n)
+		return -ENOMEM;
+	list_init(&n->node);
+	n->link = true;
+	r = read_nic(body, n, &type, &spec.src_ip4, why);
+	if (!r && worker_nic_find(w, n->id))
+		r = errtext_set(why, -EEXIST, "NIC %llu is there already",
+				(unsigned long long)n->id);
+	if (r) {
+		free(n);
+		return r;
+	}
+	snprintf(name, sizeof(name), "%.40s-%u", n->vm[0] ? n->vm : "host",
+		 n->index & 255);
+	spec.name = name;
+	spec.role = n->role;
+	spec.nic_id = n->id;
+	w->driver_ev.arg = w;
+	w->driver_ev.peer = on_peer;
+	w->driver_ev.accepted = on_accepted;
+	/* On the list first: the driver may report its peer at once. */
+	list_add_tail(&w->nics, &n->node);
+	r = open_driver(w, type, &spec, take_fds(body, m), &n->driver, why);
+	if (r) {
+		list_del(&n->node);
+		free(n);
+		return r;
+	}
+	if (!n->link)
+		driver_link(n->driver, false);
+	worker_dhcp_nic(w, n);
+	return 0;
+}
+
+/* ---- names ------------------------------------------------------------------- */
+
+static void name_set(struct worker *w, struct wnic *n, uint32_t ip4)
+{
+	/* A VM whose name is no host name simply has no DNS name. */
+	if (w->nat && n->vm[0] && ip4)
+		(void)nat_name_set(w->nat, n->vm, ip4);
+}
+
+static void name_del(struct worker *w, struct wnic *n, uint32_t ip4)
+{
+	if (w->nat && n->vm[0] && ip4)
+		nat_name_del(w->nat, n->vm, ip4);
+}
+
+void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4)
+{
+	struct wnic *n = worker_nic_find(w, id);
+
+	if (!n || n->lease_ip == ip4)
+		return;
+	name_del(w, n, n->lease_ip);
+	n->lease_ip = ip4;
+	name_set(w, n, ip4);
+}
+
+void worker_nic_unleased(struct worker *w, uint64_t id, uint32_t ip4)
+{
+	struct wnic *n = worker_nic_find(w, id);
+
+	if (!n || n->lease_ip != ip4)
+		return;
+	name_del(w, n, ip4);
+	n->lease_ip = 0;
+}
+
+/* ---- addresses seen ---------------------------------------------------------- */
+
+/* A static guest's address counts as its name's only while there is no lease. */
+static void seen_add(struct worker *w, struct wnic *n, const struct mac *mac,
+		     uint32_t ip4)
+{
+	unsigned int i = 0;
+
+	while (i < n->nseen && n->seen[i].ip4 != ip4)
+		i++;
+	if (i == WORKER_SEEN_MAX)
+		i = 0;
+	if (i < n->nseen) { /* known or full: make it the latest */
+		if (n->seen[i].ip4 != ip4 && n->seen[i].ip4 != n->lease_ip)
+			name_del(w, n, n->seen[i].ip4);
+		memmove(&n->seen[i], &n->seen[i + 1],
+			(n->nseen - i - 1) * sizeof(n->seen[0]));
+		n->nseen--;
+	}
+	n->seen[n->nseen].mac = *mac;
+	n->seen[n->nseen++].ip4 = ip4;
+	if (!n->lease_ip)
+		name_set(w, n, ip4);
+}
+
+void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
+		     uint32_t ip4)
+{
+	struct worker *w = arg;
+	struct wnic *n = p->nic_id ? worker_nic_find(w, p->nic_id) : NULL;
+	json_t *o;
+
+	if (!n || n->role != PORT_GUEST || !ip4)
+		return;
+	/* A guest that was moved still speaks from its old address for a while. */
+	if (w->net.plen && !ip4_in_net(ip4, &w->net))
+		return;
+	seen_add(w, n, mac, ip4);
+	o = json_pack("{s:I}", "nic", (json_int_t)n->id);
+	jx_set_mac(o, "mac", mac);
+	jx_set_ip4(o, "ip", ip4);
+	worker_tell(w, W_SEEN, 0, o, -1);
+}
+
+bool worker_nic_resolve(void *arg, uint64_t id, uint32_t *ip4)
+{
+	struct wnic *n = worker_nic_find(arg, id);
+
+	if (!n || !n->link)
+		return false;
+	if (n->lease_ip)
+		*ip4 = n->lease_ip;
+	else if (n->nseen)
+		*ip4 = n->seen[n->nseen - 1].ip4;
+	else
+		return false;
+	return true;
+}
+
+/* ---- link and end ------------------------------------------------------------ */
+
+static int find(struct worker *w, json_t *body, struct wnic **out,
+		struct errtext *why)
+{
+	int64_t id = 0;
+	int r = jx_int(body, "nic", 1, INT64_MAX, &id, why);
+
+	if (r)
+		return r;
+	*out = worker_nic_find(w, (uint64_t)id);
+	return *out ? 0 : errtext_set(why, -ENOENT, "no such NIC");
+}
+
+int worker_nic_link(struct worker *w, json_t *body, struct errtext *why)
+{
+	struct wnic *n;
+	int r = find(w, body, &n, why);
+
+	if (!r)
+		r = jx_bool(body, "up", &n->link, why);
+	if (!r)
+		driver_link(n->driver, n->link);
+	return r;
+}
+
+static void nic_free(struct worker *w, struct wnic *n)
+{
+	name_del(w, n, n->lease_ip);
+	for (unsigned int i = 0; i < n->nseen; i++)
+		name_del(w, n, n->seen[i].ip4);
+	driver_free(n->driver);
+	if (w->nat)
+		nat_nic_gone(w->nat, n->id);
+	list_del(&n->node);
+	worker_dhcp_nic_gone(w, n);
+	free(n);
+}
+
+int worker_nic_del(struct worker *w, json_t *body, struct errtext *why)
+{
+	struct wnic *n;
+	int r = find(w, body, &n, why);
+
+	if (!r)
+		nic_free(w, n);
+	return r;
+}
+
+void worker_nic_free_all(struct worker *w)
+{
+	list_for_each_safe(n, &w->nics, struct wnic, node)
+		nic_free(w, n);
+}
