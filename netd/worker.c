@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
-#include "lib/fdutil.h"
+#include "lib/jx.h"
 #include "lib/log.h"
 #include "netd/sandbox.h"
 #include "netd/worker_int.h"
