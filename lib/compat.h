@@ -14,6 +14,18 @@
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
+/* Built with AddressSanitizer? Its runtime needs a little more of the system. */
+#if defined(__SANITIZE_ADDRESS__)
+#define COMPAT_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define COMPAT_SANITIZED 1
+#endif
+#endif
+#ifndef COMPAT_SANITIZED
+#define COMPAT_SANITIZED 0
+#endif
+
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
 static inline size_t min_sz(size_t a, size_t b)
