@@ -154,14 +154,18 @@ class Vnetd:
         self.assert_gone()
         return status
 
-    def assert_gone(self, timeout=3):
-        """No child process and no socket is left."""
-        eventually("children of vnetd end: %s" % [
-            "%d %s" % (p, command_line(p)) for p in self.survivors()],
-            lambda: not self.survivors(), timeout)
+    def assert_gone(self, timeout=3, sockets=True):
+        """No process seen below it and no socket is left; after a kill() sockets
+        may be."""
+        try:
+            eventually("gone", lambda: not self.survivors(), timeout)
+        except LabError:
+            raise LabError("children of vnetd run on: %s" % [
+                "%d %s" % (p, command_line(p))
+                for p in self.survivors()]) from None
         left = [p for p in glob.glob(self.runtime + "/**", recursive=True)
                 if _is_socket(p)]
-        if left:
+        if left and sockets:
             raise LabError("vnetd left sockets: %s" % left)
 
     def kill(self, sig=signal.SIGKILL):
@@ -182,6 +186,8 @@ class Vnetd:
             for pid in self.survivors():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(LabError):
+                eventually("killed", lambda: not self.survivors(), 3, 0.02)
             self._notify.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 

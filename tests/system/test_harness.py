@@ -3,8 +3,11 @@
 rely on in QEMU's netdevs. Nothing of vnet is used here."""
 
 import os
+import pwd
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 
 import pytest
@@ -298,6 +301,137 @@ def test_dhcp_client_asks_for_its_stored_lease(lab, kind):
         client.start()
         assert client.lease()["ip"] == first
         assert lab.lan.log().count("DHCPOFFER") == offers, "INIT-REBOOT"
+
+
+# ---- the handling of a daemon ------------------------------------------
+
+# Acts as vnetd as far as class Vnetd can tell: notifies, has a child, answers one
+# request at a time with the peer's uid and its descriptors sent back.
+FAKE = r"""#!%(python)s
+import array, json, os, signal, socket, struct, sys, time
+if os.path.basename(sys.argv[0]) == "vnet":
+    if "run" in sys.argv:
+        at = sys.argv.index("--")
+        os.execvp(sys.argv[at + 1], sys.argv[at + 1:])
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[sys.argv.index("--socket") + 1])
+    print(json.dumps(sys.argv[3:]))
+    sys.exit(1 if "refuse" in sys.argv else 0)
+arg = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+run = arg.get("--runtime-dir") or os.environ["XDG_RUNTIME_DIR"] + "/vnet"
+os.makedirs(run, exist_ok=True)
+path = run + "/vnetd.sock"
+parent = os.getpid()
+child = os.fork()
+if child == 0:
+    for _ in range(600):
+        if os.getppid() != parent and os.environ.get("FAKE") != "leak":
+            break
+        time.sleep(0.1)
+    os._exit(0)
+def bye(*_):
+    if os.environ.get("FAKE") != "leak":
+        os.kill(child, 9)
+        os.unlink(path)
+    os._exit(0)
+signal.signal(signal.SIGTERM, bye)
+if os.path.exists(path):
+    os.unlink(path)
+l = socket.socket(socket.AF_UNIX)
+l.bind(path)
+os.chmod(path, 0o666)
+l.listen(5)
+n = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+n.connect(os.environ["NOTIFY_SOCKET"])
+n.send(b"READY=1\nSTATUS=fake")
+while True:
+    c, _ = l.accept()
+    uid = struct.unpack("3i", c.getsockopt(socket.SOL_SOCKET, 17, 12))[1]
+    while True:
+        data, fds, _, _ = socket.recv_fds(c, 65536, 8)
+        if not data:
+            break
+        q = json.loads(data)
+        c.send(b'{"jsonrpc":"2.0","method":"event","params":{"type":"t","n":1}}\n')
+        a = {"jsonrpc": "2.0", "id": q["id"]}
+        if q["method"] == "echo":
+            a["result"] = dict(q["params"], uid=uid)
+        else:
+            a["error"] = {"code": -32601, "message": "no such method"}
+        socket.send_fds(c, [json.dumps(a).encode() + b"\n"], fds)
+        for fd in fds:
+            os.close(fd)
+    c.close()
+"""
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    for name in ("vnetd", "vnet"):
+        (tmp_path / name).write_text(FAKE % {"python": sys.executable})
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("VNET_BUILD", str(tmp_path))
+
+
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_daemon_is_started_asked_and_stopped(lab, fake, user):
+    with L.Vnetd(ns=lab.host, user=user) as d:
+        assert lab.host.pids().count(d.pid) == 1
+        assert os.stat("/proc/%d" % d.pid).st_uid == (
+            pwd.getpwnam(user).pw_uid if user else os.getuid())
+        assert d.children()
+        assert d.vnet("list", json=True).data == ["--json", "list"]
+        assert d.vnet("refuse", check=False).status == 1
+        with pytest.raises(L.LabError, match="refuse"):
+            d.vnet("refuse")
+        with d.no_fd_growth(), d.api() as api, tempfile.TemporaryFile() as f:
+            f.write(b"hello")
+            f.flush()
+            assert api.call("echo", a=1, fds=[f.fileno()]) == {
+                "a": 1, "uid": os.getuid()}
+            assert os.pread(api.fds[0], 5, 0) == b"hello"
+            assert api.event("t")["n"] == 1
+            with pytest.raises(L.ApiError, match="no such method"):
+                api.call("nothing")
+        with L.as_user("nobody") as account:
+            api = d.api()
+        assert api.call("echo")["uid"] == account.pw_uid
+        api.close()
+        assert os.geteuid() == 0
+        d.stop()
+        d.start()
+        assert d.kill() == -9
+        d.assert_gone(sockets=False)
+        d.start()
+
+
+def test_daemon_that_leaves_something_is_told(lab, fake):
+    d = L.Vnetd(ns=lab.host, env={"FAKE": "leak"}).start()
+    with pytest.raises(L.LabError, match="children of vnetd"):
+        d.stop()
+    d.close()
+    assert not d.survivors()
+
+
+def test_daemon_that_does_not_start_is_told(lab, tmp_path, monkeypatch):
+    (tmp_path / "vnetd").write_text("#!/bin/sh\necho bad day; exit 1\n")
+    (tmp_path / "vnetd").chmod(0o755)
+    monkeypatch.setenv("VNET_BUILD", str(tmp_path))
+    d = L.Vnetd(ns=lab.host)
+    with pytest.raises(L.LabError, match="ended with 1: bad day"):
+        d.start()
+    d.close()
+
+
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_guest_below_vnet_run_of_any_user(lab, fake, guests, user):
+    with L.Vnetd(ns=lab.host, user=user) as d:
+        g = Guest("W", wrapper=d.wrapper("lab", "W"), env=L.environment(d.env))
+        guests.append(g)
+        g.start().wait_ready()
+        assert g.pid in lab.host.pids()
+        assert g.check("hostname") == "W\n"
+        g.kill()
 
 
 # ---- the leak check ----------------------------------------------------
