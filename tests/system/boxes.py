@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Boxes: namespaces as guests. A NIC of type netns puts a TAP into each, so real
+programs (DHCP clients, iperf3, curl) run on vnet's networks at full speed."""
+
+import contextlib
+import hashlib
+import socket
+import threading
+
+import lab as lab_module
+
+
+class Box:
+    """One namespace with one NIC of `network`, configured by a real DHCP client."""
+
+    def __init__(self, lab, daemon, name, network, dhcp="udhcpc", address=None):
+        self.lab, self.d, self.name = lab, daemon, name
+        self.ns = lab_module.Netns(name)
+        self.client = None
+        self.ip = None
+        try:
+            daemon.vnet("attach", name, "--network", network, "--type", "netns",
+                        "--netns", self.ns.path, "--ifname", "eth0")
+            if address:
+                self.ns.ip("addr", "add", address, "dev", "eth0")
+                self.ip = address.split("/")[0]
+            elif dhcp:
+                self.client = lab_module.DhcpClient(dhcp, self.ns, "eth0",
+                                                    hostname=name).start()
+                self.lease = self.client.lease()
+                self.ip = self.lease["ip"]
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        if self.client:
+            self.client.close()
+        if self.d.proc and self.d.proc.poll() is None:
+            self.d.vnet("detach", self.name, check=False)
+        self.ns.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+BLOCK = bytes(range(256)) * 256
+
+
+def block(n):
+    """The n-th 64 KiB of a stream that repeats nowhere."""
+    return n.to_bytes(8, "big") + BLOCK[8:]
+
+
+class Transfer:
+    """`blocks` × 64 KiB through a TCP connection, both ends hashing. Send from the
+    client's side (up=True) or to it."""
+
+    def __init__(self, server_ns, client_ns, address, port, blocks, up,
+                 listen_port=None, listen_address=""):
+        self.blocks = blocks
+        self.listener = server_ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((listen_address, listen_port or port))
+        self.listener.listen(1)
+        self.client_ns, self.address, self.port, self.up = \
+            client_ns, address, port, up
+        self.sums = {}
+        self.errors = []
+
+    def _send(self, sock, who):
+        digest = hashlib.sha256()
+        for n in range(self.blocks):
+            data = block(n)
+            digest.update(data)
+            sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):
+            pass
+        self.sums[who] = digest.hexdigest()
+
+    def _receive(self, sock, who):
+        digest = hashlib.sha256()
+        total = 0
+        while True:
+            data = sock.recv(1 << 18)
+            if not data:
+                break
+            digest.update(data)
+            total += len(data)
+        self.sums[who] = digest.hexdigest()
+        if total != self.blocks * 65536:
+            self.errors.append("%s got %d bytes" % (who, total))
+
+    def _guarded(self, what, *args):
+        try:
+            what(*args)
+        except OSError as e:
+            self.errors.append("%s: %s" % (args[1], e))
+
+    def run(self, timeout=240):
+        """Both SHA-256 sums, which must be equal; AssertionError otherwise."""
+        client = self.client_ns.connect(self.address, self.port, 10)
+        with contextlib.closing(self.listener), contextlib.closing(client):
+            self.listener.settimeout(10)
+            server, self.peer = self.listener.accept()
+            with contextlib.closing(server):
+                for s in (client, server):
+                    s.settimeout(60)
+                jobs = [(self._send, client, "client"),
+                        (self._receive, server, "server")] if self.up else [
+                        (self._receive, client, "client"),
+                        (self._send, server, "server")]
+                threads = [threading.Thread(target=self._guarded, args=j)
+                           for j in jobs]
+                for t in threads:
+                    t.start()
+                for t in threads:
+                    t.join(timeout)
+        assert not self.errors, self.errors
+        assert self.sums["client"] == self.sums["server"]
+        return self.sums["client"]
