@@ -15,6 +15,7 @@ import pytest
 
 import guest
 import lab as lab_module
+from daemon import _is_socket as is_socket
 from boxes import Box, Transfer
 from lab import eventually
 
@@ -259,7 +260,7 @@ def test_garbage_on_every_socket(lab, d):
     with Box(lab, d, "box-a", "lab") as a:
         workers = d.workers()
         paths = [p for p in glob.glob(d.runtime + "/**", recursive=True)
-                 if lab_module._is_socket(p)]
+                 if is_socket(p)]
         assert len(paths) >= 4
         for path in paths:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM,
