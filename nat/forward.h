@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Forwards: host ports that lead to guests. For UDP the clients' flows live here,
+ * because their answers must leave through the forward's own socket; for TCP this
+ * only says where a connection goes and whom the guest sees.
+ *
+ * A UDP flow is one client endpoint of one forward. The guest sees the client itself,
+ * or the gateway where it could not answer it (policy_client()); then a port that is
+ * free towards that guest endpoint stands for the client.
+ */
+#ifndef VNET_NAT_FORWARD_H
+#define VNET_NAT_FORWARD_H
+
+#include "nat/udp.h"
+
+#define FORWARD_MAX	  4096
+#define FORWARD_RECHECK_MS 1000 /* how often a flow's target is looked up again */
+
+/* The address that a NIC has now; false when it has none or its link is down. */
+typedef bool (*forward_resolve_fn)(void *arg, uint64_t nic_id, uint32_t *ip4);
+
+struct forwards;
+
+struct forward {
+	struct hnode node;
+	struct list flows; /* UDP clients */
+	struct forwards *all;
+	uint64_t id;
+	uint8_t proto; /* IP4_TCP, IP4_UDP */
+	uint64_t nic_id; /* target, or 0: … */
+	uint32_t target_ip; /* … this one */
+	uint16_t target_port;
+	uint64_t accepted, refused;
+	uint32_t active; /* flows; TCP ones are counted by the gateway */
+	void *host;
+};
+
+struct forward_flow {
+	struct flow fl; /* first; FLOW_UDP */
+	struct hnode by_client, by_guest;
+	struct list on_forward;
+	struct forward *fwd;
+	struct endpoint client; /* real */
+	uint32_t local;		/* the host's address it came to; 0 = unknown */
+	struct endpoint seen;	/* what the guest sees */
+	struct endpoint guest;
+	int64_t checked_ms;
+};
+
+struct forward_host {
+	/* Answer a client through the forward's socket, from address @local. */
+	int (*send)(void *arg, struct forward *f, uint32_t local,
+		    const struct udp_send *s);
+	/* The forward is removed: close its descriptor. */
+	void (*close)(void *arg, struct forward *f);
+};
+
+struct forwards {
+	struct htab by_id, by_client, by_guest;
+	struct flow_tab *flows;
+	struct wheel *wheel;
+	struct ipout *out;
+	const struct policy *pol;
+	const struct arp *arp; /* whose NIC a fixed target is */
+	const struct forward_host *host;
+	void *host_arg;
+	forward_resolve_fn resolve; /* nullable */
+	void *resolve_arg;
+	uint64_t refused;
+};
+
+/* 0 or -ENOMEM; the pointers are set by the caller. */
+int forwards_init(struct forwards *t, const uint64_t seed[2]);
+void forwards_fini(struct forwards *t);
+
+/**
+ * forward_add() - Add a forward; the caller sets id, proto, target
+ * @f: heap object, taken over on success (freed by forward_del())
+ *
+ * Return: 0, -EEXIST, -ENOSPC.
+ */
+int forward_add(struct forwards *t, struct forward *f);
+
+/* End its flows, ops->close(), free. */
+void forward_del(struct forwards *t, struct forward *f);
+
+struct forward *forward_find(const struct forwards *t, uint64_t id);
+
+/**
+ * forward_target() - Where a new client of @f goes
+ *
+ * Counts accepted or refused. Return: false when the target has no address.
+ */
+bool forward_target(struct forwards *t, struct forward *f,
+		    struct endpoint *guest, uint64_t *nic_id);
+
+/* From the forward's UDP socket: a client's datagram. */
+void forward_udp_input(struct forwards *t, struct forward *f,
+		       const struct udp_recv *r, int64_t now_ms);
+
+/* An ICMP error about what we had sent to a client. */
+void forward_udp_error(struct forwards *t, struct forward *f,
+		       const struct host_err *e, int64_t now_ms);
+
+/**
+ * forward_udp_reply() - A guest's datagram, if it answers a forward's client
+ *
+ * Return: false when it does not belong to one.
+ */
+bool forward_udp_reply(struct forwards *t, const struct ip4_pkt *k,
+		       uint16_t sport, uint16_t dport,
+		       const struct iovec *payload, int n, int64_t now_ms);
+
+/* Visit all UDP flows; @fn must not change anything. */
+void forward_walk(struct forwards *t,
+		  bool (*fn)(void *arg, struct forward_flow *f), void *arg);
+
+#endif

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The gateway's way in: frame to packet to the part that knows it. See gateway.h;
+ * looking in (statistics, flow lists) is in gateway_show.c, TCP's surroundings in
+ * gateway_tcp.c.
+ */
+#include "nat/gateway.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "nat/iov.h"
+#include "switch/port.h"
+
+#define SCRATCH 65536
+
+/* Per NIC, where the configuration says 0. */
+static const struct nat_limits limits_default = {
+	.udp = 512, .icmp = 64, .tcp = 1024, .dns = 64, .frags = 16,
+	.neigh = 64,
+};
+
+static uint32_t or_default(uint32_t v, uint32_t d)
+{
+	return v ? v : d;
+}
+
+/* ---- life ------------------------------------------------------------------- */
+
+static int check_config(const struct nat_config *c, struct errtext *why)
+{
+	if (mac_is_group(&c->mac) || mac_is_zero(&c->mac))
+		return errtext_set(why, -EINVAL, "gateway MAC is not unicast");
+	if (!ip4_in_net(c->ip, &c->net) ||
+	    (c->dns_ip && !ip4_in_net(c->dns_ip, &c->net)))
+		return errtext_set(why, -EINVAL,
+				   "gateway address is outside the subnet");
+	if (c->ip == c->dns_ip)
+		return errtext_set(why, -EINVAL,
+				   "gateway and resolver share an address");
+	if (c->ndeny > NAT_DENY_MAX)
+		return errtext_set(why, -EINVAL, "too many denied prefixes");
+	if (c->mtu && c->mtu < (c->nat ? 576 : 68))
+		return errtext_set(why, -EINVAL, "MTU %u is too small for %s",
+				   c->mtu, c->nat ? "NAT (576)" : "IPv4 (68)");
+	return 0;
+}
+
+static void set_limits(struct gateway *g)
+{
+	const struct nat_limits *d = &limits_default;
+	struct nat_limits *l = &g->cfg.limits;
+
+	l->udp = or_default(l->udp, d->udp);
+	l->icmp = or_default(l->icmp, d->icmp);
+	l->tcp = or_default(l->tcp, d->tcp);
+	l->dns = or_default(l->dns, d->dns);
+	l->frags = or_default(l->frags, d->frags);
+	l->neigh = or_default(l->neigh, d->neigh);
+	g->flows.limit[FLOW_UDP] = l->udp;
+	g->flows.limit[FLOW_ICMP] = l->icmp;
+	g->flows.limit[FLOW_DNS] = l->dns;
+	g->flows.limit[FLOW_REASM] = l->frags;
+	g->flows.limit[FLOW_NEIGH] = l->neigh;
+}
+
+static void set_policy(struct gateway *g)
+{
+	const struct nat_config *c = &g->cfg;
+
+	g->pol = (struct policy){
+		.ip = c->ip, .dns_ip = c->dns_ip, .net = c->net,
+		.host_access = c->host_access, .host_ip = c->host_ip,
+		.ndeny = c->ndeny,
+	};
+	if (c->ndeny)
+		memcpy(g->pol.deny, c->deny, c->ndeny * sizeof(*c->deny));
+	g->cfg.deny = NULL;
+}
+
+/* What every part needs of the others. */
+static void join_parts(struct gateway *g)
+{
+	const struct gateway_env *e = &g->env;
+	const struct nat_config *c = &g->cfg;
+
+	g->arp.mac = g->ipout.mac = c->mac;
+	g->arp.ip = g->ipout.ip = c->ip;
+	g->arp.ip2 = c->dns_ip;
+	g->arp.net = c->net;
+	g->ipout.arp = &g->arp;
+	g->ipout.out = g->out;
+	g->ipout.flows = &g->flows;
+	g->ipout.mtu = c->mtu;
+	g->ipout.next_id = (uint16_t)e->seed[0];
+	g->udp.flows = g->icmp.flows = g->dns.flows = g->forwards.flows =
+		&g->flows;
+	g->udp.wheel = g->icmp.wheel = g->dns.wheel = g->forwards.wheel =
+		&g->wheel;
+	g->udp.out = g->icmp.out = g->dns.out = g->forwards.out = &g->ipout;
+	g->udp.pol = g->icmp.pol = g->dns.pol = g->forwards.pol = &g->pol;
+	g->udp.host = e->udp;
+	g->icmp.host = e->icmp;
+	g->dns.host = e->dns;
+	g->forwards.host = e->forward;
+	g->udp.host_arg = g->icmp.host_arg = g->dns.host_arg =
+		g->forwards.host_arg = e->host_arg;
+	g->udp.filter = c->udp_filter == NAT_FILTER_ADDR_PORT;
+	g->dns.forward = c->nat;
+	g->forwards.arp = &g->arp;
+	g->forwards.resolve = c->resolve;
+	g->forwards.resolve_arg = c->resolve_arg;
+}
+
+static int init_parts(struct gateway *g, struct errtext *why)
+{
+	const uint64_t *seed = g->env.seed;
+	const char *domain = g->cfg.domain ? g->cfg.domain : "vnet";
+	int err;
+
+	g->out = outq_new(g->env.send, g->env.send_arg);
+	g->scratch = malloc(SCRATCH);
+	if (!g->out || !g->scratch)
+		return -ENOMEM;
+	join_parts(g);
+	err = flow_tab_init(&g->flows, seed);
+	if (!err)
+		err = arp_init(&g->arp, seed, &g->flows, &g->wheel, g->out);
+	if (!err)
+		err = reasm_init(&g->reasm, seed, &g->flows, &g->wheel,
+				 &g->ipout);
+	if (!err)
+		err = udp_init(&g->udp, seed);
+	if (!err)
+		err = icmp_init(&g->icmp, seed);
+	if (!err)
+		err = forwards_init(&g->forwards, seed);
+	if (err)
+		return err;
+	set_limits(g);
+	err = dns_init(&g->dns, seed, domain);
+	if (err == -EINVAL)
+		errtext_set(why, err, "\"%s\" cannot be a domain", domain);
+	g->cfg.domain = NULL;
+	return err || !g->cfg.nat ? err : gateway_tcp_new(g);
+}
+
+int gateway_new(const struct nat_config *cfg, const struct gateway_env *env,
+		int64_t now_ms, struct gateway **out, struct errtext *why)
+{
+	struct gateway *g;
+	int err = check_config(cfg, why);
+
+	if (err)
+		return err;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return errtext_set(why, -ENOMEM, "out of memory");
+	g->env = *env;
+	g->cfg = *cfg;
+	if (!g->cfg.mtu)
+		g->cfg.mtu = 1500;
+	wheel_init(&g->wheel, now_ms);
+	set_policy(g);
+	err = init_parts(g, why);
+	if (err) {
+		gateway_free(g);
+		return err == -ENOMEM ? errtext_set(why, err, "out of memory")
+				      : err;
+	}
+	*out = g;
+	return 0;
+}
+
+void gateway_free(struct gateway *g)
+{
+	if (!g)
+		return;
+	tcp_free(g->tcp);
+	forwards_fini(&g->forwards);
+	dns_fini(&g->dns);
+	icmp_fini(&g->icmp);
+	udp_fini(&g->udp);
+	reasm_fini(&g->reasm);
+	arp_fini(&g->arp);
+	flow_tab_fini(&g->flows);
+	outq_free(g->out);
+	free(g->scratch);
+	free(g);
+}
+
+/* ---- turns ------------------------------------------------------------------ */
+
+void gateway_hold(struct gateway *g)
+{
+	outq_hold(g->out, true);
+}
+
+void gateway_flush(struct gateway *g, int64_t now_ms)
+{
+	outq_hold(g->out, false);
+	if (g->tcp_due) {
+		g->tcp_due = false;
+		tcp_flush(g->tcp, now_ms);
+	}
+	outq_flush(g->out);
+}
+
+void gateway_run(struct gateway *g, int64_t now_ms)
+{
+	wheel_run(&g->wheel, now_ms);
+}
+
+int64_t gateway_deadline(const struct gateway *g)
+{
+	return wheel_deadline(&g->wheel);
+}
+
+/* ---- UDP to ourselves -------------------------------------------------------- */
+
+static struct gateway_service *service_find(struct gateway *g, uint16_t port)
+{
+	for (int i = 0; i < NAT_SERVICE_MAX; i++)
+		if (g->service[i].port == port && port)
+			return &g->service[i];
+	return NULL;
+}
+
+int gateway_service_set(struct gateway *g, uint16_t port, nat_service_fn fn,
+			void *arg)
+{
+	struct gateway_service *s = service_find(g, port);
+
+	if (!port)
+		return -EINVAL;
+	if (!fn) {
+		if (s)
+			s->port = 0;
+		return 0;
+	}
+	if (s)
+		return -EEXIST;
+	for (int i = 0; i < NAT_SERVICE_MAX; i++)
+		if (!g->service[i].port) {
+			g->service[i] = (struct gateway_service){port, fn, arg};
+			return 0;
+		}
+	return -ENOSPC;
+}
+
+static void to_service(struct gateway *g, const struct gateway_service *s,
+		       const struct ip4_pkt *k, uint16_t sport,
+		       const struct iovec *payload, int n)
+{
+	struct nat_datagram d = {
+		.src_ip = k->ip.src, .src_port = sport, .dst_ip = k->ip.dst,
+		.src_mac = k->src_mac, .nic_id = k->nic_id,
+	};
+
+	if (n == 1) {
+		d.data = payload[0].iov_base;
+		d.len = payload[0].iov_len;
+	} else {
+		d.data = g->scratch;
+		d.len = iov_copy(payload, n, 0, g->scratch, SCRATCH);
+	}
+	s->fn(s->arg, &d);
+}
+
+int gateway_udp_send(struct gateway *g, const struct nat_udp_out *o,
+		     int64_t now_ms)
+{
+	struct iovec v = {(void *)o->data, o->len};
+	uint8_t hdr[UDP_HDR];
+	struct ipout_pkt p = {
+		.src = o->src_ip ? o->src_ip : g->cfg.ip, .dst = o->dst_ip,
+		.proto = IP4_UDP, .dst_mac = o->dst_mac, .hdr = hdr,
+		.hdr_len = UDP_HDR, .v = &v, .n = 1, .csum_at = 6,
+		.full = true,
+	};
+
+	if (o->len > 65535 - IP4_HDR - UDP_HDR)
+		return -EMSGSIZE;
+	if (o->dst_ip == ip4_net_broadcast(&g->cfg.net) &&
+	    mac_is_zero(&p.dst_mac))
+		p.dst_mac = mac_broadcast;
+	udp_header(hdr, o->src_port, o->dst_port, o->len);
+	return ipout_send(&g->ipout, &p, now_ms);
+}
+
+/* ---- packets ---------------------------------------------------------------- */
+
+static int udp_input(struct gateway *g, const struct ip4_pkt *k, bool src_ok,
+		     int64_t now_ms)
+{
+	uint16_t sport = get_be16(k->head), dport = get_be16(k->head + 2);
+	uint16_t len = get_be16(k->head + 4);
+	const struct gateway_service *s;
+	struct iovec v[FRAME_SEGS];
+	int n;
+
+	if (k->head_len < UDP_HDR || len < UDP_HDR || len > k->l4_len)
+		return DROP_PROTO;
+	if (k->off.gso_type == GSO_UDP_L4)
+		len = (uint16_t)k->l4_len;
+	if (get_be16(k->head + 6) && !ip4_l4_csum_ok(k, 6))
+		return DROP_PROTO;
+	n = iov_slice(k->l4, k->nl4, UDP_HDR, (size_t)len - UDP_HDR, v);
+	s = k->to_us || k->bcast ? service_find(g, dport) : NULL;
+	if (s) {
+		to_service(g, s, k, sport, v, n);
+		return -1;
+	}
+	if (!src_ok)
+		return DROP_PROTO;
+	if (k->bcast || !sport)
+		return DROP_POLICY;
+	if (forward_udp_reply(&g->forwards, k, sport, dport, v, n, now_ms))
+		return -1;
+	if (k->to_us && dport == DNS_PORT)
+		return dns_guest_input(&g->dns, k, sport, v, n, now_ms);
+	if (!g->cfg.nat)
+		return DROP_POLICY;
+	return udp_guest_input(&g->udp, k, sport, dport, v, n, now_ms);
+}
+
+static int other_input(struct gateway *g, const struct ip4_pkt *k,
+		       int64_t now_ms)
+{
+	uint32_t real;
+
+	if (g->cfg.nat && !k->bcast &&
+	    policy_dst(&g->pol, k->ip.dst, &real) != POLICY_SILENT)
+		ipout_reject(&g->ipout, k, ICMP_T_UNREACH,
+			     k->to_us ? ICMP_C_PROTO : ICMP_C_ADMIN, 0, now_ms);
+	return DROP_POLICY;
+}
+
+/* A whole packet. @src_ok: its source may be spoken to by more than services. */
+static int packet_input(struct gateway *g, const struct ip4_pkt *k, bool src_ok,
+			int64_t now_ms)
+{
+	uint32_t real;
+
+	if (k->ip.proto == IP4_UDP && (k->to_us || k->bcast))
+		return udp_input(g, k, src_ok, now_ms);
+	if (!src_ok)
+		return DROP_PROTO;
+	/* We are a router to the outside (RFC 1812 5.3.1). */
+	if (g->cfg.nat && !k->to_us && !k->bcast && k->ip.ttl <= 1) {
+		if (policy_dst(&g->pol, k->ip.dst, &real) == POLICY_OUT)
+			ipout_reject(&g->ipout, k, ICMP_T_TIME, 0, 0, now_ms);
+		return DROP_POLICY;
+	}
+	switch (k->ip.proto) {
+	case IP4_ICMP:
+		return icmp_guest_input(&g->icmp, k, g->cfg.nat, now_ms);
+	case IP4_UDP:
+		return udp_input(g, k, src_ok, now_ms);
+	case IP4_TCP:
+		return gateway_tcp_input(g, k, now_ms);
+	default:
+		return other_input(g, k, now_ms);
+	}
+}
+
+/* May @src be a guest's address? Others may only ask services by broadcast. */
+static bool src_is_guest(const struct gateway *g, uint32_t src)
+{
+	const struct ip4_net *n = &g->cfg.net;
+
+	if (!ip4_in_net(src, n))
+		return false;
+	return n->plen > 30 ||
+	       (src != n->addr && src != ip4_net_broadcast(n));
+}
+
+static int ip4_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
+		     int64_t now_ms)
+{
+	const uint8_t *p = frame_hdr(f);
+	struct ip4_pkt k = {.nic_id = nic_id, .off = f->off};
+	bool l2_group = p[0] & 1, src_ok;
+	int ret;
+
+	memcpy(k.src_mac.b, p + 6, 6);
+	if (ip4_decode(&k.ip, p + ETH_HDR_LEN, frame_hdr_len(f) - ETH_HDR_LEN,
+		       f->len - ETH_HDR_LEN))
+		return DROP_PROTO;
+	if (policy_is_us(&g->pol, k.ip.src))
+		return DROP_GUARD;
+	k.to_us = policy_is_us(&g->pol, k.ip.dst);
+	k.bcast = k.ip.dst == 0xffffffff ||
+		  (g->cfg.net.plen <= 30 &&
+		   k.ip.dst == ip4_net_broadcast(&g->cfg.net));
+	/* RFC 1122 3.3.6: unicast in a link-layer broadcast is dropped. */
+	if (l2_group && !k.bcast)
+		return DROP_PROTO;
+	src_ok = src_is_guest(g, k.ip.src);
+	if (src_ok)
+		arp_learn(&g->arp, k.ip.src, &k.src_mac, nic_id, now_ms);
+	else if (!k.bcast && k.ip.src)
+		return DROP_PROTO;
+	ip4_pkt_l4(&k, f, ETH_HDR_LEN);
+	if (k.ip.mf || k.ip.frag) {
+		if (k.off.needs_csum || k.off.gso_type)
+			return DROP_OFFLOAD;
+		ret = reasm_input(&g->reasm, &k, now_ms);
+		if (ret <= 0)
+			return !ret ? -1
+			       : ret == -EBADMSG ? DROP_PROTO : DROP_LIMIT;
+	}
+	return packet_input(g, &k, src_ok, now_ms);
+}
+
+int gateway_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
+		  int64_t now_ms)
+{
+	const uint8_t *p = frame_hdr(f);
+	struct mac dst;
+
+	g->now_ms = now_ms;
+	if (frame_hdr_len(f) < ETH_HDR_LEN || f->len < ETH_HDR_LEN)
+		return DROP_SHORT;
+	memcpy(dst.b, p, 6);
+	if (!mac_eq(&dst, &g->cfg.mac) && !mac_eq(&dst, &mac_broadcast))
+		return DROP_PROTO;
+	switch (get_be16(p + 12)) {
+	case ETHERTYPE_ARP4:
+		return arp_input(&g->arp, p + ETH_HDR_LEN,
+				 frame_hdr_len(f) - ETH_HDR_LEN, nic_id, now_ms)
+			       ? -1
+			       : DROP_PROTO;
+	case ETHERTYPE_IP4:
+		return ip4_input(g, f, nic_id, now_ms);
+	default:
+		return DROP_PROTO;
+	}
+}

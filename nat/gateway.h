@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The gateway as a pure core: frames from guests come in, frames to guests leave in
+ * batches, and everything that needs a socket is asked of struct gateway_env. nat.c
+ * joins it with the switch and the host's sockets; tests with fakes.
+ *
+ * It takes frames apart once and hands packets to the parts that know them:
+ * arp.h, icmp.h, udp.h, forward.h, dns.h, tcp.h. The parts' structs are open to
+ * the host side, which reports events to them directly.
+ *
+ * Turns: while the switch delivers to us the queue is held (gateway_hold()), then
+ * gateway_flush() sends. After any other event call gateway_flush() too.
+ */
+#ifndef VNET_NAT_GATEWAY_H
+#define VNET_NAT_GATEWAY_H
+
+#include "nat/arp.h"
+#include "nat/dns.h"
+#include "nat/forward.h"
+#include "nat/icmp.h"
+#include "nat/nat.h"
+#include "nat/policy.h"
+#include "nat/reasm.h"
+#include "nat/tcp.h"
+#include "nat/udp.h"
+
+/* The world around the core; copied, pointers borrowed. */
+struct gateway_env {
+	outq_send_fn send; /* frames to the switch */
+	void *send_arg;
+	const struct udp_host *udp;
+	const struct icmp_host *icmp;
+	const struct dns_host *dns;
+	const struct forward_host *forward;
+	void *host_arg; /* first argument of the four above */
+	const struct tcp_host_ops *tcp;
+	void *tcp_arg;
+	/* gateway_flush() is due soon (never called while held). */
+	void (*kick)(void *arg);
+	void *kick_arg;
+	uint64_t seed[2]; /* secret */
+};
+
+struct gateway_service {
+	uint16_t port; /* 0 = free */
+	nat_service_fn fn;
+	void *arg;
+};
+
+struct gateway {
+	struct gateway_env env;
+	struct nat_config cfg;
+	struct policy pol;
+	struct wheel wheel; /* of all parts; gateway_run(), gateway_deadline() */
+	struct flow_tab flows;
+	struct outq *out;
+	struct arp arp;
+	struct ipout ipout;
+	struct reasm reasm;
+	struct udp udp;
+	struct icmp icmp;
+	struct dns dns;
+	struct forwards forwards;
+	struct tcp *tcp; /* NULL without NAT */
+	struct gateway_service service[NAT_SERVICE_MAX];
+	uint8_t *scratch; /* a datagram in one piece */
+	uint64_t denied;  /* TCP */
+	bool tcp_due;
+	int64_t now_ms; /* of the last call that had one */
+};
+
+/**
+ * gateway_new() - Make a gateway
+ * @cfg: deny and domain are copied; icmp_raw_fd is the host side's matter
+ *
+ * Return: 0, -EINVAL, -ENOMEM.
+ */
+int gateway_new(const struct nat_config *cfg, const struct gateway_env *env,
+		int64_t now_ms, struct gateway **out, struct errtext *why);
+void gateway_free(struct gateway *g);
+
+/**
+ * gateway_input() - A frame from a guest
+ * @nic_id: of the port it came in on
+ *
+ * Frames with offload needs are taken as they are.
+ *
+ * Return: a drop_reason (switch/port.h), or -1 when it was taken.
+ */
+int gateway_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
+		  int64_t now_ms);
+
+/* Start of a turn in which nothing may be sent. */
+void gateway_hold(struct gateway *g);
+
+/* End of a turn: let go, do TCP's due work, send. */
+void gateway_flush(struct gateway *g, int64_t now_ms);
+
+/* Fire timers (then gateway_flush()); when to come back. */
+void gateway_run(struct gateway *g, int64_t now_ms);
+int64_t gateway_deadline(const struct gateway *g);
+
+/* As their namesakes in nat.h. */
+int gateway_service_set(struct gateway *g, uint16_t port, nat_service_fn fn,
+			void *arg);
+int gateway_udp_send(struct gateway *g, const struct nat_udp_out *o,
+		     int64_t now_ms);
+int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
+		     int64_t now_ms);
+void gateway_nic_gone(struct gateway *g, uint64_t nic_id);
+void gateway_stats(const struct gateway *g, struct nat_stats *s);
+void gateway_flow_walk(struct gateway *g,
+		       bool (*fn)(void *arg, const struct nat_flow *f),
+		       void *arg, int64_t now_ms);
+
+/* Remove a forward with all its flows. */
+void gateway_forward_del(struct gateway *g, struct forward *f, int64_t now_ms);
+
+/**
+ * gateway_tcp_accept() - A client came to a TCP forward
+ * @client: its address; @local: the host's address that it came to
+ * @sock: of host_tcp; taken over on success only
+ *
+ * Return: 0, -EHOSTUNREACH (no target), -ENOSPC, -ENOMEM. Counted.
+ */
+int gateway_tcp_accept(struct gateway *g, struct forward *f,
+		       const struct endpoint *client, uint32_t local,
+		       void *sock, int64_t now_ms);
+
+/* In gateway_tcp.c: what tcp.h wants from its surroundings. */
+int gateway_tcp_new(struct gateway *g);
+int gateway_tcp_input(struct gateway *g, const struct ip4_pkt *k,
+		      int64_t now_ms);
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Changing and looking into a gateway that runs. See gateway.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "nat/gateway.h"
+
+static bool match_denied(void *arg, const struct tcp_info *i)
+{
+	const struct gateway *g = arg;
+
+	return !i->forward_id && ipaddr_is4(&i->outside.ip) &&
+	       policy_denied(&g->pol, ipaddr_get4(&i->outside.ip));
+}
+
+int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
+		     int64_t now_ms)
+{
+	if (n > NAT_DENY_MAX)
+		return -E2BIG;
+	if (n)
+		memcpy(g->pol.deny, deny, n * sizeof(*deny));
+	g->pol.ndeny = n;
+	/* UDP and echo mappings have no fixed peer: their next packets are
+	 * judged by the new rules, both ways. */
+	if (g->tcp)
+		tcp_end_matching(g->tcp, match_denied, g, now_ms);
+	return 0;
+}
+
+void gateway_nic_gone(struct gateway *g, uint64_t nic_id)
+{
+	if (g->tcp)
+		tcp_nic_gone(g->tcp, nic_id);
+	flow_nic_end(&g->flows, nic_id);
+}
+
+void gateway_forward_del(struct gateway *g, struct forward *f, int64_t now_ms)
+{
+	if (g->tcp && f->proto == IP4_TCP)
+		tcp_forward_gone(g->tcp, f->id, now_ms);
+	forward_del(&g->forwards, f);
+}
+
+void gateway_stats(const struct gateway *g, struct nat_stats *s)
+{
+	const struct flow_tab *t = &g->flows;
+	struct tcp_stats tcp = {0};
+
+	if (g->tcp)
+		tcp_stats(g->tcp, &tcp);
+	*s = (struct nat_stats){
+		.udp_flows = t->total[FLOW_UDP],
+		.icmp_flows = t->total[FLOW_ICMP],
+		.tcp_flows = tcp.flows,
+		.dns_pending = t->total[FLOW_DNS],
+		.frags = t->total[FLOW_REASM],
+		.neigh = t->total[FLOW_NEIGH],
+		.forwards = g->forwards.by_id.count,
+		.names = g->dns.names.by_name.count,
+		.udp_new = g->udp.stats.created,
+		.icmp_new = g->icmp.stats.created,
+		.tcp_new = tcp.opened + tcp.accepted,
+		.evicted = t->evicted,
+		.refused = g->udp.stats.refused + g->icmp.stats.refused +
+			   tcp.limited + tcp.no_descriptor,
+		.denied = g->udp.stats.denied + g->icmp.stats.denied +
+			  g->denied,
+		.filtered = g->udp.stats.filtered + g->icmp.stats.filtered,
+		.reassembled = g->reasm.completed,
+		.reasm_failed = g->reasm.failed,
+		.dns_queries = g->dns.stats.queries,
+		.dns_local = g->dns.stats.local,
+		.dns_failed = g->dns.stats.failed,
+		.forward_refused = g->forwards.refused,
+		.queue_full = outq_dropped(g->out),
+	};
+}
+
+/* ---- the list of flows ------------------------------------------------------- */
+
+struct show {
+	bool (*fn)(void *arg, const struct nat_flow *f);
+	void *arg;
+	int64_t now_ms;
+	bool stopped;
+};
+
+static bool show(struct show *s, const struct nat_flow *f)
+{
+	s->stopped = !s->fn(s->arg, f);
+	return !s->stopped;
+}
+
+static uint32_t seconds(int64_t from_ms, int64_t now_ms)
+{
+	return now_ms > from_ms ? (uint32_t)((now_ms - from_ms) / 1000) : 0;
+}
+
+static struct nat_flow flow_base(const struct show *s, const struct flow *f,
+				 enum nat_proto proto)
+{
+	return (struct nat_flow){
+		.proto = proto,
+		.nic_id = f->nic ? f->nic->id : 0,
+		.bytes_out = f->bytes_out,
+		.bytes_in = f->bytes_in,
+		.age_s = seconds(f->born_ms, s->now_ms),
+		.idle_s = seconds(f->used_ms, s->now_ms),
+	};
+}
+
+static bool show_udp(void *arg, struct udp_map *m)
+{
+	struct nat_flow f = flow_base(arg, &m->fl, NAT_UDP);
+
+	f.guest = m->guest.ip;
+	f.guest_port = m->guest.port;
+	f.outside = m->peer.ip;
+	f.outside_port = m->peer.port;
+	f.host_port = m->host_port;
+	f.state = m->answered ? "mapped" : "unanswered";
+	return show(arg, &f);
+}
+
+static bool show_icmp(void *arg, struct icmp_map *m)
+{
+	struct nat_flow f = flow_base(arg, &m->fl, NAT_ICMP);
+
+	f.guest = m->guest.ip;
+	f.guest_port = m->guest.port;
+	f.outside = m->peer.ip;
+	f.host_port = m->host_id;
+	f.state = m->fl.bytes_in ? "mapped" : "unanswered";
+	return show(arg, &f);
+}
+
+static bool show_forward(void *arg, struct forward_flow *w)
+{
+	struct nat_flow f = flow_base(arg, &w->fl, NAT_UDP);
+
+	f.guest = w->guest.ip;
+	f.guest_port = w->guest.port;
+	f.outside = w->client.ip;
+	f.outside_port = w->client.port;
+	f.forward_id = w->fwd->id;
+	f.state = w->fl.bytes_out ? "forwarded" : "unanswered";
+	return show(arg, &f);
+}
+
+static bool show_tcp(void *arg, const struct tcp_info *i)
+{
+	struct show *s = arg;
+	struct nat_flow f = {
+		.proto = NAT_TCP, .nic_id = i->nic_id, .guest = i->guest.ip,
+		.guest_port = i->guest.port, .outside = i->outside.ip,
+		.outside_port = i->outside.port, .host_port = i->host_port,
+		.forward_id = i->forward_id, .state = i->state,
+		.bytes_out = i->bytes_out, .bytes_in = i->bytes_in,
+		.age_s = seconds(i->born_ms, s->now_ms),
+		.idle_s = seconds(i->used_ms, s->now_ms),
+	};
+
+	return show(s, &f);
+}
+
+void gateway_flow_walk(struct gateway *g,
+		       bool (*fn)(void *arg, const struct nat_flow *f),
+		       void *arg, int64_t now_ms)
+{
+	struct show s = {fn, arg, now_ms, false};
+
+	if (g->tcp)
+		tcp_walk(g->tcp, show_tcp, &s);
+	if (!s.stopped)
+		udp_walk(&g->udp, show_udp, &s);
+	if (!s.stopped)
+		forward_walk(&g->forwards, show_forward, &s);
+	if (!s.stopped)
+		icmp_walk(&g->icmp, show_icmp, &s);
+}

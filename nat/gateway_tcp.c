@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the TCP core needs of the gateway: routes, the way out, forwards. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "nat/gateway.h"
+#include "nat/iov.h"
+#include "switch/port.h"
+
+static enum tcp_verdict env_route(void *arg, const struct tcp_pkt *p,
+				  struct endpoint *to)
+{
+	struct gateway *g = arg;
+	uint32_t dst = ipaddr_get4(&p->dst), real = 0;
+
+	/* The resolver over TCP (RFC 7766) is the upstream itself. */
+	if (policy_is_us(&g->pol, dst) && to->port == DNS_PORT)
+		return dns_best_upstream(&g->dns, g->now_ms, to)
+			       ? TCP_CONNECT
+			       : TCP_RESET;
+	switch (policy_dst(&g->pol, dst, &real)) {
+	case POLICY_OUT:
+		to->ip = ipaddr_from4(real);
+		return TCP_CONNECT;
+	case POLICY_SILENT:
+		return TCP_DROP;
+	case POLICY_NOWHERE:
+		return TCP_RESET;
+	default:
+		g->denied++;
+		/* To ourselves a reset says it all. */
+		return policy_is_us(&g->pol, dst) ? TCP_RESET : TCP_PROHIBITED;
+	}
+}
+
+static int env_emit(void *arg, const struct tcp_out *o, int64_t now_ms)
+{
+	struct gateway *g = arg;
+	struct ipout_pkt p = {
+		.src = ipaddr_get4(&o->src), .dst = ipaddr_get4(&o->dst),
+		.proto = IP4_TCP, .df = true, .hdr = o->hdr,
+		.hdr_len = o->hdr_len, .v = o->v, .n = o->n,
+		.lent = o->len > 0, .csum_at = 16,
+		.gso_type = o->gso_size ? GSO_TCP4 : GSO_NONE,
+		.gso_size = o->gso_size,
+	};
+
+	return ipout_send(&g->ipout, &p, now_ms);
+}
+
+static void env_emit_flush(void *arg)
+{
+	struct gateway *g = arg;
+
+	outq_flush(g->out);
+}
+
+static void env_unreach(void *arg, const struct tcp_unreach *u, int64_t now_ms)
+{
+	static const uint8_t code[] = {
+		[TCP_UNREACH_NET] = ICMP_C_NET,
+		[TCP_UNREACH_HOST] = ICMP_C_HOST,
+		[TCP_UNREACH_ADMIN] = ICMP_C_ADMIN,
+	};
+	struct gateway *g = arg;
+	struct icmp_err e = {
+		.type = ICMP_T_UNREACH, .code = code[u->why],
+		.nic_id = u->nic_id, .l4 = u->l4, .l4_len = sizeof(u->l4),
+		.orig = {
+			.src = ipaddr_get4(&u->src),
+			.dst = ipaddr_get4(&u->dst),
+			.proto = IP4_TCP, .ttl = 1, .df = true,
+			.len = IP4_HDR + TCP_HDR,
+		},
+	};
+
+	ipout_icmp_err(&g->ipout, &e, now_ms);
+}
+
+static void env_kick(void *arg)
+{
+	struct gateway *g = arg;
+
+	g->tcp_due = true;
+	if (!outq_held(g->out))
+		g->env.kick(g->env.kick_arg);
+}
+
+static void env_forward_end(void *arg, uint64_t forward_id, bool answered)
+{
+	struct gateway *g = arg;
+	struct forward *f = forward_find(&g->forwards, forward_id);
+
+	if (!f)
+		return;
+	f->active--;
+	if (!answered)
+		f->refused++;
+}
+
+int gateway_tcp_new(struct gateway *g)
+{
+	struct tcp_env env = {
+		.arg = g, .wheel = &g->wheel, .host = g->env.tcp,
+		.host_arg = g->env.tcp_arg, .route = env_route,
+		.emit = env_emit, .emit_flush = env_emit_flush,
+		.unreach = env_unreach, .kick = env_kick,
+		.forward_end = env_forward_end,
+	};
+	struct tcp_config cfg = {
+		.mtu = g->cfg.mtu, .nic_flows_max = g->cfg.limits.tcp,
+		.seed = {g->env.seed[0], g->env.seed[1]},
+	};
+
+	g->tcp = tcp_new(&env, &cfg);
+	return g->tcp ? 0 : -ENOMEM;
+}
+
+int gateway_tcp_input(struct gateway *g, const struct ip4_pkt *k,
+		      int64_t now_ms)
+{
+	struct tcp_pkt p = {
+		.src = ipaddr_from4(k->ip.src), .dst = ipaddr_from4(k->ip.dst),
+		.nic_id = k->nic_id, .head = k->head, .head_len = k->head_len,
+		.l4 = k->l4, .nl4 = k->nl4, .l4_len = k->l4_len,
+	};
+
+	if (!g->tcp || k->bcast)
+		return DROP_POLICY;
+	if (!ip4_l4_csum_ok(k, 16))
+		return DROP_PROTO;
+	tcp_input(g->tcp, &p, now_ms);
+	return -1;
+}
+
+int gateway_tcp_accept(struct gateway *g, struct forward *f,
+		       const struct endpoint *client, uint32_t local,
+		       void *sock, int64_t now_ms)
+{
+	uint32_t real = ipaddr_get4(&client->ip), shown;
+	struct tcp_accept a = {.sock = sock, .forward_id = f->id};
+	int err;
+
+	if (!g->tcp || !forward_target(&g->forwards, f, &a.guest, &a.nic_id))
+		return -EHOSTUNREACH;
+	shown = policy_client(&g->pol, real, local);
+	a.shown = endpoint4(shown, client->port);
+	a.any_port = shown != real;
+	f->active++;
+	err = tcp_accept(g->tcp, &a, now_ms);
+	if (err) {
+		f->active--;
+		f->refused++;
+		g->forwards.refused++;
+	}
+	return err;
+}

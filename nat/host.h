@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the host side of the gateway shares: receiving datagrams in batches with what
+ * the kernel tells beside them, sending with TTL, TOS and source address, and
+ * reading the error queue. Each kind of socket is a file of its own: host_udp.c,
+ * host_icmp.c, host_dns.c, host_forward.c (and host_tcp.c, on its own feet).
+ */
+#ifndef VNET_NAT_HOST_H
+#define VNET_NAT_HOST_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "nat/gateway.h"
+
+#define HOST_BATCH  32
+#define HOST_DGRAM  65536
+#define HOST_ERRORS 16 /* read from one error queue per wake-up */
+
+struct host_tcp;
+
+/* A datagram received. */
+struct host_msg {
+	struct endpoint from;
+	uint32_t local; /* IP_PKTINFO: our address; 0 = not told */
+	uint8_t ttl, tos;
+	uint8_t *data;
+	size_t len;
+};
+
+/** struct host - Shared by all sockets of one gateway; made by nat.c. */
+struct host {
+	struct event_base *base;
+	struct gateway *gw;
+	struct host_tcp *tcp;
+	/* Begin and end of every event callback. */
+	int64_t (*turn)(void *arg);
+	void (*turn_end)(void *arg, int64_t now_ms);
+	void *arg;
+	uint8_t *buf; /* HOST_BATCH * HOST_DGRAM */
+	struct host_msg msg[HOST_BATCH];
+	/* Echo over a raw socket; see host_icmp.c. */
+	int raw_fd;
+	struct event raw_ev;
+	struct htab raw_ids;
+};
+
+extern const struct udp_host host_udp_ops;	   /* arg: struct host */
+extern const struct icmp_host host_icmp_ops;
+extern const struct dns_host host_dns_ops;
+extern const struct forward_host host_forward_ops;
+
+/* 0 or -ENOMEM. */
+int host_init(struct host *h);
+void host_fini(struct host *h);
+
+/* Begin to listen on @raw_fd (taken over); -1 is fine. */
+int host_icmp_raw(struct host *h, int raw_fd);
+void host_icmp_raw_close(struct host *h);
+
+/* Put a forward's descriptor to work: 0 or negative errno, @fd is the caller's
+ * then. Sets @f->host. */
+int host_forward_open(struct host *h, struct forward *f, int fd);
+
+/* Receive up to HOST_BATCH datagrams into h->msg: how many, or negative errno.
+ * They stay until the next call. */
+int host_recv(struct host *h, int fd);
+
+/**
+ * host_recv_err() - Take one error off the socket's queue
+ * @buf, @cap: storage for the quoted bytes
+ *
+ * Return: 1 with @e filled in, 0 for one that is of no interest, -EAGAIN when the
+ * queue is empty.
+ */
+int host_recv_err(int fd, struct host_err *e, uint8_t *buf, size_t cap);
+
+/* Send one datagram. @local: source address to use (0 = the kernel's choice). */
+int host_send(int fd, const struct udp_send *s, uint32_t local);
+
+/* Make the socket set or clear DF, when *@state says it does otherwise. */
+void host_set_df(int fd, bool df, int8_t *state);
+
+/* Ask for TTL, TOS and errors with what is received. */
+int host_recv_options(int fd, bool pktinfo);
+
+#endif

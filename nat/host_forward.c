@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The forwards' descriptors: listening TCP and bound UDP sockets that somebody else
+ * made. See forward.h.
+ *
+ * #syscalls accept4 setsockopt close
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "lib/fdutil.h"
+#include "nat/host.h"
+#include "nat/host_tcp.h"
+
+#define ACCEPTS 16 /* per wake-up */
+
+struct forward_sock {
+	struct event ev;
+	struct event pause; /* the listener rests until it fires */
+	struct host *host;
+	struct forward *fwd;
+	int fd;
+	int8_t df;
+};
+
+/* ---- TCP ---------------------------------------------------------------------- */
+
+static void refuse(int fd)
+{
+	static const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	fd_close(&fd);
+}
+
+/* The host's address that the client came to; 0 when unknown. */
+static uint32_t local_ip(int fd)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	struct ipaddr ip;
+	uint16_t port;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) ||
+	    ipaddr_from_sockaddr(&ss, &ip, &port) || !ipaddr_is4(&ip))
+		return 0;
+	return ipaddr_get4(&ip);
+}
+
+static void accepted(struct forward_sock *s, int fd,
+		     const struct sockaddr_storage *from, int64_t now_ms)
+{
+	struct host *h = s->host;
+	struct endpoint client;
+	uint32_t local = local_ip(fd);
+	void *sock;
+
+	if (ipaddr_from_sockaddr(from, &client.ip, &client.port) ||
+	    !ipaddr_is4(&client.ip) || host_tcp_adopt(h->tcp, fd, &sock)) {
+		s->fwd->refused++;
+		refuse(fd);
+		return;
+	}
+	if (gateway_tcp_accept(h->gw, s->fwd, &client, local, sock, now_ms))
+		host_tcp_ops.close(sock, true);
+}
+
+static void listener_on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	struct forward_sock *s = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(&s->ev, NULL);
+}
+
+static void tcp_on_readable(evutil_socket_t lfd, short what, void *arg)
+{
+	static const struct timeval second = {.tv_sec = 1};
+	struct forward_sock *s = arg;
+	struct host *h = s->host;
+	int64_t now_ms = h->turn(h->arg);
+
+	(void)what;
+	for (int i = 0; i < ACCEPTS; i++) {
+		struct sockaddr_storage from = {0};
+		socklen_t len = sizeof(from);
+		int fd = accept4(lfd, (struct sockaddr *)&from, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			accepted(s, fd, &from, now_ms);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM) {
+			/* It stays readable: do not spin on it. */
+			event_del(&s->ev);
+			event_add(&s->pause, &second);
+		}
+		if (errno != ECONNABORTED && errno != EINTR)
+			break;
+	}
+	h->turn_end(h->arg, now_ms);
+}
+
+/* ---- UDP ---------------------------------------------------------------------- */
+
+static void read_errors(struct forward_sock *s, int64_t now_ms)
+{
+	uint8_t buf[128];
+	struct host_err e;
+
+	for (int i = 0; i < HOST_ERRORS; i++) {
+		int r = host_recv_err(s->fd, &e, buf, sizeof(buf));
+
+		if (r < 0)
+			return;
+		if (r)
+			forward_udp_error(&s->host->gw->forwards, s->fwd, &e,
+					  now_ms);
+	}
+}
+
+static void udp_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct forward_sock *s = arg;
+	struct host *h = s->host;
+	int64_t now_ms = h->turn(h->arg);
+	int n = host_recv(h, fd);
+
+	(void)what;
+	for (int i = 0; i < n; i++) {
+		const struct host_msg *m = &h->msg[i];
+		struct udp_recv r = {
+			.from = m->from, .local = m->local, .ttl = m->ttl,
+			.tos = m->tos, .data = m->data, .len = m->len,
+		};
+
+		forward_udp_input(&h->gw->forwards, s->fwd, &r, now_ms);
+	}
+	if (n <= 0)
+		read_errors(s, now_ms);
+	h->turn_end(h->arg, now_ms);
+}
+
+static int forward_send(void *arg, struct forward *f, uint32_t local,
+			const struct udp_send *u)
+{
+	struct forward_sock *s = f->host;
+
+	(void)arg;
+	host_set_df(s->fd, u->df, &s->df);
+	return host_send(s->fd, u, local);
+}
+
+/* ---- both --------------------------------------------------------------------- */
+
+int host_forward_open(struct host *h, struct forward *f, int fd)
+{
+	struct forward_sock *s = calloc(1, sizeof(*s));
+	bool tcp = f->proto == IP4_TCP;
+	int err = fd_setup(fd);
+
+	if (!s)
+		return -ENOMEM;
+	if (!err && !tcp)
+		err = host_recv_options(fd, true);
+	s->host = h;
+	s->fwd = f;
+	s->fd = fd;
+	s->df = -1;
+	if (!err && (event_assign(&s->ev, h->base, fd, EV_READ | EV_PERSIST,
+				  tcp ? tcp_on_readable : udp_on_readable,
+				  s) ||
+		     evtimer_assign(&s->pause, h->base, listener_on_rested,
+				    s) ||
+		     event_add(&s->ev, NULL)))
+		err = -ENOMEM;
+	if (err) {
+		free(s);
+		return err;
+	}
+	f->host = s;
+	return 0;
+}
+
+static void forward_close(void *arg, struct forward *f)
+{
+	struct forward_sock *s = f->host;
+
+	(void)arg;
+	if (!s)
+		return;
+	event_del(&s->ev);
+	event_del(&s->pause);
+	fd_close(&s->fd);
+	free(s);
+	f->host = NULL;
+}
+
+const struct forward_host host_forward_ops = {
+	.send = forward_send,
+	.close = forward_close,
+};

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Echo over the host's sockets, for icmp.h: one ping socket (SOCK_DGRAM,
+ * IPPROTO_ICMP) per mapping, bound to the identifier; or, where
+ * net.ipv4.ping_group_range does not let us, one raw socket that we were given for
+ * all of them. On the raw socket everybody's replies are seen, so identifiers are
+ * chosen by us and at random.
+ *
+ * #syscalls socket bind getsockname close
+ */
+#include <errno.h>
+#include <linux/icmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/bytes.h"
+#include "lib/csum.h"
+#include "lib/fdutil.h"
+#include "nat/host.h"
+#include "nat/iov.h"
+
+#define ID_TRIES 64
+
+struct icmp_sock {
+	struct event ev;   /* ping socket only */
+	struct hnode node; /* raw only: in host->raw_ids by identifier */
+	struct host *host;
+	struct icmp_map *map;
+	int fd; /* -1 = the raw one */
+	int8_t df;
+};
+
+/* ---- ping sockets --------------------------------------------------------------- */
+
+/* An ICMP message from the way of @m; a reply goes to the guest. */
+static void echo_reply(struct host *h, struct icmp_map *m,
+		       const struct host_msg *msg, const uint8_t *p, size_t len,
+		       int64_t now_ms)
+{
+	struct icmp_recv r = {.ttl = msg->ttl, .tos = msg->tos};
+
+	if (len < ICMP_HDR || p[0] != ICMP_T_ECHO_REPLY ||
+	    !ipaddr_is4(&msg->from.ip))
+		return;
+	r.from = ipaddr_get4(&msg->from.ip);
+	r.seq = get_be16(p + 6);
+	r.data = p + ICMP_HDR;
+	r.len = len - ICMP_HDR;
+	icmp_host_input(&h->gw->icmp, m, &r, now_ms);
+}
+
+static void read_errors(struct icmp_sock *s, int64_t now_ms)
+{
+	uint8_t buf[128];
+	struct host_err e;
+
+	for (int i = 0; i < HOST_ERRORS; i++) {
+		int r = host_recv_err(s->fd, &e, buf, sizeof(buf));
+
+		if (r < 0)
+			return;
+		if (r)
+			icmp_host_error(&s->host->gw->icmp, s->map, &e, now_ms);
+	}
+}
+
+static void ping_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct icmp_sock *s = arg;
+	struct host *h = s->host;
+	int64_t now_ms = h->turn(h->arg);
+	int n = host_recv(h, fd);
+
+	(void)what;
+	for (int i = 0; i < n; i++)
+		echo_reply(h, s->map, &h->msg[i], h->msg[i].data, h->msg[i].len,
+			   now_ms);
+	if (n <= 0)
+		read_errors(s, now_ms);
+	h->turn_end(h->arg, now_ms);
+}
+
+static int ping_bind(int fd, uint16_t want, uint16_t *id)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+				  .sin_port = htons(want)};
+	socklen_t len = sizeof(sin);
+
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin))) {
+		/* Taken (or 0): let the kernel choose. */
+		sin.sin_port = 0;
+		if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)))
+			return -errno;
+	}
+	if (getsockname(fd, (struct sockaddr *)&sin, &len))
+		return -errno;
+	*id = ntohs(sin.sin_port);
+	return 0;
+}
+
+static int ping_open(struct icmp_sock *s, uint16_t want, uint16_t *id)
+{
+	int err;
+
+	s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		       IPPROTO_ICMP);
+	if (s->fd < 0)
+		return -errno;
+	err = host_recv_options(s->fd, false);
+	if (!err)
+		err = ping_bind(s->fd, want, id);
+	if (!err && (event_assign(&s->ev, s->host->base, s->fd,
+				  EV_READ | EV_PERSIST, ping_on_readable, s) ||
+		     event_add(&s->ev, NULL)))
+		err = -ENOMEM;
+	if (err)
+		fd_close(&s->fd);
+	return err;
+}
+
+/* ---- the raw socket -------------------------------------------------------------- */
+
+static uint32_t id_hash(const struct host *h, uint16_t id)
+{
+	return hash_bytes(h->raw_ids.seed, &id, sizeof(id));
+}
+
+static struct icmp_sock *raw_find(const struct host *h, uint16_t id)
+{
+	struct hnode *n = htab_find(&h->raw_ids, id_hash(h, id));
+
+	for (; n; n = htab_find_next(n)) {
+		struct icmp_sock *s = container_of(n, struct icmp_sock, node);
+
+		if (s->map->host_id == id)
+			return s;
+	}
+	return NULL;
+}
+
+static int raw_open(struct icmp_sock *s, uint16_t want, uint16_t *id)
+{
+	struct host *h = s->host;
+
+	for (uint32_t i = 0; i < ID_TRIES; i++) {
+		struct {
+			uint32_t want, i;
+			const void *s;
+		} key = {want, i, s};
+		uint16_t pick = (uint16_t)hash_bytes(h->gw->env.seed, &key,
+						     sizeof(key));
+
+		if (raw_find(h, pick))
+			continue;
+		*id = pick;
+		htab_add(&h->raw_ids, &s->node, id_hash(h, pick));
+		return 0;
+	}
+	return -EADDRINUSE;
+}
+
+/* An error: find whose echo request is quoted (RFC 792). */
+static void raw_error(struct host *h, const uint8_t *p, size_t len,
+		      uint32_t from, int64_t now_ms)
+{
+	struct host_err e = {.from = from};
+	size_t hlen;
+	struct icmp_sock *s;
+
+	if (len < ICMP_HDR + IP4_HDR)
+		return;
+	e.type = p[0];
+	e.code = p[1];
+	if (e.type == ICMP_T_UNREACH && e.code == ICMP_C_FRAG)
+		e.info = get_be32(p + 4) & 0xffff;
+	p += ICMP_HDR;
+	len -= ICMP_HDR;
+	/* The quoted header may have been changed on its way: no checksum. */
+	hlen = (size_t)(p[0] & 15) * 4;
+	if (p[0] >> 4 != 4 || hlen < IP4_HDR || len < hlen + ICMP_HDR ||
+	    p[9] != IP4_ICMP || p[hlen] != ICMP_T_ECHO)
+		return;
+	e.to = endpoint4(get_be32(p + 16), 0);
+	e.data = p + hlen;
+	e.len = len - hlen;
+	s = raw_find(h, get_be16(p + hlen + 4));
+	if (s && ipaddr_get4(&s->map->peer.ip) == get_be32(p + 16))
+		icmp_host_error(&h->gw->icmp, s->map, &e, now_ms);
+}
+
+static void raw_message(struct host *h, const struct host_msg *m,
+			int64_t now_ms)
+{
+	size_t hlen = m->len ? (size_t)(m->data[0] & 15) * 4 : 0;
+	const uint8_t *p = m->data + hlen;
+	size_t len = m->len - hlen;
+	struct icmp_sock *s;
+
+	if (hlen < IP4_HDR || m->len < hlen + ICMP_HDR)
+		return;
+	if (p[0] == ICMP_T_ECHO_REPLY) {
+		s = raw_find(h, get_be16(p + 4));
+		if (s && !csum_finish(csum_add(0, p, len)))
+			echo_reply(h, s->map, m, p, len, now_ms);
+	} else if (p[0] == ICMP_T_UNREACH || p[0] == ICMP_T_TIME ||
+		   p[0] == ICMP_T_PARAM) {
+		raw_error(h, p, len, ipaddr_get4(&m->from.ip), now_ms);
+	}
+}
+
+static void raw_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct host *h = arg;
+	int64_t now_ms = h->turn(h->arg);
+	int n = host_recv(h, fd);
+
+	(void)what;
+	for (int i = 0; i < n; i++)
+		if (ipaddr_is4(&h->msg[i].from.ip))
+			raw_message(h, &h->msg[i], now_ms);
+	h->turn_end(h->arg, now_ms);
+}
+
+int host_icmp_raw(struct host *h, int raw_fd)
+{
+	struct icmp_filter only = {
+		.data = ~(1u << ICMP_T_ECHO_REPLY | 1u << ICMP_T_UNREACH |
+			  1u << ICMP_T_TIME | 1u << ICMP_T_PARAM),
+	};
+	int on = 1, err;
+
+	if (raw_fd < 0)
+		return 0;
+	err = fd_setup(raw_fd);
+	if (!err)
+		err = htab_init(&h->raw_ids, 16, h->gw->env.seed);
+	if (err) {
+		fd_close(&raw_fd);
+		return err;
+	}
+	h->raw_fd = raw_fd;
+	if (setsockopt(raw_fd, SOL_RAW, ICMP_FILTER, &only, sizeof(only)) ||
+	    setsockopt(raw_fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof(on)) ||
+	    setsockopt(raw_fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)))
+		return -errno;
+	event_assign(&h->raw_ev, h->base, raw_fd, EV_READ | EV_PERSIST,
+		     raw_on_readable, h);
+	return event_add(&h->raw_ev, NULL) ? -ENOMEM : 0;
+}
+
+void host_icmp_raw_close(struct host *h)
+{
+	if (h->raw_fd < 0)
+		return;
+	if (event_initialized(&h->raw_ev))
+		event_del(&h->raw_ev);
+	fd_close(&h->raw_fd);
+	htab_fini(&h->raw_ids);
+}
+
+/* ---- struct icmp_host ------------------------------------------------------------- */
+
+static int icmp_open(void *arg, struct icmp_map *m, uint16_t want)
+{
+	struct icmp_sock *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->host = arg;
+	s->map = m;
+	s->df = -1;
+	err = ping_open(s, want, &m->host_id);
+	if (err && s->host->raw_fd >= 0)
+		err = raw_open(s, want, &m->host_id);
+	if (err) {
+		free(s);
+		return err;
+	}
+	m->host = s;
+	return 0;
+}
+
+static int icmp_send_out(void *arg, struct icmp_map *m,
+			 const struct icmp_send *c)
+{
+	struct icmp_sock *s = m->host;
+	uint8_t hdr[ICMP_HDR] = {ICMP_T_ECHO};
+	struct iovec v[FRAME_SEGS + 1] = {{hdr, sizeof(hdr)}};
+	struct udp_send out = {
+		.to = endpoint4(c->to, 0), .ttl = c->ttl, .tos = c->tos,
+		.df = c->df, .v = v, .n = c->n + 1,
+	};
+	struct host *h = arg;
+
+	if (c->n > FRAME_SEGS)
+		return -EMSGSIZE;
+	for (int i = 0; i < c->n; i++)
+		v[i + 1] = c->v[i];
+	put_be16(hdr + 4, m->host_id);
+	put_be16(hdr + 6, c->seq);
+	if (s->fd >= 0) {
+		host_set_df(s->fd, c->df, &s->df);
+		return host_send(s->fd, &out, 0);
+	}
+	/* The kernel fills in checksums on ping sockets only. */
+	put_be16(hdr + 2, csum_finish(iov_csum(0, v, c->n + 1)));
+	return host_send(h->raw_fd, &out, 0);
+}
+
+static void icmp_close(void *arg, struct icmp_map *m)
+{
+	struct icmp_sock *s = m->host;
+	struct host *h = arg;
+
+	if (s->fd >= 0)
+		event_del(&s->ev);
+	else
+		htab_del(&h->raw_ids, &s->node);
+	fd_close(&s->fd);
+	free(s);
+	m->host = NULL;
+}
+
+const struct icmp_host host_icmp_ops = {
+	.open = icmp_open,
+	.send = icmp_send_out,
+	.close = icmp_close,
+};

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One UDP socket per mapping of udp.h.
+ *
+ * #syscalls socket bind getsockname close
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "lib/fdutil.h"
+#include "nat/host.h"
+
+#define PARITY_TRIES 4
+
+struct udp_sock {
+	struct event ev;
+	struct host *host;
+	struct udp_map *map;
+	int fd;
+	int8_t df; /* state of host_set_df() */
+};
+
+static void read_errors(struct udp_sock *s, int64_t now_ms)
+{
+	uint8_t buf[128];
+	struct host_err e;
+
+	for (int i = 0; i < HOST_ERRORS; i++) {
+		int r = host_recv_err(s->fd, &e, buf, sizeof(buf));
+
+		if (r < 0)
+			return;
+		if (r)
+			udp_host_error(&s->host->gw->udp, s->map, &e, now_ms);
+	}
+}
+
+static void udp_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp_sock *s = arg;
+	struct host *h = s->host;
+	int64_t now_ms = h->turn(h->arg);
+	int n = host_recv(h, fd);
+
+	(void)what;
+	for (int i = 0; i < n; i++) {
+		const struct host_msg *m = &h->msg[i];
+		struct udp_recv r = {
+			.from = m->from, .ttl = m->ttl, .tos = m->tos,
+			.data = m->data, .len = m->len,
+		};
+
+		udp_host_input(&h->gw->udp, s->map, &r, now_ms);
+	}
+	/* With errors waiting the socket stays readable: they have their turn
+	 * when no data is left. */
+	if (n <= 0)
+		read_errors(s, now_ms);
+	h->turn_end(h->arg, now_ms);
+}
+
+static int bind_port(int fd, uint16_t port, uint16_t *got)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+				  .sin_port = htons(port)};
+	socklen_t len = sizeof(sin);
+
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len))
+		return -errno;
+	*got = ntohs(sin.sin_port);
+	return 0;
+}
+
+static int new_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = host_recv_options(fd, false);
+	if (err)
+		fd_close(&fd);
+	return err ? err : fd;
+}
+
+/* The guest's port if it is free and not privileged, else any of the same parity
+ * (RFC 4787 REQ-3, REQ-4). A bound socket cannot be bound again, hence the new ones.
+ */
+static int bound_socket(uint16_t want, uint16_t *got)
+{
+	int fd = -1, err;
+
+	for (int i = 0; i <= PARITY_TRIES; i++) {
+		fd_close(&fd);
+		fd = new_socket();
+		if (fd < 0)
+			return fd;
+		if (!i && want >= 1024 && !bind_port(fd, want, got))
+			return fd;
+		err = bind_port(fd, 0, got);
+		if (err) {
+			fd_close(&fd);
+			return err;
+		}
+		if (!((*got ^ want) & 1))
+			return fd;
+	}
+	return fd;
+}
+
+static int udp_open(void *arg, struct udp_map *m, uint16_t want)
+{
+	struct udp_sock *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->host = arg;
+	s->map = m;
+	s->df = -1;
+	s->fd = bound_socket(want, &m->host_port);
+	err = s->fd < 0 ? s->fd : 0;
+	if (!err && (event_assign(&s->ev, s->host->base, s->fd,
+				  EV_READ | EV_PERSIST, udp_on_readable, s) ||
+		     event_add(&s->ev, NULL)))
+		err = -ENOMEM;
+	if (err) {
+		fd_close(&s->fd);
+		free(s);
+		return err;
+	}
+	m->host = s;
+	return 0;
+}
+
+static int udp_send_out(void *arg, struct udp_map *m, const struct udp_send *u)
+{
+	struct udp_sock *s = m->host;
+
+	(void)arg;
+	host_set_df(s->fd, u->df, &s->df);
+	return host_send(s->fd, u, 0);
+}
+
+static void udp_close(void *arg, struct udp_map *m)
+{
+	struct udp_sock *s = m->host;
+
+	(void)arg;
+	event_del(&s->ev);
+	fd_close(&s->fd);
+	free(s);
+	m->host = NULL;
+}
+
+const struct udp_host host_udp_ops = {
+	.open = udp_open,
+	.send = udp_send_out,
+	.close = udp_close,
+};

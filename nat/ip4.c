@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* IPv4 headers and packets. See ip4.h. */
+#include "nat/ip4.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "lib/csum.h"
+#include "nat/iov.h"
+
+#define IP4_DF	 0x4000
+#define IP4_MF	 0x2000
+#define IP4_FRAG 0x1fff
+
+int ip4_decode(struct ip4 *h, const uint8_t *p, size_t avail, size_t room)
+{
+	struct cur c = cur_make(p, avail);
+	uint8_t vhl = cur_u8(&c);
+	size_t hlen = (size_t)(vhl & 15) * 4;
+	struct ip4 r = {0};
+	uint16_t fl;
+
+	if (vhl >> 4 != 4 || hlen < IP4_HDR || hlen > avail)
+		return -EBADMSG;
+	r.hlen = (uint8_t)hlen;
+	r.tos = cur_u8(&c);
+	r.len = cur_be16(&c);
+	r.id = cur_be16(&c);
+	fl = cur_be16(&c);
+	r.ttl = cur_u8(&c);
+	r.proto = cur_u8(&c);
+	cur_skip(&c, 2);
+	r.src = cur_be32(&c);
+	r.dst = cur_be32(&c);
+	if (!cur_ok(&c) || r.len < hlen || r.len > room)
+		return -EBADMSG;
+	if (csum_finish(csum_add(0, p, hlen)))
+		return -EBADMSG;
+	r.df = fl & IP4_DF;
+	r.mf = fl & IP4_MF;
+	r.frag = (uint16_t)((fl & IP4_FRAG) * 8);
+	if (r.frag + (uint32_t)r.len > 65535)
+		return -EBADMSG;
+	*h = r;
+	return 0;
+}
+
+void ip4_build(uint8_t p[IP4_HDR], const struct ip4 *h)
+{
+	struct wbuf w = wbuf_make(p, IP4_HDR);
+
+	wbuf_u8(&w, 0x45);
+	wbuf_u8(&w, h->tos);
+	wbuf_be16(&w, h->len);
+	wbuf_be16(&w, h->id);
+	wbuf_be16(&w, (uint16_t)((h->df ? IP4_DF : 0) | (h->mf ? IP4_MF : 0) |
+				 h->frag / 8));
+	wbuf_u8(&w, h->ttl);
+	wbuf_u8(&w, h->proto);
+	wbuf_be16(&w, 0);
+	wbuf_be32(&w, h->src);
+	wbuf_be32(&w, h->dst);
+	put_be16(p + 10, csum_finish(csum_add(0, p, IP4_HDR)));
+}
+
+static void pkt_head(struct ip4_pkt *k)
+{
+	k->head_len = iov_copy(k->l4, k->nl4, 0, k->head, sizeof(k->head));
+}
+
+void ip4_pkt_l4(struct ip4_pkt *k, const struct frame *f, size_t l3)
+{
+	k->l4_len = (size_t)k->ip.len - k->ip.hlen;
+	k->nl4 = iov_slice(f->seg, f->nseg, l3 + k->ip.hlen, k->l4_len, k->l4);
+	pkt_head(k);
+}
+
+void ip4_pkt_flat(struct ip4_pkt *k, const uint8_t *l4, size_t len)
+{
+	k->l4[0].iov_base = (void *)l4;
+	k->l4[0].iov_len = len;
+	k->nl4 = 1;
+	k->l4_len = len;
+	pkt_head(k);
+}
+
+bool ip4_l4_csum_ok(const struct ip4_pkt *k, size_t at)
+{
+	uint64_t pseudo;
+
+	if (k->off.needs_csum || k->off.csum_valid)
+		return true;
+	if (at + 2 > k->head_len)
+		return false;
+	pseudo = csum_pseudo4(k->ip.src, k->ip.dst, k->ip.proto,
+			      (uint32_t)k->l4_len);
+	return !csum_finish(iov_csum(pseudo, k->l4, k->nl4)) ||
+	       get_be16(k->head + at) == csum_fold(pseudo);
+}
+
+bool ip4_is_martian(uint32_t ip)
+{
+	return ip >> 24 == 0 || ip >> 24 == 127 || ip >> 28 == 15;
+}
+
+uint32_t ip4_net_broadcast(const struct ip4_net *n)
+{
+	return n->plen > 30 ? 0 : n->addr | ~ip4_mask(n->plen);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Names of VMs. See names.h. */
+#include "nat/names.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nat/dns_msg.h"
+
+struct entry {
+	struct hnode by_name, by_ip;
+	uint64_t serial; /* order of setting */
+	uint32_t ip;
+	char name[]; /* lower case */
+};
+
+int names_init(struct names *t, const uint64_t seed[2])
+{
+	int err = htab_init(&t->by_name, 16, seed);
+
+	t->serial = 0;
+	return err ? err : htab_init(&t->by_ip, 16, seed);
+}
+
+static void entry_free(struct names *t, struct entry *e)
+{
+	htab_del(&t->by_name, &e->by_name);
+	htab_del(&t->by_ip, &e->by_ip);
+	free(e);
+}
+
+static bool fini_one(struct hnode *n, void *arg)
+{
+	entry_free(arg, container_of(n, struct entry, by_name));
+	return true;
+}
+
+void names_fini(struct names *t)
+{
+	if (t->by_name.bucket) {
+		htab_walk(&t->by_name, fini_one, t);
+		htab_fini(&t->by_name);
+	}
+	if (t->by_ip.bucket)
+		htab_fini(&t->by_ip);
+}
+
+static uint32_t name_hash(const struct names *t, const char *name)
+{
+	return hash_bytes(t->by_name.seed, name, strlen(name));
+}
+
+static uint32_t ip_hash(const struct names *t, uint32_t ip)
+{
+	return hash_bytes(t->by_ip.seed, &ip, sizeof(ip));
+}
+
+/* Check and lower @name; the length is bounded by what fits a DNS name. */
+static int name_canon(const char *name, char out[DNS_NAME_MAX + 1])
+{
+	size_t n = 0, label = 0;
+
+	for (; *name; name++) {
+		char c = *name;
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c + 32);
+		if (c == '.') {
+			if (!label)
+				return -EINVAL;
+			label = 0;
+		} else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+			   c == '-' || c == '_') {
+			if (++label > 63)
+				return -EINVAL;
+		} else {
+			return -EINVAL;
+		}
+		if (n >= DNS_NAME_MAX - 2)
+			return -EINVAL;
+		out[n++] = c;
+	}
+	out[n] = '\0';
+	return label ? 0 : -EINVAL;
+}
+
+static struct entry *next_named(struct hnode *n, const char *name)
+{
+	for (; n; n = htab_find_next(n)) {
+		struct entry *e = container_of(n, struct entry, by_name);
+
+		if (!strcmp(e->name, name))
+			return e;
+	}
+	return NULL;
+}
+
+int names_set(struct names *t, const char *name, uint32_t ip)
+{
+	char canon[DNS_NAME_MAX + 1];
+	struct entry *e;
+	size_t len;
+
+	if (!ip || name_canon(name, canon))
+		return -EINVAL;
+	e = next_named(htab_find(&t->by_name, name_hash(t, canon)), canon);
+	for (; e; e = next_named(htab_find_next(&e->by_name), canon))
+		if (e->ip == ip)
+			return 0;
+	if (t->by_name.count >= NAMES_MAX)
+		return -ENOSPC;
+	len = strlen(canon);
+	e = malloc(sizeof(*e) + len + 1);
+	if (!e)
+		return -ENOMEM;
+	memcpy(e->name, canon, len + 1);
+	e->ip = ip;
+	e->serial = t->serial++;
+	htab_add(&t->by_name, &e->by_name, name_hash(t, canon));
+	htab_add(&t->by_ip, &e->by_ip, ip_hash(t, ip));
+	return 0;
+}
+
+void names_del(struct names *t, const char *name, uint32_t ip)
+{
+	char canon[DNS_NAME_MAX + 1];
+	struct entry *e, *next;
+
+	if (name_canon(name, canon))
+		return;
+	e = next_named(htab_find(&t->by_name, name_hash(t, canon)), canon);
+	for (; e; e = next) {
+		next = next_named(htab_find_next(&e->by_name), canon);
+		if (!ip || e->ip == ip)
+			entry_free(t, e);
+	}
+}
+
+size_t names_find(const struct names *t, const char *name, uint32_t *ip,
+		  size_t cap)
+{
+	uint64_t serial[NAMES_PER_NAME];
+	struct entry *e;
+	size_t n = 0;
+
+	if (cap > NAMES_PER_NAME)
+		cap = NAMES_PER_NAME;
+	e = next_named(htab_find(&t->by_name, name_hash(t, name)), name);
+	for (; e; e = next_named(htab_find_next(&e->by_name), name)) {
+		size_t i = n;
+
+		if (n == cap)
+			break;
+		/* Insert by order of setting. */
+		for (; i && serial[i - 1] > e->serial; i--) {
+			serial[i] = serial[i - 1];
+			ip[i] = ip[i - 1];
+		}
+		serial[i] = e->serial;
+		ip[i] = e->ip;
+		n++;
+	}
+	return n;
+}
+
+const char *names_of(const struct names *t, uint32_t ip)
+{
+	struct hnode *n = htab_find(&t->by_ip, ip_hash(t, ip));
+	struct entry *first = NULL;
+
+	for (; n; n = htab_find_next(n)) {
+		struct entry *e = container_of(n, struct entry, by_ip);
+
+		if (e->ip == ip && (!first || e->serial < first->serial))
+			first = e;
+	}
+	return first ? first->name : NULL;
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * UDP mappings. See udp.h; forwards' clients are in forward.c, the sockets in
+ * host_udp.c.
+ */
+#include "nat/udp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "nat/iov.h"
+#include "switch/port.h"
+
+int udp_init(struct udp *u, const uint64_t seed[2])
+{
+	return htab_init(&u->maps, 64, seed);
+}
+
+void udp_map_end(struct udp_map *m)
+{
+	struct udp *u = m->udp;
+
+	u->host->close(u->host_arg, m);
+	flow_del(u->flows, &m->fl);
+	wtimer_cancel(u->wheel, &m->fl.timer);
+	htab_del(&u->maps, &m->node);
+	free(m->peers);
+	free(m);
+}
+
+static void map_end(struct flow *f)
+{
+	udp_map_end(container_of(f, struct udp_map, fl));
+}
+
+static bool fini_one(struct hnode *n, void *arg)
+{
+	(void)arg;
+	udp_map_end(container_of(n, struct udp_map, node));
+	return true;
+}
+
+void udp_fini(struct udp *u)
+{
+	if (!u->maps.bucket)
+		return;
+	htab_walk(&u->maps, fini_one, NULL);
+	htab_fini(&u->maps);
+}
+
+static int64_t idle_ms(const struct udp_map *m)
+{
+	return m->only_dns && m->answered ? UDP_IDLE_DNS_MS : UDP_IDLE_MS;
+}
+
+static void map_on_timer(struct wtimer *t, int64_t now_ms)
+{
+	struct flow *f = container_of(t, struct flow, timer);
+	struct udp_map *m = container_of(f, struct udp_map, fl);
+	int64_t end = f->used_ms + idle_ms(m);
+
+	if (now_ms >= end)
+		udp_map_end(m);
+	else
+		wtimer_arm(m->udp->wheel, t, end, map_on_timer);
+}
+
+static struct udp_map *map_find(const struct udp *u, const struct endpoint *g,
+				uint32_t hash)
+{
+	struct hnode *n = htab_find(&u->maps, hash);
+
+	for (; n; n = htab_find_next(n)) {
+		struct udp_map *m = container_of(n, struct udp_map, node);
+
+		if (endpoint_eq(&m->guest, g))
+			return m;
+	}
+	return NULL;
+}
+
+/* A new mapping; NULL when there is no memory, quota or descriptor. */
+static struct udp_map *map_new(struct udp *u, const struct endpoint *g,
+			       uint32_t hash, uint64_t nic_id, int64_t now_ms)
+{
+	struct udp_map *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->udp = u;
+	m->guest = *g;
+	m->only_dns = true;
+	m->fl.end = map_end;
+	/* Count first: what is evicted gives its descriptor back. */
+	if (flow_add(u->flows, &m->fl, FLOW_UDP, nic_id, now_ms))
+		goto fail;
+	if (u->host->open(u->host_arg, m, g->port)) {
+		flow_del(u->flows, &m->fl);
+		goto fail;
+	}
+	htab_add(&u->maps, &m->node, hash);
+	wtimer_arm(u->wheel, &m->fl.timer, now_ms + UDP_IDLE_MS, map_on_timer);
+	u->stats.created++;
+	return m;
+fail:
+	free(m);
+	u->stats.refused++;
+	return NULL;
+}
+
+/* Remember under which address the guest knows a port of the host. */
+static void host_peer_note(struct udp_map *m, uint16_t port, bool via_gw)
+{
+	for (int i = 0; i < m->host_peers; i++)
+		if (m->host_peer[i].port == port) {
+			m->host_peer[i].via_gw = via_gw;
+			return;
+		}
+	m->host_peer[m->host_next].port = port;
+	m->host_peer[m->host_next].via_gw = via_gw;
+	m->host_next = (uint8_t)((m->host_next + 1) % UDP_HOST_PEERS);
+	if (m->host_peers < UDP_HOST_PEERS)
+		m->host_peers++;
+}
+
+/* The address under which the guest knows @ip:@port. */
+static uint32_t seen_as(const struct udp *u, const struct udp_map *m,
+			uint32_t ip, uint16_t port)
+{
+	if (ip4_is_loopback(ip))
+		return u->pol->ip;
+	if (!ip || ip != u->pol->host_ip)
+		return ip;
+	for (int i = 0; i < m->host_peers; i++)
+		if (m->host_peer[i].port == port)
+			return m->host_peer[i].via_gw ? u->pol->ip : ip;
+	return ip;
+}
+
+static bool peer_known(const struct udp_map *m, const struct endpoint *e)
+{
+	for (int i = 0; i < m->npeers; i++)
+		if (endpoint_eq(&m->peers[i], e))
+			return true;
+	return false;
+}
+
+static void peer_note(struct udp_map *m, const struct endpoint *e)
+{
+	if (!m->peers)
+		m->peers = calloc(UDP_PEERS, sizeof(*m->peers));
+	if (!m->peers || peer_known(m, e))
+		return;
+	m->peers[m->next_peer] = *e;
+	m->next_peer = (uint8_t)((m->next_peer + 1) % UDP_PEERS);
+	if (m->npeers < UDP_PEERS)
+		m->npeers++;
+}
+
+static int verdict_drop(struct udp *u, const struct ip4_pkt *k,
+			enum policy_verdict v, int64_t now_ms)
+{
+	if (v == POLICY_DENY) {
+		u->stats.denied++;
+		ipout_reject(u->out, k, ICMP_T_UNREACH, ICMP_C_ADMIN, 0,
+			     now_ms);
+	} else if (v == POLICY_NOWHERE) {
+		ipout_reject(u->out, k, ICMP_T_UNREACH,
+			     k->to_us ? ICMP_C_PORT : ICMP_C_HOST, 0, now_ms);
+	}
+	return DROP_POLICY;
+}
+
+void udp_send_failed(struct ipout *out, const struct ip4_pkt *k, int err,
+		     int64_t now_ms)
+{
+	uint8_t code;
+
+	switch (err) {
+	case -ENETUNREACH:
+		code = ICMP_C_NET;
+		break;
+	case -EHOSTUNREACH:
+		code = ICMP_C_HOST;
+		break;
+	case -EACCES:
+	case -EPERM:
+		code = ICMP_C_ADMIN;
+		break;
+	default:
+		return;
+	}
+	ipout_reject(out, k, ICMP_T_UNREACH, code, 0, now_ms);
+}
+
+/* One sendmsg per segment of a USO frame, one in all for others. */
+static int map_send(struct udp *u, struct udp_map *m, const struct ip4_pkt *k,
+		    struct udp_send *s, const struct iovec *payload, int n)
+{
+	size_t len = iov_len(payload, n), step = len;
+	struct iovec piece[FRAME_SEGS];
+	int err = 0;
+
+	if (k->off.gso_type == GSO_UDP_L4 && k->off.gso_size)
+		step = k->off.gso_size;
+	m->fl.bytes_out += len;
+	if (step >= len) {
+		s->v = payload;
+		s->n = n;
+		return u->host->send(u->host_arg, m, s);
+	}
+	for (size_t at = 0; at < len && !err; at += step) {
+		s->n = iov_slice(payload, n, at, step, piece);
+		s->v = piece;
+		err = u->host->send(u->host_arg, m, s);
+	}
+	return err;
+}
+
+int udp_guest_input(struct udp *u, const struct ip4_pkt *k, uint16_t sport,
+		    uint16_t dport, const struct iovec *payload, int n,
+		    int64_t now_ms)
+{
+	struct endpoint guest = endpoint4(k->ip.src, sport);
+	uint32_t real = 0, hash;
+	enum policy_verdict v = policy_dst(u->pol, k->ip.dst, &real);
+	struct udp_send s;
+	struct udp_map *m;
+
+	if (v != POLICY_OUT)
+		return verdict_drop(u, k, v, now_ms);
+	hash = hash_bytes(u->maps.seed, &guest, sizeof(guest));
+	m = map_find(u, &guest, hash);
+	if (m && flow_move(u->flows, &m->fl, k->nic_id)) {
+		udp_map_end(m);
+		return DROP_LIMIT;
+	}
+	if (!m)
+		m = map_new(u, &guest, hash, k->nic_id, now_ms);
+	if (!m)
+		return DROP_LIMIT;
+	flow_touch(&m->fl, now_ms);
+	m->peer = endpoint4(k->ip.dst, dport);
+	m->only_dns = m->only_dns && dport == 53;
+	s = (struct udp_send){
+		.to = endpoint4(real, dport),
+		/* Addressed to the host itself, it is not forwarded. */
+		.ttl = k->to_us ? k->ip.ttl : (uint8_t)(k->ip.ttl - 1),
+		.tos = k->ip.tos, .df = k->ip.df,
+	};
+	if (real == u->pol->host_ip)
+		host_peer_note(m, dport, k->to_us);
+	if (u->filter)
+		peer_note(m, &s.to);
+	udp_send_failed(u->out, k, map_send(u, m, k, &s, payload, n), now_ms);
+	return -1;
+}
+
+void udp_header(uint8_t hdr[UDP_HDR], uint16_t sport, uint16_t dport,
+		size_t len)
+{
+	put_be16(hdr, sport);
+	put_be16(hdr + 2, dport);
+	put_be16(hdr + 4, (uint16_t)(UDP_HDR + len));
+	put_be16(hdr + 6, 0);
+}
+
+void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
+		    int64_t now_ms)
+{
+	uint32_t ip = ipaddr_is4(&r->from.ip) ? ipaddr_get4(&r->from.ip) : 0;
+	uint32_t seen = seen_as(u, m, ip, r->from.port);
+	struct iovec v = {(void *)r->data, r->len};
+	uint8_t hdr[UDP_HDR];
+	struct ipout_pkt p = {
+		.src = seen, .dst = ipaddr_get4(&m->guest.ip),
+		.proto = IP4_UDP, .tos = r->tos,
+		.ttl = r->ttl > 1 ? (uint8_t)(r->ttl - 1) : r->ttl,
+		.hdr = hdr, .hdr_len = UDP_HDR, .v = &v, .n = 1, .lent = true,
+		.csum_at = 6,
+	};
+
+	if (!ip || r->len > 65535 - IP4_HDR - UDP_HDR)
+		return;
+	if ((seen != u->pol->ip && ip4_in_net(ip, &u->pol->net)) ||
+	    policy_denied(u->pol, ip) ||
+	    (u->filter && !peer_known(m, &r->from))) {
+		u->stats.filtered++;
+		return;
+	}
+	udp_header(hdr, r->from.port, m->guest.port, r->len);
+	m->fl.bytes_in += r->len;
+	m->peer = endpoint4(seen, r->from.port);
+	flow_touch(&m->fl, now_ms);
+	if (!m->answered) {
+		m->answered = true;
+		wtimer_arm(u->wheel, &m->fl.timer, now_ms + idle_ms(m),
+			   map_on_timer);
+	}
+	ipout_send(u->out, &p, now_ms);
+}
+
+void udp_error(struct ipout *out, const struct endpoint *guest,
+	       const struct endpoint *to, uint64_t nic_id,
+	       const struct host_err *e, int64_t now_ms)
+{
+	uint8_t l4[UDP_HDR + 56];
+	size_t take = min_sz(e->len, sizeof(l4) - UDP_HDR);
+	struct icmp_err err = {
+		.from = e->from, .type = e->type, .code = e->code,
+		.info = e->info, .nic_id = nic_id, .l4 = l4,
+		.l4_len = UDP_HDR + take,
+		.orig = {
+			.src = ipaddr_get4(&guest->ip),
+			.dst = ipaddr_get4(&to->ip),
+			.proto = IP4_UDP, .ttl = 1,
+			.len = (uint16_t)(IP4_HDR + UDP_HDR + take),
+		},
+	};
+
+	udp_header(l4, guest->port, to->port, e->len < 65500 ? e->len : 0);
+	if (take)
+		memcpy(l4 + UDP_HDR, e->data, take);
+	ipout_icmp_err(out, &err, now_ms);
+}
+
+void udp_host_error(struct udp *u, struct udp_map *m, const struct host_err *e,
+		    int64_t now_ms)
+{
+	struct host_err he = *e;
+	struct endpoint to = e->to;
+	uint32_t dst;
+
+	if (!ipaddr_is4(&e->to.ip))
+		return;
+	dst = ipaddr_get4(&e->to.ip);
+	to.ip = ipaddr_from4(seen_as(u, m, dst, e->to.port));
+	/* The host speaks under the address by which the guest knows it. */
+	if (e->from == dst || ip4_is_loopback(e->from))
+		he.from = ipaddr_get4(&to.ip);
+	udp_error(u->out, &m->guest, &to, m->fl.nic->id, &he, now_ms);
+}
+
+struct walk {
+	bool (*fn)(void *arg, struct udp_map *m);
+	void *arg;
+};
+
+static bool walk_one(struct hnode *n, void *arg)
+{
+	struct walk *w = arg;
+
+	return w->fn(w->arg, container_of(n, struct udp_map, node));
+}
+
+void udp_walk(struct udp *u, bool (*fn)(void *arg, struct udp_map *m),
+	      void *arg)
+{
+	struct walk w = {fn, arg};
+
+	htab_walk(&u->maps, walk_one, &w);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * UDP from guests to the outside (RFC 4787). One mapping, which is one host socket,
+ * per guest endpoint, whatever it sends to (REQ-1); the guest's port is kept
+ * when the host has it free. The core never sees a socket: it asks through
+ * struct udp_host and is told what came back.
+ *
+ * A mapping lives from the first datagram out until it was idle for 300 s (REQ-5;
+ * 17 s when all it did was to ask port 53 and an answer came), until its NIC's
+ * quota needs room (least recently used first) or the NIC goes. ICMP errors never
+ * end it (REQ-12). Traffic either way refreshes it (REQ-6).
+ */
+#ifndef VNET_NAT_UDP_H
+#define VNET_NAT_UDP_H
+
+#include "nat/ipout.h"
+#include "nat/policy.h"
+
+#define UDP_IDLE_MS	300000
+#define UDP_IDLE_DNS_MS 17000
+#define UDP_HOST_PEERS	8  /* host services remembered per mapping */
+#define UDP_PEERS	64 /* endpoints that may answer, address-and-port filter */
+
+struct udp;
+
+struct udp_map {
+	struct flow fl; /* first */
+	struct hnode node;
+	struct udp *udp;
+	struct endpoint guest;
+	struct endpoint peer; /* last one, as the guest sees it */
+	uint16_t host_port;   /* set by open(); 0 = unknown */
+	void *host;	      /* the host side's */
+	bool only_dns;	      /* sent to port 53 only */
+	bool answered;
+	/* Ports of the host that the guest sent to, and under which address. */
+	struct {
+		uint16_t port;
+		bool via_gw;
+	} host_peer[UDP_HOST_PEERS];
+	uint8_t host_peers, host_next;
+	struct endpoint *peers; /* real ones; only with the filter */
+	uint8_t npeers, next_peer;
+};
+
+/* A datagram for the outside. */
+struct udp_send {
+	struct endpoint to;
+	uint8_t ttl, tos;
+	bool df;
+	const struct iovec *v; /* borrowed */
+	int n;
+};
+
+/* What the host does; implemented by host_udp.c and by tests. */
+struct udp_host {
+	/* A socket for @m, at @want if that is free; sets m->host and host_port.
+	 * 0 or negative errno. */
+	int (*open)(void *arg, struct udp_map *m, uint16_t want);
+	/* 0 or negative errno; the datagram is lost then and the guest is told
+	 * about -ENETUNREACH, -EHOSTUNREACH, -EACCES and -EPERM. What only the
+	 * error queue knows (-EMSGSIZE: the MTU) comes by udp_host_error(). */
+	int (*send)(void *arg, struct udp_map *m, const struct udp_send *s);
+	void (*close)(void *arg, struct udp_map *m);
+};
+
+/* A datagram from outside. */
+struct udp_recv {
+	struct endpoint from;
+	uint32_t local; /* the host's address it came to; 0 = unknown */
+	uint8_t ttl, tos; /* ttl 0 = unknown */
+	const void *data; /* stays until outq_flush() */
+	size_t len;
+};
+
+/* An ICMP error about something that we sent. */
+struct host_err {
+	struct endpoint to; /* where we had sent it */
+	uint32_t from;	    /* who says so; 0 = the host itself */
+	uint8_t type, code;
+	uint32_t info;
+	const uint8_t *data; /* what came back of the payload */
+	size_t len;
+};
+
+struct udp_stats {
+	uint64_t created, refused, denied, filtered;
+};
+
+struct udp {
+	struct htab maps; /* by guest endpoint */
+	struct flow_tab *flows;
+	struct wheel *wheel;
+	struct ipout *out;
+	const struct policy *pol;
+	const struct udp_host *host;
+	void *host_arg;
+	bool filter; /* address and port dependent */
+	struct udp_stats stats;
+};
+
+/* 0 or -ENOMEM; the other fields are set by the caller. */
+int udp_init(struct udp *u, const uint64_t seed[2]);
+void udp_fini(struct udp *u);
+
+void udp_map_end(struct udp_map *m);
+
+/**
+ * udp_guest_input() - A datagram from a guest that is for the outside or the host
+ * @payload: behind the UDP header; with USO, of all segments
+ *
+ * Return: a drop_reason (switch/port.h), or -1 when it was taken.
+ */
+int udp_guest_input(struct udp *u, const struct ip4_pkt *k, uint16_t sport,
+		    uint16_t dport, const struct iovec *payload, int n,
+		    int64_t now_ms);
+
+/* From the host's socket of @m. */
+void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
+		    int64_t now_ms);
+void udp_host_error(struct udp *u, struct udp_map *m, const struct host_err *e,
+		    int64_t now_ms);
+
+/* Visit all mappings; @fn may end the one it is given. */
+void udp_walk(struct udp *u, bool (*fn)(void *arg, struct udp_map *m),
+	      void *arg);
+
+/* Write a UDP header (checksum 0) for @len bytes of payload. */
+void udp_header(uint8_t hdr[UDP_HDR], uint16_t sport, uint16_t dport,
+		size_t len);
+
+/* Tell a guest why the host would not send its packet @k. */
+void udp_send_failed(struct ipout *out, const struct ip4_pkt *k, int err,
+		     int64_t now_ms);
+
+/* Tell a guest about an error for a datagram it sent from @guest to @to. */
+void udp_error(struct ipout *out, const struct endpoint *guest,
+	       const struct endpoint *to, uint64_t nic_id,
+	       const struct host_err *e, int64_t now_ms);
+
+#endif
