@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layer 1 and 2: the L2 switch, its offloads, and the port drivers.
-SWITCH_CORE := frame fdb vswitch offload guard
-SWITCH_IO   := driver port_stream port_dgram port_msg port_tap port_packet
-SWITCH_PKGS := libevent_core
+SWITCH_CORE := frame hdrs fdb guard offload vswitch
+SWITCH_IO   := driver msgio port_stream port_dgram port_msg port_tap port_packet \
+               link tapdev tapdev_netns
+SWITCH_PKGS := libevent_core libnl-3.0

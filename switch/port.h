@@ -37,7 +37,7 @@ enum drop_reason {
 	DROP_LONG,	/* longer than the MTU allows (and not a GSO frame) */
 	DROP_LINK,	/* the link of one of both ports is down */
 	DROP_BAD_SRC,	/* group or zero source address */
-	DROP_GUARD,	/* source pinning, isolation, rogue server */
+	DROP_GUARD,	/* source pinning, a source that is somebody's static entry */
 	DROP_RESERVED,	/* 01:80:c2:00:00:0X, not forwarded by a bridge (802.1Q 8.6.3) */
 	DROP_SAME_PORT, /* destination is on the port it came from */
 	DROP_OFFLOAD,	/* offload facts that contradict the frame */
@@ -125,10 +125,11 @@ struct port {
 	struct list node;      /* on the switch's list of ports */
 	uint16_t id;	       /* index in the switch, for the FDB */
 	bool link_up;
-	uint32_t fdb_count;    /* learned entries that point here */
 	const struct frame *txq[FRAME_BATCH]; /* this round's frames */
 	uint16_t ntx;
 	bool touched;	       /* tx was called in this turn: flush is due */
+	int64_t seen_since_ms; /* budget of vswitch_seen_fn calls: window */
+	uint16_t seen_used;    /* and calls in it */
 	struct port_stats stats;
 };
 

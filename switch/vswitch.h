@@ -13,6 +13,18 @@
 #define VSWITCH_MTU_MIN	  68	/* RFC 791 */
 #define VSWITCH_MTU_MAX	  65521 /* FRAME_MAX less Ethernet and one VLAN tag, even */
 
+/* Rounds of flush callbacks in one turn; what is still due then waits for the
+ * next vswitch_input() or vswitch_tick(). */
+#define VSWITCH_FLUSH_MAX 64
+
+/* Addresses told to vswitch_seen_fn per port and second. */
+#define VSWITCH_SEEN_MAX 8
+
+/* Memory lent to drivers; see vswitch_rx_area(). The stride is not a power of
+ * two, so that the headers of successive frames do not share a cache set. */
+#define VSWITCH_RX_STRIDE (65536 + 256)
+#define VSWITCH_RX_AREA	  ((size_t)FRAME_BATCH * VSWITCH_RX_STRIDE)
+
 struct vswitch_config {
 	uint16_t mtu;	    /* bytes behind the Ethernet header; default 1500 */
 	uint32_t fdb_max;   /* entries; 0 = 4096 */
@@ -20,15 +32,20 @@ struct vswitch_config {
 	uint64_t seed[2];   /* hash secret */
 };
 
-/* Where a MAC address's IPv4 address was seen (ARP sender, or DHCP-less static
- * guests' IPv4 source); lets `vnet ip` show guests that have no lease. */
+/* Where a MAC address's IPv4 address was seen: as ARP sender (any port but the
+ * gateway's), or as IPv4 source of a guest whose ARP was not seen yet. Lets `vnet
+ * ip` show guests that have no lease. Called when an address is new, moved, or has
+ * another IPv4 address than before; at most VSWITCH_SEEN_MAX times per port and
+ * second, so that a guest cannot make it costly. Must not add or delete ports. */
 typedef void (*vswitch_seen_fn)(void *arg, struct port *p,
 				const struct mac *mac, uint32_t ip4);
 
-/* NULL when out of memory. */
+/* Defaults for what is zero in @cfg. NULL when out of memory or when the MTU is
+ * out of range. */
 struct vswitch *vswitch_new(const struct vswitch_config *cfg);
 
-/* Deletes (and so closes) the ports that are left. */
+/* Deletes (and so closes) the ports that are left; see driver_free() for those of
+ * drivers. */
 void vswitch_free(struct vswitch *sw);
 
 /**
@@ -50,7 +67,8 @@ void vswitch_port_del(struct port *p);
  * addresses are forgotten and ops->link tells the driver. */
 void vswitch_port_link(struct port *p, bool up);
 
-/* A static FDB entry: never aged nor moved (the gateway's MAC). -ENOSPC, -EEXIST. */
+/* A static FDB entry (untagged): never aged nor moved (the gateway's MAC). Other
+ * ports' frames with this source are dropped (DROP_GUARD). -ENOSPC, -EEXIST. */
 int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
 		       struct port *p);
 
@@ -59,7 +77,8 @@ int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
  * @f: borrowed; up to FRAME_BATCH per call
  * @now_ms: monotonic; must not go backwards
  *
- * Learns sources, forwards (known unicast to one port; unknown, broadcast and
+ * Drops what 802.1Q does not forward, what is too long for the MTU, and frames
+ * whose offload facts contradict their headers. Learns sources, forwards (known unicast to one port; unknown, broadcast and
  * multicast to all eligible), does checksums and segmentation for ports that
  * lack the caps, calls tx once per destination and batch (more often when
  * segmentation fills batches), then flush. May be called from flush (the
@@ -82,6 +101,14 @@ int64_t vswitch_tick(struct vswitch *sw, int64_t now_ms);
 void vswitch_on_seen(struct vswitch *sw, vswitch_seen_fn fn, void *arg);
 
 uint16_t vswitch_mtu(const struct vswitch *sw);
+
+/* Learned addresses that point to @p. */
+uint32_t vswitch_fdb_count(const struct port *p);
+
+/* VSWITCH_RX_AREA bytes for a driver to receive into, during its own event
+ * callback only (never in tx or flush): one for all, so that it stays in cache
+ * and a thousand idle ports need no buffers. */
+void *vswitch_rx_area(struct vswitch *sw);
 
 /* Walk ports in order of adding; NULL @after starts. */
 struct port *vswitch_port_next(struct vswitch *sw, struct port *after);

@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The switch. See vswitch.h.
+ *
+ * A batch goes through in two passes. First every frame is judged and put on the
+ * txq of its destination ports; then each of these ports gets its frames in one
+ * tx, after software has done what the port cannot take over. At last the ports
+ * that want it are flushed, where a gateway answers with nested input; that input
+ * runs both passes at once, but only the outermost call flushes.
+ *
+ * The table is in fdb.c, segmentation in offload.c, pinning in guard.c.
+ */
+#include "switch/vswitch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/bytes.h"
+#include "switch/fdb.h"
+#include "switch/guard.h"
+#include "switch/hdrs.h"
+#include "switch/offload.h"
+
+struct vswitch {
+	uint16_t mtu;
+	uint32_t age_s;
+	struct list ports;
+	struct port *by_id[VSWITCH_PORTS_MAX];
+	uint16_t next_id; /* where the search for a free id starts */
+	struct fdb *fdb;
+	int64_t now_ms;
+	struct port *ingress; /* whose frames are being delivered */
+	vswitch_seen_fn seen;
+	void *seen_arg;
+	struct port *active[VSWITCH_PORTS_MAX]; /* have frames on txq */
+	unsigned int nactive;
+	struct port *due[VSWITCH_PORTS_MAX]; /* flush is due */
+	unsigned int ndue;
+	bool flushing;
+	bool in_tx;
+	void *rx_area;
+	/* Frames made by segmentation, until the tx that takes them. */
+	struct segmenter seg;
+	struct frame piece[FRAME_BATCH];
+	uint8_t piece_hdr[FRAME_BATCH][OFFLOAD_HDR_MAX];
+};
+
+/* What was found for the frame before: neighbours in a batch are often alike. */
+struct hot {
+	uint64_t src, dst; /* address and VLAN id; 0 = nothing yet */
+	struct fdb_note *note;
+	struct port *to;
+};
+
+const char *drop_reason_name(enum drop_reason r)
+{
+	static const char *const names[] = {
+		[DROP_SHORT] = "short",
+		[DROP_LONG] = "long",
+		[DROP_LINK] = "link",
+		[DROP_BAD_SRC] = "bad_src",
+		[DROP_GUARD] = "guard",
+		[DROP_RESERVED] = "reserved",
+		[DROP_SAME_PORT] = "same_port",
+		[DROP_OFFLOAD] = "offload",
+		[DROP_FULL] = "full",
+		[DROP_ERROR] = "error",
+		[DROP_NO_PEER] = "no_peer",
+		[DROP_PROTO] = "proto",
+		[DROP_POLICY] = "policy",
+		[DROP_LIMIT] = "limit",
+	};
+
+	static_assert(ARRAY_LEN(names) == DROP_REASONS, "a name is missing");
+	return (unsigned int)r < DROP_REASONS ? names[r] : "unknown";
+}
+
+/* ---- life ------------------------------------------------------------------ */
+
+struct vswitch *vswitch_new(const struct vswitch_config *cfg)
+{
+	uint16_t mtu = cfg->mtu ? cfg->mtu : 1500;
+	struct vswitch *sw;
+
+	if (mtu < VSWITCH_MTU_MIN || mtu > VSWITCH_MTU_MAX)
+		return NULL;
+	sw = calloc(1, sizeof(*sw));
+	if (!sw)
+		return NULL;
+	list_init(&sw->ports);
+	sw->mtu = mtu;
+	sw->age_s = cfg->age_s ? cfg->age_s : 300;
+	sw->fdb = fdb_new(cfg->fdb_max ? cfg->fdb_max : 4096, VSWITCH_PORTS_MAX,
+			  sw->age_s, cfg->seed);
+	sw->rx_area = malloc(VSWITCH_RX_AREA);
+	if (!sw->fdb || !sw->rx_area) {
+		vswitch_free(sw);
+		return NULL;
+	}
+	return sw;
+}
+
+void vswitch_free(struct vswitch *sw)
+{
+	struct port *p;
+
+	if (!sw)
+		return;
+	while ((p = list_first(&sw->ports, struct port, node)))
+		vswitch_port_del(p);
+	fdb_free(sw->fdb);
+	free(sw->rx_area);
+	free(sw);
+}
+
+int vswitch_port_add(struct vswitch *sw, struct port *p)
+{
+	for (unsigned int i = 0; i < VSWITCH_PORTS_MAX; i++) {
+		uint16_t id = (uint16_t)((sw->next_id + i) % VSWITCH_PORTS_MAX);
+
+		if (sw->by_id[id])
+			continue;
+		sw->by_id[id] = p;
+		sw->next_id = (uint16_t)((id + 1) % VSWITCH_PORTS_MAX);
+		p->id = id;
+		p->sw = sw;
+		p->link_up = true;
+		p->ntx = 0;
+		p->touched = false;
+		p->seen_since_ms = 0;
+		p->seen_used = 0;
+		p->stats = (struct port_stats){0};
+		list_add_tail(&sw->ports, &p->node);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void vswitch_port_del(struct port *p)
+{
+	struct vswitch *sw = p->sw;
+
+	assert(!sw->in_tx);
+	list_del(&p->node);
+	sw->by_id[p->id] = NULL;
+	fdb_forget_port(sw->fdb, p->id, true);
+	for (unsigned int i = 0; i < sw->ndue; i++) {
+		if (sw->due[i] == p)
+			sw->due[i--] = sw->due[--sw->ndue];
+	}
+	if (sw->ingress == p)
+		sw->ingress = NULL;
+	p->sw = NULL;
+	p->ops->close(p);
+}
+
+void vswitch_port_link(struct port *p, bool up)
+{
+	if (p->link_up == up)
+		return;
+	p->link_up = up;
+	if (!up)
+		fdb_forget_port(p->sw->fdb, p->id, false);
+	if (p->ops->link)
+		p->ops->link(p, up);
+}
+
+int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
+		       struct port *p)
+{
+	return fdb_static(sw->fdb, mac, 0, p->id);
+}
+
+/* ---- pass 1: judge, learn, string on the destinations ------------------------ */
+
+static void push(struct vswitch *sw, struct port *p, const struct frame *f)
+{
+	if (p->ntx == 0)
+		sw->active[sw->nactive++] = p;
+	p->txq[p->ntx++] = f;
+}
+
+static void flood(struct vswitch *sw, const struct port *in,
+		  const struct frame *f)
+{
+	list_for_each(p, &sw->ports, struct port, node) {
+		if (p != in && p->link_up)
+			push(sw, p, f);
+	}
+}
+
+/* 01:80:c2:00:00:00 … 0f, never forwarded by a bridge (802.1Q-2018 8.6.3). */
+static bool is_reserved(const struct mac *m)
+{
+	return m->b[0] == 0x01 && m->b[1] == 0x80 && m->b[2] == 0xc2 &&
+	       m->b[3] == 0 && m->b[4] == 0 && m->b[5] <= 0x0f;
+}
+
+static struct mac mac_at(const uint8_t *p)
+{
+	struct mac m;
+
+	memcpy(m.b, p, 6);
+	return m;
+}
+
+static bool admit(const struct vswitch *sw, const struct port *in,
+		  const struct frame *f, struct hdrs *h, enum drop_reason *why)
+{
+	const uint8_t *p = frame_hdr(f);
+	struct mac dst, src;
+
+	*why = DROP_LINK;
+	if (!in->link_up)
+		return false;
+	*why = DROP_SHORT;
+	if (!hdrs_l2(p, frame_hdr_len(f), h))
+		return false;
+	*why = DROP_RESERVED;
+	dst = mac_at(p);
+	if (is_reserved(&dst))
+		return false;
+	*why = DROP_BAD_SRC;
+	src = mac_at(p + 6);
+	if (mac_is_group(&src) || mac_is_zero(&src))
+		return false;
+	*why = DROP_LONG;
+	if (f->len > FRAME_MAX)
+		return false;
+	if (!offload_check(f, h, sw->mtu, why))
+		return false;
+	*why = DROP_GUARD;
+	return !in->src_ip4 || guard_src_ip4(f, h, in->src_ip4);
+}
+
+/* The IPv4 address that the frame's sender calls its own, or 0. */
+static uint32_t sender_ip4(const struct port *in, const struct frame *f,
+			   const struct hdrs *h, bool *arp)
+{
+	struct cur c = cur_make(frame_hdr(f), frame_hdr_len(f));
+	uint32_t ip;
+
+	*arp = h->type == ETH_P_ARP4;
+	cur_skip(&c, h->l3);
+	if (*arp) {
+		bool ok = cur_be16(&c) == 1 && cur_be16(&c) == ETH_P_IP4 &&
+			  cur_be16(&c) == 0x0604;
+
+		cur_skip(&c, 8);
+		ip = cur_be32(&c);
+		if (!ok)
+			return 0;
+	} else if (h->type == ETH_P_IP4 && in->role == PORT_GUEST) {
+		cur_skip(&c, 12);
+		ip = cur_be32(&c);
+	} else {
+		return 0;
+	}
+	if (ip >> 24 == 0 || ip4_is_loopback(ip) || ip >> 28 >= 0xe)
+		return 0;
+	return ip;
+}
+
+static bool seen_budget(struct port *in, int64_t now_ms)
+{
+	if (now_ms - in->seen_since_ms >= 1000) {
+		in->seen_since_ms = now_ms;
+		in->seen_used = 0;
+	}
+	if (in->seen_used >= VSWITCH_SEEN_MAX)
+		return false;
+	in->seen_used++;
+	return true;
+}
+
+/* A guest that routes for others has many IPv4 sources: ARP has the say. */
+static void note_sender(struct vswitch *sw, struct port *in,
+			const struct frame *f, const struct hdrs *h,
+			struct fdb_note *note)
+{
+	struct mac src;
+	uint32_t ip;
+	bool arp;
+
+	if (!sw->seen || in->role == PORT_GATEWAY ||
+	    (h->type != ETH_P_ARP4 && note->ip4))
+		return;
+	ip = sender_ip4(in, f, h, &arp);
+	if (!ip || ip == note->ip4)
+		return;
+	if (!seen_budget(in, sw->now_ms))
+		return;
+	note->ip4 = ip;
+	note->from_arp = arp;
+	src = mac_at(frame_hdr(f) + 6);
+	sw->seen(sw->seen_arg, in, &src, ip);
+}
+
+static uint64_t key_at(const uint8_t *mac, uint16_t vid)
+{
+	return (uint64_t)vid << 48 | (uint64_t)get_be16(mac) << 32 |
+	       get_be32(mac + 2);
+}
+
+/* false: the source address is not this port's to use. */
+static bool learn(struct vswitch *sw, struct port *in, const struct frame *f,
+		  const struct hdrs *h, struct hot *hot)
+{
+	uint64_t key = key_at(frame_hdr(f) + 6, h->vid);
+
+	if (key != hot->src) {
+		struct mac src = mac_at(frame_hdr(f) + 6);
+
+		hot->src = 0;
+		if (fdb_learn(sw->fdb, &src, h->vid, in->id, sw->now_ms / 1000,
+			      &hot->note) == FDB_STATIC)
+			return false;
+		hot->src = key;
+	}
+	if (hot->note)
+		note_sender(sw, in, f, h, hot->note);
+	return true;
+}
+
+static struct port *lookup(struct vswitch *sw, const struct frame *f,
+			   const struct hdrs *h, struct hot *hot)
+{
+	uint64_t key = key_at(frame_hdr(f), h->vid);
+
+	if (key != hot->dst) {
+		struct mac dst = mac_at(frame_hdr(f));
+		int id = fdb_lookup(sw->fdb, &dst, h->vid, sw->now_ms / 1000);
+
+		hot->dst = key;
+		hot->to = id == FDB_NONE ? NULL : sw->by_id[id];
+	}
+	return hot->to;
+}
+
+static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
+		     struct hot *hot)
+{
+	enum drop_reason why;
+	struct port *to;
+	struct hdrs h;
+
+	in->stats.rx_frames++;
+	in->stats.rx_bytes += f->len;
+	if (!admit(sw, in, f, &h, &why)) {
+		port_drop(in, why, 1);
+		return;
+	}
+	if (!learn(sw, in, f, &h, hot)) {
+		port_drop(in, DROP_GUARD, 1);
+		return;
+	}
+	to = frame_hdr(f)[0] & 1 ? NULL : lookup(sw, f, &h, hot);
+	if (!to)
+		flood(sw, in, f);
+	else if (to == in)
+		port_drop(in, DROP_SAME_PORT, 1);
+	else if (!to->link_up)
+		port_drop(to, DROP_LINK, 1);
+	else
+		push(sw, to, f);
+}
+
+/* ---- pass 2: deliver ----------------------------------------------------------- */
+
+static bool takes(const struct port *p, const struct frame *f)
+{
+	return (offload_caps(&f->off) & ~p->caps) == 0;
+}
+
+/* Cut @f into the piece area, handing on full batches; *n frames are waiting in
+ * @out, *used of them in the piece area. */
+static void segment(struct vswitch *sw, struct port *p, const struct frame *f,
+		    const struct frame **out, unsigned int *n,
+		    unsigned int *used)
+{
+	bool any = false;
+
+	if (segmenter_init(&sw->seg, f)) {
+		for (;;) {
+			if (*n == FRAME_BATCH) {
+				p->ops->tx(p, out, *n);
+				*n = *used = 0;
+			}
+			if (!segmenter_next(&sw->seg, &sw->piece[*used],
+					    sw->piece_hdr[*used]))
+				break;
+			out[(*n)++] = &sw->piece[(*used)++];
+			any = true;
+		}
+	}
+	if (!any)
+		port_drop(p, DROP_OFFLOAD, 1);
+}
+
+/* tx of a batch in which some frames need work that the port cannot do. */
+static void tx_software(struct vswitch *sw, struct port *p)
+{
+	const struct frame *out[FRAME_BATCH];
+	unsigned int n = 0, used = 0;
+
+	for (unsigned int i = 0; i < p->ntx; i++) {
+		if (!takes(p, p->txq[i])) {
+			segment(sw, p, p->txq[i], out, &n, &used);
+			continue;
+		}
+		if (n == FRAME_BATCH) {
+			p->ops->tx(p, out, n);
+			n = used = 0;
+		}
+		out[n++] = p->txq[i];
+	}
+	if (n)
+		p->ops->tx(p, out, n);
+}
+
+static void tx(struct vswitch *sw, struct port *p)
+{
+	unsigned int i = 0;
+
+	while (i < p->ntx && takes(p, p->txq[i]))
+		i++;
+	if (i == p->ntx)
+		p->ops->tx(p, p->txq, p->ntx);
+	else
+		tx_software(sw, p);
+	p->ntx = 0;
+	if (p->ops->flush && !p->touched) {
+		p->touched = true;
+		sw->due[sw->ndue++] = p;
+	}
+}
+
+static void deliver(struct vswitch *sw)
+{
+	sw->in_tx = true;
+	for (unsigned int i = 0; i < sw->nactive; i++)
+		tx(sw, sw->active[i]);
+	sw->nactive = 0;
+	sw->in_tx = false;
+}
+
+static void flush(struct vswitch *sw)
+{
+	if (sw->flushing)
+		return;
+	sw->flushing = true;
+	for (int i = 0; i < VSWITCH_FLUSH_MAX && sw->ndue; i++) {
+		struct port *p = sw->due[--sw->ndue];
+
+		p->touched = false;
+		p->ops->flush(p);
+	}
+	sw->flushing = false;
+}
+
+void vswitch_input(struct port *in, const struct frame *f, unsigned int n,
+		   int64_t now_ms)
+{
+	struct vswitch *sw = in->sw;
+	struct port *outer = sw->ingress;
+	struct hot hot = {0};
+
+	assert(!sw->in_tx && n <= FRAME_BATCH);
+	sw->now_ms = now_ms;
+	sw->ingress = in;
+	for (unsigned int i = 0; i < n; i++)
+		classify(sw, in, &f[i], &hot);
+	deliver(sw);
+	sw->ingress = outer;
+	flush(sw);
+}
+
+/* ---- the rest ------------------------------------------------------------------ */
+
+int64_t vswitch_now(const struct vswitch *sw)
+{
+	return sw->now_ms;
+}
+
+struct port *vswitch_ingress(const struct vswitch *sw)
+{
+	return sw->ingress;
+}
+
+int64_t vswitch_tick(struct vswitch *sw, int64_t now_ms)
+{
+	/* An address learned after this cannot age before: */
+	int64_t next = now_ms / 1000 + sw->age_s;
+	int64_t aged;
+
+	sw->now_ms = now_ms;
+	aged = fdb_tick(sw->fdb, now_ms / 1000);
+	flush(sw);
+	if (sw->ndue)
+		return now_ms;
+	return (aged < next ? aged : next) * 1000;
+}
+
+void vswitch_on_seen(struct vswitch *sw, vswitch_seen_fn fn, void *arg)
+{
+	sw->seen = fn;
+	sw->seen_arg = arg;
+}
+
+uint16_t vswitch_mtu(const struct vswitch *sw)
+{
+	return sw->mtu;
+}
+
+uint32_t vswitch_fdb_count(const struct port *p)
+{
+	return p->sw ? fdb_port_count(p->sw->fdb, p->id) : 0;
+}
+
+void *vswitch_rx_area(struct vswitch *sw)
+{
+	return sw->rx_area;
+}
+
+struct port *vswitch_port_next(struct vswitch *sw, struct port *after)
+{
+	struct list *next = after ? after->node.next : sw->ports.next;
+
+	return next == &sw->ports ? NULL : list_entry(next, struct port, node);
+}
+
+struct walk {
+	struct vswitch *sw;
+	void (*fn)(void *arg, const struct mac *mac, struct port *p,
+		   int64_t age_s);
+	void *arg;
+};
+
+static void walk_one(void *arg, const struct fdb_info *e)
+{
+	const struct walk *w = arg;
+
+	w->fn(w->arg, &e->mac, w->sw->by_id[e->port], e->age_s);
+}
+
+void vswitch_fdb_walk(struct vswitch *sw, int64_t now_ms,
+		      void (*fn)(void *arg, const struct mac *mac,
+				 struct port *p, int64_t age_s),
+		      void *arg)
+{
+	struct walk w = {sw, fn, arg};
+
+	fdb_walk(sw->fdb, now_ms / 1000, walk_one, &w);
+}
