@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The DHCPv4 server of one network (RFC 2131, 2132): bytes in, bytes out, lease
- * events. Pure: no sockets, no clock, no store; `now_s` is wall-clock seconds, so
- * that stored expiry times mean the same after a restart (a step backwards is
+ * events. Pure: no sockets, no clock, no store; `now_s` is wall-clock seconds,
+ *so that stored expiry times mean the same after a restart (a step backwards is
  * coped with).
  *
  * Theory of operation. A binding joins an address with a client:
@@ -10,22 +10,23 @@
  *	(none) -> OFFERED -> BOUND -> EXPIRED | RELEASED -> OFFERED -> …
  *	OFFERED | BOUND -> DECLINED -> (none)
  *
- * OFFERED is held DHCP_OFFER_S and never stored. A lease becomes BOUND, or longer,
- * only when the caller has stored it: dhcp_server_input() then says
+ * OFFERED is held DHCP_OFFER_S and never stored. A lease becomes BOUND, or
+ *longer, only when the caller has stored it: dhcp_server_input() then says
  * DHCP_REPLY_AFTER_COMMIT, the caller stores the lease it was given and calls
- * dhcp_server_committed(), which hands over the ACK (or dhcp_server_failed(): no
- * ACK, all is as before the request). What needs no answer (release, decline,
+ * dhcp_server_committed(), which hands over the ACK (or dhcp_server_failed():
+ *no ACK, all is as before the request). What needs no answer (release, decline,
  * expiry) is an event. Commits and events must reach the store in the order in
  * which they were handed out.
  *
  * Who is a client? By default the NIC (switch port) and the hardware address
- * together: one VM keeps its address through firmware, initrd and system, whatever
- * client identifier each of them sends, cloned disks with one identifier get an
- * address each, and no guest can renew or release another one's lease by writing its
- * MAC. This departs from RFC 2131 4.2 (the server MUST use the client identifier);
- * DHCP_IDENTITY_RFC2131 follows it.
+ * together: one VM keeps its address through firmware, initrd and system,
+ *whatever client identifier each of them sends, cloned disks with one
+ *identifier get an address each, and no guest can renew or release another
+ *one's lease by writing its MAC. This departs from RFC 2131 4.2 (the server
+ *MUST use the client identifier); DHCP_IDENTITY_RFC2131 follows it.
  *
- * Read dhcp_msg.h for the wire format, dhcp_pool.h for bindings and choice of address.
+ * Read dhcp_msg.h for the wire format, dhcp_pool.h for bindings and choice of
+ *address.
  */
 #ifndef VNET_DHCP_DHCP_SERVER_H
 #define VNET_DHCP_DHCP_SERVER_H
@@ -40,17 +41,19 @@
 #define DHCP_SERVER_PORT 67
 #define DHCP_CLIENT_PORT 68
 
-#define DHCP_CLIENT_ID_MAX 255	 /* bytes; longer ones are cut (RFC 2132 9.14) */
-#define DHCP_HOSTNAME_MAX  63	 /* characters of a label (RFC 1123 2.1) */
-#define DHCP_DOMAIN_MAX	   253	 /* characters (RFC 1035 2.3.4) */
-#define DHCP_DNS_MAX	   3
-#define DHCP_POOL_MAX	   65536 /* addresses in a pool */
-#define DHCP_BINDINGS_MAX  131072 /* pool, reservations and leases of old pools */
-#define DHCP_RESERVE_MAX   65536
-#define DHCP_PENDING_MAX   1024	 /* commits that wait; more: request dropped */
-#define DHCP_NIC_BINDINGS  32	 /* default of dhcp_config.max_per_nic */
-#define DHCP_MSG_MAX	   2048	 /* bytes of a request; longer: dropped */
-#define DHCP_REPLY_MAX	   1200	 /* bytes of a reply */
+#define DHCP_CLIENT_ID_MAX 255 /* bytes; longer ones are cut (RFC 2132 9.14)   \
+				*/
+#define DHCP_HOSTNAME_MAX 63   /* characters of a label (RFC 1123 2.1) */
+#define DHCP_DOMAIN_MAX	  253  /* characters (RFC 1035 2.3.4) */
+#define DHCP_DNS_MAX	  3
+#define DHCP_POOL_MAX	  65536 /* addresses in a pool */
+#define DHCP_BINDINGS_MAX                                                      \
+	131072 /* pool, reservations and leases of old pools */
+#define DHCP_RESERVE_MAX  65536
+#define DHCP_PENDING_MAX  1024 /* commits that wait; more: request dropped */
+#define DHCP_NIC_BINDINGS 32   /* default of dhcp_config.max_per_nic */
+#define DHCP_MSG_MAX	  2048 /* bytes of a request; longer: dropped */
+#define DHCP_REPLY_MAX	  1200 /* bytes of a reply */
 
 #define DHCP_LEASE_S	    86400 /* default lease time */
 #define DHCP_LEASE_INFINITE 0xffffffffu
@@ -58,7 +61,7 @@
 #define DHCP_OFFER_S	    60	/* an offer is held */
 #define DHCP_QUARANTINE_S   600 /* a declined address is left alone */
 
-/* ---- leases ---------------------------------------------------------------- */
+/* ---- leases -------------------------------------------------------------- */
 
 enum dhcp_state {
 	DHCP_OFFERED,
@@ -74,10 +77,11 @@ int dhcp_state_parse(const char *s);
 
 /** struct dhcp_lease - A binding as it is stored, listed and loaded. */
 struct dhcp_lease {
-	uint32_t ip;	 /* host order */
-	struct mac mac;	 /* chaddr; zero: conflict seen without a client */
-	uint64_t nic_id; /* NIC it came in on; 0 = not known */
-	int64_t expiry_s; /* wall clock; DHCP_NEVER; end of an offer or quarantine */
+	uint32_t ip;	  /* host order */
+	struct mac mac;	  /* chaddr; zero: conflict seen without a client */
+	uint64_t nic_id;  /* NIC it came in on; 0 = not known */
+	int64_t expiry_s; /* wall clock; DHCP_NEVER; end of an offer or
+			     quarantine */
 	enum dhcp_state state;
 	uint8_t client_id_len; /* 0 = the client sent none */
 	uint8_t client_id[DHCP_CLIENT_ID_MAX];
@@ -86,11 +90,12 @@ struct dhcp_lease {
 	char hostname[DHCP_HOSTNAME_MAX + 1];
 };
 
-/* ---- configuration --------------------------------------------------------- */
+/* ---- configuration ------------------------------------------------------- */
 
 enum dhcp_identity {
-	DHCP_IDENTITY_NIC, /* NIC and MAC (default, see above) */
-	DHCP_IDENTITY_RFC2131, /* client identifier, else MAC; the NIC is ignored */
+	DHCP_IDENTITY_NIC,     /* NIC and MAC (default, see above) */
+	DHCP_IDENTITY_RFC2131, /* client identifier, else MAC; the NIC is
+				  ignored */
 };
 
 /** struct dhcp_config - Zeroed fields mean what their comments say; copied. */
@@ -107,20 +112,22 @@ struct dhcp_config {
 	char domain[DHCP_DOMAIN_MAX + 1]; /* "" = option not sent */
 	enum dhcp_identity identity;
 	uint32_t max_per_nic; /* addresses one NIC may hold (offers and
-			       * quarantined ones count); 0 = DHCP_NIC_BINDINGS */
-	/* We are the only server here: clients that we have no record of are told
-	 * NAK instead of silence (RFC 2131 4.3.2 wants silence where several
-	 * servers may share a network). */
+			       * quarantined ones count); 0 = DHCP_NIC_BINDINGS
+			       */
+	/* We are the only server here: clients that we have no record of are
+	 * told NAK instead of silence (RFC 2131 4.3.2 wants silence where
+	 * several servers may share a network). */
 	bool authoritative;
 };
 
-/* ---- events ---------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------- */
 
 enum dhcp_event_type {
-	DHCP_EV_RELEASED, /* to be stored: @lease as it is now */
-	DHCP_EV_EXPIRED,  /* to be stored */
-	DHCP_EV_DECLINED, /* to be stored; a client found the address in use */
-	DHCP_EV_CONFLICT, /* to be stored (as declined); the in_use hook found it */
+	DHCP_EV_RELEASED,  /* to be stored: @lease as it is now */
+	DHCP_EV_EXPIRED,   /* to be stored */
+	DHCP_EV_DECLINED,  /* to be stored; a client found the address in use */
+	DHCP_EV_CONFLICT,  /* to be stored (as declined); the in_use hook found
+			      it */
 	DHCP_EV_FORGOTTEN, /* the stored lease of @lease->ip is to be deleted */
 	DHCP_EV_EXHAUSTED, /* no address for @lease->mac on nic_id (ip is 0);
 			    * at most one a minute */
@@ -134,12 +141,12 @@ struct dhcp_ops {
 	void (*event)(void *arg, enum dhcp_event_type type,
 		      const struct dhcp_lease *lease);
 	/* Is @ip, which no client of ours holds, used by somebody other than
-	 * @mac (seen in ARP)? Asked before an address is offered or granted anew
-	 * (RFC 2131 2.2). NULL: never. Must not call the server back. */
+	 * @mac (seen in ARP)? Asked before an address is offered or granted
+	 * anew (RFC 2131 2.2). NULL: never. Must not call the server back. */
 	bool (*in_use)(void *arg, uint32_t ip, const struct mac *mac);
 };
 
-/* ---- life cycle ------------------------------------------------------------ */
+/* ---- life cycle ---------------------------------------------------------- */
 
 struct dhcp_server;
 
@@ -160,8 +167,8 @@ void dhcp_server_free(struct dhcp_server *s);
 /**
  * dhcp_server_configure() - Change the configuration live
  *
- * Leases outside the new pool stay until they expire, but are not renewed: their
- * clients get NAK and ask again. Nothing changes on error (as in _new()).
+ * Leases outside the new pool stay until they expire, but are not renewed:
+ * their clients get NAK and ask again. Nothing changes on error (as in _new()).
  */
 int dhcp_server_configure(struct dhcp_server *s, const struct dhcp_config *cfg,
 			  int64_t now_s, struct errtext *why);
@@ -171,9 +178,9 @@ const struct dhcp_config *dhcp_server_config(const struct dhcp_server *s);
 /**
  * dhcp_server_load() - Take back a stored lease, before the first input
  *
- * Load in order of expiry: expired and released addresses are reused in the order
- * of loading. A BOUND lease past its expiry becomes EXPIRED (with its event).
- * What the pool cannot hold any more is FORGOTTEN (with its event).
+ * Load in order of expiry: expired and released addresses are reused in the
+ * order of loading. A BOUND lease past its expiry becomes EXPIRED (with its
+ * event). What the pool cannot hold any more is FORGOTTEN (with its event).
  *
  * Return: 0; -EEXIST (the address is there); -EINVAL; -ENOSPC; -ENOMEM.
  */
@@ -186,11 +193,12 @@ int dhcp_server_load(struct dhcp_server *s, const struct dhcp_lease *l,
  * @name: host name to tell the client (option 12) and to keep with the lease;
  *	must be a valid label (RFC 1123 2.1); NULL or "" = none
  *
- * Replaces an earlier reservation of @mac. Another client that holds @ip keeps it
- * until it renews (NAK) or expires; until then the owner gets one from the pool.
+ * Replaces an earlier reservation of @mac. Another client that holds @ip keeps
+ *it until it renews (NAK) or expires; until then the owner gets one from the
+ *pool.
  *
- * Return: 0; -EEXIST (@ip is another MAC's); -ERANGE (@ip not in the net, or the
- * server's, router's, …); -EINVAL (name, MAC); -ENOSPC; -ENOMEM.
+ * Return: 0; -EEXIST (@ip is another MAC's); -ERANGE (@ip not in the net, or
+ *the server's, router's, …); -EINVAL (name, MAC); -ENOSPC; -ENOMEM.
  */
 int dhcp_server_reserve(struct dhcp_server *s, const struct mac *mac,
 			uint32_t ip, const char *name, int64_t now_s,
@@ -200,22 +208,22 @@ int dhcp_server_reserve(struct dhcp_server *s, const struct mac *mac,
 int dhcp_server_unreserve(struct dhcp_server *s, const struct mac *mac,
 			  int64_t now_s);
 
-/* The NIC is gone for good: its leases stay for whichever NIC comes with the same
- * MAC next. No events. */
+/* The NIC is gone for good: its leases stay for whichever NIC comes with the
+ * same MAC next. No events. */
 void dhcp_server_nic_del(struct dhcp_server *s, uint64_t nic_id);
 
 /* Drop the binding of @ip whatever its state (FORGOTTEN if it was ever stored).
  * -ENOENT. */
 int dhcp_server_forget(struct dhcp_server *s, uint32_t ip, int64_t now_s);
 
-/* ---- messages -------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------ */
 
 /** struct dhcp_input - A message to UDP port 67; borrowed. */
 struct dhcp_input {
 	const uint8_t *data; /* UDP payload */
 	size_t len;
-	uint32_t src_ip; /* of the IP header */
-	uint32_t dst_ip; /* likewise: ours or a broadcast address */
+	uint32_t src_ip;    /* of the IP header */
+	uint32_t dst_ip;    /* likewise: ours or a broadcast address */
 	struct mac src_mac; /* of the Ethernet header */
 	uint64_t nic_id;    /* NIC of the switch port; 0 = not known */
 };
@@ -225,32 +233,33 @@ struct dhcp_reply {
 	uint32_t dst_ip; /* may be 255.255.255.255 */
 	uint16_t dst_port;
 	/* Where it goes on the wire without ARP: the client's MAC before it has
-	 * its address, the broadcast address, the sender of the request. Zero: to
-	 * be found by ARP. */
+	 * its address, the broadcast address, the sender of the request. Zero:
+	 * to be found by ARP. */
 	struct mac dst_mac;
 	size_t len;
 	uint8_t data[DHCP_REPLY_MAX];
 };
 
 enum dhcp_action {
-	DHCP_DROP,	  /* nothing to send (counted) */
-	DHCP_REPLY_NOW,	  /* send the reply */
-	DHCP_REPLY_AFTER_COMMIT, /* store @lease; the reply comes from _committed() */
+	DHCP_DROP,		 /* nothing to send (counted) */
+	DHCP_REPLY_NOW,		 /* send the reply */
+	DHCP_REPLY_AFTER_COMMIT, /* store @lease; the reply comes from
+				    _committed() */
 };
 
 /** struct dhcp_output - What dhcp_server_input() wants done. */
 struct dhcp_output {
-	uint64_t token;		  /* REPLY_AFTER_COMMIT only; never 0 */
-	struct dhcp_lease lease;  /* likewise */
-	struct dhcp_reply reply;  /* REPLY_NOW only */
+	uint64_t token;		 /* REPLY_AFTER_COMMIT only; never 0 */
+	struct dhcp_lease lease; /* likewise */
+	struct dhcp_reply reply; /* REPLY_NOW only */
 };
 
 /**
  * dhcp_server_input() - One message
  *
  * Total: any bytes give a result. May call the ops. While the commit of an ACK
- * waits, the same client's repeated requests are dropped (the ACK then answers the
- * latest of them).
+ * waits, the same client's repeated requests are dropped (the ACK then answers
+ * the latest of them).
  */
 enum dhcp_action dhcp_server_input(struct dhcp_server *s,
 				   const struct dhcp_input *in, int64_t now_s,
@@ -276,7 +285,7 @@ int64_t dhcp_server_deadline(const struct dhcp_server *s);
 /* Let offers, leases and quarantines end that are due at @now_s. */
 void dhcp_server_tick(struct dhcp_server *s, int64_t now_s);
 
-/* ---- queries --------------------------------------------------------------- */
+/* ---- queries ------------------------------------------------------------- */
 
 /* Results are borrowed until the next call that changes something. */
 
@@ -284,30 +293,30 @@ void dhcp_server_tick(struct dhcp_server *s, int64_t now_s);
 const struct dhcp_lease *dhcp_server_find_ip(const struct dhcp_server *s,
 					     uint32_t ip);
 
-/* The BOUND lease of @mac, on NIC @nic_id (0 = any); the one that runs longest when
- * there are several; or NULL. */
+/* The BOUND lease of @mac, on NIC @nic_id (0 = any); the one that runs longest
+ * when there are several; or NULL. */
 const struct dhcp_lease *dhcp_server_find_mac(const struct dhcp_server *s,
 					      uint64_t nic_id,
 					      const struct mac *mac);
 
-/* Visit every binding, in no order; @fn returns false to stop and must not change the
- * server. */
+/* Visit every binding, in no order; @fn returns false to stop and must not
+ * change the server. */
 void dhcp_server_walk(const struct dhcp_server *s,
 		      bool (*fn)(void *arg, const struct dhcp_lease *l),
 		      void *arg);
 
 enum dhcp_drop {
-	DHCP_DROP_LENGTH,    /* shorter than the header or longer than we take */
-	DHCP_DROP_MALFORMED, /* options run over, or of impossible length */
-	DHCP_DROP_NOT_REQUEST, /* op is not BOOTREQUEST */
-	DHCP_DROP_BOOTP,       /* no message type (RFC 951 client) */
-	DHCP_DROP_TYPE,	       /* a message type that no client sends to us */
-	DHCP_DROP_HWADDR,      /* not Ethernet, or a group or zero address */
-	DHCP_DROP_RELAY,       /* giaddr not in the net */
+	DHCP_DROP_LENGTH, /* shorter than the header or longer than we take */
+	DHCP_DROP_MALFORMED,	/* options run over, or of impossible length */
+	DHCP_DROP_NOT_REQUEST,	/* op is not BOOTREQUEST */
+	DHCP_DROP_BOOTP,	/* no message type (RFC 951 client) */
+	DHCP_DROP_TYPE,		/* a message type that no client sends to us */
+	DHCP_DROP_HWADDR,	/* not Ethernet, or a group or zero address */
+	DHCP_DROP_RELAY,	/* giaddr not in the net */
 	DHCP_DROP_OTHER_SERVER, /* the client chose, or means, another server */
-	DHCP_DROP_UNKNOWN, /* no record of the client; not authoritative */
+	DHCP_DROP_UNKNOWN,	/* no record of the client; not authoritative */
 	DHCP_DROP_NOT_OWNER, /* release or decline of what it does not hold */
-	DHCP_DROP_FIELDS,  /* a field that its state requires is missing */
+	DHCP_DROP_FIELDS,    /* a field that its state requires is missing */
 	DHCP_DROP_EXHAUSTED, /* no address left */
 	DHCP_DROP_QUOTA,     /* max_per_nic reached */
 	DHCP_DROP_PENDING,   /* the commit of the same client's lease waits */
@@ -322,7 +331,8 @@ const char *dhcp_drop_name(enum dhcp_drop d);
 
 struct dhcp_stats {
 	uint64_t rx[DHCP_TYPES]; /* by type: DISCOVER 1, REQUEST 3, … */
-	uint64_t tx[DHCP_TYPES]; /* OFFER 2, ACK 5, NAK 6; ACKs when handed over */
+	uint64_t tx[DHCP_TYPES]; /* OFFER 2, ACK 5, NAK 6; ACKs when handed over
+				  */
 	uint64_t drops[DHCP_DROPS];
 	uint64_t commit_failed;
 	uint64_t conflicts; /* found by the in_use hook */
@@ -330,7 +340,8 @@ struct dhcp_stats {
 	uint32_t offered, bound, freed, declined; /* bindings by state */
 	uint32_t pending;			  /* commits that wait */
 	uint32_t reserved;
-	uint32_t pool; /* addresses in the pool, those never given out included */
+	uint32_t pool; /* addresses in the pool, those never given out included
+			*/
 };
 
 void dhcp_server_stats(const struct dhcp_server *s, struct dhcp_stats *out);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layer 1: the DHCP server, pure: bytes in, bytes out, lease events.
-DHCP_CORE := dhcp_msg dhcp_pool dhcp_server
+DHCP_CORE := dhcp_choose dhcp_config dhcp_msg dhcp_names dhcp_pool dhcp_reply \
+             dhcp_reserve dhcp_rules dhcp_server
 DHCP_IO   :=
 DHCP_PKGS :=

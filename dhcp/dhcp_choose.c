@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Who a client is, which address it may have, and which it is offered (RFC 2131
+ * 4.3.1). Part of dhcp_pool.h; reads the table that dhcp_pool.c keeps.
+ */
+#include "dhcp/dhcp_pool.h"
+
+#define PROBES_MAX 8 /* addresses found taken in one request */
+
+/* ---- who is who ---------------------------------------------------------- */
+
+bool dhcp_pool_owns(const struct dhcp_pool *p, const struct dhcp_client *c,
+		    const struct dhcp_binding *b)
+{
+	const struct dhcp_lease *l = &b->lease;
+
+	if (l->state == DHCP_DECLINED)
+		return false;
+	if (p->cfg.identity == DHCP_IDENTITY_RFC2131) {
+		if (c->cid_len != l->client_id_len)
+			return false;
+		return c->cid_len ? !memcmp(c->cid, l->client_id, c->cid_len)
+				  : mac_eq(&c->mac, &l->mac);
+	}
+	return mac_eq(&c->mac, &l->mac) &&
+	       (c->nic_id == l->nic_id || !c->nic_id || !l->nic_id);
+}
+
+/* The client's next binding behind @prev (NULL: the first), or NULL. */
+static struct dhcp_binding *next_owned(const struct dhcp_pool *p,
+				       const struct dhcp_client *c,
+				       const struct dhcp_binding *prev)
+{
+	bool cid = p->cfg.identity == DHCP_IDENTITY_RFC2131 && c->cid_len;
+	struct dhcp_binding *b;
+	struct hnode *n;
+
+	if (prev)
+		n = htab_find_next(cid ? &prev->by_cid : &prev->by_mac);
+	else if (cid)
+		n = htab_find(&p->by_cid,
+			      dhcp_hash(&p->by_cid, c->cid, c->cid_len));
+	else
+		n = htab_find(&p->by_mac, dhcp_hash(&p->by_mac, c->mac.b, 6));
+	for (; n; n = htab_find_next(n)) {
+		b = cid ? container_of(n, struct dhcp_binding, by_cid)
+			: container_of(n, struct dhcp_binding, by_mac);
+		if (dhcp_pool_owns(p, c, b))
+			return b;
+	}
+	return NULL;
+}
+
+/* Which of a client's bindings counts: one it may keep before others, the NIC's
+ * own before one whose NIC is not known, bound before offered before freed. */
+static int rank(const struct dhcp_pool *p, const struct dhcp_client *c,
+		const struct dhcp_binding *b)
+{
+	static const int by_state[] = {
+		[DHCP_OFFERED] = 1,
+		[DHCP_BOUND] = 2,
+		[DHCP_DECLINED] = 0,
+	};
+
+	return (dhcp_pool_acceptable(p, c, b->lease.ip) ? 8 : 0) +
+	       (b->lease.nic_id == c->nic_id ? 4 : 0) +
+	       (dhcp_state_freed(b->lease.state) ? 0
+						 : by_state[b->lease.state]);
+}
+
+struct dhcp_binding *dhcp_pool_find_client(const struct dhcp_pool *p,
+					   const struct dhcp_client *c)
+{
+	struct dhcp_binding *best = next_owned(p, c, NULL), *b = best;
+
+	while (b && (b = next_owned(p, c, b))) {
+		int d = rank(p, c, b) - rank(p, c, best);
+
+		if (d > 0 || (!d && b->lease.expiry_s > best->lease.expiry_s))
+			best = b;
+	}
+	return best;
+}
+
+const struct dhcp_lease *dhcp_pool_find_bound(const struct dhcp_pool *p,
+					      uint64_t nic_id,
+					      const struct mac *mac)
+{
+	struct hnode *n =
+		htab_find(&p->by_mac, dhcp_hash(&p->by_mac, mac->b, 6));
+	const struct dhcp_lease *best = NULL;
+
+	for (; n; n = htab_find_next(n)) {
+		const struct dhcp_lease *l =
+			&container_of(n, struct dhcp_binding, by_mac)->lease;
+
+		if (l->state == DHCP_BOUND && mac_eq(&l->mac, mac) &&
+		    (!nic_id || l->nic_id == nic_id) &&
+		    (!best || l->expiry_s > best->expiry_s))
+			best = l;
+	}
+	return best;
+}
+
+struct dhcp_binding *dhcp_pool_sibling(const struct dhcp_pool *p,
+				       const struct dhcp_binding *b)
+{
+	struct dhcp_client c = dhcp_client_of(&b->lease);
+	struct dhcp_binding *x = next_owned(p, &c, NULL);
+
+	return x == b ? next_owned(p, &c, b) : x;
+}
+
+/* ---- choice -------------------------------------------------------------- */
+
+bool dhcp_pool_usable(const struct dhcp_pool *p, uint32_t ip)
+{
+	const struct dhcp_config *cfg = &p->cfg;
+
+	if (!ip4_in_net(ip, &cfg->net) || ip == cfg->net.addr ||
+	    ip == p->broadcast || ip == cfg->server_ip || ip == cfg->router)
+		return false;
+	for (unsigned int i = 0; i < cfg->ndns; i++)
+		if (ip == cfg->dns[i])
+			return false;
+	return true;
+}
+
+bool dhcp_pool_available(const struct dhcp_pool *p, const struct dhcp_client *c,
+			 uint32_t ip)
+{
+	const struct dhcp_binding *b = dhcp_pool_find_ip(p, ip);
+
+	return !b || dhcp_state_freed(b->lease.state) ||
+	       dhcp_pool_owns(p, c, b);
+}
+
+/* The client's reserved address, when it can have it now; 0 otherwise. */
+static uint32_t reserved_for(const struct dhcp_pool *p,
+			     const struct dhcp_client *c)
+{
+	const struct dhcp_reservation *r =
+		dhcp_reserve_find_mac(&p->reserve, &c->mac);
+
+	if (!r || !r->ip || !dhcp_pool_usable(p, r->ip) ||
+	    !dhcp_pool_available(p, c, r->ip))
+		return 0;
+	return r->ip;
+}
+
+bool dhcp_pool_acceptable(const struct dhcp_pool *p,
+			  const struct dhcp_client *c, uint32_t ip)
+{
+	const struct dhcp_reservation *r =
+		dhcp_reserve_find_ip(&p->reserve, ip);
+	uint32_t fixed;
+
+	if (!dhcp_pool_usable(p, ip))
+		return false;
+	if (r)
+		return mac_eq(&r->mac, &c->mac);
+	fixed = reserved_for(p, c);
+	if (fixed && fixed != ip) /* it is to move there */
+		return false;
+	return p->cfg.first && ip >= p->cfg.first && ip <= p->cfg.last;
+}
+
+/* The lowest address of the pool that was never given out; 0 = none. */
+static uint32_t never_used(const struct dhcp_pool *p)
+{
+	uint32_t n = p->cfg.first ? p->cfg.last - p->cfg.first + 1 : 0;
+
+	for (uint32_t i = 0; i < n; i += 64) {
+		uint64_t unused = ~p->map[i / 64];
+		uint32_t at;
+
+		if (!unused)
+			continue;
+		at = i + (uint32_t)__builtin_ctzll(unused);
+		return at < n ? p->cfg.first + at : 0;
+	}
+	return 0;
+}
+
+/* What to offer, not yet asked whether somebody uses it. */
+static uint32_t candidate(const struct dhcp_pool *p,
+			  const struct dhcp_client *c, uint32_t wish)
+{
+	const struct dhcp_binding *b;
+	uint32_t ip = reserved_for(p, c);
+
+	if (ip)
+		return ip;
+	b = dhcp_pool_find_client(p, c);
+	if (b && dhcp_pool_acceptable(p, c, b->lease.ip))
+		return b->lease.ip;
+	if (wish && dhcp_pool_acceptable(p, c, wish) &&
+	    dhcp_pool_available(p, c, wish))
+		return wish;
+	ip = never_used(p);
+	if (ip)
+		return ip;
+	b = list_first(&p->free_list, struct dhcp_binding, free_node);
+	return b ? b->lease.ip : 0;
+}
+
+/* Does the client have it already, so that it answers for it itself? */
+static bool holds(const struct dhcp_pool *p, const struct dhcp_client *c,
+		  uint32_t ip)
+{
+	const struct dhcp_binding *b = dhcp_pool_find_ip(p, ip);
+
+	return b && dhcp_pool_owns(p, c, b) &&
+	       !dhcp_state_freed(b->lease.state);
+}
+
+uint32_t dhcp_pool_choose(struct dhcp_pool *p, const struct dhcp_client *c,
+			  uint32_t wish, int64_t now_s)
+{
+	for (int i = 0; i < PROBES_MAX; i++) {
+		uint32_t ip = candidate(p, c, wish);
+
+		if (!ip || holds(p, c, ip) ||
+		    !dhcp_pool_in_use(p, c, ip, now_s))
+			return ip;
+	}
+	return 0;
+}

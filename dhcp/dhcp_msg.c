@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * DHCP messages: bytes to struct dhcp_msg, and option by option back to bytes.
+ * What a message means is for dhcp_server.c; what a reply holds, for
+ * dhcp_reply.c.
+ */
+#include "dhcp/dhcp_msg.h"
+
+#include <errno.h>
+
+#define SNAME_LEN 64
+#define FILE_LEN  128
+
+/* The three places where options may stand, in the order of joining (RFC 3396
+ * 5). */
+struct areas {
+	struct cur c[3];
+	unsigned int n;
+};
+
+typedef void (*option_fn)(struct dhcp_msg *m, uint8_t code, const uint8_t *p,
+			  uint8_t len);
+
+/* Each option of one area to @fn; false when one runs over the area's end. */
+static bool for_each_option(struct dhcp_msg *m, struct cur c, option_fn fn)
+{
+	while (c.left) {
+		uint8_t code = cur_u8(&c), len;
+		const uint8_t *p;
+
+		if (code == DHCP_OPT_PAD)
+			continue;
+		if (code == DHCP_OPT_END)
+			return true;
+		len = cur_u8(&c);
+		p = cur_bytes(&c, len);
+		if (!p)
+			return false;
+		fn(m, code, p, len);
+	}
+	return true;
+}
+
+static void count_option(struct dhcp_msg *m, uint8_t code, const uint8_t *p,
+			 uint8_t len)
+{
+	(void)p;
+	m->have[code / 8] |= (uint8_t)(1u << (code % 8));
+	m->at[code] = (uint16_t)(m->at[code] + len);
+}
+
+/* Append to the option's place; len[] counts what is there already. */
+static void join_option(struct dhcp_msg *m, uint8_t code, const uint8_t *p,
+			uint8_t len)
+{
+	memcpy(m->data + m->at[code] + m->len[code], p, len);
+	m->len[code] = (uint16_t)(m->len[code] + len);
+}
+
+/* Turn the lengths that count_option() left in at[] into places. */
+static void lay_out(struct dhcp_msg *m)
+{
+	uint16_t at = 0;
+
+	for (unsigned int i = 0; i < 256; i++) {
+		uint16_t len = m->at[i];
+
+		m->at[i] = at;
+		at = (uint16_t)(at + len);
+	}
+}
+
+static bool lengths_ok(const struct dhcp_msg *m)
+{
+	static const struct {
+		uint8_t code, len;
+	} fixed[] = {
+		{DHCP_OPT_REQUESTED, 4}, {DHCP_OPT_LEASE, 4},
+		{DHCP_OPT_TYPE, 1},	 {DHCP_OPT_SERVER_ID, 4},
+		{DHCP_OPT_MAX_SIZE, 2},
+	};
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (dhcp_msg_has(m, fixed[i].code) &&
+		    m->len[fixed[i].code] != fixed[i].len)
+			return false;
+	return true;
+}
+
+static void parse_header(struct cur *c, struct dhcp_hdr *h, struct areas *a)
+{
+	h->op = cur_u8(c);
+	h->htype = cur_u8(c);
+	h->hlen = cur_u8(c);
+	h->hops = cur_u8(c);
+	h->xid = cur_be32(c);
+	h->secs = cur_be16(c);
+	h->flags = cur_be16(c);
+	h->ciaddr = cur_be32(c);
+	h->yiaddr = cur_be32(c);
+	h->siaddr = cur_be32(c);
+	h->giaddr = cur_be32(c);
+	cur_copy(c, h->chaddr, DHCP_CHADDR_LEN);
+	a->c[2] = cur_sub(c, SNAME_LEN);
+	a->c[1] = cur_sub(c, FILE_LEN);
+	a->n = 1;
+}
+
+/* Add the file and sname fields when option 52 says that they hold options. */
+static bool follow_overload(struct dhcp_msg *m, struct areas *a)
+{
+	uint8_t o;
+
+	if (!for_each_option(m, a->c[0], count_option))
+		return false;
+	if (!dhcp_msg_has(m, DHCP_OPT_OVERLOAD))
+		return true;
+	lay_out(m);
+	(void)for_each_option(m, a->c[0], join_option);
+	o = dhcp_msg_u8(m, DHCP_OPT_OVERLOAD);
+	if (o < 1 || o > 3)
+		return false;
+	if (!(o & 1)) /* sname only (RFC 2132 9.3: 1 file, 2 sname, 3 both) */
+		a->c[1] = a->c[2];
+	a->n = o == 3 ? 3 : 2;
+	memset(m->have, 0, sizeof(m->have));
+	memset(m->at, 0, sizeof(m->at));
+	memset(m->len, 0, sizeof(m->len));
+	for (unsigned int i = 0; i < a->n; i++)
+		if (!for_each_option(m, a->c[i], count_option))
+			return false;
+	return true;
+}
+
+int dhcp_msg_parse(const void *p, size_t len, struct dhcp_msg *m)
+{
+	struct cur c = cur_make(p, len);
+	struct areas a;
+
+	memset(m, 0, offsetof(struct dhcp_msg, data));
+	if (len < DHCP_HDR_LEN || len > DHCP_MSG_MAX)
+		return -EMSGSIZE;
+	parse_header(&c, &m->h, &a);
+	if (cur_be32(&c) != DHCP_COOKIE)
+		return -ENOMSG;
+	a.c[0] = c;
+	if (!follow_overload(m, &a))
+		return -EPROTO;
+	lay_out(m);
+	for (unsigned int i = 0; i < a.n; i++)
+		(void)for_each_option(m, a.c[i], join_option);
+	if (!lengths_ok(m))
+		return -EPROTO;
+	return dhcp_msg_has(m, DHCP_OPT_TYPE) ? 0 : -ENOMSG;
+}
+
+/* ---- building ------------------------------------------------------------ */
+
+void dhcp_build_start(struct dhcp_build *b, const struct dhcp_hdr *h, void *buf,
+		      size_t cap, size_t reserve)
+{
+	struct wbuf *w = &b->w;
+
+	*w = wbuf_make(buf, cap);
+	b->reserve = reserve;
+	wbuf_u8(w, h->op);
+	wbuf_u8(w, h->htype);
+	wbuf_u8(w, h->hlen);
+	wbuf_u8(w, h->hops);
+	wbuf_be32(w, h->xid);
+	wbuf_be16(w, h->secs);
+	wbuf_be16(w, h->flags);
+	wbuf_be32(w, h->ciaddr);
+	wbuf_be32(w, h->yiaddr);
+	wbuf_be32(w, h->siaddr);
+	wbuf_be32(w, h->giaddr);
+	wbuf_copy(w, h->chaddr, DHCP_CHADDR_LEN);
+	wbuf_fill(w, 0, SNAME_LEN + FILE_LEN);
+	wbuf_be32(w, DHCP_COOKIE);
+}
+
+size_t dhcp_opt_size(size_t len)
+{
+	size_t pieces = len ? (len + 254) / 255 : 1;
+
+	return len + 2 * pieces;
+}
+
+bool dhcp_build_opt(struct dhcp_build *b, uint8_t code, const void *p,
+		    size_t len)
+{
+	size_t left = b->w.cap - b->w.len, need = dhcp_opt_size(len);
+	const uint8_t *from = p;
+
+	if (!wbuf_ok(&b->w) || left < b->reserve + 1 ||
+	    need > left - b->reserve - 1)
+		return false;
+	do {
+		uint8_t n = (uint8_t)(len < 255 ? len : 255);
+
+		wbuf_u8(&b->w, code);
+		wbuf_u8(&b->w, n);
+		wbuf_copy(&b->w, from, n);
+		from += n;
+		len -= n;
+	} while (len);
+	return true;
+}
+
+void dhcp_build_unreserve(struct dhcp_build *b)
+{
+	b->reserve = 0;
+}
+
+size_t dhcp_build_end(struct dhcp_build *b)
+{
+	size_t to = b->w.cap < DHCP_MIN_LEN ? b->w.cap : DHCP_MIN_LEN;
+
+	wbuf_u8(&b->w, DHCP_OPT_END);
+	if (!wbuf_ok(&b->w))
+		return 0;
+	if (b->w.len < to)
+		wbuf_fill(&b->w, DHCP_OPT_PAD, to - b->w.len);
+	return b->w.len;
+}
