@@ -58,6 +58,10 @@ int priv_worker(struct priv *p, const char *network, bool isolated,
 		pid_t *pid_out, int *pidfd_out, int *chan_out,
 		struct errtext *why);
 
+/* Reap workers that ended (their pidfd is readable); needed without root, where
+ * they are our own children, harmless with the helper, which does it itself. */
+void priv_reap(struct priv *p);
+
 struct priv_tap {
 	char name[IFNAMSIZ];  /* as the device is to be called */
 	char netns[256];      /* path of a network namespace, or "" for ours.

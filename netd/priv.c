@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Control's side of the privileged helper, and the same without one. See priv.h; the
+ * other side is priv_helper.c. */
+#include "netd/priv.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/chan.h"
+#include "lib/fdutil.h"
+#include "netd/priv_int.h"
+#include "netd/spawn.h"
+#include "switch/tapdev.h"
+
+struct priv {
+	struct chan *chan; /* NULL: no helper */
+	pid_t pid;	   /* of the helper */
+	bool dead;	   /* the helper; its channel is kept for priv_fd() */
+	struct spawn spawn; /* workers of our own, without a helper */
+};
+
+/* ---- life --------------------------------------------------------------------------- */
+
+struct priv *priv_none(void)
+{
+	struct priv *p = calloc(1, sizeof(*p));
+
+	if (p)
+		spawn_init(&p->spawn);
+	return p;
+}
+
+/* In the child: nothing of control's but its end of the channel and the log. */
+static _Noreturn void run_helper(const char *run_dir, int chan)
+{
+	unsigned int keep = (unsigned int)chan;
+
+	if (keep > 3)
+		syscall(SYS_close_range, 3U, keep - 1, 0);
+	syscall(SYS_close_range, keep + 1, ~0U, 0);
+	priv_helper(run_dir, chan);
+}
+
+static int receive(struct priv *p, uint16_t type, struct priv_answer *a,
+		   int *fds, unsigned int nfd)
+{
+	struct pollfd pfd = {.fd = chan_fd(p->chan), .events = POLLIN};
+	struct chan_msg m;
+	int r;
+
+	while ((r = chan_recv(p->chan, &m)) == -EAGAIN)
+		if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
+			return -errno;
+	if (r != 1)
+		return -EPIPE;
+	if (m.type != type || m.len != sizeof(*a)) {
+		chan_msg_close(&m);
+		return -EPIPE;
+	}
+	memcpy(a, m.body, sizeof(*a));
+	a->why.s[sizeof(a->why.s) - 1] = '\0';
+	a->text[sizeof(a->text) - 1] = '\0';
+	r = 0;
+	if (!a->err && m.nfd != nfd)
+		r = -EMFILE; /* no room for them in our table */
+	for (unsigned int i = 0; !r && !a->err && i < nfd; i++) {
+		fds[i] = m.fd[i];
+		m.fd[i] = -1;
+	}
+	chan_msg_close(&m);
+	return r;
+}
+
+int priv_start(const char *run_dir, struct priv **out, struct errtext *why)
+{
+	struct priv_answer a;
+	struct priv *p;
+	int ch[2], r = chan_pair(ch);
+
+	if (r)
+		return errtext_set(why, r, "no channel: %s", strerror(-r));
+	p = priv_none();
+	if (!p) {
+		close(ch[0]);
+		close(ch[1]);
+		return -ENOMEM;
+	}
+	p->pid = fork();
+	if (p->pid == 0)
+		run_helper(run_dir, ch[1]);
+	r = p->pid < 0 ? -errno : 0;
+	close(ch[1]);
+	p->chan = chan_new(ch[0]);
+	if (!p->chan)
+		r = -ENOMEM;
+	if (!r)
+		r = receive(p, PRIV_HELLO, &a, NULL, 0);
+	if (r)
+		errtext_set(why, r, "the privileged helper died at once");
+	else if ((r = a.err) && why)
+		*why = a.why;
+	if (r) {
+		priv_stop(p);
+		return r;
+	}
+	*out = p;
+	return 0;
+}
+
+void priv_stop(struct priv *p)
+{
+	if (!p)
+		return;
+	chan_free(p->chan);
+	if (p->pid > 0) {
+		while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	spawn_finish(&p->spawn, 3000);
+	free(p);
+}
+
+void priv_reap(struct priv *p)
+{
+	spawn_reap(&p->spawn);
+}
+
+bool priv_is_root(const struct priv *p)
+{
+	return p->chan;
+}
+
+int priv_fd(const struct priv *p)
+{
+	return p->chan ? chan_fd(p->chan) : -1;
+}
+
+/* ---- requests ------------------------------------------------------------------------ */
+
+static int ask(struct priv *p, enum priv_type type, const void *body,
+	       size_t len, struct priv_answer *a, int *fds, unsigned int nfd,
+	       struct errtext *why)
+{
+	int r = -EPIPE;
+
+	if (!p->dead)
+		r = chan_send(p->chan, (uint16_t)type, 0, body, len, NULL, 0);
+	if (!r)
+		r = receive(p, (uint16_t)type, a, fds, nfd);
+	if (r == -EPIPE) {
+		p->dead = true;
+		return errtext_set(why, r, "the privileged helper is gone");
+	}
+	if (r)
+		return errtext_set(why, r, "privileged helper: %s",
+				   strerror(-r));
+	if (a->err && why)
+		*why = a->why;
+	return a->err;
+}
+
+int priv_worker(struct priv *p, const char *network, bool isolated,
+		pid_t *pid_out, int *pidfd_out, int *chan_out,
+		struct errtext *why)
+{
+	struct priv_req_worker q = {.isolated = isolated};
+	struct priv_answer a;
+	int fds[2], r;
+
+	if (!p->chan)
+		return spawn_worker(&p->spawn, network, isolated, true, pid_out,
+				    pidfd_out, chan_out, why);
+	snprintf(q.network, sizeof(q.network), "%s", network);
+	r = ask(p, PRIV_WORKER, &q, sizeof(q), &a, fds, 2, why);
+	if (r)
+		return r;
+	*pid_out = a.pid;
+	*pidfd_out = fds[0];
+	*chan_out = fds[1];
+	return 0;
+}
+
+int priv_tap(struct priv *p, const struct priv_tap *t, int *fd_out,
+	     struct errtext *why)
+{
+	struct priv_answer a;
+	struct priv_tap q = *t;
+
+	if (!p->chan)
+		return priv_do_tap(t, fd_out, why);
+	return ask(p, PRIV_TAP, &q, sizeof(q), &a, fd_out, 1, why);
+}
+
+int priv_tap_del(struct priv *p, const char *name, struct errtext *why)
+{
+	struct priv_req_name q = {{0}};
+	struct priv_answer a;
+
+	if (!p->chan)
+		return tapdev_del(name, why);
+	snprintf(q.name, sizeof(q.name), "%s", name);
+	return ask(p, PRIV_TAP_DEL, &q, sizeof(q), &a, NULL, 0, why);
+}
+
+int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
+	      uint16_t port, int *fd_out, struct errtext *why)
+{
+	struct priv_req_port q = {.proto = proto, .port = port, .ip = *ip};
+	struct priv_answer a;
+	int r = priv_do_bind(proto, ip, port, fd_out, why);
+
+	/* What needs no privilege is not asked for. */
+	if (r != -EACCES || !p->chan)
+		return r;
+	return ask(p, PRIV_BIND, &q, sizeof(q), &a, fd_out, 1, why);
+}
+
+int priv_raw_icmp(struct priv *p, int *fd_out, struct errtext *why)
+{
+	struct priv_answer a;
+
+	if (!p->chan)
+		return errtext_set(why, -EPERM,
+				   "a raw ICMP socket needs root");
+	return ask(p, PRIV_RAW_ICMP, NULL, 0, &a, fd_out, 1, why);
+}
+
+int priv_port_owner(struct priv *p, int proto, const struct ipaddr *ip,
+		    uint16_t port, char *out, size_t cap)
+{
+	struct priv_req_port q = {.proto = proto, .port = port, .ip = *ip};
+	struct priv_answer a;
+	int r;
+
+	if (!p->chan)
+		return priv_do_port_owner(proto, ip, port, out, cap);
+	r = ask(p, PRIV_PORT_OWNER, &q, sizeof(q), &a, NULL, 0, NULL);
+	if (!r)
+		snprintf(out, cap, "%s", a.text);
+	return r;
+}
+
+int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
+		   const char *tap, uint16_t mtu, int *fd_out,
+		   struct errtext *why)
+{
+	struct priv_req_uplink q = {.mtu = mtu};
+	struct priv_answer a;
+
+	if (!p->chan)
+		return errtext_set(why, -EPERM,
+				   "taking %s into a bridge needs root",
+				   uplink);
+	snprintf(q.bridge, sizeof(q.bridge), "%s", bridge);
+	snprintf(q.uplink, sizeof(q.uplink), "%s", uplink);
+	snprintf(q.tap, sizeof(q.tap), "%s", tap);
+	return ask(p, PRIV_UPLINK_IN, &q, sizeof(q), &a, fd_out, 1, why);
+}
+
+int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
+{
+	struct priv_req_name q = {{0}};
+	struct priv_answer a;
+
+	if (!p->chan)
+		return 0; /* there can be none */
+	snprintf(q.name, sizeof(q.name), "%s", bridge);
+	return ask(p, PRIV_UPLINK_OUT, &q, sizeof(q), &a, NULL, 0, why);
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What priv's requests come down to, with the rights of whoever calls. See
+ * priv_int.h; who holds a port is found out in priv_port.c. */
+#include "netd/priv_int.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/icmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/fdutil.h"
+#include "switch/tapdev.h"
+
+#define BACKLOG 512
+
+int priv_do_tap(const struct priv_tap *t, int *fd_out, struct errtext *why)
+{
+	struct tapdev d = {
+		.mac = t->mac,
+		.mtu = t->mtu,
+		.ip4 = t->ip4,
+		.plen = t->plen,
+		.runner = t->runner,
+		.owner = t->owner,
+	};
+	int ns, r;
+
+	snprintf(d.name, sizeof(d.name), "%s", t->name);
+	if (!t->netns[0]) {
+		d.ours = true;
+		return tapdev_open(&d, fd_out, why);
+	}
+	ns = tapdev_netns(t->netns, why);
+	if (ns < 0)
+		return ns;
+	d.ours = tapdev_netns_is_own(ns); /* by another name: the same rules */
+	if (d.ours) {
+		r = priv_judge_name(t->name, sizeof(t->name), why);
+		if (!r)
+			r = tapdev_open(&d, fd_out, why);
+	} else {
+		r = tapdev_open_in(&d, ns, fd_out, why);
+	}
+	close(ns);
+	return r;
+}
+
+static int bind_socket(int fd, int proto, const struct ipaddr *ip,
+		       uint16_t port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = ipaddr_to_sockaddr(ip, port, &ss);
+	int one = 1;
+
+	/* A listener does not wait for its predecessor's connections to end. */
+	if (proto == IPPROTO_TCP &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)))
+		return -errno;
+	if (ss.ss_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)))
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&ss, len))
+		return -errno;
+	if (proto == IPPROTO_TCP && listen(fd, BACKLOG))
+		return -errno;
+	return 0;
+}
+
+int priv_do_bind(int proto, const struct ipaddr *ip, uint16_t port,
+		 int *fd_out, struct errtext *why)
+{
+	int type = proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	int fd = socket(ipaddr_is4(ip) ? AF_INET : AF_INET6,
+			type | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
+	int r = fd < 0 ? -errno : bind_socket(fd, proto, ip, port);
+	char text[IP_TEXT];
+
+	if (!r) {
+		*fd_out = fd;
+		return 0;
+	}
+	fd_close(&fd);
+	return errtext_set(why, r, "%s %s port %u: %s",
+			   proto == IPPROTO_TCP ? "tcp" : "udp",
+			   ipaddr_format(ip, text), port,
+			   r == -EACCES ? "privileged port, needs root"
+					: strerror(-r));
+}
+
+/*
+ * ICMP_FILTER knows types below 32 only and lets the rest pass, so a program looks
+ * at each packet: echo reply, unreachable, time exceeded, parameter problem (RFC 792).
+ * It is locked: who gets the socket cannot take the filter off again.
+ */
+static int icmp_filter(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), /* x = IP header */
+		BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),	/* ICMP type */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_ECHOREPLY, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_DEST_UNREACH, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_TIME_EXCEEDED, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_PARAMETERPROB, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, ~0U),
+	};
+	struct sock_fprog prog = {
+		.len = sizeof(code) / sizeof(code[0]),
+		.filter = code,
+	};
+	int one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+		       sizeof(prog)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one)))
+		return -errno;
+	return 0;
+}
+
+int priv_do_raw_icmp(int *fd_out, struct errtext *why)
+{
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			IPPROTO_ICMP);
+	int r = fd < 0 ? -errno : icmp_filter(fd);
+
+	if (!r) {
+		*fd_out = fd;
+		return 0;
+	}
+	fd_close(&fd);
+	return errtext_set(why, r, "no raw ICMP socket: %s", strerror(-r));
+}

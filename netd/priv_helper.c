@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The privileged helper's process: takes a request, judges it, does it, answers.
+ * No loop logic beyond that, no bytes from guests. A request that is no request
+ * (wrong size, unknown type) ends it; so does the end of control, after uplinks were
+ * put back and workers have ended.
+ */
+#include "netd/priv_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/chan.h"
+#include "lib/fdutil.h"
+#include "lib/log.h"
+#include "netd/sandbox.h"
+#include "netd/spawn.h"
+#include "switch/tapdev.h"
+
+#define LOCK_WAIT_MS  20000
+#define WORKERS_END_MS 3000
+
+struct helper {
+	const char *run_dir;
+	struct chan *chan;
+	struct spawn spawn;
+	int lock;
+	int sigchld;
+};
+
+/* An answer under construction; the descriptors are ours and closed after sending. */
+struct reply {
+	struct priv_answer a;
+	int fd[2];
+	unsigned int nfd;
+};
+
+/* ---- one function a request -------------------------------------------------------- */
+
+static int do_worker(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_req_worker *q = body;
+	int r = priv_judge_worker(q, &out->a.why);
+
+	if (!r)
+		r = spawn_worker(&h->spawn, q->network, q->isolated, false,
+				 &out->a.pid, &out->fd[0], &out->fd[1],
+				 &out->a.why);
+	out->nfd = r ? 0 : 2;
+	return r;
+}
+
+static int do_tap(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_tap *q = body;
+	int r = priv_judge_tap(q, &out->a.why);
+
+	(void)h;
+	if (!r)
+		r = priv_do_tap(q, &out->fd[0], &out->a.why);
+	out->nfd = r ? 0 : 1;
+	return r;
+}
+
+static int do_tap_del(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_req_name *q = body;
+	int r = priv_judge_name(q->name, sizeof(q->name), &out->a.why);
+
+	(void)h;
+	return r ? r : tapdev_del(q->name, &out->a.why);
+}
+
+static int do_bind(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_req_port *q = body;
+	int r = priv_judge_port(q, &out->a.why);
+
+	(void)h;
+	if (!r)
+		r = priv_do_bind(q->proto, &q->ip, q->port, &out->fd[0],
+				 &out->a.why);
+	out->nfd = r ? 0 : 1;
+	return r;
+}
+
+static int do_raw_icmp(struct helper *h, const void *body, struct reply *out)
+{
+	int r = priv_do_raw_icmp(&out->fd[0], &out->a.why);
+
+	(void)h;
+	(void)body;
+	out->nfd = r ? 0 : 1;
+	return r;
+}
+
+static int do_port_owner(struct helper *h, const void *body,
+			 struct reply *out)
+{
+	const struct priv_req_port *q = body;
+	int r = priv_judge_port(q, &out->a.why);
+
+	(void)h;
+	return r ? r : priv_do_port_owner(q->proto, &q->ip, q->port,
+					  out->a.text, sizeof(out->a.text));
+}
+
+static const struct {
+	size_t len; /* of the request */
+	int (*fn)(struct helper *h, const void *body, struct reply *out);
+} requests[PRIV_TYPES] = {
+	[PRIV_WORKER] = {sizeof(struct priv_req_worker), do_worker},
+	[PRIV_TAP] = {sizeof(struct priv_tap), do_tap},
+	[PRIV_TAP_DEL] = {sizeof(struct priv_req_name), do_tap_del},
+	[PRIV_BIND] = {sizeof(struct priv_req_port), do_bind},
+	[PRIV_RAW_ICMP] = {0, do_raw_icmp},
+	[PRIV_PORT_OWNER] = {sizeof(struct priv_req_port), do_port_owner},
+};
+
+/* ---- the process ---------------------------------------------------------------------- */
+
+static int answer(struct helper *h, uint16_t type, struct reply *out)
+{
+	int r = chan_send(h->chan, type, 0, &out->a, sizeof(out->a), out->fd,
+			  out->nfd);
+
+	for (unsigned int i = 0; i < out->nfd; i++)
+		close(out->fd[i]);
+	return r;
+}
+
+/* Return: 0 go on; negative: control is gone or speaks nonsense. */
+static int serve(struct helper *h)
+{
+	/* A copy: aligned, and nobody else's to change. */
+	union {
+		struct priv_req_worker worker;
+		struct priv_tap tap;
+		struct priv_req_uplink uplink;
+		struct priv_req_port port;
+		struct priv_req_name name;
+	} body;
+	struct reply out = {.fd = {-1, -1}};
+	struct chan_msg m;
+	int r = chan_recv(h->chan, &m);
+
+	if (r == -EAGAIN)
+		return 0;
+	if (r <= 0)
+		return r ? r : -EPIPE;
+	chan_msg_close(&m); /* no request comes with descriptors */
+	if (m.type >= PRIV_TYPES || !requests[m.type].fn ||
+	    m.len != requests[m.type].len) {
+		log_err("priv: request of type %u and %zu bytes is none",
+			m.type, m.len);
+		return -EPROTO;
+	}
+	memcpy(&body, m.body, m.len);
+	out.a.err = requests[m.type].fn(h, &body, &out);
+	return answer(h, m.type, &out);
+}
+
+static void loop(struct helper *h)
+{
+	struct pollfd pfd[2] = {
+		{.fd = chan_fd(h->chan), .events = POLLIN},
+		{.fd = h->sigchld, .events = POLLIN},
+	};
+
+	for (;;) {
+		struct signalfd_siginfo si;
+
+		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (pfd[1].revents &&
+		    read(h->sigchld, &si, sizeof(si)) == sizeof(si))
+			spawn_reap(&h->spawn);
+		if (pfd[0].revents && serve(h))
+			return;
+	}
+}
+
+/* The terminal's and the service manager's signals are control's matter: it tells us
+ * by going away. */
+static int setup_signals(struct helper *h)
+{
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE,
+				      SIGQUIT, SIGTSTP};
+	sigset_t chld;
+
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		(void)signal(ignored[i], SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &chld, NULL);
+	h->sigchld = signalfd(-1, &chld, SFD_NONBLOCK | SFD_CLOEXEC);
+	return h->sigchld < 0 ? -errno : 0;
+}
+
+/* One helper for a run_dir: a predecessor may still be putting an uplink back. */
+static int take_lock(struct helper *h, struct errtext *why)
+{
+	char path[256];
+
+	if (mkdir(h->run_dir, 0755) && errno != EEXIST)
+		return errtext_set(why, -errno, "cannot make %s: %s",
+				   h->run_dir, strerror(errno));
+	if (snprintf(path, sizeof(path), "%s/priv.lock", h->run_dir) >=
+	    (int)sizeof(path))
+		return errtext_set(why, -ENAMETOOLONG, "path too long");
+	h->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (h->lock < 0)
+		return errtext_set(why, -errno, "cannot open %s: %s", path,
+				   strerror(errno));
+	for (int ms = 0; flock(h->lock, LOCK_EX | LOCK_NB); ms += 10) {
+		if (ms >= LOCK_WAIT_MS)
+			return errtext_set(why, -EBUSY,
+					   "another vnetd uses %s",
+					   h->run_dir);
+		poll(NULL, 0, 10);
+	}
+	return 0;
+}
+
+static int start(struct helper *h, struct errtext *why)
+{
+	int r = setup_signals(h);
+
+	if (r)
+		return errtext_set(why, r, "signals: %s", strerror(-r));
+	r = take_lock(h, why);
+	return r ? r : sandbox_helper(why);
+}
+
+void priv_helper(const char *run_dir, int chan)
+{
+	struct helper h = {.run_dir = run_dir, .lock = -1, .sigchld = -1};
+	struct reply hello = {.nfd = 0};
+
+	(void)setsid();
+	(void)prctl(PR_SET_NAME, "vnetd-priv");
+	(void)umask(077);
+	if (chdir("/"))
+		_exit(EXIT_FAILURE);
+	log_setup("vnetd[priv]", log_level_get());
+	spawn_init(&h.spawn);
+	h.chan = chan_new(chan);
+	if (!h.chan)
+		_exit(EXIT_FAILURE);
+	hello.a.err = start(&h, &hello.a.why);
+	if (answer(&h, PRIV_HELLO, &hello) || hello.a.err)
+		_exit(EXIT_FAILURE);
+	loop(&h);
+	spawn_finish(&h.spawn, WORKERS_END_MS);
+	_exit(EXIT_SUCCESS);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between priv*.c only: the requests to the helper, and what judges and does them.
+ *
+ * A request is one message of fixed size whose type says which struct it is; the
+ * answer has the same type. Strings are terminated within their field. The asker
+ * is assumed hostile: every field is judged (priv_judge.c) before anything is done.
+ */
+#ifndef VNET_NETD_PRIV_INT_H
+#define VNET_NETD_PRIV_INT_H
+
+#include "netd/priv.h"
+
+#define PRIV_NETWORK 64
+#define PRIV_OWNER   64
+
+enum priv_type {
+	PRIV_HELLO = 1, /* from the helper alone: it is ready, or why not */
+	PRIV_WORKER,	/* answer: worker, [pidfd, chan] */
+	PRIV_TAP,	/* answer: [fd] */
+	PRIV_TAP_DEL,
+	PRIV_UPLINK_IN, /* answer: [fd] */
+	PRIV_UPLINK_OUT,
+	PRIV_BIND,     /* answer: [fd] */
+	PRIV_RAW_ICMP, /* answer: [fd] */
+	PRIV_PORT_OWNER, /* answer: text */
+	PRIV_TYPES
+};
+
+struct priv_req_worker {
+	char network[PRIV_NETWORK];
+	bool isolated;
+};
+
+struct priv_req_name {
+	char name[IFNAMSIZ];
+};
+
+struct priv_req_uplink {
+	char bridge[IFNAMSIZ];
+	char uplink[IFNAMSIZ];
+	char tap[IFNAMSIZ];
+	uint16_t mtu;
+};
+
+struct priv_req_port {
+	int proto;
+	struct ipaddr ip;
+	uint16_t port;
+};
+
+struct priv_answer {
+	int err; /* 0 or negative errno */
+	pid_t pid;
+	char text[PRIV_OWNER];
+	struct errtext why;
+};
+
+/* ---- judging: pure; -EPERM or -EINVAL with a sentence -------------------------------- */
+
+int priv_judge_worker(const struct priv_req_worker *r, struct errtext *why);
+int priv_judge_tap(const struct priv_tap *t, struct errtext *why);
+/* A device of ours: "vn-" and what a name may have. */
+int priv_judge_name(const char *name, size_t cap, struct errtext *why);
+int priv_judge_uplink(const struct priv_req_uplink *r, struct errtext *why);
+int priv_judge_port(const struct priv_req_port *r, struct errtext *why);
+
+/* ---- doing, with the rights of whoever calls ------------------------------------------ */
+
+int priv_do_tap(const struct priv_tap *t, int *fd_out, struct errtext *why);
+int priv_do_bind(int proto, const struct ipaddr *ip, uint16_t port,
+		 int *fd_out, struct errtext *why);
+int priv_do_raw_icmp(int *fd_out, struct errtext *why);
+int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
+		       char *out, size_t cap);
+
+/* A line of /proc/net/{tcp,udp}{,6}. */
+struct priv_port_line {
+	struct ipaddr ip; /* local */
+	uint16_t port;
+	bool listening; /* TCP only */
+	unsigned long inode;
+};
+
+/* False for the heading and for what is no such line. */
+bool priv_port_line(const char *line, struct priv_port_line *out);
+
+/* ---- the helper's process --------------------------------------------------------------- */
+
+/* Serve requests on @chan until its other end is gone; never returns. */
+_Noreturn void priv_helper(const char *run_dir, int chan);
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the helper accepts. Pure; see priv_int.h. Everything that is not said to be
+ * right here is refused. */
+#include "netd/priv_int.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MTU_MIN 68 /* RFC 791 */
+
+static bool plain(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+/* Length of a terminated, non-empty string of plain characters; 0 = it is not. */
+static size_t word(const char *s, size_t cap)
+{
+	size_t n = strnlen(s, cap);
+
+	if (n == cap)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (!plain(s[i]))
+			return 0;
+	return n;
+}
+
+static bool is_dots(const char *s)
+{
+	return !strcmp(s, ".") || !strcmp(s, "..");
+}
+
+/* A byte from outside that claims to be a bool; others must not be read as one. */
+static bool is_bool(const bool *b)
+{
+	unsigned char raw;
+
+	memcpy(&raw, b, 1);
+	return raw <= 1;
+}
+
+int priv_judge_name(const char *name, size_t cap, struct errtext *why)
+{
+	if (word(name, cap) > 3 && !strncmp(name, "vn-", 3))
+		return 0;
+	return errtext_set(why, -EPERM,
+			   "device names of ours begin with \"vn-\"");
+}
+
+int priv_judge_worker(const struct priv_req_worker *r, struct errtext *why)
+{
+	if (is_bool(&r->isolated) && word(r->network, sizeof(r->network)) &&
+	    r->network[0] != '-')
+		return 0;
+	return errtext_set(why, -EINVAL, "not a network's name");
+}
+
+/* DIR and one name behind it. */
+static bool below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	if (strncmp(path, dir, n))
+		return false;
+	path += n;
+	return word(path, 256) && !is_dots(path);
+}
+
+static bool proc_ns(const char *path)
+{
+	static const char dir[] = "/proc/";
+	const char *p = path + sizeof(dir) - 1;
+
+	if (strncmp(path, dir, sizeof(dir) - 1) || *p < '1' || *p > '9')
+		return false;
+	while (*p >= '0' && *p <= '9')
+		p++;
+	return !strcmp(p, "/ns/net");
+}
+
+static int judge_netns(const char *path, size_t cap, struct errtext *why)
+{
+	if (strnlen(path, cap) == cap)
+		return errtext_set(why, -EINVAL, "namespace path too long");
+	if (below(path, "/run/netns/") || below(path, "/var/run/netns/") ||
+	    proc_ns(path))
+		return 0;
+	return errtext_set(why, -EPERM,
+			   "a network namespace is one in /run/netns or "
+			   "/proc/PID/ns/net");
+}
+
+static int judge_ip4(uint32_t ip, uint8_t plen, struct errtext *why)
+{
+	if (!ip)
+		return 0;
+	if (plen < 1 || plen > 32 || ip4_is_loopback(ip) || ip >> 24 == 0 ||
+	    ip >> 28 >= 0xe)
+		return errtext_set(why, -EINVAL,
+				   "not an address for an interface");
+	return 0;
+}
+
+int priv_judge_tap(const struct priv_tap *t, struct errtext *why)
+{
+	int r;
+
+	if (!is_bool(&t->runner))
+		return errtext_set(why, -EINVAL, "malformed request");
+	if (t->netns[0]) {
+		r = judge_netns(t->netns, sizeof(t->netns), why);
+		if (r)
+			return r;
+		if (!word(t->name, sizeof(t->name)) || is_dots(t->name))
+			return errtext_set(why, -EINVAL,
+					   "not an interface's name");
+	} else {
+		r = priv_judge_name(t->name, sizeof(t->name), why);
+		if (r)
+			return r;
+	}
+	if (mac_is_group(&t->mac))
+		return errtext_set(why, -EINVAL, "a group address is no MAC");
+	if (t->mtu && t->mtu < MTU_MIN)
+		return errtext_set(why, -EINVAL, "mtu %u is below %u", t->mtu,
+				   MTU_MIN);
+	return judge_ip4(t->ip4, t->plen, why);
+}
+
+int priv_judge_uplink(const struct priv_req_uplink *u, struct errtext *why)
+{
+	int r;
+
+	if ((r = priv_judge_name(u->bridge, sizeof(u->bridge), why)) ||
+	    (r = priv_judge_name(u->tap, sizeof(u->tap), why)))
+		return r;
+	if (!strcmp(u->bridge, u->tap))
+		return errtext_set(why, -EINVAL,
+				   "bridge and TAP have the same name");
+	if (!word(u->uplink, sizeof(u->uplink)) || is_dots(u->uplink))
+		return errtext_set(why, -EINVAL, "not an interface's name");
+	if (!strncmp(u->uplink, "vn-", 3) || !strcmp(u->uplink, "lo"))
+		return errtext_set(why, -EPERM,
+				   "%s cannot be an uplink", u->uplink);
+	if (u->mtu && u->mtu < MTU_MIN)
+		return errtext_set(why, -EINVAL, "mtu %u is below %u", u->mtu,
+				   MTU_MIN);
+	return 0;
+}
+
+int priv_judge_port(const struct priv_req_port *p, struct errtext *why)
+{
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
+		return errtext_set(why, -EINVAL, "neither TCP nor UDP");
+	if (!p->port)
+		return errtext_set(why, -EINVAL, "port 0");
+	return 0;
+}
