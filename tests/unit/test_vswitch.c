@@ -87,7 +87,7 @@ static uint64_t all_drops(const struct fake_port *p)
 	uint64_t n = 0;
 
 	for (int i = 0; i < DROP_REASONS; i++)
-		n += drops(p, i);
+		n += drops(p, (enum drop_reason)i);
 	return n;
 }
 
@@ -629,7 +629,7 @@ static void new__mtu_out_of_range__refused(void **state)
 	cfg.mtu = VSWITCH_MTU_MAX + 1;
 	assert_null(vswitch_new(&cfg));
 	for (int i = 0; i < DROP_REASONS; i++)
-		assert_true(strlen(drop_reason_name(i)) > 2);
+		assert_true(strlen(drop_reason_name((enum drop_reason)i)) > 2);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
