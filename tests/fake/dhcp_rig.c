@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A DHCP server on a bench. See dhcp_rig.h. */
+#include "tests/fake/dhcp_rig.h"
+
+#include <assert.h>
+
+#include "dhcp/dhcp_config.h"
+#include "dhcp/dhcp_server_int.h"
+
+/* These asserts are the tests' own: they must not go with NDEBUG. */
+#undef NDEBUG
+#include <assert.h>
+
+/* ---- messages ------------------------------------------------------------ */
+
+static void opt32(struct dhcp_build *b, uint8_t code, uint32_t v)
+{
+	uint8_t p[4];
+
+	put_be32(p, v);
+	if (v)
+		(void)dhcp_build_opt(b, code, p, 4);
+}
+
+static void opt_bytes(struct dhcp_build *b, uint8_t code, const void *p,
+		      size_t len)
+{
+	if (len)
+		(void)dhcp_build_opt(b, code, p, len);
+}
+
+size_t dhcp_ask_build(const struct dhcp_ask *a, uint8_t *buf, size_t cap)
+{
+	struct dhcp_hdr h = {
+		.op = DHCP_BOOTREQUEST,
+		.htype = DHCP_HTYPE_ETHERNET,
+		.hlen = 6,
+		.xid = a->xid,
+		.flags = a->flags,
+		.ciaddr = a->ciaddr,
+		.giaddr = a->giaddr,
+	};
+	struct dhcp_build b;
+	uint8_t size[2];
+
+	memcpy(h.chaddr, a->mac.b, 6);
+	dhcp_build_start(&b, &h, buf, cap, 0);
+	if (a->type)
+		(void)dhcp_build_opt(&b, DHCP_OPT_TYPE, &a->type, 1);
+	opt_bytes(&b, DHCP_OPT_CLIENT_ID, a->cid, a->cid_len);
+	opt32(&b, DHCP_OPT_REQUESTED, a->requested);
+	opt32(&b, DHCP_OPT_SERVER_ID, a->server_id);
+	opt32(&b, DHCP_OPT_LEASE, a->lease_s);
+	put_be16(size, a->max_size);
+	opt_bytes(&b, DHCP_OPT_MAX_SIZE, size, a->max_size ? 2 : 0);
+	opt_bytes(&b, DHCP_OPT_HOSTNAME, a->hostname,
+		  a->hostname ? strlen(a->hostname) : 0);
+	opt_bytes(&b, DHCP_OPT_PARAMETERS, a->wish, a->wishes);
+	opt_bytes(&b, DHCP_OPT_RELAY, a->relay, a->relay_len);
+	return dhcp_build_end(&b);
+}
+
+struct mac rig_mac(uint8_t n)
+{
+	return (struct mac){{0x52, 0x54, 0, 0, 0, n}};
+}
+
+/* ---- the store ----------------------------------------------------------- */
+
+static struct dhcp_lease *find_row(const struct dhcp_rig *r, uint32_t ip)
+{
+	for (size_t i = 0; i < r->rows; i++)
+		if (r->row[i].ip == ip)
+			return (struct dhcp_lease *)&r->row[i];
+	return NULL;
+}
+
+const struct dhcp_lease *rig_row(const struct dhcp_rig *r, uint32_t ip)
+{
+	return find_row(r, ip);
+}
+
+static void put_row(struct dhcp_rig *r, const struct dhcp_lease *l)
+{
+	struct dhcp_lease *row = find_row(r, l->ip);
+
+	if (!row) {
+		assert(r->rows < RIG_ROWS);
+		row = &r->row[r->rows++];
+	}
+	*row = *l;
+}
+
+static void on_event(void *arg, enum dhcp_event_type type,
+		     const struct dhcp_lease *l)
+{
+	struct dhcp_rig *r = arg;
+	struct dhcp_lease *row;
+
+	r->events[type]++;
+	r->last = *l;
+	switch (type) {
+	case DHCP_EV_EXHAUSTED:
+		break;
+	case DHCP_EV_FORGOTTEN:
+		row = find_row(r, l->ip);
+		if (row)
+			*row = r->row[--r->rows];
+		break;
+	default:
+		put_row(r, l);
+	}
+}
+
+static bool on_in_use(void *arg, uint32_t ip, const struct mac *mac)
+{
+	const struct dhcp_rig *r = arg;
+
+	(void)mac;
+	for (size_t i = 0; i < ARRAY_LEN(r->squatted); i++)
+		if (r->squatted[i] && r->squatted[i] == ip)
+			return true;
+	return false;
+}
+
+static const struct dhcp_ops ops = {.event = on_event, .in_use = on_in_use};
+
+/* ---- life ---------------------------------------------------------------- */
+
+struct dhcp_config rig_config(void)
+{
+	return (struct dhcp_config){
+		.net = {.addr = IP4(10, 0, 2, 0), .plen = 24},
+		.server_ip = IP4(10, 0, 2, 2),
+		.router = IP4(10, 0, 2, 2),
+		.dns = {IP4(10, 0, 2, 3)},
+		.ndns = 1,
+		.first = IP4(10, 0, 2, 15),
+		.last = IP4(10, 0, 2, 254),
+		.domain = "lab.vnet",
+		.authoritative = true,
+	};
+}
+
+void rig_start(struct dhcp_rig *r, const struct dhcp_config *cfg)
+{
+	memset(r, 0, sizeof(*r));
+	r->cfg = *cfg;
+	r->now = RIG_T0;
+	assert(!dhcp_server_new(cfg, &ops, r, NULL, &r->s, NULL));
+}
+
+void rig_stop(struct dhcp_rig *r)
+{
+	dhcp_server_free(r->s);
+	r->s = NULL;
+}
+
+/* The store's rows in order of expiry, as dhcp_server_load() wants them. */
+static void sort_rows(struct dhcp_rig *r)
+{
+	for (size_t i = 1; i < r->rows; i++) {
+		struct dhcp_lease l = r->row[i];
+		size_t j = i;
+
+		for (; j && r->row[j - 1].expiry_s > l.expiry_s; j--)
+			r->row[j] = r->row[j - 1];
+		r->row[j] = l;
+	}
+}
+
+void rig_restart(struct dhcp_rig *r)
+{
+	static struct dhcp_lease copy[RIG_ROWS];
+	size_t n = r->rows;
+
+	sort_rows(r);
+	memcpy(copy, r->row, n * sizeof(copy[0]));
+	dhcp_server_free(r->s);
+	r->nwaiting = 0;
+	assert(!dhcp_server_new(&r->cfg, &ops, r, NULL, &r->s, NULL));
+	for (size_t i = 0; i < n; i++)
+		assert(!dhcp_server_load(r->s, &copy[i], r->now));
+}
+
+static int sent(struct dhcp_rig *r)
+{
+	assert(!dhcp_msg_parse(r->reply.data, r->reply.len, &r->answer));
+	assert(r->answer.h.op == DHCP_BOOTREPLY);
+	return dhcp_msg_u8(&r->answer, DHCP_OPT_TYPE);
+}
+
+int rig_send_bytes(struct dhcp_rig *r, const struct dhcp_ask *meta,
+		   const uint8_t *p, size_t len)
+{
+	struct dhcp_input in = {
+		.data = p,
+		.len = len,
+		.src_ip = meta->src_ip,
+		.dst_ip = meta->dst_ip ? meta->dst_ip : 0xffffffff,
+		.src_mac =
+			mac_is_zero(&meta->src_mac) ? meta->mac : meta->src_mac,
+		.nic_id = meta->nic,
+	};
+
+	switch (dhcp_server_input(r->s, &in, r->now, &r->out)) {
+	case DHCP_DROP:
+		return 0;
+	case DHCP_REPLY_NOW:
+		r->reply = r->out.reply;
+		return sent(r);
+	case DHCP_REPLY_AFTER_COMMIT:
+		assert(r->out.token && r->nwaiting < RIG_WAITING);
+		r->waiting[r->nwaiting++] = r->out;
+		return r->hold ? 0 : rig_store(r);
+	}
+	assert(0);
+	return 0;
+}
+
+int rig_send(struct dhcp_rig *r, const struct dhcp_ask *a)
+{
+	uint8_t buf[1500];
+	size_t len = dhcp_ask_build(a, buf, sizeof(buf));
+
+	return rig_send_bytes(r, a, buf, len);
+}
+
+static struct dhcp_output take_waiting(struct dhcp_rig *r)
+{
+	struct dhcp_output o = r->waiting[0];
+
+	assert(r->nwaiting);
+	memmove(r->waiting, r->waiting + 1, --r->nwaiting * sizeof(o));
+	return o;
+}
+
+int rig_store(struct dhcp_rig *r)
+{
+	struct dhcp_output o = take_waiting(r);
+
+	put_row(r, &o.lease);
+	if (dhcp_server_committed(r->s, o.token, r->now, &r->reply))
+		return 0;
+	return sent(r);
+}
+
+void rig_refuse(struct dhcp_rig *r)
+{
+	struct dhcp_output o = take_waiting(r);
+
+	dhcp_server_failed(r->s, o.token, r->now);
+}
+
+void rig_pass(struct dhcp_rig *r, int64_t s)
+{
+	int64_t end = r->now + s, at;
+
+	while ((at = dhcp_server_deadline(r->s)) <= end) {
+		assert(at > r->now); /* else it would never end */
+		r->now = at;
+		dhcp_server_tick(r->s, r->now);
+	}
+	r->now = end;
+	dhcp_server_tick(r->s, r->now);
+}
+
+/* ---- looking ------------------------------------------------------------- */
+
+uint32_t rig_opt32(const struct dhcp_rig *r, uint8_t code)
+{
+	return dhcp_msg_be32(&r->answer, code);
+}
+
+bool rig_has(const struct dhcp_rig *r, uint8_t code)
+{
+	return dhcp_msg_has(&r->answer, code);
+}
+
+uint32_t rig_dora(struct dhcp_rig *r, uint64_t nic, uint8_t n)
+{
+	struct dhcp_ask a = {
+		.type = DHCP_DISCOVER, .mac = rig_mac(n), .nic = nic, .xid = n};
+
+	if (rig_send(r, &a) != DHCP_OFFER)
+		return 0;
+	a.type = DHCP_REQUEST;
+	a.requested = r->answer.h.yiaddr;
+	a.server_id = r->cfg.server_ip;
+	return rig_send(r, &a) == DHCP_ACK ? r->answer.h.yiaddr : 0;
+}
+
+/* ---- invariants ---------------------------------------------------------- */
+
+struct check {
+	struct dhcp_rig *r;
+	uint32_t count[5], free_listed, pending, held;
+};
+
+static void check_stored(const struct dhcp_rig *r, const struct dhcp_binding *b)
+{
+	const struct dhcp_lease *row = rig_row(r, b->lease.ip);
+
+	assert(b->stored || !row);
+	if (b->lease.state != DHCP_BOUND || b->pending)
+		return;
+	assert(row && row->state == DHCP_BOUND);
+	assert(mac_eq(&row->mac, &b->lease.mac));
+	assert(row->expiry_s == b->lease.expiry_s);
+}
+
+static bool check_binding(struct hnode *n, void *arg)
+{
+	struct dhcp_binding *b = container_of(n, struct dhcp_binding, by_ip);
+	bool freed = dhcp_state_freed(b->lease.state);
+	struct check *c = arg;
+
+	assert(dhcp_pool_find_ip(b->pool, b->lease.ip) == b);
+	c->count[b->lease.state]++;
+	c->free_listed += list_linked(&b->free_node);
+	c->held += b->nic != NULL;
+	assert(freed || !list_linked(&b->free_node));
+	assert(!freed || !b->nic);
+	assert(!freed || dhcp_pool_usable(b->pool, b->lease.ip));
+	if (b->pending) {
+		c->pending++;
+		assert(b->pending->b == b);
+		assert(b->lease.state == DHCP_OFFERED ||
+		       b->lease.state == DHCP_BOUND);
+	}
+	if (b->lease.state != DHCP_BOUND)
+		assert(b->stored || b->lease.state == DHCP_OFFERED);
+	check_stored(c->r, b);
+	return true;
+}
+
+static void check_map(const struct dhcp_pool *p)
+{
+	if (!p->cfg.first)
+		return;
+	for (uint32_t ip = p->cfg.first; ip <= p->cfg.last; ip++) {
+		uint32_t i = ip - p->cfg.first;
+		bool set = p->map[i / 64] >> (i % 64) & 1;
+
+		assert(set ==
+		       (dhcp_pool_find_ip(p, ip) || !dhcp_pool_usable(p, ip) ||
+			dhcp_reserve_find_ip(&p->reserve, ip)));
+	}
+}
+
+void rig_check(struct dhcp_rig *r)
+{
+	struct dhcp_pool *p = &r->s->pool;
+	struct check c = {.r = r};
+	uint32_t listed = 0;
+
+	htab_walk(&p->by_ip, check_binding, &c);
+	for (int i = 0; i < 5; i++)
+		assert(c.count[i] == p->count[i]);
+	assert(c.pending == r->s->pending.count);
+	list_for_each(b, &p->free_list, struct dhcp_binding, free_node)
+	{
+		assert(dhcp_state_freed(b->lease.state));
+		assert(!dhcp_reserve_find_ip(&p->reserve, b->lease.ip));
+		listed++;
+	}
+	assert(listed == c.free_listed);
+	check_map(p);
+	for (size_t i = 0; i < r->rows; i++)
+		assert(dhcp_pool_find_ip(p, r->row[i].ip));
+}
