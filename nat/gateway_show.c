@@ -5,7 +5,7 @@
 
 #include "nat/gateway.h"
 
-static bool match_denied(void *arg, const struct tcp_info *i)
+static bool match_denied(void *arg, const struct tcp_flow_info *i)
 {
 	const struct gateway *g = arg;
 
@@ -148,7 +148,7 @@ static bool show_forward(void *arg, struct forward_flow *w)
 	return show(arg, &f);
 }
 
-static bool show_tcp(void *arg, const struct tcp_info *i)
+static bool show_tcp(void *arg, const struct tcp_flow_info *i)
 {
 	struct show *s = arg;
 	struct nat_flow f = {

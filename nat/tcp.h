@@ -186,6 +186,8 @@ int tcp_accept(struct tcp *t, const struct tcp_accept *a, int64_t now_ms);
 
 /* ---- events of host sockets ---------------------------------------------- */
 
+/* Each of these may close the socket before it returns. */
+
 /* connect() ended: @err 0 or a negative errno. */
 void tcp_host_connected(struct tcp_flow *f, int err, int64_t now_ms);
 /* Bytes or the end of the stream arrived since peek() last said -EAGAIN. */
@@ -202,8 +204,8 @@ void tcp_nic_gone(struct tcp *t, uint64_t nic_id);
 /* The forward is gone: both sides of its flows are reset. */
 void tcp_forward_gone(struct tcp *t, uint64_t forward_id, int64_t now_ms);
 
-/** struct tcp_info - One flow as shown to people. */
-struct tcp_info {
+/** struct tcp_flow_info - One flow as shown to people. */
+struct tcp_flow_info {
 	uint64_t nic_id, forward_id;	 /* forward_id 0 = opened by the guest */
 	struct endpoint guest, outside; /* outside: as the guest sees it */
 	struct endpoint host;	 /* where a guest's connection leads in fact */
@@ -215,7 +217,7 @@ struct tcp_info {
 
 /* Reset both sides of all flows that @match picks. @match must not call the core. */
 void tcp_end_matching(struct tcp *t,
-		      bool (*match)(void *arg, const struct tcp_info *i),
+		      bool (*match)(void *arg, const struct tcp_flow_info *i),
 		      void *arg, int64_t now_ms);
 
 /* ---- looking in ---------------------------------------------------------- */
@@ -250,7 +252,7 @@ struct tcp_stats {
 void tcp_stats(const struct tcp *t, struct tcp_stats *out);
 
 /* Visit all flows; @fn must not change anything. False stops. */
-void tcp_walk(struct tcp *t, bool (*fn)(void *arg, const struct tcp_info *i),
+void tcp_walk(struct tcp *t, bool (*fn)(void *arg, const struct tcp_flow_info *i),
 	      void *arg);
 
 #endif

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * TCP sockets of the host, as tcp.h wants them.
+ *
+ * Events are edge triggered and registered once, for both directions: nothing is
+ * switched on or off while a guest's window opens and closes, and bytes that wait
+ * in the socket for the guest's acknowledgement wake nobody up. The kernel
+ * reports "writable" only after it had to refuse bytes or was asked by poll().
+ */
+#include "nat/host_tcp.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/compat.h"
+#include "lib/fdutil.h"
+#include "lib/inet.h"
+#include "nat/tcp.h"
+
+/* Bytes that may wait for an acknowledgement where the kernel cannot peek at an
+ * offset: all of them are copied again for each peek. */
+#define SKIP_BYTES (128 * 1024)
+#define PEEK_IOV   8
+#define SPACE_GUESS 65536 /* should SO_MEMINFO (Linux 4.12) be missing */
+
+struct host_tcp {
+	struct event_base *base;
+	host_tcp_now_fn now;
+	void *now_arg;
+	struct host_sock *current; /* its event is being handled */
+	bool peek_off;
+	uint8_t *skip; /* where skipped bytes go; nobody reads it */
+	struct host_tcp_stats stats;
+};
+
+struct host_sock {
+	struct host_tcp *h;
+	struct tcp_flow *flow; /* borrowed from the core until close() */
+	struct event ev;
+	int fd;
+	bool connecting;
+	bool want_write; /* the core waits for tcp_host_writable() */
+	bool ended;	 /* peek() saw the end of the stream */
+	bool peek_off;	 /* the kernel peeks at an offset for this socket … */
+	size_t peek_at;	 /* … which now is this */
+};
+
+static bool can_peek_off(int fd)
+{
+	int zero = 0;
+
+	return !setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof(zero));
+}
+
+int host_tcp_new(struct event_base *base, enum host_tcp_peek peek,
+		 host_tcp_now_fn now, void *now_arg, struct host_tcp **out)
+{
+	struct host_tcp *h;
+	int fd;
+
+	if (!(event_base_get_features(base) & EV_FEATURE_ET))
+		return -ENOTSUP;
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return -ENOMEM;
+	h->base = base;
+	h->now = now;
+	h->now_arg = now_arg;
+	h->skip = malloc(SKIP_BYTES);
+	if (!h->skip) {
+		free(h);
+		return -ENOMEM;
+	}
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	h->peek_off = peek == HOST_TCP_PEEK_AUTO && fd >= 0 && can_peek_off(fd);
+	fd_close(&fd);
+	*out = h;
+	return 0;
+}
+
+void host_tcp_free(struct host_tcp *h)
+{
+	if (!h)
+		return;
+	free(h->skip);
+	free(h);
+}
+
+void host_tcp_stats(const struct host_tcp *h, struct host_tcp_stats *out)
+{
+	*out = h->stats;
+	out->peek_off = h->peek_off;
+}
+
+/* ---- events -------------------------------------------------------------- */
+
+static int pending_error(const struct host_sock *s)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		return -errno;
+	return -err;
+}
+
+/* Each call of the core may close the socket: then nothing is current. */
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct host_sock *s = arg;
+	struct host_tcp *h = s->h;
+	int64_t now = h->now(h->now_arg);
+	int err;
+
+	(void)fd;
+	h->current = s;
+	if (s->connecting) {
+		if (!(what & EV_WRITE))
+			return;
+		err = pending_error(s);
+		s->connecting = false;
+		tcp_host_connected(s->flow, err, now);
+	}
+	if (h->current && s->ended && (err = pending_error(s)))
+		tcp_host_error(s->flow, err, now);
+	if (h->current && what & EV_READ)
+		tcp_host_readable(s->flow, now);
+	if (h->current && what & EV_WRITE && s->want_write) {
+		s->want_write = false;
+		tcp_host_writable(s->flow, now);
+	}
+	h->current = NULL;
+}
+
+static int watch(struct host_sock *s)
+{
+	event_assign(&s->ev, s->h->base, s->fd,
+		     EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_event, s);
+	return event_add(&s->ev, NULL) ? -ENOMEM : 0;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+/* Takes @fd over on success only. */
+static struct host_sock *sock_new(struct host_tcp *h, int fd)
+{
+	struct host_sock *s = calloc(1, sizeof(*s));
+	int one = 1;
+
+	if (!s)
+		return NULL;
+	s->h = h;
+	s->fd = fd;
+	s->peek_off = h->peek_off && can_peek_off(fd);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* Urgent bytes are part of the stream (RFC 6093 4). */
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+	h->stats.sockets++;
+	return s;
+}
+
+static void sock_free(struct host_sock *s)
+{
+	if (s->h->current == s)
+		s->h->current = NULL;
+	if (event_initialized(&s->ev))
+		event_del(&s->ev);
+	fd_close(&s->fd);
+	s->h->stats.sockets--;
+	free(s);
+}
+
+static int sock_open(struct host_tcp *h, int family, struct host_sock **out)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0) {
+		h->stats.no_descriptor++;
+		return -errno;
+	}
+	*out = sock_new(h, fd);
+	if (!*out) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int op_connect(void *host, struct tcp_flow *f,
+		      const struct endpoint *to, void **sock)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = ipaddr_to_sockaddr(&to->ip, to->port, &ss);
+	struct host_sock *s;
+	int err = sock_open(host, ss.ss_family, &s);
+
+	if (err)
+		return err;
+	s->flow = f;
+	s->connecting = true;
+	if (connect(s->fd, (struct sockaddr *)&ss, len) < 0 &&
+	    errno != EINPROGRESS && errno != EINTR)
+		err = -errno;
+	if (!err)
+		err = watch(s);
+	if (err) {
+		sock_free(s);
+		return err;
+	}
+	*sock = s;
+	return 0;
+}
+
+int host_tcp_adopt(struct host_tcp *h, int fd, void **sock)
+{
+	int err = fd_setup(fd);
+	struct host_sock *s;
+
+	if (err)
+		return err;
+	s = sock_new(h, fd);
+	if (!s)
+		return -ENOMEM;
+	*sock = s;
+	return 0;
+}
+
+static void op_attach(void *sock, struct tcp_flow *f)
+{
+	struct host_sock *s = sock;
+
+	s->flow = f;
+	/* Without memory for the event the flow hears nothing and times out. */
+	(void)watch(s);
+}
+
+static void op_close(void *sock, bool reset)
+{
+	struct host_sock *s = sock;
+	struct linger hard = {.l_onoff = 1, .l_linger = 0};
+
+	if (reset)
+		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &hard,
+				 sizeof(hard));
+	sock_free(s);
+}
+
+static void op_shutdown_wr(void *sock)
+{
+	struct host_sock *s = sock;
+
+	(void)shutdown(s->fd, SHUT_WR);
+}
+
+/* ---- bytes --------------------------------------------------------------- */
+
+static ssize_t op_send(void *sock, const struct iovec *v, int n)
+{
+	struct host_sock *s = sock;
+	struct msghdr m = {.msg_iov = (struct iovec *)v,
+			   .msg_iovlen = (size_t)n};
+	ssize_t r = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	size_t len = 0;
+
+	if (r < 0 && !would_block(errno))
+		return -errno;
+	for (int i = 0; i < n; i++)
+		len += v[i].iov_len;
+	if (r < 0 || (size_t)r < len)
+		s->want_write = true; /* the kernel has noted that, too */
+	return r < 0 ? -EAGAIN : r;
+}
+
+static ssize_t peek(struct host_sock *s, struct iovec *v, int n)
+{
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)n};
+	ssize_t r = recvmsg(s->fd, &m, MSG_PEEK | MSG_DONTWAIT);
+
+	if (r < 0)
+		return would_block(errno) ? -EAGAIN : -errno;
+	return r;
+}
+
+/* The kernel begins at its own offset and moves it on by itself. */
+static ssize_t peek_at(struct host_sock *s, size_t off, const struct iovec *v,
+		       int n)
+{
+	ssize_t r;
+
+	if (off != s->peek_at) {
+		int at = (int)off;
+
+		if (setsockopt(s->fd, SOL_SOCKET, SO_PEEK_OFF, &at,
+			       sizeof(at)) < 0)
+			return -errno;
+		s->peek_at = off;
+	}
+	r = peek(s, (struct iovec *)v, n);
+	if (r > 0)
+		s->peek_at += (size_t)r;
+	return r;
+}
+
+/* Nothing lies behind the bytes that were skipped; why? 1 = the stream ended. */
+static int why_nothing(struct host_sock *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+
+	if (poll(&p, 1, 0) <= 0)
+		return -EAGAIN;
+	if (p.revents & POLLERR)
+		return pending_error(s);
+	return p.revents & POLLRDHUP ? 1 : -EAGAIN;
+}
+
+/* From the first byte on, the first @off of them into the skip area. */
+static ssize_t peek_over(struct host_sock *s, size_t off,
+			 const struct iovec *v, int n)
+{
+	struct iovec all[PEEK_IOV + 1] = {{s->h->skip, off}};
+	ssize_t r;
+	int why;
+
+	if (off > SKIP_BYTES || n > PEEK_IOV)
+		return -EINVAL;
+	memcpy(&all[1], v, (size_t)n * sizeof(*v));
+	if (!off)
+		return peek(s, all + 1, n);
+	r = peek(s, all, n + 1);
+	if (r < 0 || (size_t)r > off)
+		return r < 0 ? r : r - (ssize_t)off;
+	why = why_nothing(s);
+	if (why <= 0)
+		return why ? why : -EAGAIN;
+	/* Bytes may have come before the end and after the first look. */
+	r = peek(s, all, n + 1);
+	return r < 0 ? r : (size_t)r > off ? r - (ssize_t)off : 0;
+}
+
+static ssize_t op_peek(void *sock, size_t off, const struct iovec *v, int n)
+{
+	struct host_sock *s = sock;
+	ssize_t r = s->peek_off ? peek_at(s, off, v, n)
+				: peek_over(s, off, v, n);
+
+	if (!r)
+		s->ended = true;
+	return r;
+}
+
+static int op_discard(void *sock, size_t len)
+{
+	struct host_sock *s = sock;
+
+	while (len) {
+		/* TCP throws bytes away without copying them (tcp(7)). */
+		ssize_t r = recv(s->fd, NULL, len, MSG_TRUNC | MSG_DONTWAIT);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r < 0 ? -errno : -EIO;
+		len -= (size_t)r;
+		/* The kernel's offset counts from the first unread byte. */
+		s->peek_at -= min_sz(s->peek_at, (size_t)r);
+	}
+	return 0;
+}
+
+static size_t op_peek_limit(void *sock)
+{
+	const struct host_sock *s = sock;
+
+	return s->peek_off ? SIZE_MAX : SKIP_BYTES;
+}
+
+/* Free bytes of the send buffer; whether they are less than a third, which is what
+ * poll() calls not writable, in *@low. */
+static size_t free_bytes(const struct host_sock *s, bool *low)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = {0};
+	socklen_t len = sizeof(mem);
+	size_t buf, used;
+
+	*low = false;
+	if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, mem, &len) < 0)
+		return SPACE_GUESS;
+	buf = mem[SK_MEMINFO_SNDBUF];
+	used = mem[SK_MEMINFO_WMEM_QUEUED];
+	if (used > buf)
+		used = buf;
+	*low = buf - used < buf / 3;
+	return buf - used;
+}
+
+static size_t op_space(void *sock)
+{
+	struct host_sock *s = sock;
+	struct pollfd p = {.fd = s->fd, .events = POLLOUT};
+	bool low;
+	size_t n = free_bytes(s, &low);
+
+	if (low) {
+		/* Makes the kernel report when it is more again. */
+		s->want_write = true;
+		if (poll(&p, 1, 0) > 0 && p.revents & POLLOUT) {
+			s->want_write = false; /* it is already */
+			n = free_bytes(s, &low);
+		}
+	}
+	return n - n / 4; /* the kernel also counts its own headers */
+}
+
+static uint16_t op_local_port(void *sock)
+{
+	struct host_sock *s = sock;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct ipaddr ip;
+	uint16_t port;
+
+	if (getsockname(s->fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    ipaddr_from_sockaddr(&ss, &ip, &port))
+		return 0;
+	return port;
+}
+
+const struct tcp_host_ops host_tcp_ops = {
+	.connect = op_connect,
+	.attach = op_attach,
+	.send = op_send,
+	.peek = op_peek,
+	.discard = op_discard,
+	.space = op_space,
+	.peek_limit = op_peek_limit,
+	.shutdown_wr = op_shutdown_wr,
+	.close = op_close,
+	.local_port = op_local_port,
+};

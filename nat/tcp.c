@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The user-mode TCP's tables: flows, the accounts of NICs and their limits, which
+ * flow a packet is for, how flows end, looking in. What a connection does is in
+ * tcp_open.c, tcp_in.c and tcp_out.c; tcp_int.h explains how they fit.
+ */
+#include "nat/tcp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nat/tcp_int.h"
+
+#define FLOWS_DEFAULT	      65536
+#define NIC_FLOWS_DEFAULT     1024
+#define NIC_OPENING_DEFAULT   128
+
+static void retry_on_timer(struct wtimer *w, int64_t now_ms)
+{
+	struct tcp *t = container_of(w, struct tcp, retry);
+
+	(void)now_ms;
+	if (!list_empty(&t->work))
+		t->env.kick(t->env.arg);
+}
+
+struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
+{
+	struct tcp *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->env = *env;
+	t->cfg = *cfg;
+	if (!t->cfg.flows_max)
+		t->cfg.flows_max = FLOWS_DEFAULT;
+	if (!t->cfg.nic_flows_max)
+		t->cfg.nic_flows_max = NIC_FLOWS_DEFAULT;
+	if (!t->cfg.nic_opening_max)
+		t->cfg.nic_opening_max = NIC_OPENING_DEFAULT;
+	list_init(&t->work);
+	t->retry.fn = retry_on_timer;
+	t->buf = malloc(TCP_BUF);
+	if (!t->buf || htab_init(&t->flows, 64, cfg->seed) ||
+	    htab_init(&t->nics, 16, cfg->seed)) {
+		tcp_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+static bool end_any(struct hnode *n, void *arg)
+{
+	struct tcp_flow *f = container_of(n, struct tcp_flow, node);
+
+	(void)arg;
+	f->guest_gone = true;
+	tcp_flow_end(f, true);
+	return true;
+}
+
+void tcp_free(struct tcp *t)
+{
+	if (!t)
+		return;
+	if (t->flows.bucket)
+		htab_walk(&t->flows, end_any, NULL);
+	wtimer_cancel(t->env.wheel, &t->retry);
+	htab_fini(&t->flows);
+	htab_fini(&t->nics);
+	free(t->buf);
+	free(t);
+}
+
+/* ---- accounts of NICs ---------------------------------------------------- */
+
+static uint32_t nic_hash(const struct tcp *t, uint64_t id)
+{
+	return hash_bytes(t->nics.seed, &id, sizeof(id));
+}
+
+static struct tcp_nic *nic_find(const struct tcp *t, uint64_t id)
+{
+	struct hnode *n = htab_find(&t->nics, nic_hash(t, id));
+
+	for (; n; n = htab_find_next(n)) {
+		struct tcp_nic *nic = container_of(n, struct tcp_nic, node);
+
+		if (nic->id == id)
+			return nic;
+	}
+	return NULL;
+}
+
+static struct tcp_nic *nic_get(struct tcp *t, uint64_t id)
+{
+	struct tcp_nic *nic = nic_find(t, id);
+
+	if (nic)
+		return nic;
+	nic = calloc(1, sizeof(*nic));
+	if (!nic)
+		return NULL;
+	nic->id = id;
+	list_init(&nic->flows);
+	list_init(&nic->time_wait);
+	htab_add(&t->nics, &nic->node, nic_hash(t, id));
+	return nic;
+}
+
+static void nic_put(struct tcp *t, struct tcp_nic *nic)
+{
+	if (nic->count)
+		return;
+	htab_del(&t->nics, &nic->node);
+	free(nic);
+}
+
+static bool over_limit(const struct tcp *t, const struct tcp_nic *nic)
+{
+	return nic->count > t->cfg.nic_flows_max ||
+	       t->stats.flows >= t->cfg.flows_max;
+}
+
+/* Count one more flow of the NIC; its own oldest TIME_WAIT may go for it. */
+static bool nic_take(struct tcp *t, struct tcp_nic *nic)
+{
+	nic->count++;
+	if (over_limit(t, nic) && !list_empty(&nic->time_wait))
+		tcp_flow_end(list_first(&nic->time_wait, struct tcp_flow,
+					tw_node),
+			     false);
+	if (!over_limit(t, nic))
+		return true;
+	nic->count--;
+	return false;
+}
+
+/* ---- flows --------------------------------------------------------------- */
+
+static uint32_t key_hash(const struct tcp *t, const struct tcp_key *k)
+{
+	return hash_bytes(t->flows.seed, k, sizeof(*k));
+}
+
+static_assert(sizeof(struct tcp_key) == 2 * (16 + 2), "hashed as bytes");
+
+struct tcp_flow *tcp_find(const struct tcp *t, const struct tcp_key *k)
+{
+	struct hnode *n = htab_find(&t->flows, key_hash(t, k));
+
+	for (; n; n = htab_find_next(n)) {
+		struct tcp_flow *f = container_of(n, struct tcp_flow, node);
+
+		if (endpoint_eq(&f->key.guest, &k->guest) &&
+		    endpoint_eq(&f->key.outside, &k->outside))
+			return f;
+	}
+	return NULL;
+}
+
+/* RFC 6528: a clock of 4 us ticks plus a secret function of the endpoints. */
+static uint32_t initial_seq(const struct tcp *t, const struct tcp_key *k,
+			    int64_t now_ms)
+{
+	uint64_t seed[2] = {t->cfg.seed[0] ^ 0x69736e, t->cfg.seed[1]};
+
+	return hash_bytes(seed, k, sizeof(*k)) + (uint32_t)(now_ms * 250);
+}
+
+static void flow_init(struct tcp_flow *f, int64_t now_ms)
+{
+	f->iss = initial_seq(f->t, &f->key, now_ms);
+	f->snd_una = f->snd_nxt = f->snd_max = f->iss;
+	f->host_seq = f->iss + 1;
+	f->recover = f->iss;
+	f->mss = TCP_MSS_DEFAULT;
+	f->born_ms = f->used_ms = now_ms;
+	list_init(&f->work);
+	list_init(&f->tw_node);
+	tcp_cc_init(f);
+}
+
+struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
+			      uint64_t nic_id, int64_t now_ms)
+{
+	struct tcp_nic *nic = nic_get(t, nic_id);
+	struct tcp_flow *f;
+
+	if (!nic)
+		return NULL;
+	if (!nic_take(t, nic)) {
+		t->stats.limited++;
+		nic_put(t, nic);
+		return NULL;
+	}
+	f = calloc(1, sizeof(*f));
+	if (!f) {
+		nic->count--;
+		nic_put(t, nic);
+		return NULL;
+	}
+	f->t = t;
+	f->key = *k;
+	f->nic = nic;
+	flow_init(f, now_ms);
+	nic->opening++; /* the first state is CONNECTING */
+	t->stats.flows++;
+	t->stats.opening++;
+	list_add_tail(&nic->flows, &f->nic_node);
+	htab_add(&t->flows, &f->node, key_hash(t, k));
+	return f;
+}
+
+void tcp_set_state(struct tcp_flow *f, enum tcp_state st)
+{
+	struct tcp_stats *s = &f->t->stats;
+
+	if (f->state == TCP_ST_CONNECTING) {
+		f->nic->opening--;
+		s->opening--;
+	} else if (f->state == TCP_ST_TIME_WAIT) {
+		list_del(&f->tw_node);
+		s->time_wait--;
+	}
+	f->state = st;
+	if (st == TCP_ST_CONNECTING) {
+		f->nic->opening++;
+		s->opening++;
+	} else if (st == TCP_ST_TIME_WAIT) {
+		list_add_tail(&f->nic->time_wait, &f->tw_node);
+		s->time_wait++;
+	}
+}
+
+void tcp_close_host(struct tcp_flow *f, bool reset)
+{
+	if (!f->sock)
+		return;
+	f->t->env.host->close(f->sock, reset);
+	f->sock = NULL;
+}
+
+void tcp_flow_end(struct tcp_flow *f, bool reset_host)
+{
+	struct tcp *t = f->t;
+	struct tcp_nic *nic = f->nic;
+
+	tcp_close_host(f, reset_host);
+	if (f->forward_id && t->env.forward_end)
+		t->env.forward_end(t->env.arg, f->forward_id,
+				   f->state >= TCP_ST_OPEN);
+	if (f->state == TCP_ST_CONNECTING || f->state == TCP_ST_TIME_WAIT)
+		tcp_set_state(f, TCP_ST_OPEN); /* off those accounts */
+	wtimer_cancel(t->env.wheel, &f->rtx);
+	wtimer_cancel(t->env.wheel, &f->idle);
+	list_del(&f->work);
+	list_del(&f->nic_node);
+	htab_del(&t->flows, &f->node);
+	t->stats.flows--;
+	nic->count--;
+	free(f);
+	nic_put(t, nic);
+}
+
+void tcp_flow_abort(struct tcp_flow *f, int64_t now_ms)
+{
+	if (!f->guest_gone && f->state != TCP_ST_CONNECTING &&
+	    f->state != TCP_ST_TIME_WAIT)
+		tcp_send_rst(f, now_ms);
+	tcp_flow_end(f, true);
+}
+
+void tcp_queue(struct tcp_flow *f)
+{
+	struct tcp *t = f->t;
+	bool first = list_empty(&t->work);
+
+	if (list_linked(&f->work))
+		return;
+	list_add_tail(&t->work, &f->work);
+	if (first && !t->flushing)
+		t->env.kick(t->env.arg);
+}
+
+/* ---- idle flows ---------------------------------------------------------- */
+
+static int64_t idle_limit(const struct tcp_flow *f)
+{
+	if (f->state == TCP_ST_TIME_WAIT)
+		return TCP_TIME_WAIT_MS;
+	/* One FIN alone is no closing: the other half may be silent for long
+	 * while it computes its answer. */
+	if (f->state == TCP_ST_OPEN && !(f->eof && f->fin_rcvd))
+		return TCP_IDLE_MS;
+	return TCP_TRANSIENT_MS;
+}
+
+static void idle_on_timer(struct wtimer *w, int64_t now_ms)
+{
+	struct tcp_flow *f = container_of(w, struct tcp_flow, idle);
+
+	if (f->used_ms + idle_limit(f) > now_ms) {
+		tcp_arm_idle(f, now_ms);
+	} else if (f->state == TCP_ST_TIME_WAIT) {
+		tcp_flow_end(f, false);
+	} else {
+		f->t->stats.timed_out++;
+		tcp_flow_abort(f, now_ms);
+	}
+}
+
+void tcp_arm_idle(struct tcp_flow *f, int64_t now_ms)
+{
+	(void)now_ms;
+	wtimer_arm(f->t->env.wheel, &f->idle, f->used_ms + idle_limit(f),
+		   idle_on_timer);
+}
+
+/* ---- packets ------------------------------------------------------------- */
+
+/* Does this SYN begin a new connection although there is a flow? In TIME_WAIT it may
+ * (RFC 9293 3.10.7.4), and when another NIC has taken over the address. */
+static bool syn_replaces(const struct tcp_flow *f, const struct tcp_seg *s,
+			 uint64_t nic_id)
+{
+	if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+		return false;
+	if (f->nic->id != nic_id)
+		return true;
+	return f->state == TCP_ST_TIME_WAIT && seq_lt(f->rcv_nxt, s->seq);
+}
+
+static void no_flow(struct tcp *t, const struct tcp_pkt *p,
+		    const struct tcp_seg *s, const struct tcp_key *k,
+		    int64_t now_ms)
+{
+	if (s->flags & TCP_RST)
+		return;
+	if ((s->flags & (TCP_SYN | TCP_ACK | TCP_FIN)) == TCP_SYN) {
+		tcp_open(t, p, s, k, now_ms);
+		return;
+	}
+	if (s->flags & TCP_SYN && s->flags & TCP_FIN) {
+		t->stats.bad++;
+		return;
+	}
+	t->stats.no_flow++;
+	tcp_reset_reply(t, k, p->nic_id, s, now_ms);
+}
+
+void tcp_input(struct tcp *t, const struct tcp_pkt *p, int64_t now_ms)
+{
+	struct tcp_seg s;
+	struct tcp_key k = {{p->src, 0}, {p->dst, 0}};
+	struct tcp_flow *f;
+
+	t->stats.segs_in++;
+	if (tcp_seg_parse(&s, p->head, p->head_len, p->l4_len) || !s.sport ||
+	    !s.dport) {
+		t->stats.bad++;
+		return;
+	}
+	k.guest.port = s.sport;
+	k.outside.port = s.dport;
+	f = tcp_find(t, &k);
+	if (f && syn_replaces(f, &s, p->nic_id)) {
+		tcp_flow_end(f, true);
+		f = NULL;
+	}
+	if (!f)
+		no_flow(t, p, &s, &k, now_ms);
+	else if (f->nic->id != p->nic_id)
+		t->stats.wrong_nic++;
+	else
+		tcp_flow_input(f, p, &s, now_ms);
+}
+
+/* ---- ends ---------------------------------------------------------------- */
+
+void tcp_nic_gone(struct tcp *t, uint64_t nic_id)
+{
+	struct tcp_nic *nic = nic_find(t, nic_id);
+	uint32_t n = nic ? nic->count : 0;
+
+	/* The account goes with its last flow, so count instead of looking. */
+	while (n--) {
+		struct tcp_flow *f =
+			list_first(&nic->flows, struct tcp_flow, nic_node);
+
+		f->guest_gone = true;
+		tcp_flow_end(f, true);
+	}
+}
+
+static const char *state_name(const struct tcp_flow *f)
+{
+	switch (f->state) {
+	case TCP_ST_CONNECTING:
+		return "connecting";
+	case TCP_ST_SYN_SENT:
+		return "syn_sent";
+	case TCP_ST_SYN_RCVD:
+		return "syn_received";
+	case TCP_ST_TIME_WAIT:
+		return "time_wait";
+	case TCP_ST_OPEN:
+		break;
+	}
+	if (f->eof && f->fin_rcvd)
+		return f->fin_first ? "last_ack" : "closing";
+	if (f->eof)
+		return tcp_fin_acked(f) ? "fin_wait_2" : "fin_wait_1";
+	return f->fin_rcvd ? "close_wait" : "established";
+}
+
+static void fill_info(const struct tcp_flow *f, struct tcp_flow_info *i)
+{
+	*i = (struct tcp_flow_info){
+		.nic_id = f->nic->id,
+		.forward_id = f->forward_id,
+		.guest = f->key.guest,
+		.outside = f->key.outside,
+		.host = f->host,
+		.state = state_name(f),
+		.bytes_out = f->bytes_out,
+		.bytes_in = f->bytes_in,
+		.born_ms = f->born_ms,
+		.used_ms = f->used_ms,
+	};
+}
+
+struct end_arg {
+	bool (*match)(void *arg, const struct tcp_flow_info *i);
+	void *arg;
+	int64_t now_ms;
+};
+
+static bool end_if_match(struct hnode *n, void *arg)
+{
+	struct tcp_flow *f = container_of(n, struct tcp_flow, node);
+	struct end_arg *e = arg;
+	struct tcp_flow_info info;
+
+	fill_info(f, &info);
+	if (e->match(e->arg, &info))
+		tcp_flow_abort(f, e->now_ms);
+	return true;
+}
+
+void tcp_end_matching(struct tcp *t,
+		      bool (*match)(void *arg, const struct tcp_flow_info *i),
+		      void *arg, int64_t now_ms)
+{
+	struct end_arg e = {match, arg, now_ms};
+
+	htab_walk(&t->flows, end_if_match, &e);
+}
+
+static bool of_forward(void *arg, const struct tcp_flow_info *i)
+{
+	return i->forward_id == *(const uint64_t *)arg;
+}
+
+void tcp_forward_gone(struct tcp *t, uint64_t forward_id, int64_t now_ms)
+{
+	if (forward_id)
+		tcp_end_matching(t, of_forward, &forward_id, now_ms);
+}
+
+/* ---- looking in ---------------------------------------------------------- */
+
+void tcp_stats(const struct tcp *t, struct tcp_stats *out)
+{
+	*out = t->stats;
+}
+
+struct walk_arg {
+	bool (*fn)(void *arg, const struct tcp_flow_info *i);
+	void *arg;
+};
+
+static bool show_one(struct hnode *n, void *arg)
+{
+	struct tcp_flow *f = container_of(n, struct tcp_flow, node);
+	struct walk_arg *w = arg;
+	struct tcp_flow_info info;
+
+	fill_info(f, &info);
+	if (f->sock)
+		info.host_port = f->t->env.host->local_port(f->sock);
+	return w->fn(w->arg, &info);
+}
+
+void tcp_walk(struct tcp *t, bool (*fn)(void *arg, const struct tcp_flow_info *i),
+	      void *arg)
+{
+	struct walk_arg w = {fn, arg};
+
+	htab_walk(&t->flows, show_one, &w);
+}

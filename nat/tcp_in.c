@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Segments that arrive for a flow (RFC 9293 3.10.7, RFC 5961) and events of its host
+ * socket. Payload goes straight to the socket; everything that has to be said to
+ * the guest is noted and leaves with tcp_flush().
+ */
+#include <errno.h>
+
+#include "nat/iov.h"
+#include "nat/tcp_int.h"
+#include "switch/frame.h" /* FRAME_SEGS */
+
+/* RFC 5961 7: an ACK that makes a true peer show itself, not too many. */
+static void challenge(struct tcp_flow *f, int64_t now_ms)
+{
+	if (now_ms - f->challenge_ms >= 1000) {
+		f->challenge_ms = now_ms;
+		f->challenges = 0;
+	}
+	if (f->challenges >= TCP_CHALLENGES)
+		return;
+	f->challenges++;
+	f->t->stats.challenges++;
+	f->ack_due = true;
+	tcp_queue(f);
+}
+
+/* @n more sequence numbers are ours; the promise keeps up if there was none. */
+static void advance(struct tcp_flow *f, uint32_t n)
+{
+	f->rcv_nxt += n;
+	if (seq_lt(f->rcv_edge, f->rcv_nxt))
+		f->rcv_edge = f->rcv_nxt;
+}
+
+static void guest_reset(struct tcp_flow *f)
+{
+	f->t->stats.resets_in++;
+	tcp_flow_end(f, true);
+}
+
+/* ---- handshakes ---------------------------------------------------------- */
+
+static void in_connecting(struct tcp_flow *f, const struct tcp_seg *s)
+{
+	if (s->flags & TCP_RST) {
+		if (s->seq == f->irs || s->seq == f->irs + 1)
+			guest_reset(f);
+	} else if ((s->flags & (TCP_SYN | TCP_ACK | TCP_FIN)) == TCP_SYN &&
+		   s->seq != f->irs) {
+		tcp_take_syn(f, s); /* it has begun anew meanwhile */
+	}
+}
+
+static void in_syn_sent(struct tcp_flow *f, const struct tcp_pkt *p,
+			const struct tcp_seg *s, int64_t now_ms)
+{
+	bool acked = s->flags & TCP_ACK && f->snd_max == f->iss + 1 &&
+		     s->ack == f->snd_max;
+
+	if (s->flags & TCP_ACK && !acked) {
+		tcp_reset_reply(f->t, &f->key, p->nic_id, s, now_ms);
+		return;
+	}
+	if (s->flags & TCP_RST) {
+		if (acked) {
+			f->t->stats.refused++;
+			guest_reset(f);
+		}
+		return;
+	}
+	if (!(s->flags & TCP_SYN) || s->flags & TCP_FIN)
+		return;
+	tcp_take_syn(f, s);
+	if (acked) {
+		tcp_established(f, s, now_ms);
+		f->ack_due = true;
+	} else { /* simultaneous open (RFC 9293 3.5, figure 8) */
+		tcp_set_state(f, TCP_ST_SYN_RCVD);
+		f->syn_due = true;
+		tcp_queue(f);
+	}
+}
+
+/* ---- acceptability ------------------------------------------------------- */
+
+static bool in_window(const struct tcp_flow *f, const struct tcp_seg *s)
+{
+	uint32_t n = tcp_seg_space(s);
+
+	if (seq_lt(f->rcv_edge, s->seq))
+		return false;
+	return n ? seq_lt(f->rcv_nxt, s->seq + n) : seq_le(f->rcv_nxt, s->seq);
+}
+
+/* RFC 5961 3.2; TIME_WAIT is not cut short (RFC 1337). */
+static void in_reset(struct tcp_flow *f, const struct tcp_seg *s,
+		     int64_t now_ms)
+{
+	if (f->state == TCP_ST_TIME_WAIT || !in_window(f, s))
+		return;
+	if (s->seq == f->rcv_nxt)
+		guest_reset(f);
+	else
+		challenge(f, now_ms);
+}
+
+static void in_syn(struct tcp_flow *f, const struct tcp_seg *s, int64_t now_ms)
+{
+	if (f->state != TCP_ST_SYN_RCVD || s->seq != f->irs) {
+		challenge(f, now_ms); /* RFC 5961 4.2 */
+		return;
+	}
+	if (s->flags & TCP_ACK && s->ack == f->iss + 1) {
+		tcp_established(f, s, now_ms); /* simultaneous open */
+		f->ack_due = true;
+	} else {
+		f->syn_due = true;
+		tcp_queue(f);
+	}
+}
+
+/* A segment outside the window: old, or a keep-alive (RFC 9293 3.8.4). */
+static void in_outside(struct tcp_flow *f, const struct tcp_seg *s,
+		       int64_t now_ms)
+{
+	f->used_ms = now_ms;
+	if (!tcp_seg_space(s)) {
+		challenge(f, now_ms);
+		return;
+	}
+	f->ack_due = true;
+	tcp_queue(f);
+}
+
+/* ---- acknowledgements ---------------------------------------------------- */
+
+static void update_window(struct tcp_flow *f, const struct tcp_seg *s)
+{
+	uint32_t wnd = (uint32_t)s->wnd << f->snd_wscale, old = f->snd_wnd;
+
+	if (seq_lt(s->seq, f->snd_wl1) ||
+	    (s->seq == f->snd_wl1 && seq_lt(s->ack, f->snd_wl2)))
+		return;
+	f->snd_wl1 = s->seq;
+	f->snd_wl2 = s->ack;
+	f->snd_wnd = wnd;
+	if (wnd > f->max_wnd)
+		f->max_wnd = wnd;
+	if (wnd <= old)
+		return;
+	tcp_queue(f);
+	if (old && f->snd_una != f->snd_max)
+		return;
+	/* It was closed: what went out as a probe was thrown away. */
+	f->probe_shift = 0;
+	f->snd_nxt = f->snd_una;
+	wtimer_cancel(f->t->env.wheel, &f->rtx);
+}
+
+static void take_ack(struct tcp_flow *f, const struct tcp_seg *s,
+		     int64_t now_ms)
+{
+	uint32_t acked = s->ack - f->snd_una, wnd = f->snd_wnd;
+
+	if (seq_lt(s->ack, f->snd_una))
+		return; /* old, but its data may be new */
+	f->snd_una = s->ack;
+	if (seq_lt(f->snd_nxt, f->snd_una))
+		f->snd_nxt = f->snd_una;
+	update_window(f, s);
+	if (!f->snd_wnd)
+		f->tries = 0; /* it lives: ask for a window for ever */
+	if (acked) {
+		tcp_cc_acked(f, acked, now_ms);
+		wtimer_cancel(f->t->env.wheel, &f->rtx);
+		tcp_queue(f); /* arms the timer again if need be */
+	} else if (!s->len && !(s->flags & TCP_FIN) && wnd &&
+		   wnd == f->snd_wnd && f->snd_una != f->snd_max) {
+		tcp_cc_dupack(f);
+		tcp_queue(f);
+	}
+}
+
+/* RFC 5961 5.2: an acknowledgement from nowhere. */
+static bool ack_plausible(const struct tcp_flow *f, uint32_t ack)
+{
+	return seq_le(ack, f->snd_max) &&
+	       seq_le(f->snd_una - f->max_wnd, ack);
+}
+
+/* ---- payload ------------------------------------------------------------- */
+
+/* Offer payload from rcv_nxt on to the host's socket. False: not all was taken. */
+static bool offer(struct tcp_flow *f, const struct tcp_pkt *p,
+		  const struct tcp_seg *s, uint32_t skip)
+{
+	size_t len = s->len - skip, taken = 0;
+	struct iovec v[FRAME_SEGS];
+	ssize_t r;
+	int n = iov_slice(p->l4, p->nl4, s->hlen + skip, len, v);
+
+	r = f->t->env.host->send(f->sock, v, n);
+	if (r < 0 && r != -EAGAIN) {
+		tcp_host_failed(f, (int)r);
+		return false;
+	}
+	if (r > 0)
+		taken = (size_t)r;
+	advance(f, (uint32_t)taken);
+	f->bytes_out += taken;
+	f->t->stats.bytes_in += taken;
+	f->wnd_due = true;
+	f->refused = f->blocked = taken < len;
+	f->t->stats.not_taken += len - taken;
+	return taken == len;
+}
+
+static void take_fin(struct tcp_flow *f, int64_t now_ms)
+{
+	advance(f, 1);
+	f->fin_rcvd = true;
+	f->fin_first = !f->eof || seq_le(f->snd_max, f->fin_seq);
+	f->t->env.host->shutdown_wr(f->sock);
+	tcp_arm_idle(f, now_ms); /* it may be the second one */
+}
+
+static void take_payload(struct tcp_flow *f, const struct tcp_pkt *p,
+			 const struct tcp_seg *s, int64_t now_ms)
+{
+	uint32_t skip = f->rcv_nxt - s->seq;
+
+	if (!s->len && !(s->flags & TCP_FIN))
+		return;
+	f->ack_due = true;
+	tcp_queue(f);
+	if (seq_lt(f->rcv_nxt, s->seq)) {
+		/* No reassembly: it is sent again. While the socket is full
+		 * the gap is our own doing; haste would not help. */
+		f->t->stats.out_of_order++;
+		if (!f->refused && f->dups < TCP_DUPACKS)
+			f->dups++;
+		return;
+	}
+	if (f->fin_rcvd || f->host_err)
+		return;
+	if (skip < s->len && !offer(f, p, s, skip))
+		return;
+	if (s->flags & TCP_FIN)
+		take_fin(f, now_ms);
+}
+
+/* Both directions are over. Returns false when the flow is no more. */
+static bool still_open(struct tcp_flow *f, int64_t now_ms)
+{
+	if (!f->fin_rcvd || !tcp_fin_acked(f))
+		return true;
+	tcp_discard_acked(f); /* unread bytes would make close() a reset */
+	if (f->fin_first) {
+		tcp_flow_end(f, false);
+		return false;
+	}
+	tcp_close_host(f, false);
+	wtimer_cancel(f->t->env.wheel, &f->rtx);
+	tcp_set_state(f, TCP_ST_TIME_WAIT);
+	tcp_arm_idle(f, now_ms);
+	return true;
+}
+
+/* ---- all states ---------------------------------------------------------- */
+
+/* Returns false when nothing else is to be taken from the segment. */
+static bool in_ack(struct tcp_flow *f, const struct tcp_pkt *p,
+		   const struct tcp_seg *s, int64_t now_ms)
+{
+	if (f->state == TCP_ST_SYN_RCVD) {
+		if (s->ack != f->snd_max || s->ack != f->iss + 1) {
+			tcp_reset_reply(f->t, &f->key, p->nic_id, s, now_ms);
+			return false;
+		}
+		tcp_established(f, s, now_ms);
+		return true;
+	}
+	if (f->state == TCP_ST_TIME_WAIT)
+		return false;
+	if (!ack_plausible(f, s->ack)) {
+		challenge(f, now_ms);
+		return false;
+	}
+	take_ack(f, s, now_ms);
+	return true;
+}
+
+static void in_synchronized(struct tcp_flow *f, const struct tcp_pkt *p,
+			    const struct tcp_seg *s, int64_t now_ms)
+{
+	if (s->flags & TCP_RST) {
+		in_reset(f, s, now_ms);
+		return;
+	}
+	if (s->flags & TCP_SYN) {
+		in_syn(f, s, now_ms);
+		return;
+	}
+	if (!in_window(f, s)) {
+		in_outside(f, s, now_ms);
+		return;
+	}
+	if (!(s->flags & TCP_ACK))
+		return;
+	f->used_ms = now_ms;
+	if (!in_ack(f, p, s, now_ms))
+		return;
+	take_payload(f, p, s, now_ms);
+	(void)still_open(f, now_ms);
+}
+
+void tcp_flow_input(struct tcp_flow *f, const struct tcp_pkt *p,
+		    const struct tcp_seg *s, int64_t now_ms)
+{
+	switch (f->state) {
+	case TCP_ST_CONNECTING:
+		in_connecting(f, s);
+		break;
+	case TCP_ST_SYN_SENT:
+		in_syn_sent(f, p, s, now_ms);
+		break;
+	case TCP_ST_SYN_RCVD:
+	case TCP_ST_OPEN:
+	case TCP_ST_TIME_WAIT:
+		in_synchronized(f, p, s, now_ms);
+		break;
+	}
+}
+
+/* ---- events of the host's socket ----------------------------------------- */
+
+void tcp_host_readable(struct tcp_flow *f, int64_t now_ms)
+{
+	(void)now_ms;
+	f->rd_ready = true;
+	if (f->state == TCP_ST_OPEN)
+		tcp_queue(f);
+}
+
+void tcp_host_writable(struct tcp_flow *f, int64_t now_ms)
+{
+	(void)now_ms;
+	f->blocked = false;
+	f->wnd_due = true;
+	if (f->state == TCP_ST_OPEN)
+		tcp_queue(f);
+}
+
+void tcp_host_error(struct tcp_flow *f, int err, int64_t now_ms)
+{
+	if (f->state == TCP_ST_CONNECTING)
+		tcp_host_connected(f, err, now_ms);
+	else if (f->state == TCP_ST_OPEN)
+		tcp_host_failed(f, err);
+	else
+		tcp_flow_abort(f, now_ms);
+}

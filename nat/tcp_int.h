@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside the user-mode TCP; for nat/tcp*.c and their tests only.
+ *
+ *   tcp.c       tables, limits, ends, looking in, which flow a packet is for
+ *   tcp_open.c  both ways to open: guest's SYN to host connect, client to guest
+ *   tcp_in.c    segments of a flow (RFC 9293 3.10.7)
+ *   tcp_out.c   what leaves: acknowledgements, data, retransmission, timers
+ *   tcp_cc.c    round trip time and congestion window (RFC 6298, 5681, 6582)
+ *   tcp_seg.c   headers on the wire
+ *
+ * Theory of operation. A flow has two ends of its own: the guest's TCP, spoken by
+ * us, and a host socket, spoken by the kernel. State names the guest's end:
+ *
+ *   CONNECTING  guest's SYN is here, the host socket connects; nothing was said
+ *   SYN_RCVD    host connected, our SYN-ACK is out
+ *   SYN_SENT    a forward's client is here, our SYN is out
+ *   OPEN        data flows; the FINs are the flags eof/fin_acked (from the host)
+ *               and fin_rcvd (from the guest), which give the RFC's six states
+ *   TIME_WAIT   both FINs acknowledged and ours was first; no host socket
+ *
+ * Sequence numbers toward the guest, in order:
+ *   host_seq <= snd_una <= snd_nxt <= snd_max
+ * host_seq is the first byte that the host socket still holds, so the offset to
+ * peek at is snd_nxt - host_seq, and what lies before snd_una may be discarded.
+ * After a timeout snd_nxt goes back to snd_una; snd_max remembers. With @eof the
+ * stream ends at fin_seq, the number of the FIN.
+ */
+#ifndef VNET_NAT_TCP_INT_H
+#define VNET_NAT_TCP_INT_H
+
+#include "lib/htab.h"
+#include "lib/list.h"
+#include "lib/wheel.h"
+#include "nat/tcp.h"
+#include "nat/tcp_seg.h"
+
+#define TCP_BUF		(512 * 1024) /* peeked bytes lent to one emit round */
+#define TCP_QUANTUM_SEGS 4 /* 64 KiB segments one flow may send per flush */
+#define TCP_FLUSH_BYTES (1024 * 1024) /* all flows */
+#define TCP_SEG_BYTES	65495u /* 65535 less IPv4 and TCP headers */
+#define TCP_WSCALE	8     /* ours: windows up to 16 MiB in steps of 256 */
+#define TCP_MSS_MIN	64    /* smaller ones only cost; not believed */
+#define TCP_UPDATE_MIN	1460  /* a window that opens by less is not told */
+
+#define TCP_CWND_INIT (128 * 1024) /* the link is local: not RFC 6928's 10 MSS */
+#define TCP_CWND_MAX  (16 * 1024 * 1024)
+#define TCP_DUPACKS   3 /* RFC 5681 3.2 */
+
+/* RFC 6298, but 2.4's minimum of 1 s is 200 ms here as in most systems: guests'
+ * delayed acknowledgements come within 40 to 200 ms, the link adds nothing. */
+#define TCP_RTO_INIT_MS 1000
+#define TCP_RTO_MIN_MS	200
+#define TCP_RTO_MAX_MS	60000
+#define TCP_REXMITS	10 /* then the guest is dead: some 200 s (RFC 9293 3.8.3) */
+/* SYN to a guest, SYN-ACK: 1 + 2 + 4 + 8 + 16 + 32 s. RFC 9293 3.8.3 asks for three
+ * minutes; the guest is near, and a forward's client should not wait that long. */
+#define TCP_SYN_REXMITS 5
+#define TCP_RETRY_MS	2 /* after emit had no room */
+#define TCP_CHALLENGES	10 /* per flow and second (RFC 5961 7) */
+
+enum tcp_state {
+	TCP_ST_CONNECTING,
+	TCP_ST_SYN_SENT,
+	TCP_ST_SYN_RCVD,
+	TCP_ST_OPEN,
+	TCP_ST_TIME_WAIT,
+};
+
+/* One NIC's flows; lives as long as it has any. */
+struct tcp_nic {
+	struct hnode node;
+	uint64_t id;
+	struct list flows;     /* oldest first */
+	struct list time_wait; /* of these, in order of expiry */
+	uint32_t count;
+	uint32_t opening; /* in TCP_ST_CONNECTING */
+};
+
+struct tcp_key {
+	struct endpoint guest, outside;
+};
+
+struct tcp_flow {
+	struct hnode node; /* in tcp->flows */
+	struct tcp_key key;
+	struct tcp *t;
+	struct tcp_nic *nic;
+	struct list nic_node, tw_node;
+	struct list work; /* tcp->work: flush has something to do */
+	void *sock;	  /* NULL in TIME_WAIT */
+	struct endpoint host;
+	uint64_t forward_id;
+	enum tcp_state state;
+
+	/* Toward the guest. */
+	uint32_t iss, host_seq, snd_una, snd_nxt, snd_max, fin_seq;
+	uint32_t snd_wnd, max_wnd; /* guest's window and the largest ever */
+	uint32_t snd_wl1, snd_wl2; /* RFC 9293 3.3.1: of the last window */
+	uint16_t mss;		   /* payload per segment to the guest */
+	uint8_t snd_wscale;	   /* shift for the guest's windows */
+	bool rd_ready;	 /* the host socket may have more to peek at */
+	bool eof;	 /* the host's stream ended; fin_seq is valid */
+	bool syn_due;	 /* SYN or SYN-ACK has to go out */
+	bool resend;	 /* fast retransmission at snd_una is due */
+	bool probe;	 /* persist timer fired */
+	bool guest_gone; /* no word to the guest when the flow ends */
+
+	/* Congestion and timing. */
+	uint32_t cwnd, ssthresh;
+	uint32_t recover;	/* NewReno: snd_max when the loss was noticed */
+	uint32_t resend_len;	/* how much one retransmission covers */
+	uint32_t resent_to;	/* end of the last one */
+	uint16_t dupacks;
+	bool recovery;
+	bool timing; /* rtt_seq was sent once at rtt_ms */
+	uint32_t rtt_seq;
+	int64_t rtt_ms;
+	int32_t srtt_x8, rttvar_x4, rto_ms; /* srtt_x8 < 0: no sample yet */
+	uint8_t tries;	     /* timer fired without an answer */
+	uint8_t probe_shift; /* back-off of the persist timer */
+	struct wtimer rtx;   /* retransmission or persist */
+	struct wtimer idle;
+
+	/* From the guest. */
+	uint32_t irs, rcv_nxt;
+	uint32_t rcv_edge;  /* right edge of the window we announced */
+	uint8_t rcv_wscale; /* ours, 0 when the guest did not offer */
+	uint8_t dups;	    /* further ACKs due, so that the guest notices a loss */
+	bool ack_due;
+	bool wnd_due;	/* the host socket's room may have changed */
+	bool blocked;	/* it took less than offered: room is 0 until writable */
+	bool refused;	/* bytes were dropped for that */
+	bool fin_rcvd;
+	bool fin_first; /* the guest's FIN came before ours was sent */
+	int host_err;	/* negative errno: reset the guest when all is sent */
+
+	uint8_t challenges;
+	int64_t challenge_ms;
+	int64_t born_ms, used_ms;
+	uint64_t bytes_out, bytes_in;
+};
+
+struct tcp {
+	struct tcp_env env;
+	struct tcp_config cfg;
+	struct htab flows, nics;
+	struct list work;
+	struct wtimer retry;
+	bool flushing;
+	bool no_room; /* emit was full in this flush */
+	uint8_t *buf; /* TCP_BUF */
+	size_t buf_used;
+	struct tcp_stats stats;
+};
+
+/* ---- tcp.c --------------------------------------------------------------- */
+
+struct tcp_flow *tcp_find(const struct tcp *t, const struct tcp_key *k);
+
+/* A zeroed, counted, findable flow; NULL: a limit (counted) or no memory. */
+struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
+			      uint64_t nic_id, int64_t now_ms);
+
+/* Close the host socket and free the flow; nothing to the guest. */
+void tcp_flow_end(struct tcp_flow *f, bool reset_host);
+
+/* Reset both sides and free the flow. */
+void tcp_flow_abort(struct tcp_flow *f, int64_t now_ms);
+
+/* Put it on the work list and tell the owner. */
+void tcp_queue(struct tcp_flow *f);
+
+/* Change the state and the accounts that depend on it. */
+void tcp_set_state(struct tcp_flow *f, enum tcp_state st);
+
+/* (Re)start the idle timer by the limit of the state the flow is in. */
+void tcp_arm_idle(struct tcp_flow *f, int64_t now_ms);
+
+/* Close the host socket now; it must have been emptied when not @reset. */
+void tcp_close_host(struct tcp_flow *f, bool reset);
+
+/* All of our side is over: everything sent and the FIN acknowledged. */
+static inline bool tcp_fin_acked(const struct tcp_flow *f)
+{
+	return f->eof && f->snd_una == f->fin_seq + 1;
+}
+
+/* ---- tcp_open.c ---------------------------------------------------------- */
+
+/* A SYN of no flow. */
+void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
+	      const struct tcp_key *k, int64_t now_ms);
+
+/* Take from the guest's SYN what the connection will use. */
+void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s);
+
+/* The handshake is complete; @s acknowledged our SYN. */
+void tcp_established(struct tcp_flow *f, const struct tcp_seg *s,
+		     int64_t now_ms);
+
+/* ---- tcp_in.c ------------------------------------------------------------ */
+
+/* May end the flow. */
+void tcp_flow_input(struct tcp_flow *f, const struct tcp_pkt *p,
+		    const struct tcp_seg *s, int64_t now_ms);
+
+/* ---- tcp_out.c ----------------------------------------------------------- */
+
+/* Answer @s, which belongs to no flow, with RST (RFC 9293 3.10.7.1). */
+void tcp_reset_reply(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
+		     const struct tcp_seg *s, int64_t now_ms);
+
+/* RST at the end of what was sent. */
+void tcp_send_rst(struct tcp_flow *f, int64_t now_ms);
+
+/* Discard from the host socket what the guest has. */
+void tcp_discard_acked(struct tcp_flow *f);
+
+/* The host's end failed: what it had sent goes to the guest, then RST. */
+void tcp_host_failed(struct tcp_flow *f, int err);
+
+void tcp_arm_rtx(struct tcp_flow *f, int64_t now_ms);
+void tcp_rtx_on_timer(struct wtimer *w, int64_t now_ms);
+
+/* ---- tcp_cc.c ------------------------------------------------------------ */
+
+void tcp_cc_init(struct tcp_flow *f);
+/* New data was acknowledged: @acked bytes up to snd_una (already moved). */
+void tcp_cc_acked(struct tcp_flow *f, uint32_t acked, int64_t now_ms);
+void tcp_cc_dupack(struct tcp_flow *f);
+void tcp_cc_timeout(struct tcp_flow *f);
+/* [@seq, @end) leaves now; @again: some of it for a second time. */
+void tcp_cc_sent(struct tcp_flow *f, uint32_t end, bool again, int64_t now_ms);
+
+#endif

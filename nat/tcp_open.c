@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How connections of the user-mode TCP begin. A guest's SYN waits until the host's
+ * connect() has ended, so that the guest sees what the host saw: a refusal, an
+ * unreachable network, or nothing. A forward's client leads to a SYN to the guest.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "nat/tcp_int.h"
+
+/* Ports that a forward's client is shown with when its own is taken (RFC 6335). */
+#define EPHEMERAL_FIRST 49152
+#define EPHEMERAL_COUNT 16384
+#define EPHEMERAL_TRIES 32
+
+/* ---- refusals ------------------------------------------------------------ */
+
+static void send_unreach(struct tcp *t, const struct tcp_key *k,
+			 uint64_t nic_id, uint32_t seq,
+			 enum tcp_unreach_why why, int64_t now_ms)
+{
+	struct tcp_unreach u = {k->guest.ip, k->outside.ip, nic_id, why, {0}};
+	struct tcp_seg s = {
+		.sport = k->guest.port,
+		.dport = k->outside.port,
+		.seq = seq,
+		.flags = TCP_SYN,
+		.wscale = TCP_WSCALE_NONE,
+	};
+	uint8_t hdr[TCP_HDR_MAX];
+
+	(void)tcp_seg_build(hdr, &s);
+	memcpy(u.l4, hdr, TCP_HDR);
+	t->env.unreach(t->env.arg, &u, now_ms);
+}
+
+static bool is_shortage(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM ||
+	       err == -ENOBUFS || err == -EADDRNOTAVAIL || err == -EAGAIN;
+}
+
+/* Tell the guest why its SYN @seq leads nowhere. */
+static void refuse(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
+		   uint32_t seq, int err, int64_t now_ms)
+{
+	struct tcp_seg syn = {.seq = seq, .flags = TCP_SYN};
+
+	if (is_shortage(err))
+		t->stats.no_descriptor++;
+	else
+		t->stats.refused++;
+	switch (err) {
+	case -ENETUNREACH:
+		send_unreach(t, k, nic_id, seq, TCP_UNREACH_NET, now_ms);
+		break;
+	case -EHOSTUNREACH:
+		send_unreach(t, k, nic_id, seq, TCP_UNREACH_HOST, now_ms);
+		break;
+	case -EACCES:
+	case -EPERM:
+		send_unreach(t, k, nic_id, seq, TCP_UNREACH_ADMIN, now_ms);
+		break;
+	default: /* refused, timed out, no socket to be had */
+		tcp_reset_reply(t, k, nic_id, &syn, now_ms);
+		break;
+	}
+}
+
+/* ---- opened by the guest ------------------------------------------------- */
+
+/* The guest may route this SYN; if so, where to. */
+static bool may_go(struct tcp *t, const struct tcp_pkt *p,
+		   const struct tcp_seg *s, const struct tcp_key *k,
+		   struct endpoint *to, int64_t now_ms)
+{
+	*to = k->outside;
+	switch (t->env.route(t->env.arg, p, to)) {
+	case TCP_CONNECT:
+		return true;
+	case TCP_RESET:
+		tcp_reset_reply(t, k, p->nic_id, s, now_ms);
+		break;
+	case TCP_PROHIBITED:
+		send_unreach(t, k, p->nic_id, s->seq, TCP_UNREACH_ADMIN,
+			     now_ms);
+		break;
+	case TCP_DROP:
+		break;
+	}
+	t->stats.denied++;
+	return false;
+}
+
+void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s)
+{
+	uint16_t ours = (uint16_t)(f->t->cfg.mtu - 40);
+
+	f->irs = s->seq;
+	f->rcv_nxt = f->rcv_edge = s->seq + 1;
+	f->wnd_due = true;
+	f->mss = s->mss ? s->mss : TCP_MSS_DEFAULT;
+	if (f->mss > ours)
+		f->mss = ours;
+	if (f->mss < TCP_MSS_MIN)
+		f->mss = TCP_MSS_MIN;
+	f->snd_wscale = f->rcv_wscale = 0;
+	if (s->wscale != TCP_WSCALE_NONE) {
+		f->snd_wscale = s->wscale;
+		f->rcv_wscale = TCP_WSCALE;
+	}
+	f->snd_wnd = f->max_wnd = s->wnd; /* unscaled in a SYN */
+	f->snd_wl1 = s->seq;
+	f->snd_wl2 = s->flags & TCP_ACK ? s->ack : f->iss;
+}
+
+void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
+	      const struct tcp_key *k, int64_t now_ms)
+{
+	struct endpoint to;
+	struct tcp_flow *f;
+	int err;
+
+	if (!may_go(t, p, s, k, &to, now_ms))
+		return;
+	f = tcp_flow_new(t, k, p->nic_id, now_ms);
+	if (!f) {
+		tcp_reset_reply(t, k, p->nic_id, s, now_ms);
+		return;
+	}
+	if (f->nic->opening > t->cfg.nic_opening_max) {
+		/* Silently: its SYN comes again when some are through. */
+		t->stats.limited++;
+		tcp_flow_end(f, true);
+		return;
+	}
+	f->host = to;
+	tcp_take_syn(f, s);
+	err = t->env.host->connect(t->env.host_arg, f, &to, &f->sock);
+	if (err) {
+		f->sock = NULL;
+		tcp_flow_end(f, true);
+		refuse(t, k, p->nic_id, s->seq, err, now_ms);
+		return;
+	}
+	t->stats.opened++;
+	tcp_arm_idle(f, now_ms);
+}
+
+void tcp_host_connected(struct tcp_flow *f, int err, int64_t now_ms)
+{
+	if (f->state != TCP_ST_CONNECTING)
+		return;
+	if (err) {
+		struct tcp *t = f->t;
+		struct tcp_key k = f->key;
+		uint64_t nic_id = f->nic->id;
+		uint32_t seq = f->irs;
+
+		tcp_flow_end(f, true);
+		refuse(t, &k, nic_id, seq, err, now_ms);
+		return;
+	}
+	tcp_set_state(f, TCP_ST_SYN_RCVD);
+	f->used_ms = now_ms;
+	f->syn_due = true;
+	tcp_arm_idle(f, now_ms);
+	tcp_queue(f);
+}
+
+/* ---- opened by a forward's client ---------------------------------------- */
+
+static bool pick_port(struct tcp *t, struct tcp_key *k, bool any_port,
+		      int64_t now_ms)
+{
+	uint32_t first = (uint32_t)now_ms + k->outside.port;
+
+	if (!tcp_find(t, k))
+		return true;
+	for (uint32_t i = 0; any_port && i < EPHEMERAL_TRIES; i++) {
+		k->outside.port =
+			(uint16_t)(EPHEMERAL_FIRST +
+				   (first + i * 61) % EPHEMERAL_COUNT);
+		if (!tcp_find(t, k))
+			return true;
+	}
+	return false;
+}
+
+int tcp_accept(struct tcp *t, const struct tcp_accept *a, int64_t now_ms)
+{
+	struct tcp_key k = {a->guest, a->shown};
+	uint64_t limited = t->stats.limited;
+	struct tcp_flow *f;
+
+	if (!pick_port(t, &k, a->any_port, now_ms))
+		return -EEXIST;
+	f = tcp_flow_new(t, &k, a->nic_id, now_ms);
+	if (!f)
+		return t->stats.limited != limited ? -ENOSPC : -ENOMEM;
+	t->stats.accepted++;
+	f->sock = a->sock;
+	f->forward_id = a->forward_id;
+	f->rcv_wscale = TCP_WSCALE; /* offered; kept if the guest has it too */
+	f->wnd_due = true;
+	f->syn_due = true;
+	tcp_set_state(f, TCP_ST_SYN_SENT);
+	t->env.host->attach(f->sock, f);
+	tcp_arm_idle(f, now_ms);
+	tcp_queue(f);
+	return 0;
+}
+
+/* ---- both ---------------------------------------------------------------- */
+
+void tcp_established(struct tcp_flow *f, const struct tcp_seg *s,
+		     int64_t now_ms)
+{
+	wtimer_cancel(f->t->env.wheel, &f->rtx);
+	f->snd_una = f->iss + 1;
+	f->rto_ms = TCP_RTO_INIT_MS;
+	tcp_cc_acked(f, 0, now_ms);
+	if (!(s->flags & TCP_SYN)) {
+		f->snd_wnd = (uint32_t)s->wnd << f->snd_wscale;
+		f->snd_wl1 = s->seq;
+		f->snd_wl2 = s->ack;
+		if (f->snd_wnd > f->max_wnd)
+			f->max_wnd = f->snd_wnd;
+	}
+	f->t->stats.established++;
+	tcp_set_state(f, TCP_ST_OPEN);
+	f->syn_due = false;
+	f->used_ms = now_ms;
+	tcp_arm_idle(f, now_ms);
+	tcp_queue(f);
+}

@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What leaves toward the guests: tcp_flush() serves each flow that has something due
+ * once: handshake, data peeked from its host socket, FIN, acknowledgements. Also
+ * the timers that make a flow have something due. Input only takes notes.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/compat.h"
+#include "nat/tcp_int.h"
+
+/* ---- headers ------------------------------------------------------------- */
+
+static int emit(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
+		struct tcp_seg *s, const struct iovec *v, uint16_t gso_size,
+		int64_t now_ms)
+{
+	uint8_t hdr[TCP_HDR_MAX];
+	struct tcp_out o = {
+		.src = k->outside.ip,
+		.dst = k->guest.ip,
+		.nic_id = nic_id,
+		.hdr = hdr,
+		.v = v,
+		.n = v ? 1 : 0,
+		.len = v ? v->iov_len : 0,
+		.gso_size = gso_size,
+	};
+	int err;
+
+	s->sport = k->outside.port;
+	s->dport = k->guest.port;
+	o.hdr_len = tcp_seg_build(hdr, s);
+	err = t->env.emit(t->env.arg, &o, now_ms);
+	if (err == -ENOBUFS) {
+		t->stats.no_room++;
+		return err;
+	}
+	t->stats.segs_out++;
+	t->stats.bytes_out += o.len;
+	return 0;
+}
+
+/* The window to announce, and with it the promise rcv_edge, which shrinks only when
+ * the host's socket refused bytes within it (RFC 9293 3.8.6: SHOULD NOT, but the
+ * guest would go on repeating them). SYNs carry it unscaled (RFC 7323 2.2). */
+static uint16_t window(struct tcp_flow *f, bool syn)
+{
+	uint8_t shift = syn ? 0 : f->rcv_wscale;
+	uint32_t edge = f->rcv_edge, wnd;
+
+	if (f->wnd_due && f->sock && !f->fin_rcvd && !f->blocked &&
+	    !f->host_err) {
+		size_t room = f->t->env.host->space(f->sock);
+		uint32_t e = f->rcv_nxt +
+			     (uint32_t)min_sz(room, 0xffffu << TCP_WSCALE);
+
+		/* In steps worth a segment (RFC 9293 3.8.6.2.2). */
+		if (seq_le(edge + TCP_UPDATE_MIN, e))
+			edge = e;
+	}
+	f->wnd_due = false;
+	if (f->refused) /* the promise could not be kept */
+		edge = f->rcv_nxt;
+	wnd = (edge - f->rcv_nxt + (1u << shift) - 1) >> shift;
+	if (wnd > 0xffff)
+		wnd = 0xffff;
+	edge = f->rcv_nxt + (wnd << shift);
+	if (seq_lt(f->rcv_edge, edge) || f->refused)
+		f->rcv_edge = edge;
+	return (uint16_t)wnd;
+}
+
+/* The sequence number of a segment without payload: inside the guest's window. */
+static uint32_t bare_seq(const struct tcp_flow *f)
+{
+	return f->snd_wnd ? f->snd_max : f->snd_una;
+}
+
+/* A segment of @f without payload; an acknowledgement is in all but a first SYN. */
+static int emit_bare(struct tcp_flow *f, uint32_t seq, uint8_t flags,
+		     int64_t now_ms)
+{
+	bool syn = flags & TCP_SYN;
+	struct tcp_seg s = {
+		.seq = seq,
+		.ack = f->rcv_nxt,
+		.flags = flags,
+		.wnd = window(f, syn),
+		.wscale = TCP_WSCALE_NONE,
+	};
+
+	if (syn) {
+		s.mss = (uint16_t)(f->t->cfg.mtu - 40);
+		if (f->rcv_wscale)
+			s.wscale = f->rcv_wscale;
+	}
+	return emit(f->t, &f->key, f->nic->id, &s, NULL, 0, now_ms);
+}
+
+void tcp_reset_reply(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
+		     const struct tcp_seg *s, int64_t now_ms)
+{
+	struct tcp_seg r = {.wscale = TCP_WSCALE_NONE};
+
+	if (s->flags & TCP_RST)
+		return;
+	if (s->flags & TCP_ACK) {
+		r.flags = TCP_RST;
+		r.seq = s->ack;
+	} else {
+		r.flags = TCP_RST | TCP_ACK;
+		r.ack = s->seq + tcp_seg_space(s);
+	}
+	t->stats.resets_out++;
+	(void)emit(t, k, nic_id, &r, NULL, 0, now_ms);
+}
+
+void tcp_send_rst(struct tcp_flow *f, int64_t now_ms)
+{
+	uint8_t flags = TCP_RST | TCP_ACK;
+
+	if (f->state == TCP_ST_SYN_SENT)
+		flags = TCP_RST; /* nothing of the guest's to acknowledge */
+	f->t->stats.resets_out++;
+	(void)emit_bare(f, bare_seq(f), flags, now_ms);
+}
+
+/* ---- timers -------------------------------------------------------------- */
+
+void tcp_arm_rtx(struct tcp_flow *f, int64_t now_ms)
+{
+	wtimer_arm(f->t->env.wheel, &f->rtx, now_ms + f->rto_ms,
+		   tcp_rtx_on_timer);
+}
+
+static void give_up(struct tcp_flow *f, int64_t now_ms)
+{
+	f->t->stats.timed_out++;
+	tcp_flow_abort(f, now_ms);
+}
+
+void tcp_rtx_on_timer(struct wtimer *w, int64_t now_ms)
+{
+	struct tcp_flow *f = container_of(w, struct tcp_flow, rtx);
+	bool open = f->state == TCP_ST_OPEN;
+
+	if (f->tries >= (open ? TCP_REXMITS : TCP_SYN_REXMITS)) {
+		give_up(f, now_ms);
+		return;
+	}
+	if (!open) {
+		f->syn_due = true;
+		f->rto_ms *= 2;
+		f->timing = false;
+		f->t->stats.timeouts++;
+	} else if (f->snd_max != f->snd_una && f->snd_wnd) {
+		tcp_cc_timeout(f);
+		f->t->stats.timeouts++;
+	} else {
+		f->snd_nxt = f->snd_una;
+		f->recovery = f->resend = f->timing = false;
+		f->probe = true;
+	}
+	f->tries++;
+	tcp_queue(f);
+}
+
+/* The guest's window is closed (or too small to be worth a segment) while bytes
+ * may wait: ask now and then (RFC 9293 3.8.6.1). */
+static void arm_persist(struct tcp_flow *f, int64_t now_ms)
+{
+	int64_t ms = (int64_t)f->rto_ms << f->probe_shift;
+
+	if (ms >= TCP_RTO_MAX_MS)
+		ms = TCP_RTO_MAX_MS;
+	else
+		f->probe_shift++;
+	wtimer_arm(f->t->env.wheel, &f->rtx, now_ms + ms, tcp_rtx_on_timer);
+}
+
+/* ---- data ---------------------------------------------------------------- */
+
+void tcp_host_failed(struct tcp_flow *f, int err)
+{
+	if (!f->host_err)
+		f->host_err = err;
+	f->rd_ready = true; /* peek once more, for what came before */
+	tcp_queue(f);
+}
+
+void tcp_discard_acked(struct tcp_flow *f)
+{
+	uint32_t end = f->snd_una;
+	int err;
+
+	if (f->eof && seq_lt(f->fin_seq, end))
+		end = f->fin_seq;
+	if (!f->sock || !seq_lt(f->host_seq, end))
+		return;
+	err = f->t->env.host->discard(f->sock, end - f->host_seq);
+	if (err)
+		tcp_host_failed(f, err);
+	else
+		f->host_seq = end;
+}
+
+static void lent_back(struct tcp *t)
+{
+	if (t->buf_used)
+		t->env.emit_flush(t->env.arg);
+	t->buf_used = 0;
+}
+
+/* The largest payload that is cut into whole segments. */
+static size_t seg_max(const struct tcp_flow *f)
+{
+	return TCP_SEG_BYTES - TCP_SEG_BYTES % f->mss;
+}
+
+/* Cut @len bytes at @p, which begin at @seq, into segments. Returns bytes sent. */
+static size_t emit_data(struct tcp_flow *f, uint32_t seq, uint8_t *p,
+			size_t len, int64_t now_ms)
+{
+	size_t max = seg_max(f), done = 0;
+
+	while (done < len) {
+		struct iovec v = {p + done, min_sz(len - done, max)};
+		bool last = done + v.iov_len == len;
+		struct tcp_seg s = {
+			.seq = seq + (uint32_t)done,
+			.ack = f->rcv_nxt,
+			.flags = last ? TCP_ACK | TCP_PSH : TCP_ACK,
+			.wnd = window(f, false),
+			.wscale = TCP_WSCALE_NONE,
+		};
+		uint16_t gso = v.iov_len > f->mss ? f->mss : 0;
+
+		if (emit(f->t, &f->key, f->nic->id, &s, &v, gso, now_ms)) {
+			f->t->no_room = true;
+			break;
+		}
+		f->ack_due = false;
+		done += v.iov_len;
+	}
+	return done;
+}
+
+/* Peek @len bytes at @seq and send them. Returns bytes sent, 0 at the end of the
+ * stream, or negative errno; -EAGAIN when there are none now. */
+static ssize_t send_at(struct tcp_flow *f, uint32_t seq, size_t len,
+		       int64_t now_ms)
+{
+	struct tcp *t = f->t;
+	struct iovec v;
+	ssize_t got;
+	size_t sent;
+
+	if (TCP_BUF - t->buf_used < min_sz(len, TCP_SEG_BYTES))
+		lent_back(t);
+	v.iov_base = t->buf + t->buf_used;
+	v.iov_len = min_sz(len, TCP_BUF - t->buf_used);
+	got = t->env.host->peek(f->sock, seq - f->host_seq, &v, 1);
+	if (got <= 0)
+		return got;
+	t->buf_used += (size_t)got;
+	sent = emit_data(f, seq, v.iov_base, (size_t)got, now_ms);
+	if (!sent)
+		return -ENOBUFS;
+	tcp_cc_sent(f, seq + (uint32_t)sent, seq_lt(seq, f->snd_max), now_ms);
+	return (ssize_t)sent;
+}
+
+/* Bytes that windows and the socket's peeking let go out from snd_nxt on. */
+static size_t usable(const struct tcp_flow *f)
+{
+	size_t off = f->snd_nxt - f->host_seq;
+	size_t limit = f->t->env.host->peek_limit(f->sock);
+	uint32_t wnd = f->snd_wnd < f->cwnd ? f->snd_wnd : f->cwnd;
+	uint32_t flight = f->snd_nxt - f->snd_una;
+
+	if (flight >= wnd || off >= limit)
+		return 0;
+	return min_sz(wnd - flight, limit - off);
+}
+
+/* Sender's silly window avoidance (RFC 9293 3.8.6.2.1) and the answer of the
+ * persist timer: how much of @room to use; 0 = wait. */
+static size_t worthwhile(const struct tcp_flow *f, size_t room)
+{
+	if (room >= f->mss)
+		return room - room % f->mss;
+	if (room > f->max_wnd / 2)
+		return room;
+	if (f->probe)
+		return max_sz(room, 1);
+	return 0;
+}
+
+/* Where the stream of known bytes ends; there is at least this much to peek at. */
+static bool more_to_send(const struct tcp_flow *f)
+{
+	if (f->eof)
+		return seq_lt(f->snd_nxt, f->fin_seq);
+	return f->rd_ready || seq_lt(f->snd_nxt, f->snd_max);
+}
+
+/* Note that [snd_nxt, snd_nxt + n) is out. */
+static void advance(struct tcp_flow *f, uint32_t n, int64_t now_ms)
+{
+	f->snd_nxt += n;
+	if (seq_lt(f->snd_max, f->snd_nxt)) {
+		f->bytes_in += f->snd_nxt - f->snd_max;
+		f->snd_max = f->snd_nxt;
+		f->used_ms = now_ms;
+	}
+}
+
+/* peek() said that nothing is at snd_nxt: the end, an error, or not yet. */
+static void no_data(struct tcp_flow *f, ssize_t got)
+{
+	if (got == -ENOBUFS)
+		return;
+	f->rd_ready = false;
+	if (seq_lt(f->snd_nxt, f->snd_max)) {
+		/* Bytes that were there are not there any more. */
+		f->snd_nxt = f->snd_max;
+		got = got < 0 && got != -EAGAIN ? got : -EIO;
+	}
+	if (f->host_err || got == -EAGAIN)
+		return;
+	if (got < 0) {
+		f->host_err = (int)got;
+		return;
+	}
+	f->eof = true;
+	f->fin_seq = f->snd_nxt;
+}
+
+/* Send what may be sent; @budget shrinks by it. */
+static void send_data(struct tcp_flow *f, size_t *budget, int64_t now_ms)
+{
+	size_t quantum = min_sz(*budget, TCP_QUANTUM_SEGS * seg_max(f));
+
+	while (quantum && more_to_send(f) && !f->t->no_room) {
+		size_t len = min_sz(worthwhile(f, usable(f)), quantum);
+		ssize_t got;
+
+		if (f->eof)
+			len = min_sz(len, f->fin_seq - f->snd_nxt);
+		if (!len)
+			return;
+		if (f->probe)
+			f->t->stats.probes++;
+		got = send_at(f, f->snd_nxt, len, now_ms);
+		f->probe = false;
+		if (got <= 0) {
+			no_data(f, got);
+			return;
+		}
+		advance(f, (uint32_t)got, now_ms);
+		quantum -= (size_t)got;
+		*budget -= (size_t)got;
+	}
+}
+
+/* Fast retransmission: from the first byte that is missing. */
+static void send_again(struct tcp_flow *f, int64_t now_ms)
+{
+	uint32_t end = f->eof && seq_lt(f->fin_seq, f->snd_nxt) ? f->fin_seq
+							       : f->snd_nxt;
+	size_t len = min_sz(f->resend_len, end - f->snd_una);
+	ssize_t got;
+
+	len = min_sz(len, f->snd_wnd ? f->snd_wnd : 1);
+	f->resent_to = f->snd_una;
+	if (!len) { /* only the FIN is missing */
+		f->snd_nxt = f->snd_una;
+		f->resend = false;
+		return;
+	}
+	got = send_at(f, f->snd_una, len, now_ms);
+	if (got == -ENOBUFS)
+		return;
+	f->resend = false;
+	if (got > 0)
+		f->resent_to = f->snd_una + (uint32_t)got;
+	tcp_arm_rtx(f, now_ms);
+}
+
+static void send_fin(struct tcp_flow *f, int64_t now_ms)
+{
+	if (!f->eof || f->snd_nxt != f->fin_seq || f->t->no_room)
+		return;
+	if (emit_bare(f, f->fin_seq, TCP_FIN | TCP_ACK, now_ms)) {
+		f->t->no_room = true;
+		return;
+	}
+	if (f->snd_max == f->snd_nxt + 1)
+		f->t->stats.rexmits++;
+	f->ack_due = false;
+	f->probe = false;
+	f->snd_nxt++;
+	if (seq_lt(f->snd_max, f->snd_nxt)) {
+		f->snd_max = f->snd_nxt;
+		tcp_arm_idle(f, now_ms); /* it may be the second FIN */
+	}
+}
+
+/* ---- acknowledgements ---------------------------------------------------- */
+
+static void send_acks(struct tcp_flow *f, int64_t now_ms)
+{
+	uint32_t edge = f->rcv_edge;
+
+	if (f->wnd_due && f->refused && !f->blocked) {
+		/* It lost bytes to the full socket: duplicates make it repeat
+		 * them now instead of after its timer. */
+		f->refused = false;
+		f->ack_due = true;
+		f->dups = TCP_DUPACKS;
+	} else if (f->wnd_due && !f->ack_due) {
+		(void)window(f, false);
+		f->ack_due = f->rcv_edge != edge;
+	}
+	while ((f->ack_due || f->dups) && !f->t->no_room) {
+		if (emit_bare(f, bare_seq(f), TCP_ACK, now_ms))
+			f->t->no_room = true;
+		else if (f->ack_due)
+			f->ack_due = false;
+		else
+			f->dups--;
+	}
+}
+
+/* ---- one flow, all flows ------------------------------------------------- */
+
+static void send_syn(struct tcp_flow *f, int64_t now_ms)
+{
+	uint8_t flags = f->state == TCP_ST_SYN_SENT ? TCP_SYN
+						    : TCP_SYN | TCP_ACK;
+
+	if (!f->syn_due || f->t->no_room)
+		return;
+	if (emit_bare(f, f->iss, flags, now_ms)) {
+		f->t->no_room = true;
+		return;
+	}
+	tcp_cc_sent(f, f->iss + 1, f->snd_max != f->iss, now_ms);
+	f->syn_due = f->ack_due = false;
+	f->dups = 0;
+	f->snd_nxt = f->snd_max = f->iss + 1;
+	if (!wtimer_armed(&f->rtx))
+		tcp_arm_rtx(f, now_ms);
+}
+
+/* Is everything that will ever come from the host's end sent? */
+static bool drained(const struct tcp_flow *f)
+{
+	if (f->eof)
+		return seq_lt(f->fin_seq, f->snd_nxt);
+	return !f->rd_ready && f->snd_nxt == f->snd_max;
+}
+
+/* Something more could leave now, if the turn's budget were larger. */
+static bool wants_more(const struct tcp_flow *f)
+{
+	if (f->syn_due || f->ack_due || f->dups)
+		return true;
+	if (f->state != TCP_ST_OPEN)
+		return false;
+	if (f->resend || (f->eof && f->snd_nxt == f->fin_seq))
+		return true;
+	return more_to_send(f) && worthwhile(f, usable(f));
+}
+
+static void arm_timer(struct tcp_flow *f, int64_t now_ms)
+{
+	bool out = f->snd_una != f->snd_max;
+
+	if (wtimer_armed(&f->rtx))
+		return;
+	if (out && f->snd_wnd)
+		tcp_arm_rtx(f, now_ms);
+	else if (out || more_to_send(f))
+		arm_persist(f, now_ms);
+}
+
+/* Returns false when the flow is no more. */
+static bool serve_open(struct tcp_flow *f, size_t *budget, int64_t now_ms)
+{
+	tcp_discard_acked(f);
+	if (f->resend && !f->t->no_room)
+		send_again(f, now_ms);
+	send_data(f, budget, now_ms);
+	send_fin(f, now_ms);
+	if (*budget && !f->t->no_room)
+		f->probe = false; /* nothing to probe with */
+	if (f->host_err && drained(f)) {
+		tcp_flow_abort(f, now_ms);
+		return false;
+	}
+	send_acks(f, now_ms);
+	if (!wants_more(f))
+		arm_timer(f, now_ms);
+	return true;
+}
+
+static void serve(struct tcp_flow *f, size_t *budget, int64_t now_ms)
+{
+	switch (f->state) {
+	case TCP_ST_CONNECTING:
+		return;
+	case TCP_ST_SYN_SENT:
+	case TCP_ST_SYN_RCVD:
+		send_syn(f, now_ms);
+		break;
+	case TCP_ST_OPEN:
+		if (!serve_open(f, budget, now_ms))
+			return;
+		break;
+	case TCP_ST_TIME_WAIT:
+		send_acks(f, now_ms);
+		break;
+	}
+	if (wants_more(f))
+		tcp_queue(f);
+}
+
+void tcp_flush(struct tcp *t, int64_t now_ms)
+{
+	size_t budget = TCP_FLUSH_BYTES;
+	struct list turn; /* stands behind the flows of this turn */
+
+	if (t->flushing)
+		return;
+	t->flushing = true;
+	t->no_room = false;
+	list_add_tail(&t->work, &turn);
+	while (t->work.next != &turn) {
+		struct tcp_flow *f =
+			list_first(&t->work, struct tcp_flow, work);
+
+		list_del(&f->work);
+		if (t->no_room)
+			list_add_tail(&t->work, &f->work);
+		else
+			serve(f, &budget, now_ms);
+	}
+	list_del(&turn);
+	lent_back(t);
+	t->flushing = false;
+	if (list_empty(&t->work))
+		return;
+	if (t->no_room)
+		wtimer_arm(t->env.wheel, &t->retry, now_ms + TCP_RETRY_MS,
+			   t->retry.fn);
+	else
+		t->env.kick(t->env.arg);
+}
