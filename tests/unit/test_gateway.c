@@ -1,0 +1,886 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: nat_core fake_nat_host */
+/*
+ * The gateway core as guests see it: ARP, echo, services, what may go where, and
+ * what is never answered. UDP, DNS, forwards and reassembly have their own files.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/bytes.h"
+#include "lib/csum.h"
+#include "switch/port.h"
+#include "tests/fake/fake_nat_host.h"
+
+static int setup(void **state)
+{
+	struct fake_nat *f = malloc(sizeof(*f));
+
+	fake_nat_init(f);
+	fake_nat_start(f);
+	*state = f;
+	return 0;
+}
+
+static int setup_services(void **state)
+{
+	struct fake_nat *f = malloc(sizeof(*f));
+
+	fake_nat_init(f);
+	f->cfg.nat = false;
+	fake_nat_start(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_nat_stop(*state);
+	free(*state);
+	return 0;
+}
+
+static struct fake_pkt echo(uint32_t dst)
+{
+	return (struct fake_pkt){.src = GUEST, .dst = dst, .proto = IP4_ICMP,
+				 .sport = 77, .dport = 3, .data = "hello",
+				 .len = 5};
+}
+
+static struct fake_pkt udp(uint32_t dst, uint16_t dport)
+{
+	return (struct fake_pkt){.src = GUEST, .dst = dst, .proto = IP4_UDP,
+				 .sport = 5000, .dport = dport, .data = "x",
+				 .len = 1};
+}
+
+/* The ICMP error that frame @i must be. */
+static struct fake_got icmp_err(struct fake_nat *f, unsigned int i,
+				uint8_t type, uint8_t code)
+{
+	struct fake_got g = fake_nat_got(f, i);
+
+	assert_int_equal(g.ip.proto, IP4_ICMP);
+	assert_int_equal(g.ip.dst, GUEST);
+	assert_int_equal(g.l4[0], type);
+	assert_int_equal(g.l4[1], code);
+	/* RFC 1122 3.2.2: header and at least 8 bytes are quoted. */
+	assert_true(g.len >= 28);
+	assert_int_equal(get_be32(g.data + 12), GUEST);
+	return g;
+}
+
+/* ---- ARP ------------------------------------------------------------------------ */
+
+static void arp__request_for_gateway__answered(void **state)
+{
+	struct fake_nat *f = *state;
+	uint8_t b[42];
+
+	assert_int_equal(fake_nat_in(f, b, fake_arp_build(b, 1, GUEST, GW), 7),
+			 -1);
+	assert_int_equal(f->n, 1);
+	assert_int_equal(get_be16(f->out[0].p + 20), 2);
+	assert_memory_equal(f->out[0].p, fake_guest_mac.b, 6);
+	assert_memory_equal(f->out[0].p + 22, fake_gw_mac.b, 6);
+	assert_int_equal(get_be32(f->out[0].p + 28), GW);
+	assert_int_equal(get_be32(f->out[0].p + 38), GUEST);
+}
+
+static void arp__request_for_resolver__answered(void **state)
+{
+	struct fake_nat *f = *state;
+	uint8_t b[42];
+
+	fake_nat_in(f, b, fake_arp_build(b, 1, GUEST, DNS), 7);
+	assert_int_equal(f->n, 1);
+	assert_int_equal(get_be32(f->out[0].p + 28), DNS);
+}
+
+static void arp__request_for_a_guest__not_answered(void **state)
+{
+	struct fake_nat *f = *state;
+	uint8_t b[42];
+
+	fake_nat_in(f, b, fake_arp_build(b, 1, GUEST, OTHER), 7);
+	assert_int_equal(f->n, 0);
+	assert_int_equal(f->gw->arp.neigh.count, 1);
+}
+
+static void arp__probe_for_gateway__answered_and_not_learned(void **state)
+{
+	struct fake_nat *f = *state;
+	uint8_t b[42];
+
+	/* RFC 5227 2.1.1: the prober learns that the address is taken. */
+	fake_nat_in(f, b, fake_arp_build(b, 1, 0, GW), 7);
+	assert_int_equal(f->n, 1);
+	assert_int_equal(f->gw->arp.neigh.count, 0);
+}
+
+static void arp__claims_our_address__not_learned(void **state)
+{
+	struct fake_nat *f = *state;
+	uint8_t b[42];
+
+	fake_nat_in(f, b, fake_arp_build(b, 2, GW, GUEST), 7);
+	assert_int_equal(f->gw->arp.neigh.count, 0);
+}
+
+static void arp__truncated_at_every_length__dropped(void **state)
+{
+	struct fake_nat *f = *state;
+	uint8_t b[42];
+	size_t n = fake_arp_build(b, 1, GUEST, GW);
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *cut = malloc(i ? i : 1);
+
+		memcpy(cut, b, i);
+		assert_true(fake_nat_in(f, cut, i, 7) >= 0);
+		free(cut);
+	}
+	assert_int_equal(f->n, 0);
+}
+
+static void arp__many_addresses_of_one_nic__bounded(void **state)
+{
+	struct fake_nat *f = *state;
+	uint8_t b[42];
+
+	fake_nat_hello(f, OTHER);
+	for (uint32_t i = 20; i < 250; i++)
+		fake_nat_in(f, b, fake_arp_build(b, 1, 0x0a000200 + i, OTHER),
+			    7);
+	/* 64 of NIC 7; NIC 8 keeps its own. */
+	assert_int_equal(f->gw->arp.neigh.count, 65);
+	assert_int_equal(arp_nic(&f->gw->arp, OTHER), 8);
+}
+
+static void send_to_guest(struct fake_nat *f, const char *text)
+{
+	struct nat_udp_out o = {.src_port = 1, .dst_ip = GUEST, .dst_port = 2,
+				.data = text, .len = strlen(text)};
+
+	assert_int_equal(gateway_udp_send(f->gw, &o, f->now_ms), 0);
+	gateway_flush(f->gw, f->now_ms);
+}
+
+static void arp__unknown_guest__asked_and_last_packet_delivered(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_got g;
+	uint8_t b[42];
+
+	send_to_guest(f, "one");
+	send_to_guest(f, "two");
+	assert_int_equal(f->n, 1);
+	assert_int_equal(get_be16(f->out[0].p + 20), 1);
+	assert_int_equal(get_be32(f->out[0].p + 38), GUEST);
+	fake_nat_in(f, b, fake_arp_build(b, 2, GUEST, GW), 7);
+	assert_int_equal(f->n, 2);
+	g = fake_nat_got(f, 1);
+	assert_memory_equal(g.data, "two", 3);
+	assert_true(mac_eq(&g.dst_mac, &fake_guest_mac));
+}
+
+static void arp__nobody_answers__three_requests_then_forgotten(void **state)
+{
+	struct fake_nat *f = *state;
+
+	send_to_guest(f, "one");
+	fake_nat_wait(f, 10000);
+	assert_int_equal(f->n, 3);
+	assert_int_equal(f->gw->arp.neigh.count, 0);
+}
+
+static void arp__silent_for_a_minute__used_and_probed(void **state)
+{
+	struct fake_nat *f = *state;
+
+	fake_nat_hello(f, GUEST);
+	fake_nat_wait(f, ARP_FRESH_MS + 1000);
+	send_to_guest(f, "one");
+	assert_int_equal(f->n, 2); /* the packet and a probe to its address */
+	assert_int_equal(fake_nat_got(f, 0).ethertype, ETHERTYPE_IP4);
+	assert_memory_equal(f->out[1].p, fake_guest_mac.b, 6);
+	fake_nat_wait(f, 10000);
+	assert_int_equal(f->gw->arp.neigh.count, 0);
+}
+
+/* ---- echo ------------------------------------------------------------------------ */
+
+static void echo__to_gateway__answered(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(GW);
+	struct fake_got g;
+
+	assert_int_equal(fake_nat_pkt(f, &k), -1);
+	g = fake_nat_got(f, 0);
+	assert_int_equal(g.ip.src, GW);
+	assert_int_equal(g.ip.dst, GUEST);
+	assert_int_equal(g.l4[0], ICMP_T_ECHO_REPLY);
+	assert_int_equal(get_be16(g.l4 + 4), 77);
+	assert_int_equal(get_be16(g.l4 + 6), 3);
+	assert_int_equal(g.len, 5);
+	assert_memory_equal(g.data, "hello", 5);
+	assert_int_equal(f->nsent, 0);
+}
+
+static void echo__large_to_resolver__answered_in_fragments(void **state)
+{
+	struct fake_nat *f = *state;
+	static uint8_t data[5000];
+	struct fake_pkt k = echo(DNS);
+
+	k.data = data;
+	k.len = sizeof(data);
+	assert_int_equal(fake_nat_pkt(f, &k), -1);
+	assert_int_equal(f->n, 4);
+	assert_true(fake_nat_got(f, 0).ip.mf);
+	assert_false(fake_nat_got(f, 3).ip.mf);
+	assert_int_equal(fake_nat_got(f, 3).ip.frag, 3 * 1480);
+	assert_int_equal(fake_nat_got(f, 3).ip.id, fake_nat_got(f, 0).ip.id);
+}
+
+static void echo__outside__sent_with_ttl_less_one_and_not_faked(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+
+	k.ttl = 9;
+	k.df = true;
+	assert_int_equal(fake_nat_pkt(f, &k), -1);
+	fake_nat_wait(f, 5000);
+	assert_int_equal(f->n, 0);
+	assert_int_equal(f->nsent, 1);
+	assert_int_equal(f->sent[0].kind, FAKE_ICMP);
+	assert_int_equal(ipaddr_get4(&f->sent[0].to.ip), FAR);
+	assert_int_equal(f->sent[0].ttl, 8);
+	assert_true(f->sent[0].df);
+	assert_int_equal(f->sent[0].seq, 3);
+	assert_memory_equal(f->sent[0].p, "hello", 5);
+}
+
+static void echo__reply_came__delivered_with_guests_identifier(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+	struct icmp_recv r = {.from = FAR, .ttl = 50, .seq = 3, .data = "hello",
+			      .len = 5};
+	struct fake_got g;
+
+	fake_nat_pkt(f, &k);
+	icmp_host_input(&f->gw->icmp, f->sent[0].flow, &r, f->now_ms);
+	gateway_flush(f->gw, f->now_ms);
+	g = fake_nat_got(f, 0);
+	assert_int_equal(g.ip.src, FAR);
+	assert_int_equal(g.ip.ttl, 49);
+	assert_int_equal(get_be16(g.l4 + 4), 77);
+	assert_memory_equal(g.data, "hello", 5);
+}
+
+/* RFC 5508 REQ-1a: one mapping per identifier, whatever the destination. */
+static void echo__same_identifier_elsewhere__same_mapping(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+
+	fake_nat_pkt(f, &k);
+	k.dst = 0x01010101;
+	fake_nat_pkt(f, &k);
+	assert_ptr_equal(f->sent[0].flow, f->sent[1].flow);
+	assert_int_equal(f->live[FAKE_ICMP], 1);
+	k.sport = 78;
+	fake_nat_pkt(f, &k);
+	assert_int_equal(f->live[FAKE_ICMP], 2);
+}
+
+/* RFC 5508 REQ-2: not before 60 s. */
+static void echo__idle__mapping_ends_after_60_s(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+
+	fake_nat_pkt(f, &k);
+	fake_nat_wait(f, 59000);
+	assert_int_equal(f->live[FAKE_ICMP], 1);
+	fake_nat_wait(f, 2000);
+	assert_int_equal(f->live[FAKE_ICMP], 0);
+}
+
+/* RFC 5508 REQ-4, REQ-5: errors are about what the guest sent; REQ-6: and do not
+ * refresh. */
+static void echo__error_from_a_router__rewritten(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+	uint8_t sent[13] = {8, 0, 0, 0, 0, 0, 0, 3, 'h', 'e', 'l', 'l', 'o'};
+	struct host_err e = {.to = endpoint4(FAR, 0), .from = 0x01020304,
+			     .type = ICMP_T_TIME, .data = sent,
+			     .len = sizeof(sent)};
+	struct icmp_map *m;
+	struct fake_got g;
+
+	fake_nat_pkt(f, &k);
+	m = f->sent[0].flow;
+	put_be16(sent + 4, m->host_id);
+	put_be16(sent + 2, csum_finish(csum_add(0, sent, sizeof(sent))));
+	fake_nat_wait(f, 30000);
+	icmp_host_error(&f->gw->icmp, m, &e, f->now_ms);
+	gateway_flush(f->gw, f->now_ms);
+	g = icmp_err(f, 0, ICMP_T_TIME, 0);
+	assert_int_equal(g.ip.src, 0x01020304);
+	assert_int_equal(get_be32(g.data + 16), FAR);
+	assert_int_equal(get_be16(g.data + 20 + 4), 77);
+	assert_int_equal(get_be16(g.data + 20 + 6), 3);
+	/* REQ-3: the quoted message's checksum is right again. */
+	assert_int_equal(csum_finish(csum_add(0, g.data + 20, 13)), 0);
+	fake_nat_wait(f, 31000);
+	assert_int_equal(f->live[FAKE_ICMP], 0);
+}
+
+static void echo__frag_needed__mtu_passed_on(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+	struct host_err e = {.to = endpoint4(FAR, 0), .type = ICMP_T_UNREACH,
+			     .code = ICMP_C_FRAG, .info = 1400};
+	struct fake_got g;
+
+	fake_nat_pkt(f, &k);
+	icmp_host_error(&f->gw->icmp, f->sent[0].flow, &e, f->now_ms);
+	gateway_flush(f->gw, f->now_ms);
+	g = icmp_err(f, 0, ICMP_T_UNREACH, ICMP_C_FRAG);
+	assert_int_equal(g.ip.src, GW);
+	assert_int_equal(get_be32(g.l4 + 4), 1400);
+}
+
+static void echo__bad_checksum__dropped(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(GW);
+	uint8_t b[200];
+	size_t n = fake_pkt_build(&k, b);
+
+	b[n - 1] ^= 1;
+	assert_int_equal(fake_nat_in(f, b, n, 7), DROP_PROTO);
+	assert_int_equal(f->n, 0);
+}
+
+static void echo__more_identifiers_than_the_limit__oldest_goes(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+
+	for (uint16_t i = 0; i < 70; i++) {
+		k.sport = i;
+		assert_int_equal(fake_nat_pkt(f, &k), -1);
+	}
+	assert_int_equal(f->live[FAKE_ICMP], 64);
+	assert_int_equal(f->gw->flows.evicted, 6);
+}
+
+/* ---- TTL and errors of our own ----------------------------------------------------- */
+
+static void ttl__one_to_outside__time_exceeded(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 33434);
+	struct fake_got g;
+
+	k.ttl = 1;
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	g = icmp_err(f, 0, ICMP_T_TIME, 0);
+	assert_int_equal(g.ip.src, GW);
+	assert_int_equal(get_be16(g.data + 20), 5000);
+	assert_int_equal(get_be16(g.data + 22), 33434);
+	assert_int_equal(f->nsent, 0);
+}
+
+static void ttl__one_to_gateway__taken(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(GW);
+
+	k.ttl = 1;
+	assert_int_equal(fake_nat_pkt(f, &k), -1);
+}
+
+static void errors__flood__budget_per_nic(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 33434);
+
+	k.ttl = 1;
+	for (int i = 0; i < 500; i++)
+		fake_nat_pkt(f, &k);
+	assert_int_equal(f->n, 100);
+	k.src = OTHER;
+	fake_nat_pkt(f, &k);
+	assert_int_equal(f->n, 101);
+	fake_nat_wait(f, 1000);
+	k.src = GUEST;
+	fake_nat_pkt(f, &k);
+	assert_int_equal(f->n, 102);
+}
+
+static void errors__about_an_error__never(void **state)
+{
+	struct fake_nat *f = *state;
+	uint8_t msg[36] = {ICMP_T_UNREACH, 3};
+	struct fake_pkt k = {.src = GUEST, .dst = FAR, .proto = IP4_ICMP,
+			     .ttl = 1, .raw = true, .data = msg,
+			     .len = sizeof(msg)};
+
+	put_be16(msg + 2, csum_finish(csum_add(0, msg, sizeof(msg))));
+	fake_nat_pkt(f, &k);
+	assert_int_equal(f->n, 0);
+}
+
+static void proto__unknown_to_gateway__protocol_unreachable(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = {.src = GUEST, .dst = GW, .proto = 47, .raw = true,
+			     .data = "12345678", .len = 8};
+
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	icmp_err(f, 0, ICMP_T_UNREACH, ICMP_C_PROTO);
+	k.dst = FAR;
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	icmp_err(f, 1, ICMP_T_UNREACH, ICMP_C_ADMIN);
+}
+
+/* ---- sources and destinations -------------------------------------------------------- */
+
+static void source__ours__guard(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+
+	k.src = GW;
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_GUARD);
+	k.src = DNS;
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_GUARD);
+}
+
+static void source__outside_the_network__dropped(void **state)
+{
+	static const uint32_t bad[] = {0, 0x0a000200, 0x0a0002ff, 0x0a00030f,
+				       0x7f000001, 0xffffffff, FAR, HOST};
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		k.src = bad[i];
+		assert_true(fake_nat_pkt(f, &k) >= 0);
+	}
+	assert_int_equal(f->n + f->nsent, 0);
+	assert_int_equal(f->gw->arp.neigh.count, 0);
+}
+
+static void destination__martian_or_inside__silent(void **state)
+{
+	static const uint32_t bad[] = {
+		0x7f000001, 0x00000001, 0xf0000001, 0xffffffff, 0xe0000001,
+		0x0a0002ff, 0x0a000200, OTHER,
+	};
+	struct fake_nat *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct fake_pkt k = udp(bad[i], 7);
+
+		assert_true(fake_nat_pkt(f, &k) >= 0);
+		k = echo(bad[i]);
+		assert_true(fake_nat_pkt(f, &k) >= 0);
+		k.proto = IP4_TCP;
+		fake_nat_pkt(f, &k);
+	}
+	assert_int_equal(f->n + f->nsent, 0);
+}
+
+static void destination__denied__prohibited(void **state)
+{
+	static const struct ip4_net deny = {0xc0a83800, 24};
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(0xc0a83865, 7);
+
+	assert_int_equal(gateway_set_deny(f->gw, &deny, 1, f->now_ms), 0);
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	icmp_err(f, 0, ICMP_T_UNREACH, ICMP_C_ADMIN);
+	k = echo(0xc0a83865);
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	icmp_err(f, 1, ICMP_T_UNREACH, ICMP_C_ADMIN);
+	k.proto = IP4_TCP;
+	fake_nat_pkt(f, &k);
+	icmp_err(f, 2, ICMP_T_UNREACH, ICMP_C_ADMIN);
+	assert_int_equal(f->nsent, 0);
+	assert_int_equal(gateway_set_deny(f->gw, NULL, 0, f->now_ms), 0);
+	k = udp(0xc0a83865, 7);
+	assert_int_equal(fake_nat_pkt(f, &k), -1);
+}
+
+static void unicast__in_a_broadcast_frame__dropped(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 7);
+
+	k.bcast = true;
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
+}
+
+static void frame__for_another_mac_or_protocol__not_ours(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(GW);
+	uint8_t b[200];
+	size_t n = fake_pkt_build(&k, b);
+
+	b[5] ^= 1;
+	assert_int_equal(fake_nat_in(f, b, n, 7), DROP_PROTO);
+	b[5] ^= 1;
+	put_be16(b + 12, 0x86dd);
+	assert_int_equal(fake_nat_in(f, b, n, 7), DROP_PROTO);
+}
+
+static void frame__truncated_at_every_length__never_taken(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 7);
+	uint8_t b[200];
+	size_t n = fake_pkt_build(&k, b);
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *cut = malloc(i ? i : 1);
+
+		memcpy(cut, b, i);
+		assert_true(fake_nat_in(f, cut, i, 7) >= 0);
+		free(cut);
+	}
+	assert_int_equal(f->nsent, 0);
+}
+
+static void frame__ip_options_and_padding__skipped(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(GW);
+	uint8_t b[200] = {0};
+	size_t n = fake_pkt_build(&k, b);
+
+	/* Four bytes of no-operation options, and padding to 60 bytes. */
+	memmove(b + 38, b + 34, n - 34);
+	memset(b + 34, 1, 4);
+	b[14] = 0x46;
+	put_be16(b + 16, (uint16_t)(n - 14 + 4));
+	put_be16(b + 24, 0);
+	put_be16(b + 24, csum_finish(csum_add(0, b + 14, 24)));
+	assert_int_equal(fake_nat_in(f, b, 60 > n + 4 ? 60 : n + 4, 7), -1);
+	assert_int_equal(fake_nat_got(f, 0).len, 5);
+}
+
+/* ---- services ------------------------------------------------------------------------- */
+
+struct heard {
+	struct nat_datagram d;
+	uint8_t data[100];
+	int n;
+	struct fake_nat *f;
+	bool answer;
+};
+
+static void on_datagram(void *arg, const struct nat_datagram *d)
+{
+	struct heard *h = arg;
+
+	h->d = *d;
+	memcpy(h->data, d->data, d->len < 100 ? d->len : 100);
+	h->n++;
+	if (h->answer) {
+		struct nat_udp_out o = {
+			.src_port = 67, .dst_ip = 0xffffffff, .dst_port = 68,
+			.dst_mac = d->src_mac, .data = "offer", .len = 5};
+
+		assert_int_equal(gateway_udp_send(h->f->gw, &o, h->f->now_ms),
+				 0);
+	}
+}
+
+static void service__client_without_address__heard_and_answered(void **state)
+{
+	struct fake_nat *f = *state;
+	struct heard h = {.f = f, .answer = true};
+	struct fake_pkt k = {.src = 0, .dst = 0xffffffff, .proto = IP4_UDP,
+			     .sport = 68, .dport = 67, .data = "discover",
+			     .len = 8, .bcast = true};
+	struct fake_got g;
+
+	assert_int_equal(gateway_service_set(f->gw, 67, on_datagram, &h), 0);
+	assert_int_equal(gateway_service_set(f->gw, 67, on_datagram, &h),
+			 -EEXIST);
+	assert_int_equal(fake_nat_pkt(f, &k), -1);
+	assert_int_equal(h.n, 1);
+	assert_memory_equal(h.data, "discover", 8);
+	assert_int_equal(h.d.nic_id, 8);
+	assert_true(mac_eq(&h.d.src_mac, &fake_guest_mac));
+	assert_int_equal(h.d.src_port, 68);
+	/* The answer carries its checksum: DHCP clients read raw frames. */
+	assert_int_equal(f->n, 1);
+	assert_false(f->out[0].off.needs_csum);
+	g = fake_nat_got(f, 0);
+	assert_int_equal(g.ip.src, GW);
+	assert_int_equal(g.ip.dst, 0xffffffff);
+	assert_true(mac_eq(&g.dst_mac, &fake_guest_mac));
+	assert_int_equal(g.dport, 68);
+	assert_int_equal(f->gw->arp.neigh.count, 0);
+	gateway_service_set(f->gw, 67, NULL, NULL);
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
+}
+
+/* A client that moved here and asks everybody for its old address. */
+static void service__broadcast_from_a_foreign_address__heard(void **state)
+{
+	struct fake_nat *f = *state;
+	struct heard h = {.f = f};
+	struct fake_pkt k = {.src = 0xc0a83865, .dst = 0xffffffff,
+			     .proto = IP4_UDP, .sport = 68, .dport = 67,
+			     .bcast = true};
+
+	gateway_service_set(f->gw, 67, on_datagram, &h);
+	assert_int_equal(fake_nat_pkt(f, &k), -1);
+	assert_int_equal(h.n, 1);
+	k.dst = GW;
+	k.bcast = false;
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
+}
+
+static void service__without_address__stays_deaf_elsewhere(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = {.src = 0, .dst = 0xffffffff, .proto = IP4_UDP,
+			     .sport = 68, .dport = 69, .bcast = true};
+
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
+	k.dst = GW;
+	k.bcast = false;
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
+}
+
+static void service__more_than_the_table__refused(void **state)
+{
+	struct fake_nat *f = *state;
+
+	for (uint16_t i = 1; i <= NAT_SERVICE_MAX; i++)
+		assert_int_equal(gateway_service_set(f->gw, i, on_datagram, f),
+				 0);
+	assert_int_equal(gateway_service_set(f->gw, 99, on_datagram, f),
+			 -ENOSPC);
+}
+
+/* ---- services only ------------------------------------------------------------------- */
+
+static void services_only__outside_and_host__policy(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 7);
+
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	k = udp(GW, 7);
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	k = echo(FAR);
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	k.proto = IP4_TCP;
+	k.dst = GW;
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	k.ttl = 1;
+	k.dst = FAR;
+	assert_int_equal(fake_nat_pkt(f, &k), DROP_POLICY);
+	assert_int_equal(f->n + f->nsent, 0);
+	k = echo(GW);
+	assert_int_equal(fake_nat_pkt(f, &k), -1);
+	assert_int_equal(f->n, 1);
+}
+
+/* ---- TCP's surroundings ---------------------------------------------------------------- */
+
+static struct fake_pkt syn(uint32_t dst, uint16_t dport)
+{
+	return (struct fake_pkt){.src = GUEST, .dst = dst, .proto = IP4_TCP,
+				 .sport = 40000, .dport = dport};
+}
+
+static void tcp__to_outside_and_host__connects_there(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = syn(FAR, 80);
+
+	fake_nat_pkt(f, &k);
+	assert_int_equal(f->nsent, 1);
+	assert_int_equal(ipaddr_get4(&f->sent[0].to.ip), FAR);
+	k = syn(GW, 22);
+	k.sport++;
+	fake_nat_pkt(f, &k);
+	assert_int_equal(ipaddr_get4(&f->sent[1].to.ip), HOST);
+	assert_int_equal(f->sent[1].to.port, 22);
+}
+
+static void tcp__to_resolver__connects_to_the_upstream(void **state)
+{
+	struct fake_nat *f = *state;
+	struct endpoint up = endpoint4(0x01010101, 5353);
+	struct fake_pkt k = syn(DNS, 53);
+
+	fake_nat_pkt(f, &k);
+	assert_int_equal(f->nsent, 0); /* none yet: reset */
+	assert_int_equal(f->n, 1);
+	dns_set_upstreams(&f->gw->dns, &up, 1);
+	k.sport++;
+	fake_nat_pkt(f, &k);
+	assert_int_equal(f->nsent, 1);
+	assert_true(endpoint_eq(&f->sent[0].to, &up));
+}
+
+static void tcp__corrupt_checksum__dropped_but_unfinished_taken(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = syn(FAR, 80);
+	uint8_t b[100];
+	size_t n = fake_pkt_build(&k, b);
+
+	b[50] ^= 1;
+	assert_int_equal(fake_nat_in(f, b, n, 7), DROP_PROTO);
+	assert_int_equal(f->nsent, 0);
+	/* As libkrun leaves it: the pseudo header's sum, and nobody says so. */
+	put_be16(b + 50, csum_fold(csum_pseudo4(GUEST, FAR, IP4_TCP, 20)));
+	assert_int_equal(fake_nat_in(f, b, n, 7), -1);
+	assert_int_equal(f->nsent, 1);
+}
+
+static void nic_gone__everything_of_it_ends(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 7), e = echo(FAR);
+
+	fake_nat_pkt(f, &k);
+	fake_nat_pkt(f, &e);
+	k.src = OTHER;
+	fake_nat_pkt(f, &k);
+	gateway_nic_gone(f->gw, 7);
+	assert_int_equal(f->live[FAKE_UDP], 1);
+	assert_int_equal(f->live[FAKE_ICMP], 0);
+	assert_int_equal(f->gw->arp.neigh.count, 1);
+}
+
+static bool count_flow(void *arg, const struct nat_flow *fl)
+{
+	int *n = arg;
+
+	assert_int_equal(ipaddr_get4(&fl->guest), GUEST);
+	assert_int_equal(ipaddr_get4(&fl->outside), FAR);
+	assert_int_equal(fl->nic_id, 7);
+	assert_int_equal(fl->age_s, 10);
+	++*n;
+	return true;
+}
+
+static void show__flows_and_stats__agree(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 7), e = echo(FAR);
+	struct nat_stats s;
+	int n = 0;
+
+	fake_nat_pkt(f, &k);
+	fake_nat_pkt(f, &e);
+	fake_nat_wait(f, 10000);
+	gateway_flow_walk(f->gw, count_flow, &n, f->now_ms);
+	assert_int_equal(n, 2);
+	gateway_stats(f->gw, &s);
+	assert_int_equal(s.udp_flows, 1);
+	assert_int_equal(s.icmp_flows, 1);
+	assert_int_equal(s.neigh, 1);
+	assert_int_equal(s.udp_new, 1);
+}
+
+static void new__contradicting_config__refused(void **state)
+{
+	struct fake_nat f;
+	struct gateway_env env = {0};
+	struct errtext why = {{0}};
+	struct gateway *g;
+
+	(void)state;
+	fake_nat_init(&f);
+	f.cfg.ip = FAR;
+	assert_int_equal(gateway_new(&f.cfg, &env, 0, &g, &why), -EINVAL);
+	assert_true(why.s[0]);
+	fake_nat_init(&f);
+	f.cfg.mac.b[0] = 1;
+	assert_int_equal(gateway_new(&f.cfg, &env, 0, &g, &why), -EINVAL);
+	fake_nat_init(&f);
+	f.cfg.domain = ".bad";
+	assert_int_equal(gateway_new(&f.cfg, &env, 0, &g, &why), -EINVAL);
+	fake_nat_init(&f);
+	f.cfg.mtu = 500;
+	assert_int_equal(gateway_new(&f.cfg, &env, 0, &g, &why), -EINVAL);
+}
+
+#define T(name)	 cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TS(name) cmocka_unit_test_setup_teardown(name, setup_services, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(arp__request_for_gateway__answered),
+		T(arp__request_for_resolver__answered),
+		T(arp__request_for_a_guest__not_answered),
+		T(arp__probe_for_gateway__answered_and_not_learned),
+		T(arp__claims_our_address__not_learned),
+		T(arp__truncated_at_every_length__dropped),
+		T(arp__many_addresses_of_one_nic__bounded),
+		T(arp__unknown_guest__asked_and_last_packet_delivered),
+		T(arp__nobody_answers__three_requests_then_forgotten),
+		T(arp__silent_for_a_minute__used_and_probed),
+		T(echo__to_gateway__answered),
+		T(echo__large_to_resolver__answered_in_fragments),
+		T(echo__outside__sent_with_ttl_less_one_and_not_faked),
+		T(echo__reply_came__delivered_with_guests_identifier),
+		T(echo__same_identifier_elsewhere__same_mapping),
+		T(echo__idle__mapping_ends_after_60_s),
+		T(echo__error_from_a_router__rewritten),
+		T(echo__frag_needed__mtu_passed_on),
+		T(echo__bad_checksum__dropped),
+		T(echo__more_identifiers_than_the_limit__oldest_goes),
+		T(ttl__one_to_outside__time_exceeded),
+		T(ttl__one_to_gateway__taken),
+		T(errors__flood__budget_per_nic),
+		T(errors__about_an_error__never),
+		T(proto__unknown_to_gateway__protocol_unreachable),
+		T(source__ours__guard),
+		T(source__outside_the_network__dropped),
+		T(destination__martian_or_inside__silent),
+		T(destination__denied__prohibited),
+		T(unicast__in_a_broadcast_frame__dropped),
+		T(frame__for_another_mac_or_protocol__not_ours),
+		T(frame__truncated_at_every_length__never_taken),
+		T(frame__ip_options_and_padding__skipped),
+		T(service__client_without_address__heard_and_answered),
+		T(service__broadcast_from_a_foreign_address__heard),
+		T(service__without_address__stays_deaf_elsewhere),
+		T(service__more_than_the_table__refused),
+		TS(services_only__outside_and_host__policy),
+		T(tcp__to_outside_and_host__connects_there),
+		T(tcp__to_resolver__connects_to_the_upstream),
+		T(tcp__corrupt_checksum__dropped_but_unfinished_taken),
+		T(nic_gone__everything_of_it_ends),
+		T(show__flows_and_stats__agree),
+		cmocka_unit_test(new__contradicting_config__refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
