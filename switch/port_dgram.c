@@ -31,8 +31,10 @@
 #define RETRY_MIN_NS 50000
 #define RETRY_MAX_NS 5000000
 
-/* Datagrams on their way count as ours until the peer has taken them. */
-#define SNDBUF (8 * 1024 * 1024)
+/* Datagrams on their way count as ours until the peer has taken them. A peer that
+ * is connected to us has no other limit: when it stops reading it can fill this
+ * for its neighbours on the same socket, which wait in their queues meanwhile. */
+#define SNDBUF (1024 * 1024)
 
 struct hub {
 	struct driver drv;

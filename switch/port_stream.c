@@ -217,8 +217,13 @@ static bool take_frames(struct stream *s, int64_t now_ms)
 			const uint8_t *p = s->mem->rx_buf + s->rx_head;
 			uint32_t len = get_be32(p);
 
-			if (len > STREAM_LEN_MAX)
+			if (len > STREAM_LEN_MAX) {
+				log_limited(&s->budget, now_ms, LOG_LVL_WARN,
+					    "stream %s: connection closed: the "
+					    "peer announced a frame of %u bytes",
+					    s->drv.name, len);
 				return false;
+			}
 			if (len > s->rx_tail - s->rx_head - 4)
 				break;
 			frame_init(&f[n], p + 4, len);
