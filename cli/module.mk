@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layer 4: the command. main.c is linked only into vnet.
-CLI_FILES :=
+CLI_FILES := cli args conn help out strv tables nic_facts runner run_plan \
+             run_child forward_spec cmd_network cmd_show cmd_nic cmd_ip \
+             cmd_run cmd_forward cmd_lease cmd_events cmd_info
 CLI_PKGS  := jansson

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Networks: define, undefine, start, stop, autostart. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/out.h"
+
+/* ---- define --------------------------------------------------------------- */
+
+static const struct opt define_opts[] = {
+	{"mode", "nat|bridged|hostonly|internal", "what its VMs may reach",
+	 OPT_CHOICE, true},
+	{"subnet", "CIDR", "IPv4 network; default: the next free usual one",
+	 OPT_NET},
+	{"dhcp", "on|off|FIRST-LAST", "serve addresses, and from which range"},
+	{"mtu", "N", "largest packet in bytes; default 1500", OPT_INT, false,
+	 68, 65521},
+	{"uplink", "IF", "the host's interface (bridged)"},
+	{"host-access", "off|address|loopback",
+	 "what VMs reach of the host itself (nat)", OPT_CHOICE},
+	{"domain", "NAME", "DNS domain of the VMs' names (nat)"},
+	{"lease-seconds", "N", "how long an address is lent; default 86400",
+	 OPT_INT, false, 60, 4294967294},
+	{"datapath", "user|kernel", "what moves the frames; default user",
+	 OPT_CHOICE},
+	{"no-start", NULL, "do not start it now"},
+	{"no-autostart", NULL, "do not start it with vnetd"},
+	{NULL},
+};
+
+static const char define_help[] =
+	"Make a network and start it. It stays defined until `vnet undefine`, "
+	"over\n"
+	"restarts of vnetd and of the machine.\n"
+	"\n"
+	"  nat       VMs reach what the host reaches, as the host; nobody "
+	"outside reaches\n"
+	"            them, except through `vnet forward`\n"
+	"  bridged   VMs are on the host's physical network, like machines "
+	"of their own\n"
+	"  hostonly  VMs and the host reach each other, nothing else\n"
+	"  internal  VMs reach each other, nothing else\n"
+	"\n"
+	"Examples:\n"
+	"  vnet define lab --mode nat\n"
+	"      10.0.2.0/24 (or the next free one), gateway .2, DNS .3, first "
+	"VM .15\n"
+	"  vnet define office --mode nat --subnet 10.8.0.0/24 --dhcp "
+	"10.8.0.100-10.8.0.199\n"
+	"      your own addresses\n"
+	"  vnet define lan --mode bridged --uplink eth0\n"
+	"      VMs get their addresses from the router on eth0's network\n"
+	"  vnet define admin --mode hostonly\n"
+	"      192.168.56.0/24, the host is .1, first VM .101\n"
+	"  vnet define back --mode internal --subnet 172.20.0.0/24\n"
+	"      closed network with DHCP; without --subnet it has none\n";
+
+static void say_next_step(const json_t *net)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "Next: vnet run --network %s -- "
+				"qemu-system-x86_64 …\n", cli_str(net, "name"));
+}
+
+/* "lab: nat, 10.0.2.0/24, gateway 10.0.2.2, DHCP 10.0.2.15-10.0.2.254, running" */
+static void print_network_line(const json_t *net)
+{
+	const json_t *dhcp = json_object_get(net, "dhcp");
+	static const char *const parts[][2] = {
+		{"subnet", ""},	       {"uplink", "uplink "},
+		{"gateway", "gateway "}, {"dns", "DNS "},
+	};
+
+	printf("network %s: %s", cli_str(net, "name"), cli_str(net, "mode"));
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (*cli_str(net, parts[i][0]))
+			printf(", %s%s", parts[i][1],
+			       cli_str(net, parts[i][0]));
+	if (json_is_object(dhcp))
+		printf(", DHCP %s-%s", cli_str(dhcp, "first"),
+		       cli_str(dhcp, "last"));
+	printf(", %s%s%s\n", cli_str(net, "state"),
+	       *cli_str(net, "reason") ? ": " : "", cli_str(net, "reason"));
+}
+
+static int define_run(struct cli *c)
+{
+	static const char *const given[] = {"mode",   "subnet", "dhcp",
+					    "mtu",    "uplink", "host-access",
+					    "domain", "datapath"};
+	json_t *params = json_pack("{s:s}", "name", args_pos(&c->args, 0));
+	json_t *net;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_LEN(given); i++)
+		cli_param(c, params, given[i]);
+	if (args_get(&c->args, "lease-seconds"))
+		json_object_set_new(params, "lease_s",
+				    json_integer(args_int(&c->args,
+							  "lease-seconds", 0)));
+	if (args_flag(&c->args, "no-start"))
+		json_object_set_new(params, "start", json_false());
+	if (args_flag(&c->args, "no-autostart"))
+		json_object_set_new(params, "autostart", json_false());
+	r = cli_call(c, "network.define", params, &net);
+	if (r)
+		return r;
+	if (!cli_json(c, net)) {
+		print_network_line(net);
+		say_next_step(net);
+	}
+	/* Defined, but it could not be started: not what was asked for. */
+	if (!strcmp(cli_str(net, "state"), "failed"))
+		r = CLI_REFUSED;
+	json_decref(net);
+	return r;
+}
+
+/* ---- the others ----------------------------------------------------------- */
+
+/* Call @method and print "network NAME: @done" (or the JSON answer). */
+static int simple(struct cli *c, const char *method, json_t *params,
+		  const char *done)
+{
+	json_t *res;
+	int r = cli_call(c, method, params, &res);
+
+	if (r)
+		return r;
+	if (!cli_json(c, res))
+		printf("network %s: %s\n", args_pos(&c->args, 0), done);
+	json_decref(res);
+	return CLI_OK;
+}
+
+static json_t *name_param(const struct cli *c)
+{
+	return json_pack("{s:s}", "name", args_pos(&c->args, 0));
+}
+
+static int undefine_run(struct cli *c)
+{
+	json_t *params = name_param(c);
+
+	if (args_flag(&c->args, "force"))
+		json_object_set_new(params, "force", json_true());
+	return simple(c, "network.undefine", params, "undefined");
+}
+
+
+static int start_run(struct cli *c)
+{
+	return simple(c, "network.start", name_param(c), "started");
+}
+
+static int stop_run(struct cli *c)
+{
+	return simple(c, "network.stop", name_param(c), "stopped");
+}
+
+static int autostart_run(struct cli *c)
+{
+	bool on = !strcmp(args_pos(&c->args, 1), "on");
+	json_t *params = name_param(c);
+
+	json_object_set_new(params, "on", json_boolean(on));
+	return simple(c, "network.autostart", params,
+		      on ? "starts with vnetd" : "does not start with vnetd");
+}
+
+static const struct opt undefine_opts[] = {
+	{"force", NULL, "also when VMs are attached: their NICs are removed"},
+	{NULL},
+};
+
+const struct cli_cmd cmd_network[] = {
+	{"define", "make a network and start it", {"NAME", NULL, define_opts},
+	 define_help, define_run},
+	{"undefine", "stop a network and forget it",
+	 {"NAME", NULL, undefine_opts},
+	 "Stops the network and removes its definition, forwards, fixed "
+	 "addresses and\nleases. Refused while VMs are attached, unless "
+	 "--force is given.\n\n"
+	 "Examples:\n"
+	 "  vnet undefine lab\n"
+	 "  vnet undefine lab --force\n"
+	 "      unplug what is attached, too\n",
+	 undefine_run},
+	{"start", "start a stopped network", {"NAME"},
+	 "Starts a network that was stopped, or defined with --no-start. NICs "
+	 "that are\nattached come back, with the addresses they had.\n\n"
+	 "Examples:\n"
+	 "  vnet start lab\n",
+	 start_run},
+	{"stop", "stop a network, keep its definition", {"NAME"},
+	 "The VMs on it lose their link; definition, NICs, forwards and "
+	 "leases stay, and\n`vnet start` brings all back.\n\n"
+	 "Examples:\n"
+	 "  vnet stop lab\n",
+	 stop_run},
+	{"autostart", "start a network with vnetd, or not", {"NAME on|off"},
+	 "A network that autostarts runs as soon as vnetd does. That is the "
+	 "default.\n\n"
+	 "Examples:\n"
+	 "  vnet autostart lab off\n"
+	 "  vnet autostart lab on\n",
+	 autostart_run},
+	{NULL},
+};

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The API's objects as tables. See tables.h. */
+#include "cli/tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/out.h"
+#include "cli/strv.h"
+
+static void finish(struct out_table *t, unsigned int indent, bool color)
+{
+	out_sort(t);
+	out_print(t, stdout, indent, color);
+	out_table_free(t);
+}
+
+void table_networks(const json_t *networks, bool color)
+{
+	static const char *const heads[] = {
+		"NAME",	   "MODE",	"!STATE", "AUTOSTART", "SUBNET",
+		"GATEWAY", "?UPLINK", ">NICS",	">FORWARDS", "?REASON", NULL};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(networks, i, o)
+		out_fields(t, o, "name", "mode", "state", "autostart", "subnet",
+			   "gateway", "uplink", "nics", "forwards", "reason",
+			   NULL);
+	finish(t, 0, color);
+}
+
+void table_nics(const json_t *nics, unsigned int indent, bool color)
+{
+	static const char *const heads[] = {
+		"VM",	     "NIC",	 "NETWORK", "MAC",    "TYPE", "!LINK",
+		"CONNECTED", "ADDRESS", "!STATE",  "?REASON", NULL};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(nics, i, o)
+		out_fields(t, o, "vm", "nic", "network", "mac", "type", "link",
+			   "connected", "address", "state", "reason", NULL);
+	finish(t, indent, color);
+}
+
+/* "0.0.0.0:8000-8010" */
+static void forward_host_cell(struct out_table *t, const json_t *o)
+{
+	json_int_t port = json_integer_value(json_object_get(o, "port"));
+	json_int_t end = json_integer_value(json_object_get(o, "port_end"));
+	const char *address = cli_str(o, "address");
+	bool v6 = strchr(address, ':');
+
+	if (end > port)
+		out_cell(t, "%s%s%s:%lld-%lld", v6 ? "[" : "", address,
+			 v6 ? "]" : "", (long long)port, (long long)end);
+	else
+		out_cell(t, "%s%s%s:%lld", v6 ? "[" : "", address,
+			 v6 ? "]" : "", (long long)port);
+}
+
+/* "MyVM:22", "MyVM/1:22" or "10.0.2.15:22" */
+static void forward_target_cell(struct out_table *t, const json_t *o)
+{
+	json_int_t nic = json_integer_value(json_object_get(o, "to_nic"));
+	json_int_t port = json_integer_value(json_object_get(o, "to_port"));
+	const char *vm = cli_str(o, "to_vm");
+
+	if (*vm && nic)
+		out_cell(t, "%s/%lld:%lld", vm, (long long)nic,
+			 (long long)port);
+	else
+		out_cell(t, "%s:%lld", *vm ? vm : cli_str(o, "to_address"),
+			 (long long)port);
+}
+
+void table_forwards(const json_t *forwards, unsigned int indent, bool color)
+{
+	static const char *const heads[] = {"ID",     "NETWORK", "PROTOCOL",
+					    "HOST",   "TARGET",	 "!STATE",
+					    "?REASON", NULL};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(forwards, i, o) {
+		out_fields(t, o, "id", "network", "proto", NULL);
+		forward_host_cell(t, o);
+		forward_target_cell(t, o);
+		out_fields(t, o, "state", "reason", NULL);
+	}
+	finish(t, indent, color);
+}
+
+/* "MyVM" or "MyVM/1" */
+static void vm_nic_cell(struct out_table *t, const json_t *o)
+{
+	json_int_t nic = json_integer_value(json_object_get(o, "nic"));
+
+	if (nic && *cli_str(o, "vm"))
+		out_cell(t, "%s/%lld", cli_str(o, "vm"), (long long)nic);
+	else
+		out_cell(t, "%s", cli_str(o, "vm"));
+}
+
+void table_leases(const json_t *leases, unsigned int indent)
+{
+	static const char *const heads[] = {"NETWORK", "ADDRESS",  "MAC",
+					    "VM",      "HOSTNAME", "STATE",
+					    "EXPIRES", NULL};
+	struct out_table *t = out_table_new(heads);
+	char when[32];
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(leases, i, o) {
+		out_fields(t, o, "network", "address", "mac", NULL);
+		vm_nic_cell(t, o);
+		out_fields(t, o, "hostname", "state", NULL);
+		out_cell(t, "%s",
+			 out_time(json_integer_value(
+					  json_object_get(o, "expires")),
+				  when));
+	}
+	finish(t, indent, false);
+}
+
+void table_reservations(const json_t *reservations)
+{
+	static const char *const heads[] = {"NETWORK", "ADDRESS",  "MAC",
+					    "VM",      "HOSTNAME", NULL};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(reservations, i, o) {
+		out_fields(t, o, "network", "address", "mac", NULL);
+		vm_nic_cell(t, o);
+		out_field(t, o, "hostname");
+	}
+	finish(t, 0, false);
+}
+
+/* The address with its prefix, "10.0.2.15/24". */
+static void address_cell(struct out_table *t, const json_t *o)
+{
+	const json_t *prefix = json_object_get(o, "prefix");
+
+	if (json_is_integer(prefix))
+		out_cell(t, "%s/%lld", cli_str(o, "address"),
+			 (long long)json_integer_value(prefix));
+	else
+		out_cell(t, "%s", cli_str(o, "address"));
+}
+
+void table_addresses(const json_t *addresses)
+{
+	static const char *const heads[] = {"NAME",    "MAC",	 "PROTOCOL",
+					    "ADDRESS", "SOURCE", "NETWORK",
+					    NULL};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(addresses, i, o) {
+		out_fields(t, o, "ifname", "mac", "protocol", NULL);
+		address_cell(t, o);
+		out_fields(t, o, "source", "network", NULL);
+	}
+	finish(t, 0, false);
+}
+
+void table_paths(const json_t *nics, unsigned int indent)
+{
+	static const char *const heads[] = {"NIC", "?SOCKET", "?INTERFACE",
+					    "?NETNS", NULL};
+	struct out_table *t = out_table_new(heads);
+	bool any = false;
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(nics, i, o) {
+		any |= *cli_str(o, "path") || *cli_str(o, "ifname");
+		out_fields(t, o, "nic", "path", "ifname", "netns", NULL);
+	}
+	if (any) {
+		printf("\nPlugged in at\n");
+		out_sort(t);
+		out_print(t, stdout, indent, false);
+	}
+	out_table_free(t);
+}
+
+char *table_drops(const json_t *drops)
+{
+	char *text = strv_fmt("%s", "");
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)drops, key, v) {
+		char *old = text;
+
+		if (!json_integer_value(v))
+			continue;
+		text = strv_fmt("%s%s%s %lld", old, *old ? ", " : "", key,
+				(long long)json_integer_value(v));
+		free(old);
+	}
+	return text;
+}
+
+void table_counters(const json_t *nics, unsigned int indent)
+{
+	static const char *const heads[] = {"VM",	  "NIC",
+					    ">RX-FRAMES", ">RX-BYTES",
+					    ">TX-FRAMES", ">TX-BYTES",
+					    "DROPPED",	  NULL};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(nics, i, o) {
+		const json_t *s = json_object_get(o, "stats");
+		char *drops;
+
+		if (!json_is_object(s))
+			continue;
+		drops = table_drops(json_object_get(s, "drops"));
+		out_fields(t, o, "vm", "nic", NULL);
+		out_fields(t, s, "rx_frames", "rx_bytes", "tx_frames",
+			   "tx_bytes", NULL);
+		out_cell(t, "%s", drops);
+		free(drops);
+	}
+	if (out_rows(t)) {
+		printf("\nCounters (rx: from the VM, tx: to the VM)\n");
+		out_sort(t);
+		out_print(t, stdout, indent, false);
+	}
+	out_table_free(t);
+}
+
+static void add_numbers(struct out_table *t, const char *prefix,
+			const json_t *o)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)o, key, v) {
+		char *name = strv_fmt("%s%s%s", prefix, *prefix ? "." : "",
+				      key);
+
+		if (json_is_object(v)) {
+			add_numbers(t, name, v);
+		} else if (json_integer_value(v)) {
+			out_cell(t, "%s", name);
+			out_field(t, o, key);
+		}
+		free(name);
+	}
+}
+
+void table_numbers(const json_t *o, const char *title)
+{
+	static const char *const heads[] = {"COUNTER", ">VALUE", NULL};
+	struct out_table *t = out_table_new(heads);
+
+	add_numbers(t, "", o);
+	if (out_rows(t)) {
+		printf("\n%s\n", title);
+		out_sort(t);
+		out_print(t, stdout, 2, false);
+	}
+	out_table_free(t);
+}
