@@ -8,9 +8,12 @@
  * block; what a peer does wrong closes or empties its own port only.
  *
  * Restart: the control process keeps a duplicate of every descriptor, so a worker
- * that dies takes no NIC with it. Message sockets and TAPs need nothing else; a
- * stream's half-read and half-written frames live in struct stream_mem, a memfd
- * that outlives the worker too.
+ * that dies takes no NIC with it. Message sockets and TAPs need nothing else (but a
+ * new worker knows a datagram socket's peers only when they have sent something); a
+ * stream's half-read and half-written frames live in a memfd that outlives the
+ * worker too. Give the new worker the same connection and the same memfd: it goes on
+ * at the very byte, also after kill -9 (port_stream_int.h says how, and what little
+ * is left to chance). A memfd that tells of another connection counts as fresh.
  */
 #ifndef VNET_SWITCH_DRIVERS_H
 #define VNET_SWITCH_DRIVERS_H
@@ -20,7 +23,8 @@
 
 struct event_base;
 
-/* What a driver tells its owner; every entry nullable. */
+/* What a driver tells its owner; every entry nullable. None may free the driver it
+ * is about. Called from constructors, too: the driver's pointer is not out yet. */
 struct driver_events {
 	void *arg;
 	/* The first peer connected / the last one went away. */
@@ -51,8 +55,9 @@ struct port_spec {
 /**
  * struct driver - One NIC's attachment: a listener, a hub or a single port
  *
- * driver_free() closes everything the NIC has, ports included. The link state
- * holds for ports that come later (next connection), too.
+ * driver_free() closes everything the NIC has, ports included; it must come before
+ * vswitch_free(), and leaves a stream's memfd as it is, to be taken over. The link
+ * state holds for ports that come later (next connection), too.
  */
 struct driver;
 
@@ -62,6 +67,13 @@ struct driver;
  * @conn_fd: an established connection to go on with, or -1
  * @mem_fd: memfd of STREAM_MEM_SIZE holding the connection's state, or -1 for
  *	private memory; its content is checked, a fresh one is all zeroes
+ *
+ * Lengths over 69632 (QEMU's largest) close the connection; frames too long for
+ * the MTU are dropped. Checksums and segmentation that the peer left undone without
+ * a word (libkrun) are found and done.
+ *
+ * Return: 0; -EBADMSG when @mem_fd's content makes no sense and there is no
+ * listener to wait for a better connection; other negative errno.
  */
 int driver_stream(const struct driver_ctx *ctx, const struct port_spec *spec,
 		  int listen_fd, int conn_fd, int mem_fd, struct driver **out,

@@ -25,6 +25,9 @@
 #define PACKET_IGNORE_OUT 23 /* PACKET_IGNORE_OUTGOING, Linux 4.20 */
 #define PACKET_HDR_SIZE	  24 /* PACKET_VNET_HDR_SZ, Linux 6.4 */
 
+/* The default holds three frames of 64 KiB. */
+#define RCVBUF (4 * 1024 * 1024)
+
 #define CTL_ROOM CMSG_SPACE(sizeof(struct tpacket_auxdata))
 
 struct packet {
@@ -260,6 +263,15 @@ static int get_opt(int fd, int name)
 	return getsockopt(fd, SOL_PACKET, name, &v, &len) ? 0 : v;
 }
 
+/* As much as we may have. */
+static void set_rcvbuf(int fd)
+{
+	int v = RCVBUF;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &v, sizeof(v)))
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, sizeof(v));
+}
+
 /* The header of these sockets has the machine's byte order, ours has not. */
 static bool little_endian(void)
 {
@@ -276,6 +288,7 @@ static int packet_setup(struct packet *t, uint32_t *caps, struct errtext *why)
 	    domain != AF_PACKET)
 		return errtext_set(why, -EPROTOTYPE,
 				   "the descriptor is no packet socket");
+	set_rcvbuf(t->fd);
 	if (get_opt(t->fd, PACKET_VNET_HDR)) {
 		if (!little_endian())
 			return errtext_set(why, -ENOTSUP,
