@@ -240,7 +240,10 @@ int host_icmp_raw(struct host *h, int raw_fd)
 		return err;
 	}
 	h->raw_fd = raw_fd;
-	if (setsockopt(raw_fd, SOL_RAW, ICMP_FILTER, &only, sizeof(only)) ||
+	/* Who made the socket has filtered it, and a sealed process may not touch
+	 * the filter: EPERM is fine. */
+	if ((setsockopt(raw_fd, SOL_RAW, ICMP_FILTER, &only, sizeof(only)) &&
+	     errno != EPERM) ||
 	    setsockopt(raw_fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof(on)) ||
 	    setsockopt(raw_fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)))
 		return -errno;
