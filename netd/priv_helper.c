@@ -7,6 +7,7 @@
  */
 #include "netd/priv_int.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,9 +27,11 @@
 #include "netd/sandbox.h"
 #include "netd/spawn.h"
 #include "switch/tapdev.h"
+#include "switch/uplink.h"
 
 #define LOCK_WAIT_MS  20000
 #define WORKERS_END_MS 3000
+#define JOURNAL_PATH   320 /* bytes */
 
 struct helper {
 	const char *run_dir;
@@ -115,6 +118,47 @@ static int do_port_owner(struct helper *h, const void *body,
 					  out->a.text, sizeof(out->a.text));
 }
 
+static void journal_path(const struct helper *h, const char *bridge,
+			 char out[JOURNAL_PATH])
+{
+	snprintf(out, JOURNAL_PATH, "%s/uplink-%.15s.journal", h->run_dir,
+		 bridge);
+}
+
+static int do_uplink_in(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_req_uplink *q = body;
+	struct uplink_spec spec = {.mtu = q->mtu};
+	char path[JOURNAL_PATH];
+	int r = priv_judge_uplink(q, &out->a.why);
+
+	if (r)
+		return r;
+	memcpy(spec.bridge, q->bridge, IFNAMSIZ);
+	memcpy(spec.uplink, q->uplink, IFNAMSIZ);
+	memcpy(spec.tap, q->tap, IFNAMSIZ);
+	journal_path(h, q->bridge, path);
+	r = uplink_in(&spec, path, NULL, &out->fd[0], &out->a.why);
+	out->nfd = r ? 0 : 1;
+	if (!r)
+		log_info("uplink %s: taken into bridge %s", q->uplink,
+			 q->bridge);
+	return r;
+}
+
+static int do_uplink_out(struct helper *h, const void *body,
+			 struct reply *out)
+{
+	const struct priv_req_name *q = body;
+	char path[JOURNAL_PATH];
+	int r = priv_judge_name(q->name, sizeof(q->name), &out->a.why);
+
+	if (r)
+		return r;
+	journal_path(h, q->name, path);
+	return uplink_out(path, NULL, &out->a.why);
+}
+
 static const struct {
 	size_t len; /* of the request */
 	int (*fn)(struct helper *h, const void *body, struct reply *out);
@@ -122,6 +166,8 @@ static const struct {
 	[PRIV_WORKER] = {sizeof(struct priv_req_worker), do_worker},
 	[PRIV_TAP] = {sizeof(struct priv_tap), do_tap},
 	[PRIV_TAP_DEL] = {sizeof(struct priv_req_name), do_tap_del},
+	[PRIV_UPLINK_IN] = {sizeof(struct priv_req_uplink), do_uplink_in},
+	[PRIV_UPLINK_OUT] = {sizeof(struct priv_req_name), do_uplink_out},
 	[PRIV_BIND] = {sizeof(struct priv_req_port), do_bind},
 	[PRIV_RAW_ICMP] = {0, do_raw_icmp},
 	[PRIV_PORT_OWNER] = {sizeof(struct priv_req_port), do_port_owner},
@@ -233,6 +279,33 @@ static int take_lock(struct helper *h, struct errtext *why)
 	return 0;
 }
 
+/* Give back every interface that a journal tells of: at the start those of an instance
+ * that was killed, at the end our own. */
+static void uplinks_out(struct helper *h)
+{
+	static const char suffix[] = ".journal";
+	DIR *d = opendir(h->run_dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		size_t n = strlen(e->d_name);
+		struct errtext why = {{0}};
+		char path[JOURNAL_PATH + 256];
+
+		if (strncmp(e->d_name, "uplink-", 7) || n < sizeof(suffix) ||
+		    strcmp(e->d_name + n - sizeof(suffix) + 1, suffix))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", h->run_dir, e->d_name);
+		if (uplink_out(path, NULL, &why))
+			log_err("uplink: not all could be given back: %s",
+				why.s);
+		else
+			log_info("uplink: given back, as of %s", e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
 static int start(struct helper *h, struct errtext *why)
 {
 	int r = setup_signals(h);
@@ -240,7 +313,11 @@ static int start(struct helper *h, struct errtext *why)
 	if (r)
 		return errtext_set(why, r, "signals: %s", strerror(-r));
 	r = take_lock(h, why);
-	return r ? r : sandbox_helper(why);
+	if (!r)
+		r = sandbox_helper(why);
+	if (!r)
+		uplinks_out(h);
+	return r;
 }
 
 void priv_helper(const char *run_dir, int chan)
@@ -262,6 +339,7 @@ void priv_helper(const char *run_dir, int chan)
 	if (answer(&h, PRIV_HELLO, &hello) || hello.a.err)
 		_exit(EXIT_FAILURE);
 	loop(&h);
+	uplinks_out(&h);
 	spawn_finish(&h.spawn, WORKERS_END_MS);
 	_exit(EXIT_SUCCESS);
 }

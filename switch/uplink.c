@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Taking an interface in and giving it back: reads the state, has it planned, does the
+ * steps. See uplink.h; the order of the steps is uplink_plan.c's matter, what one step
+ * is uplink_step.c's.
+ */
+#include "switch/uplink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/fdutil.h"
+#include "switch/uplink_int.h"
+#include "switch/uplink_step.h"
+
+/* ---- what may be taken, and how it is -------------------------------------------- */
+
+static bool is_wifi(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/phy80211", name);
+	if (!access(path, F_OK))
+		return true;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/wireless", name);
+	return !access(path, F_OK);
+}
+
+static int check_uplink(struct link_nl *nl, const struct link_info *l,
+			const struct uplink_spec *spec, struct errtext *why)
+{
+	struct link_info master;
+
+	if (l->type != ARPHRD_ETHER || (l->flags & IFF_LOOPBACK))
+		return errtext_set(why, -EOPNOTSUPP,
+				   "%s is no Ethernet interface", l->name);
+	if (!strcmp(l->kind, "bridge"))
+		return errtext_set(why, -EOPNOTSUPP,
+				   "%s is a bridge, which cannot be put into "
+				   "another", l->name);
+	if (is_wifi(l->name))
+		return errtext_set(why, -EOPNOTSUPP,
+				   "%s is a Wi-Fi interface: its access point "
+				   "takes no frames from other addresses",
+				   l->name);
+	if (l->master) {
+		bool known = !link_get_index(nl, l->master, &master);
+
+		return errtext_set(why, -EBUSY, "%s is a port of %s already",
+				   l->name, known ? master.name : "a bridge");
+	}
+	if (spec->mtu > l->mtu)
+		return errtext_set(why, -EINVAL,
+				   "mtu %u is more than %s can do (%u)",
+				   spec->mtu, l->name, l->mtu);
+	return 0;
+}
+
+static void read_boot(char out[40])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, out, 36);
+
+	out[n > 0 ? n : 0] = '\0';
+	fd_close(&fd);
+}
+
+static uint64_t own_netns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
+}
+
+static int64_t boot_s(void)
+{
+	return clock_boot_ms() / 1000;
+}
+
+/* All there is to know about the uplink before it is touched. */
+static int read_was(struct link_nl *nl, const struct uplink_spec *spec,
+		    struct up_saved *was, struct errtext *why)
+{
+	struct link_info l;
+	int r = link_get(nl, spec->uplink, &l);
+
+	if (r == -ENODEV)
+		return errtext_set(why, r, "no interface %s", spec->uplink);
+	if (!r)
+		r = check_uplink(nl, &l, spec, why);
+	if (r)
+		return r;
+	was->spec = *spec;
+	if (!was->spec.mtu)
+		was->spec.mtu = l.mtu < UINT16_MAX ? (uint16_t)l.mtu
+						   : UINT16_MAX;
+	was->was_up = l.flags & IFF_UP;
+	was->mac = l.mac;
+	was->mtu = l.mtu;
+	was->time_s = boot_s();
+	was->netns = own_netns();
+	read_boot(was->boot);
+	if (link_sysctl_get("ipv6", l.name, "addr_gen_mode", was->genmode,
+			    sizeof(was->genmode)) ||
+	    link_sysctl_get("ipv6", l.name, "accept_dad", was->accept_dad,
+			    sizeof(was->accept_dad)))
+		was->genmode[0] = was->accept_dad[0] = '\0';
+	r = l3_read(nl, l.index, &was->l3, why);
+	return r == -EOPNOTSUPP
+		       ? errtext_prefix(why, r, "%s cannot be taken in", l.name)
+		       : r;
+}
+
+/* ---- the steps ---------------------------------------------------------------------- */
+
+static int run_step(struct uplink_run *run, const struct up_step *st,
+		    const struct uplink_hook *hook, struct errtext *why)
+{
+	char text[STEP_TEXT];
+	struct errtext detail = {{0}};
+	int r = 0;
+
+	step_text(st, run->was, text);
+	if (hook && hook->before)
+		r = hook->before(hook->arg, text);
+	if (!r)
+		r = uplink_step(run, st, &detail);
+	return r ? errtext_set(why, r, "%s: %s", text,
+			       detail.s[0] ? detail.s : strerror(-r)) : 0;
+}
+
+static int take_in(struct uplink_run *run, struct up_saved *was,
+		   const char *journal, const struct uplink_hook *hook,
+		   struct errtext *why)
+{
+	struct up_plan plan;
+	int r = plan_in(was, &plan);
+
+	for (size_t i = 0; i < plan.n && !r; i++)
+		r = run_step(run, &plan.step[i], hook, why);
+	plan_fini(&plan);
+	if (r)
+		return r;
+	/* From now on addresses that are new to it are probed as usual. */
+	if (was->accept_dad[0])
+		(void)link_sysctl("ipv6", was->spec.bridge, "accept_dad",
+				  was->accept_dad);
+	was->done = true;
+	return journal_write(journal, was, why);
+}
+
+int uplink_in(const struct uplink_spec *spec, const char *journal,
+	      const struct uplink_hook *hook, int *fd_out,
+	      struct errtext *why)
+{
+	struct up_saved was = {0};
+	struct uplink_run run = {.was = &was, .tap_fd = -1};
+	int r;
+
+	l3_init(&was.l3);
+	if (!access(journal, F_OK))
+		return errtext_set(why, -EEXIST, "%s is taken in already",
+				   spec->bridge);
+	r = link_nl_new(&run.nl, why);
+	if (!r)
+		r = read_was(run.nl, spec, &was, why);
+	if (!r)
+		r = uplink_step_names_free(&run, why);
+	if (!r)
+		r = journal_write(journal, &was, why);
+	if (!r) {
+		run.uplink = was.l3.index;
+		r = take_in(&run, &was, journal, hook, why);
+		if (r) {
+			fd_close(&run.tap_fd);
+			(void)uplink_out(journal, NULL, NULL);
+		} else {
+			*fd_out = run.tap_fd;
+		}
+	}
+	saved_fini(&was);
+	link_nl_free(run.nl);
+	return r;
+}
+
+/* ---- back ------------------------------------------------------------------------------- */
+
+/* The interface the journal means: it may be gone, or plugged in anew. */
+static int find_uplink(struct link_nl *nl, const struct up_saved *was)
+{
+	struct link_info l;
+
+	if (!link_get_index(nl, was->l3.index, &l) &&
+	    mac_eq(&l.mac, &was->mac))
+		return l.index;
+	if (!link_get(nl, was->spec.uplink, &l) && mac_eq(&l.mac, &was->mac))
+		return l.index;
+	return 0;
+}
+
+static int find_bridge(struct link_nl *nl, const struct up_saved *was)
+{
+	struct link_info l;
+
+	/* It may not have its mark yet. */
+	return link_get(nl, was->spec.bridge, &l) || strcmp(l.kind, "bridge") ||
+			       (l.alias[0] && !link_is_ours(&l))
+		       ? 0
+		       : l.index;
+}
+
+static int give_back(struct uplink_run *run, const struct uplink_hook *hook,
+		     struct errtext *why)
+{
+	struct up_plan plan = {0};
+	struct up_l3 bridge, uplink;
+	int first = 0, r = 0;
+
+	l3_init(&bridge);
+	l3_init(&uplink);
+	run->uplink = find_uplink(run->nl, run->was);
+	run->bridge = find_bridge(run->nl, run->was);
+	if (run->bridge)
+		r = l3_read(run->nl, run->bridge, &bridge, why);
+	if (!r && run->uplink)
+		r = l3_read(run->nl, run->uplink, &uplink, why);
+	if (!r)
+		r = plan_out(run->was, &bridge, &uplink, boot_s(), &plan);
+	for (size_t i = 0; i < plan.n && !r; i++) {
+		int e = run_step(run, &plan.step[i], hook, first ? NULL : why);
+
+		first = first ? first : e;
+	}
+	plan_fini(&plan);
+	l3_fini(&bridge);
+	l3_fini(&uplink);
+	return r ? r : first;
+}
+
+int uplink_out(const char *journal, const struct uplink_hook *hook,
+	       struct errtext *why)
+{
+	struct up_saved was = {0};
+	struct uplink_run run = {.was = &was, .tap_fd = -1};
+	char boot[40];
+	int r;
+
+	l3_init(&was.l3);
+	r = journal_read(journal, &was, why);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	read_boot(boot);
+	if (strcmp(boot, was.boot)) {
+		(void)unlink(journal); /* of before the machine was restarted */
+	} else if (was.netns != own_netns()) {
+		r = errtext_set(why, -EXDEV,
+				"%s is of another network namespace", journal);
+	} else {
+		r = link_nl_new(&run.nl, why);
+		if (!r)
+			r = give_back(&run, hook, why);
+		/* With the bridge gone there is nothing left to be undone. */
+		if (run.nl && !find_bridge(run.nl, &was))
+			(void)unlink(journal);
+	}
+	link_nl_free(run.nl);
+	saved_fini(&was);
+	return r;
+}

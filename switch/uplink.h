@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Taking a host's network interface into a bridge of ours, so that guests stand on
+ * its LAN, and giving it back. The host goes on to use the LAN meanwhile: through the
+ * bridge, which gets the interface's MAC, addresses (with lifetimes) and routes.
+ *
+ * Theory of operation. What must be done is planned first (uplink_plan.c, pure) from
+ * what the kernel says (uplink_state.c), then applied step by step. Before the first
+ * step a journal is written and synced: the state as it was. Undoing looks at the
+ * journal and at what is there now, plans the difference, and so may be run at any
+ * time and any number of times: after a failed step, after use, after a crash of
+ * everything in the middle of either. The journal goes when all is back.
+ *
+ * An address is added in its new place before it is deleted in its old one, and a
+ * route is replaced in one request where the kernel can: connections survive, and the
+ * host is reachable all the time but for about a millisecond.
+ *
+ * Not moved: neighbour entries (they are learned again), policy rules and filters that
+ * name the interface. An address that the kernel made for privacy (RFC 8981) comes back
+ * as an ordinary one with its lifetime. Not possible: an interface that is a port of
+ * something already, one of a Wi-Fi client (an access point takes frames only from the
+ * address that joined), routes by nexthop objects.
+ */
+#ifndef VNET_SWITCH_UPLINK_H
+#define VNET_SWITCH_UPLINK_H
+
+#include <net/if.h>
+#include <stdint.h>
+
+#include "lib/errtext.h"
+
+/** struct uplink_spec - What is to be made of what */
+struct uplink_spec {
+	char bridge[IFNAMSIZ]; /* to be made */
+	char uplink[IFNAMSIZ]; /* the host's */
+	char tap[IFNAMSIZ];    /* to be made: our port of the bridge */
+	uint16_t mtu;	       /* of the TAP; 0 = the uplink's */
+};
+
+/**
+ * struct uplink_hook - Called before each step, with its text; for tests
+ *
+ * Return 0 to go on, negative errno to have the step fail.
+ */
+struct uplink_hook {
+	int (*before)(void *arg, const char *step);
+	void *arg;
+};
+
+/**
+ * uplink_in() - Take the interface
+ * @journal: path of the journal to write; must not exist
+ * @hook: NULL but in tests
+ * @fd_out: the TAP, as of tapdev_open()
+ *
+ * On failure everything is put back. Return: 0; -ENODEV; -EBUSY it is a port
+ * already; -EOPNOTSUPP it cannot be bridged; -EEXIST a name is taken; … with @why.
+ */
+int uplink_in(const struct uplink_spec *spec, const char *journal,
+	      const struct uplink_hook *hook, int *fd_out,
+	      struct errtext *why);
+
+/**
+ * uplink_out() - Give back what @journal tells about, and remove it
+ *
+ * Steps that fail are passed over, so that the rest is given back. Return: 0, also
+ * without a journal; else the first failure with @why.
+ */
+int uplink_out(const char *journal, const struct uplink_hook *hook,
+	       struct errtext *why);
+
+#endif
