@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Addresses of VMs and waiting for them. See addrs.h. */
+#include "netd/addrs.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "netd/hostaddr.h"
+#include "netd/obj.h"
+
+struct waiter {
+	struct list node; /* ctl.addr_waiters */
+	struct ctl *ctl;
+	struct call *call;
+	struct event *timer;
+	char vm[CONF_NAME_MAX + 1];
+};
+
+static const struct resv *reserved(const struct nic *nic)
+{
+	return model_resv_by_mac(nic->net, &nic->conf.mac);
+}
+
+uint32_t addrs_of_nic(const struct nic *nic, int64_t wall_s)
+{
+	struct lease *l = model_lease_by_mac(nic->net, &nic->conf.mac, wall_s);
+	const struct resv *r;
+
+	if (l)
+		return l->conf.address;
+	if (nic->nseen)
+		return nic->seen[nic->nseen - 1].ip;
+	r = reserved(nic);
+	return r ? r->conf.address : 0;
+}
+
+/* A bridged guest's address lies in some subnet of the host's interfaces. */
+static int prefix_of(struct ctl *ctl, const struct network *n, uint32_t ip)
+{
+	const struct host_route *r;
+	size_t nr = ctl->host ? hostaddr_routes(ctl->host, &r) : 0;
+	int best = 32;
+
+	if (n->conf.subnet.plen && ip4_in_net(ip, &n->conf.subnet))
+		return n->conf.subnet.plen;
+	for (size_t i = 0; i < nr; i++)
+		if (r[i].onlink && r[i].net.plen < 32 &&
+		    ip4_in_net(ip, &r[i].net) &&
+		    (best == 32 || r[i].net.plen > best))
+			best = r[i].net.plen;
+	return best;
+}
+
+static void add(struct ctl *ctl, json_t *list, const struct nic *nic,
+		uint32_t ip, const struct mac *mac, const char *source)
+{
+	char ifname[CONF_NAME_MAX + 16];
+
+	snprintf(ifname, sizeof(ifname), "%s-%d", nic->conf.vm,
+		 nic->conf.index);
+	json_array_append_new(
+		list,
+		json_pack("{s:i,s:s,s:o,s:s,s:o,s:i,s:s,s:s}", "nic",
+			  nic->conf.index, "ifname", ifname, "mac",
+			  obj_mac(mac), "protocol", "ipv4", "address",
+			  obj_ip(ip), "prefix",
+			  prefix_of(ctl, nic->net, ip), "source", source,
+			  "network", nic->net->conf.name));
+}
+
+/* Returns how many are really there (lease or seen). */
+static unsigned int add_nic(struct ctl *ctl, json_t *list,
+			    const struct nic *nic, int64_t now)
+{
+	struct lease *l = model_lease_by_mac(nic->net, &nic->conf.mac, now);
+	const struct resv *r = reserved(nic);
+	unsigned int n = 0;
+
+	if (l) {
+		add(ctl, list, nic, l->conf.address, &nic->conf.mac, "lease");
+		n++;
+	}
+	for (unsigned int i = 0; i < nic->nseen; i++) {
+		if (l && nic->seen[i].ip == l->conf.address)
+			continue;
+		add(ctl, list, nic, nic->seen[i].ip, &nic->seen[i].mac,
+		    "seen");
+		n++;
+	}
+	if (!n && r)
+		add(ctl, list, nic, r->conf.address, &nic->conf.mac,
+		    "reserved");
+	return n;
+}
+
+static json_t *collect(struct ctl *ctl, const char *vm, unsigned int *real,
+		       bool *known)
+{
+	json_t *list = json_array();
+	int64_t now = clock_wall_s();
+
+	*real = 0;
+	*known = false;
+	list_for_each(nic, &ctl->model.nics, struct nic, all) {
+		if (strcmp(nic->conf.vm, vm))
+			continue;
+		*known = true;
+		*real += add_nic(ctl, list, nic, now);
+	}
+	return json_pack("{s:o}", "addresses", list);
+}
+
+static void waiter_free(struct waiter *w)
+{
+	list_del(&w->node);
+	if (w->timer)
+		event_free(w->timer);
+	free(w);
+}
+
+static void waiter_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct waiter *w = arg;
+
+	(void)fd;
+	(void)what;
+	call_fail(w->call, RPC_TIMEOUT, "VM %s: no address yet", w->vm);
+	waiter_free(w);
+}
+
+static void wait_for(struct ctl *ctl, struct call *c, const char *vm,
+		     int64_t wait_s)
+{
+	const struct timeval tv = {.tv_sec = (time_t)wait_s};
+	struct waiter *w;
+	unsigned int n = 0;
+
+	list_for_each_safe(o, &ctl->addr_waiters, struct waiter, node) {
+		n++;
+		if (o->call->client)
+			continue;
+		call_fail(o->call, RPC_TIMEOUT, "nobody waits any more");
+		waiter_free(o);
+		n--;
+	}
+	w = n < ADDRS_WAITERS_MAX ? calloc(1, sizeof(*w)) : NULL;
+	if (!w) {
+		call_fail(c, RPC_LIMIT, "too many calls wait for addresses");
+		return;
+	}
+	w->ctl = ctl;
+	w->call = c;
+	snprintf(w->vm, sizeof(w->vm), "%s", vm);
+	list_add_tail(&ctl->addr_waiters, &w->node);
+	w->timer = evtimer_new(ctl->base, waiter_on_timer, w);
+	if (w->timer && !evtimer_add(w->timer, &tv))
+		return;
+	call_fail(c, RPC_INTERNAL, "no memory");
+	waiter_free(w);
+}
+
+void addrs_call(struct ctl *ctl, struct call *c, const char *vm, int64_t wait_s)
+{
+	unsigned int real;
+	bool known;
+	json_t *o = collect(ctl, vm, &real, &known);
+
+	if (known && (real || !wait_s)) {
+		call_result(c, o);
+		return;
+	}
+	json_decref(o);
+	if (!known)
+		call_fail(c, RPC_NOT_FOUND,
+			  "VM %s has no NIC here; vnet attach %s --network "
+			  "NET gives it one",
+			  vm, vm);
+	else
+		wait_for(ctl, c, vm, wait_s);
+}
+
+void addrs_changed(struct ctl *ctl, const char *vm)
+{
+	list_for_each_safe(w, &ctl->addr_waiters, struct waiter, node) {
+		unsigned int real;
+		bool known;
+		json_t *o;
+
+		if (strcmp(w->vm, vm))
+			continue;
+		o = collect(ctl, vm, &real, &known);
+		if (!known) {
+			json_decref(o);
+			call_fail(w->call, RPC_NOT_FOUND, "VM %s was detached",
+				  vm);
+		} else if (!real) {
+			json_decref(o);
+			continue;
+		} else {
+			call_result(w->call, o);
+		}
+		waiter_free(w);
+	}
+}
+
+void addrs_fini(struct ctl *ctl)
+{
+	list_for_each_safe(w, &ctl->addr_waiters, struct waiter, node) {
+		call_fail(w->call, RPC_REFUSED, "vnetd is shutting down");
+		waiter_free(w);
+	}
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which address has a VM? Lease, else what it spoke from, else what is reserved.
+ * And the calls that wait until there is one.
+ */
+#ifndef VNET_NETD_ADDRS_H
+#define VNET_NETD_ADDRS_H
+
+#include "netd/api.h"
+#include "netd/ctl.h"
+
+#define ADDRS_WAITERS_MAX 256
+
+/* The best single address now; 0 = none. */
+uint32_t addrs_of_nic(const struct nic *nic, int64_t wall_s);
+
+/* nic.addresses: answers @c now or within @wait_s. */
+void addrs_call(struct ctl *ctl, struct call *c, const char *vm,
+		int64_t wait_s);
+
+/* Something about the VM's addresses changed. */
+void addrs_changed(struct ctl *ctl, const char *vm);
+
+/* Refuse everything that waits (shutdown). */
+void addrs_fini(struct ctl *ctl);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the user configured, as plain values: the records that the store keeps, the
+ * validator judges and the model wraps. No descriptors, no state.
+ * IPv4 addresses are host order, 0 = none.
+ */
+#ifndef VNET_NETD_CONF_H
+#define VNET_NETD_CONF_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/inet.h"
+
+#define CONF_NAME_MAX	  48 /* characters of a network's or VM's name */
+#define CONF_HOSTNAME_MAX 63 /* a DNS label (RFC 1035 2.3.4) */
+#define CONF_DOMAIN_MAX	  127
+#define CONF_PATH_MAX	  255
+#define CONF_CLIENT_ID	  512 /* hex digits of a DHCP client identifier */
+#define CONF_NIC_INDEX	  31  /* highest NIC number of a VM */
+#define CONF_NIC_ID_FIRST 100 /* ids below are a network's own ports */
+#define CONF_RANGE_MAX	  1024 /* ports in one forward */
+
+enum net_mode { NET_NAT, NET_BRIDGED, NET_HOSTONLY, NET_INTERNAL };
+enum net_access { ACCESS_OFF, ACCESS_ADDRESS, ACCESS_LOOPBACK };
+
+struct net_conf {
+	int64_t id; /* given by the store */
+	char name[CONF_NAME_MAX + 1];
+	enum net_mode mode;
+	struct ip4_net subnet; /* plen 0 = none */
+	uint32_t host_ip;      /* host-only: the host's adapter */
+	uint32_t service_ip;   /* our own: nat's gateway, else DHCP server */
+	uint32_t dns_ip;       /* nat: the resolver */
+	uint32_t dhcp_first, dhcp_last; /* 0 = no DHCP */
+	uint32_t lease_s;
+	uint16_t mtu;
+	char uplink[IFNAMSIZ]; /* bridged */
+	char domain[CONF_DOMAIN_MAX + 1];
+	enum net_access access; /* nat: what the gateway's address leads to */
+	struct mac mac;		/* of our own port; zero = none */
+	bool autostart;
+	bool active; /* running when this was written */
+};
+
+enum nic_type {
+	NIC_STREAM,
+	NIC_DGRAM,
+	NIC_SEQPACKET,
+	NIC_TAP,
+	NIC_NETNS,
+	NIC_FD
+};
+
+struct nic_conf {
+	int64_t id;	 /* given by the store, >= CONF_NIC_ID_FIRST */
+	int64_t network; /* net_conf.id */
+	char vm[CONF_NAME_MAX + 1];
+	int index;
+	struct mac mac;
+	enum nic_type type;
+	char ifname[IFNAMSIZ];
+	char netns[CONF_PATH_MAX + 1];
+	uid_t owner; /* who may use its sockets and change it */
+	bool link;   /* the cable is plugged in */
+};
+
+struct fwd_conf {
+	int64_t id, network;
+	int proto; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint32_t address; /* of the host; 0 = all */
+	uint16_t port, port_end;
+	char to_vm[CONF_NAME_MAX + 1]; /* "" = by to_address */
+	int to_nic;		       /* -1 = the VM's lowest on the network */
+	uint32_t to_address;
+	uint16_t to_port;
+};
+
+struct resv_conf {
+	int64_t network;
+	uint32_t address;
+	struct mac mac; /* zero while the VM's NIC is not known */
+	char vm[CONF_NAME_MAX + 1];
+	int nic;
+	char hostname[CONF_HOSTNAME_MAX + 1];
+};
+
+struct lease_conf {
+	int64_t network;
+	uint32_t address;
+	struct mac mac;
+	char client_id[CONF_CLIENT_ID + 1]; /* hex */
+	char hostname[CONF_HOSTNAME_MAX + 1];
+	int64_t nic;	 /* 0 = not known */
+	int64_t expires; /* seconds since 1970 */
+};
+
+/* Spelled as in API and store; the _parse give -EINVAL for anything else. */
+const char *net_mode_name(enum net_mode m);
+const char *net_access_name(enum net_access a);
+const char *nic_type_name(enum nic_type t);
+const char *fwd_proto_name(int proto);
+int net_mode_parse(const char *s, enum net_mode *out);
+int net_access_parse(const char *s, enum net_access *out);
+int nic_type_parse(const char *s, enum nic_type *out);
+int fwd_proto_parse(const char *s, int *out);
+
+#endif

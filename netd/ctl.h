@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the parts of the control process share: the joints of the house, no logic.
+ * Passed to methods and to net-, nic- and fwdctl; parts that can do without
+ * (store, model, api, events, super, resolv, hostaddr, qmp) do.
+ */
+#ifndef VNET_NETD_CTL_H
+#define VNET_NETD_CTL_H
+
+#include <limits.h>
+
+#include "lib/log.h"
+#include "netd/events.h"
+#include "netd/model.h"
+
+#define VNET_VERSION "0.1.0"
+
+struct api;
+struct event_base;
+struct hostaddr;
+struct leases;
+struct priv;
+struct resolv;
+struct store;
+
+struct ctl {
+	struct event_base *base;
+	struct priv *priv;
+	struct store *store;
+	struct model model;
+	struct events events;
+	struct api *api;	  /* NULL in tests */
+	struct resolv *resolv;	  /* NULL in tests: no upstreams */
+	struct hostaddr *host;	  /* NULL in tests: no routes */
+	struct leases *leases;
+	struct list addr_waiters; /* addrs.c */
+	char run_dir[PATH_MAX], state_dir[PATH_MAX];
+	bool system;   /* the root instance */
+	bool stopping; /* shutting down: nothing is started any more */
+	enum log_level log_level;
+	uint64_t mac_seed[2];
+	int64_t started_ms;
+	uint32_t next_wire; /* forward ids on the channels */
+};
+
+#endif

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Assembly: brings the parts of the control process up in order, runs the loop,
+ * takes them down in reverse. The order of privileges:
+ *   1. folders and lock (as root or user)   2. the privileged helper is forked
+ *   3. capabilities are given up            4. everything that parses or listens
+ */
+#include "netd/daemon.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/fdutil.h"
+#include "netd/addrs.h"
+#include "netd/caps.h"
+#include "netd/fwdctl.h"
+#include "netd/hostaddr.h"
+#include "netd/leases.h"
+#include "netd/load.h"
+#include "netd/method.h"
+#include "netd/netctl.h"
+#include "netd/nicctl.h"
+#include "netd/notify.h"
+#include "netd/priv.h"
+#include "netd/resolv.h"
+#include "netd/rundir.h"
+#include "netd/store.h"
+#include "netd/super.h"
+
+#define GROUP_NAME  "vnet"
+#define STOP_POLL_MS 20
+#define STOP_MAX_MS 6000 /* workers are killed long before */
+
+struct daemon {
+	struct ctl ctl;
+	int lock;
+	int status;
+	struct event *term, *intr, *hup, *helper, *retry, *stop;
+	int64_t stop_by_ms;
+};
+
+/* ---- shutdown ------------------------------------------------------------ */
+
+static bool all_down(struct ctl *ctl)
+{
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		if (n->sup && super_state(n->sup) != SUPER_DOWN)
+			return false;
+	return true;
+}
+
+static void stop_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval tv = {.tv_usec = STOP_POLL_MS * 1000};
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (all_down(&d->ctl) || clock_mono_ms() >= d->stop_by_ms)
+		event_base_loopbreak(d->ctl.base);
+	else
+		evtimer_add(d->stop, &tv);
+}
+
+static void begin_stop(struct daemon *d)
+{
+	struct ctl *ctl = &d->ctl;
+
+	if (ctl->stopping)
+		return;
+	log_info("stopping");
+	notify_send("STOPPING=1");
+	leases_flush(ctl->leases);
+	ctl->stopping = true;
+	addrs_fini(ctl);
+	list_for_each_safe(n, &ctl->model.nets, struct network, node)
+		netctl_halt(ctl, n);
+	d->stop_by_ms = clock_mono_ms() + STOP_MAX_MS;
+	stop_on_timer(-1, 0, d);
+}
+
+static void term_on_signal(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig;
+	(void)what;
+	begin_stop(arg);
+}
+
+static void helper_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	log_err("the privileged helper has ended; without it nothing can be "
+		"started or repaired, so vnetd ends, too");
+	event_del(d->helper);
+	d->status = 1;
+	begin_stop(d);
+}
+
+/* ---- news from the host -------------------------------------------------- */
+
+static void host_changed(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->ctl.stopping)
+		return;
+	netctl_push_all(&d->ctl);
+	netctl_links_changed(&d->ctl);
+}
+
+static void resolv_changed(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (!d->ctl.stopping)
+		netctl_push_all(&d->ctl);
+}
+
+static void retry_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (!d->ctl.stopping)
+		fwdctl_retry(&d->ctl);
+}
+
+/* ---- start --------------------------------------------------------------- */
+
+static void raise_limits(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) || rl.rlim_cur == rl.rlim_max)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+static int become(struct daemon *d, const struct options *o,
+		  struct errtext *why)
+{
+	struct ctl *ctl = &d->ctl;
+	int r = rundir_make(o->run_dir, o->state_dir, ctl->system, why);
+
+	if (r)
+		return r;
+	d->lock = rundir_lock(o->run_dir, why);
+	if (d->lock < 0)
+		return d->lock;
+	rundir_sweep(o->run_dir);
+	if (ctl->system)
+		r = priv_start(o->run_dir, &ctl->priv, why);
+	else if (!(ctl->priv = priv_none()))
+		r = errtext_set(why, -ENOMEM, "no memory");
+	return r ? r : caps_drop(ctl->system, why);
+}
+
+static int add_event(struct event *ev, const struct timeval *tv)
+{
+	return !ev || event_add(ev, tv) ? -ENOMEM : 0;
+}
+
+static int watch_signals(struct daemon *d, struct errtext *why)
+{
+	const struct timeval every = {.tv_sec = FWDCTL_RETRY_S};
+	struct event_base *base = d->ctl.base;
+	int fd = priv_fd(d->ctl.priv), r;
+
+	d->term = evsignal_new(base, SIGTERM, term_on_signal, d);
+	d->intr = evsignal_new(base, SIGINT, term_on_signal, d);
+	d->hup = evsignal_new(base, SIGHUP, term_on_signal, d);
+	d->stop = evtimer_new(base, stop_on_timer, d);
+	d->retry = event_new(base, -1, EV_PERSIST, retry_on_timer, d);
+	r = add_event(d->term, NULL) | add_event(d->intr, NULL) |
+	    add_event(d->hup, NULL) | add_event(d->retry, &every);
+	if (fd >= 0) {
+		d->helper = event_new(base, fd, EV_READ | EV_PERSIST,
+				      helper_on_readable, d);
+		r |= add_event(d->helper, NULL);
+	}
+	return r || !d->stop ? errtext_set(why, -ENOMEM, "no memory") : 0;
+}
+
+static int open_store(struct ctl *ctl, struct errtext *why)
+{
+	char path[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "%.*s/vnet.db", PATH_MAX - 16,
+		 ctl->state_dir);
+	r = store_open(path, &ctl->store, why);
+	return r ? r : load_all(ctl, why);
+}
+
+static int open_parts(struct daemon *d, struct errtext *why)
+{
+	struct ctl *ctl = &d->ctl;
+	int r = watch_signals(d, why);
+
+	if (!r)
+		r = hostaddr_new(ctl->base, host_changed, d, &ctl->host, why);
+	if (!r)
+		r = resolv_new(ctl->base, "/etc/resolv.conf", resolv_changed,
+			       d, &ctl->resolv, why);
+	if (r)
+		return r;
+	ctl->leases = leases_new(ctl);
+	ctl->api = api_new(ctl->base, &ctl->events, method_dispatch, ctl);
+	if (!ctl->leases || !ctl->api)
+		return errtext_set(why, -ENOMEM, "no memory");
+	return open_store(ctl, why);
+}
+
+static int open_api(struct ctl *ctl, struct errtext *why)
+{
+	struct group *g = ctl->system ? getgrnam(GROUP_NAME) : NULL;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.*s/vnetd.sock", PATH_MAX - 16,
+		 ctl->run_dir);
+	/* Everybody may connect to the system instance and read; what else is
+	 * decided for each caller by its credentials. */
+	return api_listen(ctl->api, path, ctl->system ? 0666 : 0600, geteuid(),
+			  g ? g->gr_gid : (gid_t)-1, why);
+}
+
+static void start_networks(struct ctl *ctl)
+{
+	struct errtext why = {""};
+
+	list_for_each(nic, &ctl->model.nics, struct nic, all)
+		nicctl_open(ctl, nic);
+	list_for_each(n, &ctl->model.nets, struct network, node) {
+		bool want = n->conf.active;
+
+		/* What the store says may be older; it is brought in line. */
+		n->conf.active = !want;
+		if (want && netctl_start(ctl, n, NULL, NULL, &why))
+			log_err("network %s: not started: %s", n->conf.name,
+				why.s);
+		n->conf.active = want;
+	}
+}
+
+static int start(struct daemon *d, const struct options *o, struct errtext *why)
+{
+	struct ctl *ctl = &d->ctl;
+	int r = become(d, o, why);
+
+	if (r)
+		return r;
+	ctl->base = event_base_new();
+	if (!ctl->base || model_init(&ctl->model))
+		return errtext_set(why, -ENOMEM, "no memory");
+	r = open_parts(d, why);
+	if (!r)
+		r = open_api(ctl, why);
+	if (r)
+		return r;
+	start_networks(ctl);
+	return 0;
+}
+
+/* ---- end ----------------------------------------------------------------- */
+
+static void free_event(struct event *ev)
+{
+	if (ev)
+		event_free(ev);
+}
+
+static void finish(struct daemon *d)
+{
+	struct ctl *ctl = &d->ctl;
+
+	api_free(ctl->api);
+	ctl->api = NULL;
+	if (ctl->model.nets.next) {
+		list_for_each(n, &ctl->model.nets, struct network, node)
+			netctl_release(ctl, n);
+		addrs_fini(ctl);
+		leases_free(ctl->leases);
+		model_fini(&ctl->model);
+	}
+	if (ctl->store && ctl->stopping)
+		load_mark_clean(ctl);
+	store_close(ctl->store);
+	resolv_free(ctl->resolv);
+	hostaddr_free(ctl->host);
+	free_event(d->term);
+	free_event(d->intr);
+	free_event(d->hup);
+	free_event(d->helper);
+	free_event(d->retry);
+	free_event(d->stop);
+	if (ctl->priv)
+		priv_stop(ctl->priv);
+	if (ctl->base)
+		event_base_free(ctl->base);
+	libevent_global_shutdown();
+	fd_close(&d->lock);
+}
+
+int daemon_run(const struct options *o)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	struct errtext why = {""};
+	int status;
+
+	if (!d || fd_fill_std())
+		return 1;
+	log_setup("vnetd", o->log_level);
+	signal(SIGPIPE, SIG_IGN);
+	raise_limits();
+	d->lock = -1;
+	d->ctl.system = geteuid() == 0;
+	d->ctl.log_level = o->log_level;
+	d->ctl.started_ms = clock_mono_ms();
+	d->ctl.next_wire = 1;
+	memcpy(d->ctl.run_dir, o->run_dir, sizeof(d->ctl.run_dir));
+	memcpy(d->ctl.state_dir, o->state_dir, sizeof(d->ctl.state_dir));
+	events_init(&d->ctl.events);
+	list_init(&d->ctl.addr_waiters);
+	if (start(d, o, &why)) {
+		log_err("not started: %s", why.s);
+		d->status = 1;
+	} else {
+		log_info("ready: %s instance, socket %s/vnetd.sock",
+			 d->ctl.system ? "system" : "user", d->ctl.run_dir);
+		notify_send("READY=1");
+		event_base_dispatch(d->ctl.base);
+		log_info("stopped");
+	}
+	status = d->status;
+	finish(d);
+	free(d);
+	return status;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host's own place in the world, kept up to date over rtnetlink: its main
+ * address (where the gateway's address leads to), its IPv4 routes (which subnets
+ * are taken), the default route's interface (bridging). Reads only.
+ */
+#ifndef VNET_NETD_HOSTADDR_H
+#define VNET_NETD_HOSTADDR_H
+
+#include <net/if.h>
+#include <stddef.h>
+
+#include "lib/errtext.h"
+#include "lib/inet.h"
+
+#define HOST_ROUTES_MAX 1024 /* more are not looked at */
+
+struct event_base;
+struct hostaddr;
+
+struct host_route {
+	struct ip4_net net;
+	char dev[IFNAMSIZ]; /* "" for one without (blackhole) */
+	bool onlink;	    /* no next hop: the subnet of an interface */
+};
+
+/* @changed: called after something changed (links too), soon, not per message. */
+int hostaddr_new(struct event_base *base, void (*changed)(void *arg), void *arg,
+		 struct hostaddr **out, struct errtext *why);
+void hostaddr_free(struct hostaddr *h);
+
+/* Source address of the default route; 0 = none. */
+uint32_t hostaddr_ip(const struct hostaddr *h);
+
+/* Main table without default routes; borrowed until the loop runs again. */
+size_t hostaddr_routes(const struct hostaddr *h, const struct host_route **out);
+
+/* The default route's interface, "" when there is none. */
+const char *hostaddr_default_dev(const struct hostaddr *h);
+
+#endif

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See load.h. */
+#include "netd/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/fdutil.h"
+#include "netd/fwdctl.h"
+#include "netd/netctl.h"
+#include "netd/nicctl.h"
+#include "netd/store.h"
+#include "netd/validate.h"
+
+static int orphan(struct errtext *why, const char *what)
+{
+	return errtext_set(why, -EUCLEAN, "store: a %s of no network", what);
+}
+
+static int take_net(void *arg, const struct net_conf *c, struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	int r = net_conf_check(c, why);
+
+	if (r)
+		return errtext_prefix(why, r, "store: network %s", c->name);
+	return netctl_load(ctl, c) ? 0
+				   : errtext_set(why, -ENOMEM, "no memory");
+}
+
+static int take_nic(void *arg, const struct nic_conf *c, struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	struct network *n = model_net_by_id(&ctl->model, c->network);
+	int r = nic_conf_check(c, why);
+
+	if (!n)
+		return orphan(why, "NIC");
+	if (r)
+		return errtext_prefix(why, r, "store: nic %s-%d", c->vm,
+				      c->index);
+	return nicctl_load(ctl, n, c) ? 0
+				      : errtext_set(why, -ENOMEM, "no memory");
+}
+
+static int take_fwd(void *arg, const struct fwd_conf *c, struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	struct network *n = model_net_by_id(&ctl->model, c->network);
+	int r;
+
+	if (!n)
+		return orphan(why, "forward");
+	r = fwd_conf_check(c, &n->conf, why);
+	if (r)
+		return errtext_prefix(why, r, "store: forward %lld",
+				      (long long)c->id);
+	return fwdctl_load(ctl, n, c) ? 0
+				      : errtext_set(why, -ENOMEM, "no memory");
+}
+
+static int take_resv(void *arg, const struct resv_conf *c, struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	struct network *n = model_net_by_id(&ctl->model, c->network);
+	int r;
+
+	if (!n)
+		return orphan(why, "reservation");
+	r = resv_conf_check(c, &n->conf, why);
+	return r ? r : model_resv_put(n, c);
+}
+
+static int take_lease(void *arg, const struct lease_conf *c,
+		      struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	struct network *n = model_net_by_id(&ctl->model, c->network);
+	int r;
+
+	if (!n)
+		return orphan(why, "lease");
+	r = net_guest_ip(&n->conf, c->address, why);
+	return r ? r : model_lease_put(n, c);
+}
+
+/* ---- facts beside the records -------------------------------------------- */
+
+static void boot_id(char *out, size_t cap)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, out, cap - 1) : 0;
+
+	fd_close(&fd);
+	out[n > 0 ? n : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+}
+
+static int mac_seed(struct ctl *ctl, struct errtext *why)
+{
+	char text[40];
+
+	store_meta_get(ctl->store, "mac_seed", text, sizeof(text));
+	if (sscanf(text, "%16lx%16lx", &ctl->mac_seed[0], &ctl->mac_seed[1]) ==
+	    2)
+		return 0;
+	if (getrandom(ctl->mac_seed, sizeof(ctl->mac_seed), 0) !=
+	    sizeof(ctl->mac_seed))
+		return errtext_set(why, -EIO, "no random numbers");
+	snprintf(text, sizeof(text), "%016lx%016lx", ctl->mac_seed[0],
+		 ctl->mac_seed[1]);
+	return store_meta_set(ctl->store, "mac_seed", text, why);
+}
+
+static void decide(struct ctl *ctl, bool same_boot, bool clean)
+{
+	list_for_each(n, &ctl->model.nets, struct network, node) {
+		bool ran = n->conf.active && same_boot;
+
+		if (!same_boot || clean)
+			ran |= n->conf.autostart;
+		n->conf.active = ran;
+	}
+}
+
+/* Leases that ended while nobody served: forgotten. */
+static bool drop_expired(struct hnode *h, void *arg)
+{
+	struct lease *l = container_of(h, struct lease, by_ip);
+	struct network *n = arg;
+
+	if (l->conf.expires > clock_wall_s())
+		return true;
+	(void)store_lease_del(n->ctl->store, n->conf.id, l->conf.address, NULL);
+	model_lease_del(n, l);
+	return true;
+}
+
+int load_all(struct ctl *ctl, struct errtext *why)
+{
+	const struct store_sink sink = {ctl, take_net, take_nic, take_fwd,
+					take_resv, take_lease};
+	char now[64], then[64], clean[8];
+	int r = store_load(ctl->store, &sink, why);
+
+	if (!r)
+		r = mac_seed(ctl, why);
+	if (r)
+		return r;
+	boot_id(now, sizeof(now));
+	store_meta_get(ctl->store, "boot", then, sizeof(then));
+	store_meta_get(ctl->store, "clean", clean, sizeof(clean));
+	decide(ctl, !strcmp(now, then), strcmp(clean, "no") != 0);
+	r = store_begin(ctl->store, why);
+	if (r)
+		return r;
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		htab_walk(&n->leases, drop_expired, n);
+	if (!r)
+		r = store_meta_set(ctl->store, "boot", now, why);
+	if (!r)
+		r = store_meta_set(ctl->store, "clean", "no", why);
+	if (!r)
+		return store_commit(ctl->store, why);
+	store_rollback(ctl->store);
+	return r;
+}
+
+void load_mark_clean(struct ctl *ctl)
+{
+	(void)store_meta_set(ctl->store, "clean", "yes", NULL);
+}

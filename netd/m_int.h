@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by the method files m_*.c. */
+#ifndef VNET_NETD_M_INT_H
+#define VNET_NETD_M_INT_H
+
+#include "netd/method.h"
+
+/* The caller's network or NIC; NULL after the call was failed. Parameter names:
+ * "network"/"name" as @key; "vm" and "nic" (0 when absent). */
+struct network *m_find_net(struct ctl *ctl, struct call *c, json_t *params,
+			   const char *key);
+struct nic *m_find_nic(struct ctl *ctl, struct call *c, json_t *params);
+
+/* May the caller change it? Fails the call otherwise. */
+bool m_owns(struct call *c, const struct nic *nic);
+
+/* String parameter or NULL; number or @def. Types were checked at dispatch. */
+const char *m_str(json_t *params, const char *key);
+int64_t m_int(json_t *params, const char *key, int64_t def);
+bool m_bool(json_t *params, const char *key, bool def);
+
+#endif

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* network.*: definitions and their life. What they do is netctl.c. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/jx.h"
+#include "netd/hostaddr.h"
+#include "netd/m_int.h"
+#include "netd/netctl.h"
+#include "netd/obj.h"
+#include "netd/priv.h"
+#include "netd/proto.h"
+#include "netd/super.h"
+
+/* ---- waiting for a network ----------------------------------------------- */
+
+struct net_wait {
+	struct ctl *ctl;
+	struct call *call;
+	int64_t id;
+	bool tolerant; /* a failed start is shown in the object, not an error */
+};
+
+static struct net_wait *wait_new(struct ctl *ctl, struct call *c,
+				 struct network *n, bool tolerant)
+{
+	struct net_wait *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		call_fail(c, RPC_INTERNAL, "no memory");
+		return NULL;
+	}
+	*w = (struct net_wait){ctl, c, n->conf.id, tolerant};
+	return w;
+}
+
+static void wait_done(void *arg, bool ok, const char *reason)
+{
+	struct net_wait *w = arg;
+	struct network *n = model_net_by_id(&w->ctl->model, w->id);
+
+	if (!n)
+		call_fail(w->call, RPC_NOT_FOUND, "the network was undefined");
+	else if (ok || w->tolerant)
+		call_result(w->call, obj_network(n));
+	else
+		call_fail(w->call, RPC_REFUSED, "network %s: %s", n->conf.name,
+			  reason);
+	free(w);
+}
+
+static void undefined(void *arg, bool ok, const char *reason)
+{
+	(void)ok;
+	(void)reason;
+	call_result(arg, NULL);
+}
+
+static void start(struct ctl *ctl, struct call *c, struct network *n,
+		  bool tolerant)
+{
+	struct net_wait *w = wait_new(ctl, c, n, tolerant);
+	struct errtext why = {""};
+	int r;
+
+	if (!w)
+		return;
+	r = netctl_start(ctl, n, wait_done, w, &why);
+	if (r) {
+		call_fail_why(c, r, &why);
+		free(w);
+	}
+}
+
+/* ---- define -------------------------------------------------------------- */
+
+static bool refuse_mode(struct ctl *ctl, struct call *c, json_t *params,
+			enum net_mode mode)
+{
+	const char *dp = m_str(params, "datapath");
+
+	if (dp && !strcmp(dp, "kernel")) {
+		call_fail(c, RPC_REFUSED,
+			  "datapath kernel is not in this version; \"user\" "
+			  "serves every mode");
+		return true;
+	}
+	if ((mode == NET_BRIDGED || mode == NET_HOSTONLY) &&
+	    !priv_is_root(ctl->priv)) {
+		call_fail(c, RPC_REFUSED,
+			  "%s networks need vnetd to run as root: an ordinary "
+			  "user may not %s; nat and internal work here",
+			  net_mode_name(mode),
+			  mode == NET_BRIDGED ? "bridge an interface"
+					      : "give the host an adapter");
+		return true;
+	}
+	return false;
+}
+
+static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
+		     struct ip4_net *subnet, struct errtext *why)
+{
+	spec->name = m_str(params, "name");
+	spec->dhcp = m_str(params, "dhcp");
+	spec->uplink = m_str(params, "uplink");
+	spec->access = m_str(params, "host_access");
+	spec->domain = m_str(params, "domain");
+	spec->mtu = (uint16_t)m_int(params, "mtu", 0);
+	spec->lease_s = (uint32_t)m_int(params, "lease_s", 0);
+	spec->autostart = m_bool(params, "autostart", true);
+	if (m_str(params, "subnet") && !jx_net4(params, "subnet", subnet, NULL))
+		spec->subnet = subnet;
+	if (spec->mode == NET_BRIDGED && !spec->uplink && ctl->host) {
+		spec->uplink = hostaddr_default_dev(ctl->host);
+		if (!spec->uplink[0])
+			return errtext_set(why, -EINVAL,
+					   "this host has no default route to "
+					   "take the uplink from; name one");
+	}
+	return 0;
+}
+
+/* Locally administered; the host part of the address makes it recognisable. */
+static struct mac service_mac(uint32_t ip)
+{
+	return (struct mac){{0x52, 0x55, (uint8_t)(ip >> 24),
+			     (uint8_t)(ip >> 16), (uint8_t)(ip >> 8),
+			     (uint8_t)ip}};
+}
+
+static void define(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct net_spec spec = {0};
+	struct errtext why = {""};
+	struct net_used *used;
+	struct net_conf conf;
+	struct ip4_net subnet;
+	struct network *n = NULL;
+	size_t nused;
+	int r;
+
+	(void)net_mode_parse(m_str(params, "mode"), &spec.mode);
+	if (refuse_mode(ctl, c, params, spec.mode))
+		return;
+	if (model_net_find(&ctl->model, m_str(params, "name"))) {
+		call_fail(c, RPC_EXISTS, "network %s exists already",
+			  m_str(params, "name"));
+		return;
+	}
+	nused = netctl_used(ctl, &used);
+	r = read_spec(ctl, params, &spec, &subnet, &why);
+	if (!r)
+		r = net_conf_make(&spec, used, nused, &conf, &why);
+	free(used);
+	if (!r) {
+		if (conf.service_ip)
+			conf.mac = service_mac(conf.service_ip);
+		n = netctl_define(ctl, &conf, &r, &why);
+	}
+	if (!n) {
+		errtext_prefix(&why, r, "network %s", spec.name);
+		call_fail_why(c, r, &why);
+		return;
+	}
+	if (m_bool(params, "start", true))
+		start(ctl, c, n, true);
+	else
+		call_result(c, obj_network(n));
+}
+
+/* ---- the rest ------------------------------------------------------------ */
+
+static void undefine(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct network *n = m_find_net(ctl, c, params, "name");
+	struct errtext why = {""};
+	int r;
+
+	if (!n)
+		return;
+	if (!list_empty(&n->nics) && !m_bool(params, "force", false)) {
+		struct nic *nic = list_first(&n->nics, struct nic, node);
+
+		call_fail(c, RPC_REFUSED,
+			  "network %s has NICs attached (VM %s); detach them "
+			  "or use force",
+			  n->conf.name, nic->conf.vm);
+		return;
+	}
+	r = netctl_undefine(ctl, n, undefined, c, &why);
+	if (r)
+		call_fail_why(c, r, &why);
+}
+
+static void start_method(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct network *n = m_find_net(ctl, c, params, "name");
+
+	if (n)
+		start(ctl, c, n, false);
+}
+
+static void stop_method(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct network *n = m_find_net(ctl, c, params, "name");
+	struct net_wait *w = n ? wait_new(ctl, c, n, true) : NULL;
+	struct errtext why = {""};
+	int r;
+
+	if (!w)
+		return;
+	r = netctl_stop(ctl, n, wait_done, w, &why);
+	if (r) {
+		call_fail_why(c, r, &why);
+		free(w);
+	}
+}
+
+static void autostart(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct network *n = m_find_net(ctl, c, params, "name");
+	struct errtext why = {""};
+	int r;
+
+	if (!n)
+		return;
+	r = netctl_autostart(ctl, n, m_bool(params, "on", true), &why);
+	if (r)
+		call_fail_why(c, r, &why);
+	else
+		call_result(c, obj_network(n));
+}
+
+static void list(struct ctl *ctl, struct call *c, json_t *params)
+{
+	json_t *a = json_array();
+
+	(void)params;
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		if (!n->dying)
+			json_array_append_new(a, obj_network(n));
+	call_result(c, json_pack("{s:o}", "networks", a));
+}
+
+/* The worker's numbers beside each NIC. It is not trusted: only integers. */
+static json_t *numbers(json_t *from)
+{
+	static const char *const keys[] = {"rx_frames", "rx_bytes",
+					   "tx_frames", "tx_bytes"};
+	json_t *o = json_object(), *drops = json_object(), *v;
+	const char *k;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		v = json_object_get(from, keys[i]);
+		if (json_is_integer(v))
+			json_object_set(o, keys[i], v);
+	}
+	json_object_foreach(json_object_get(from, "drops"), k, v)
+		if (json_is_integer(v) && strlen(k) < 32)
+			json_object_set(drops, k, v);
+	json_object_set_new(o, "drops", drops);
+	return o;
+}
+
+static json_t *stats_of(json_t *status, int64_t id)
+{
+	json_t *v, *a = json_object_get(status, "nics");
+	size_t i;
+
+	json_array_foreach(a, i, v)
+		if (json_integer_value(json_object_get(v, "nic")) == id)
+			return numbers(v);
+	return NULL;
+}
+
+static json_t *show_object(struct ctl *ctl, struct network *n, json_t *status)
+{
+	static const char *const copied[] = {"fdb", "flows", "counters"};
+	json_t *o = obj_network(n), *nics = json_array(), *fwds = json_array();
+
+	list_for_each(nic, &n->nics, struct nic, node) {
+		json_t *e = obj_nic(ctl, nic);
+		json_t *s = stats_of(status, nic->conf.id);
+
+		if (s)
+			json_object_set_new(e, "stats", s);
+		json_array_append_new(nics, e);
+	}
+	list_for_each(f, &n->fwds, struct forward, node)
+		json_array_append_new(fwds, obj_forward(f));
+	json_object_set_new(o, "nics", nics);
+	json_object_set_new(o, "forwards", fwds);
+	json_object_set_new(o, "leases", json_integer(n->leases.count));
+	for (size_t i = 0; i < ARRAY_LEN(copied); i++) {
+		json_t *v = json_object_get(status, copied[i]);
+
+		json_object_set(o, copied[i], v ? v : json_null());
+	}
+	return o;
+}
+
+static void shown(void *arg, int err, json_t *result, const char *why)
+{
+	struct net_wait *w = arg;
+	struct network *n = model_net_by_id(&w->ctl->model, w->id);
+
+	(void)why;
+	if (!n)
+		call_fail(w->call, RPC_NOT_FOUND, "the network was undefined");
+	else
+		call_result(w->call, show_object(w->ctl, n, err ? NULL : result));
+	free(w);
+}
+
+static void show(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct network *n = m_find_net(ctl, c, params, "name");
+	struct net_wait *w = n ? wait_new(ctl, c, n, true) : NULL;
+
+	if (!w)
+		return;
+	if (n->synced)
+		super_request(n->sup, W_STATUS, NULL, NULL, 0, shown, w);
+	else
+		shown(w, -EPIPE, NULL, "");
+}
+
+static const struct param p_define[] = {
+	{"name", P_STR, true, 0, 0, NULL, "of the network, unique"},
+	{"mode", P_STR, true, 0, 0, "nat|bridged|hostonly|internal",
+	 "what its guests reach"},
+	{"subnet", P_NET4, false, 0, 0, NULL,
+	 "like 10.0.2.0/24; the first free one when left out (internal: none)"},
+	{"dhcp", P_STR, false, 0, 0, NULL,
+	 "on, off, or the pool as FIRST-LAST"},
+	{"mtu", P_INT, false, MTU_MIN, MTU_MAX, NULL, "1500 when left out"},
+	{"uplink", P_STR, false, 0, 0, NULL,
+	 "bridged: the host's interface; the default route's when left out"},
+	{"host_access", P_STR, false, 0, 0, "off|address|loopback",
+	 "nat: what the gateway's address leads to on the host"},
+	{"lease_s", P_INT, false, LEASE_S_MIN, LEASE_S_MAX, NULL,
+	 "term of DHCP leases; a day when left out"},
+	{"domain", P_STR, false, 0, 0, NULL, "NAME.vnet when left out"},
+	{"datapath", P_STR, false, 0, 0, "user|kernel", "what moves frames"},
+	{"autostart", P_BOOL, false, 0, 0, NULL,
+	 "start with vnetd (true when left out)"},
+	{"start", P_BOOL, false, 0, 0, NULL,
+	 "start now (true when left out)"},
+	{NULL},
+};
+static const struct param p_name[] = {
+	{"name", P_STR, true, 0, 0, NULL, "of the network"},
+	{NULL},
+};
+static const struct param p_undefine[] = {
+	{"name", P_STR, true, 0, 0, NULL, "of the network"},
+	{"force", P_BOOL, false, 0, 0, NULL, "detach its NICs first"},
+	{NULL},
+};
+static const struct param p_autostart[] = {
+	{"name", P_STR, true, 0, 0, NULL, "of the network"},
+	{"on", P_BOOL, true, 0, 0, NULL, "start with vnetd"},
+	{NULL},
+};
+
+#define NETWORK_OBJECT                                                       \
+	"{name,mode,datapath,state:running|stopped|failed|starting,reason,"   \
+	"autostart,subnet,gateway,dns,dhcp:{first,last,lease_s,server}|null," \
+	"mtu,uplink,domain,host_access,mac,nics,forwards,worker:{pid,"        \
+	"restarts}|null}"
+
+const struct method m_network[] = {
+	{"network.define", RIGHT_ADMIN,
+	 "Define a network and start it. A start that fails shows in its state.",
+	 p_define, NETWORK_OBJECT, define},
+	{"network.undefine", RIGHT_ADMIN,
+	 "Stop and forget a network with its forwards, reservations and leases.",
+	 p_undefine, "{}", undefine},
+	{"network.start", RIGHT_ADMIN, "Start a network; answers when it runs.",
+	 p_name, NETWORK_OBJECT, start_method},
+	{"network.stop", RIGHT_ADMIN,
+	 "Stop a network; answers when its worker has ended. NICs stay defined.",
+	 p_name, NETWORK_OBJECT, stop_method},
+	{"network.autostart", RIGHT_ADMIN, "Start it with vnetd or not.",
+	 p_autostart, NETWORK_OBJECT, autostart},
+	{"network.list", RIGHT_READ, "All networks.", NULL,
+	 "{networks:[network]}", list},
+	{"network.show", RIGHT_READ,
+	 "One network with its NICs and their counters, forwards, MAC table.",
+	 p_name, "network + {nics:[NIC+stats],forwards,leases,fdb,flows,"
+		 "counters}",
+	 show},
+	{NULL},
+};

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Objects and their indices. See model.h. */
+#include "netd/model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t hash_id(int64_t id)
+{
+	uint64_t x = (uint64_t)id * 0x9e3779b97f4a7c15ULL;
+
+	return (uint32_t)(x >> 32);
+}
+
+int model_init(struct model *m)
+{
+	memset(m, 0, sizeof(*m));
+	list_init(&m->nets);
+	list_init(&m->nics);
+	return htab_init(&m->nic_ids, 64, NULL);
+}
+
+void model_fini(struct model *m)
+{
+	list_for_each_safe(n, &m->nets, struct network, node)
+		model_net_del(m, n);
+	htab_fini(&m->nic_ids);
+}
+
+/* ---- networks ------------------------------------------------------------ */
+
+struct network *model_net_add(struct model *m, const struct net_conf *c)
+{
+	struct network *n;
+
+	if (m->nnets >= MODEL_NETS_MAX)
+		return NULL;
+	n = calloc(1, sizeof(*n));
+	if (!n || htab_init(&n->leases, 16, NULL)) {
+		free(n);
+		return NULL;
+	}
+	n->conf = *c;
+	n->port_fd = -1;
+	list_init(&n->nics);
+	list_init(&n->fwds);
+	list_init(&n->resvs);
+	list_init(&n->waiters);
+	list_add_tail(&m->nets, &n->node);
+	m->nnets++;
+	return n;
+}
+
+static bool lease_drop(struct hnode *h, void *arg)
+{
+	model_lease_del(arg, container_of(h, struct lease, by_ip));
+	return true;
+}
+
+void model_net_del(struct model *m, struct network *n)
+{
+	list_for_each_safe(nic, &n->nics, struct nic, node)
+		model_nic_del(m, nic);
+	list_for_each_safe(f, &n->fwds, struct forward, node)
+		model_fwd_del(m, f);
+	list_for_each_safe(r, &n->resvs, struct resv, node)
+		model_resv_del(n, r);
+	htab_walk(&n->leases, lease_drop, n);
+	htab_fini(&n->leases);
+	list_del(&n->node);
+	m->nnets--;
+	free(n);
+}
+
+struct network *model_net_find(struct model *m, const char *name)
+{
+	list_for_each(n, &m->nets, struct network, node)
+		if (!strcmp(n->conf.name, name))
+			return n;
+	return NULL;
+}
+
+struct network *model_net_by_id(struct model *m, int64_t id)
+{
+	list_for_each(n, &m->nets, struct network, node)
+		if (n->conf.id == id)
+			return n;
+	return NULL;
+}
+
+/* ---- NICs ---------------------------------------------------------------- */
+
+struct nic *model_nic_add(struct model *m, struct network *n,
+			  const struct nic_conf *c)
+{
+	struct nic *nic;
+
+	if (m->nnics >= MODEL_NICS_MAX)
+		return NULL;
+	nic = calloc(1, sizeof(*nic));
+	if (!nic)
+		return NULL;
+	nic->conf = *c;
+	nic->net = n;
+	nic->state = NIC_NET_STOPPED;
+	list_add_tail(&n->nics, &nic->node);
+	list_add_tail(&m->nics, &nic->all);
+	htab_add(&m->nic_ids, &nic->by_id, hash_id(c->id));
+	m->nnics++;
+	return nic;
+}
+
+void model_nic_del(struct model *m, struct nic *nic)
+{
+	list_del(&nic->node);
+	list_del(&nic->all);
+	htab_del(&m->nic_ids, &nic->by_id);
+	m->nnics--;
+	free(nic);
+}
+
+void model_nic_move(struct nic *nic, struct network *to)
+{
+	list_del(&nic->node);
+	list_add_tail(&to->nics, &nic->node);
+	nic->net = to;
+	nic->conf.network = to->conf.id;
+	nic->nseen = 0;
+}
+
+struct nic *model_nic_find(struct model *m, const char *vm, int index)
+{
+	list_for_each(nic, &m->nics, struct nic, all)
+		if (nic->conf.index == index && !strcmp(nic->conf.vm, vm))
+			return nic;
+	return NULL;
+}
+
+struct nic *model_nic_by_id(struct model *m, int64_t id)
+{
+	struct hnode *h = htab_find(&m->nic_ids, hash_id(id));
+
+	for (; h; h = htab_find_next(h)) {
+		struct nic *nic = container_of(h, struct nic, by_id);
+
+		if (nic->conf.id == id)
+			return nic;
+	}
+	return NULL;
+}
+
+struct nic *model_nic_by_mac(struct network *n, const struct mac *mac)
+{
+	list_for_each(nic, &n->nics, struct nic, node)
+		if (mac_eq(&nic->conf.mac, mac))
+			return nic;
+	return NULL;
+}
+
+/* ---- forwards ------------------------------------------------------------ */
+
+unsigned int fwd_ports(const struct fwd_conf *c)
+{
+	return (unsigned int)(c->port_end - c->port) + 1;
+}
+
+struct forward *model_fwd_add(struct model *m, struct network *n,
+			      const struct fwd_conf *c)
+{
+	struct forward *f;
+
+	if (m->nfwds + fwd_ports(c) > MODEL_FWDS_MAX)
+		return NULL;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->conf = *c;
+	f->net = n;
+	f->sent_nic = -1;
+	list_add_tail(&n->fwds, &f->node);
+	m->nfwds += fwd_ports(c);
+	return f;
+}
+
+void model_fwd_del(struct model *m, struct forward *f)
+{
+	list_del(&f->node);
+	m->nfwds -= fwd_ports(&f->conf);
+	free(f);
+}
+
+struct forward *model_fwd_by_id(struct model *m, int64_t id)
+{
+	list_for_each(n, &m->nets, struct network, node)
+		list_for_each(f, &n->fwds, struct forward, node)
+			if (f->conf.id == id)
+				return f;
+	return NULL;
+}
+
+/* ---- reservations -------------------------------------------------------- */
+
+int model_resv_put(struct network *n, const struct resv_conf *c)
+{
+	struct resv *r = model_resv_find(n, c->address);
+
+	if (!r) {
+		r = calloc(1, sizeof(*r));
+		if (!r)
+			return -ENOMEM;
+		list_add_tail(&n->resvs, &r->node);
+	}
+	r->conf = *c;
+	return 0;
+}
+
+void model_resv_del(struct network *n, struct resv *r)
+{
+	(void)n;
+	list_del(&r->node);
+	free(r);
+}
+
+struct resv *model_resv_find(struct network *n, uint32_t address)
+{
+	list_for_each(r, &n->resvs, struct resv, node)
+		if (r->conf.address == address)
+			return r;
+	return NULL;
+}
+
+struct resv *model_resv_by_mac(struct network *n, const struct mac *mac)
+{
+	list_for_each(r, &n->resvs, struct resv, node)
+		if (mac_eq(&r->conf.mac, mac))
+			return r;
+	return NULL;
+}
+
+/* ---- leases -------------------------------------------------------------- */
+
+int model_lease_put(struct network *n, const struct lease_conf *c)
+{
+	struct lease *l = model_lease_find(n, c->address);
+
+	if (!l) {
+		if (n->leases.count >= MODEL_LEASES_MAX)
+			return -ENOSPC;
+		l = calloc(1, sizeof(*l));
+		if (!l)
+			return -ENOMEM;
+		htab_add(&n->leases, &l->by_ip, hash_id(c->address));
+	}
+	l->conf = *c;
+	return 0;
+}
+
+void model_lease_del(struct network *n, struct lease *l)
+{
+	htab_del(&n->leases, &l->by_ip);
+	free(l);
+}
+
+struct lease *model_lease_find(struct network *n, uint32_t address)
+{
+	struct hnode *h = htab_find(&n->leases, hash_id(address));
+
+	for (; h; h = htab_find_next(h)) {
+		struct lease *l = container_of(h, struct lease, by_ip);
+
+		if (l->conf.address == address)
+			return l;
+	}
+	return NULL;
+}
+
+struct by_mac {
+	const struct mac *mac;
+	int64_t wall_s;
+	struct lease *best;
+};
+
+static bool match_mac(struct hnode *h, void *arg)
+{
+	struct lease *l = container_of(h, struct lease, by_ip);
+	struct by_mac *b = arg;
+
+	if (mac_eq(&l->conf.mac, b->mac) && l->conf.expires > b->wall_s &&
+	    (!b->best || l->conf.expires > b->best->conf.expires))
+		b->best = l;
+	return true;
+}
+
+struct lease *model_lease_by_mac(struct network *n, const struct mac *mac,
+				 int64_t wall_s)
+{
+	struct by_mac b = {.mac = mac, .wall_s = wall_s};
+
+	htab_walk(&n->leases, match_mac, &b);
+	return b.best;
+}

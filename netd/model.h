@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's objects in memory. The model owns them all; everything else borrows
+ * pointers that end with model_*_del(), or keeps ids and looks them up again (what
+ * waits for a worker's answer must). It does no I/O: the store is written before,
+ * sockets and workers follow after (netctl.c, nicctl.c, fwdctl.c), which also own
+ * the run-time fields marked below.
+ */
+#ifndef VNET_NETD_MODEL_H
+#define VNET_NETD_MODEL_H
+
+#include "lib/errtext.h"
+#include "lib/htab.h"
+#include "lib/list.h"
+#include "lib/log.h"
+#include "netd/conf.h"
+
+#define MODEL_NETS_MAX	 256
+#define MODEL_NICS_MAX	 4096
+#define MODEL_FWDS_MAX	 4096  /* sockets: a range counts each port */
+#define MODEL_RESVS_MAX	 4096  /* per network */
+#define MODEL_LEASES_MAX 65536 /* per network */
+#define NIC_SEEN_MAX	 8
+
+struct ctl;
+struct event;
+struct super;
+struct qmp;
+struct endpoint;
+struct nic_timer;
+
+enum net_state { NET_STOPPED, NET_STARTING, NET_RUNNING, NET_FAILED };
+
+struct network {
+	struct list node;
+	struct net_conf conf;
+	struct list nics;  /* struct nic */
+	struct list fwds;  /* struct forward */
+	struct list resvs; /* struct resv */
+	struct htab leases; /* struct lease by address */
+
+	/* Run time, netctl.c. */
+	struct ctl *ctl; /* for the callbacks of its worker */
+	struct log_budget log_budget;
+	enum net_state state;
+	bool wanted; /* the user wants it to run */
+	bool synced; /* the worker has NICs and forwards */
+	bool dying;  /* undefined; ends with its worker */
+	char reason[256]; /* why failed */
+	struct super *sup;
+	int port_fd;	     /* TAP of host adapter or uplink; -1 */
+	bool bridge_in;	     /* priv holds the uplink for us */
+	struct event *retry; /* while failed */
+	unsigned int retry_s; /* next delay */
+	unsigned int failures; /* worker ends since it was last ready */
+	struct list waiters; /* struct netctl_wait: calls for "is it up?" */
+};
+
+enum nic_state { NIC_OK, NIC_NET_STOPPED, NIC_FAILED };
+
+struct nic {
+	struct list node; /* network.nics */
+	struct list all;  /* model.nics, sorted by nothing */
+	struct hnode by_id;
+	struct nic_conf conf;
+	struct network *net;
+
+	/* Run time, nicctl.c. */
+	enum nic_state state;
+	char reason[256];
+	struct endpoint *ep; /* sockets and descriptors; NULL = none yet */
+	struct qmp *qmp;
+	bool on_worker; /* W_NIC_ADD was sent */
+	bool acked;	/* … and answered with W_DONE */
+	bool connected;
+	bool moving; /* link held down after a move */
+	bool leaving; /* the worker it moves away from still has it */
+	struct nic_timer *timer; /* retry, or the end of a move */
+	struct {
+		uint32_t ip;
+		struct mac mac;
+	} seen[NIC_SEEN_MAX];
+	unsigned int nseen;
+};
+
+enum fwd_state { FWD_INACTIVE, FWD_ACTIVE, FWD_FAILED };
+
+struct forward {
+	struct list node; /* network.fwds */
+	struct fwd_conf conf;
+	struct network *net;
+
+	/* Run time, fwdctl.c. */
+	enum fwd_state state;
+	char reason[256];
+	int *fd;	 /* one socket per port of the range, or NULL */
+	int64_t sent_nic; /* NIC the worker was told; 0 none, -1 not sent */
+	uint32_t wire;	 /* first id on the channel; one per port */
+};
+
+struct resv {
+	struct list node;
+	struct resv_conf conf;
+};
+
+struct lease {
+	struct hnode by_ip;
+	struct lease_conf conf;
+};
+
+struct model {
+	struct list nets, nics;
+	struct htab nic_ids;
+	unsigned int nnets, nnics, nfwds;
+};
+
+int model_init(struct model *m);
+/* Frees the objects; their run-time parts must be gone. */
+void model_fini(struct model *m);
+
+/* All copy @c; NULL or -ENOMEM without memory. */
+struct network *model_net_add(struct model *m, const struct net_conf *c);
+void model_net_del(struct model *m, struct network *n); /* and all in it */
+struct network *model_net_find(struct model *m, const char *name);
+struct network *model_net_by_id(struct model *m, int64_t id);
+
+struct nic *model_nic_add(struct model *m, struct network *n,
+			  const struct nic_conf *c);
+void model_nic_del(struct model *m, struct nic *nic);
+void model_nic_move(struct nic *nic, struct network *to);
+struct nic *model_nic_find(struct model *m, const char *vm, int index);
+struct nic *model_nic_by_id(struct model *m, int64_t id);
+struct nic *model_nic_by_mac(struct network *n, const struct mac *mac);
+
+struct forward *model_fwd_add(struct model *m, struct network *n,
+			      const struct fwd_conf *c);
+void model_fwd_del(struct model *m, struct forward *f);
+struct forward *model_fwd_by_id(struct model *m, int64_t id);
+unsigned int fwd_ports(const struct fwd_conf *c);
+
+int model_resv_put(struct network *n, const struct resv_conf *c);
+void model_resv_del(struct network *n, struct resv *r);
+struct resv *model_resv_find(struct network *n, uint32_t address);
+struct resv *model_resv_by_mac(struct network *n, const struct mac *mac);
+
+int model_lease_put(struct network *n, const struct lease_conf *c);
+void model_lease_del(struct network *n, struct lease *l);
+struct lease *model_lease_find(struct network *n, uint32_t address);
+/* The current lease of a MAC: the one that ends last. */
+struct lease *model_lease_by_mac(struct network *n, const struct mac *mac,
+				 int64_t wall_s);
+
+#endif

@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Life of a network: define, start, stop, undefine, and its worker's coming and
+ * going. What the worker is told is netctl_msg.c.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/fdutil.h"
+#include "netd/fwdctl.h"
+#include "netd/hostaddr.h"
+#include "netd/leases.h"
+#include "netd/netctl_int.h"
+#include "netd/nicctl.h"
+#include "netd/obj.h"
+#include "netd/priv.h"
+#include "netd/store.h"
+#include "netd/super.h"
+
+#define RETRY_MAX_S 30
+
+struct netctl_wait {
+	struct list node; /* network.waiters */
+	bool stop;	  /* waits for the end, not for the start */
+	netctl_done_fn done;
+	void *arg;
+};
+
+static void net_up(struct network *n);
+
+size_t netctl_used(struct ctl *ctl, struct net_used **out)
+{
+	const struct host_route *route = NULL;
+	size_t nr = ctl->host ? hostaddr_routes(ctl->host, &route) : 0, k = 0;
+	struct net_used *u = calloc(nr + ctl->model.nnets + 1, sizeof(*u));
+
+	*out = u;
+	if (!u)
+		return 0;
+	list_for_each(n, &ctl->model.nets, struct network, node) {
+		if (!n->conf.subnet.plen)
+			continue;
+		u[k].net = n->conf.subnet;
+		snprintf(u[k++].what, sizeof(u->what), "network %s",
+			 n->conf.name);
+	}
+	for (size_t i = 0; i < nr; i++) {
+		if (!strncmp(route[i].dev, "vn-", 3))
+			continue; /* our own host-only adapters */
+		u[k].net = route[i].net;
+		snprintf(u[k++].what, sizeof(u->what),
+			 "a route of the host%s%s",
+			 route[i].dev[0] ? " via " : "", route[i].dev);
+	}
+	return k;
+}
+
+/* ---- waiting calls ------------------------------------------------------- */
+
+static int wait_add(struct network *n, bool stop, netctl_done_fn done,
+		    void *arg)
+{
+	struct netctl_wait *w = done ? calloc(1, sizeof(*w)) : NULL;
+
+	if (!w)
+		return done ? -ENOMEM : 0;
+	*w = (struct netctl_wait){.stop = stop, .done = done, .arg = arg};
+	list_add_tail(&n->waiters, &w->node);
+	return 0;
+}
+
+/* @stop: those that wait for which of both. */
+static void wait_end(struct network *n, bool stop, bool ok, const char *reason)
+{
+	struct list mine;
+
+	list_init(&mine);
+	list_for_each_safe(w, &n->waiters, struct netctl_wait, node) {
+		if (w->stop != stop)
+			continue;
+		list_del(&w->node);
+		list_add_tail(&mine, &w->node);
+	}
+	list_for_each_safe(v, &mine, struct netctl_wait, node) {
+		list_del(&v->node);
+		v->done(v->arg, ok, reason);
+		free(v);
+	}
+}
+
+/* ---- state --------------------------------------------------------------- */
+
+static void set_state(struct ctl *ctl, struct network *n, enum net_state st,
+		      const char *reason)
+{
+	bool same = n->state == st && !strcmp(n->reason, reason);
+
+	n->state = st;
+	snprintf(n->reason, sizeof(n->reason), "%s", reason);
+	if (same)
+		return;
+	if (st == NET_FAILED)
+		log_warn("network %s: failed: %s", n->conf.name, reason);
+	else
+		log_info("network %s: %s", n->conf.name, net_state_name(st));
+	events_emit(&ctl->events, EVENT_NET_STATE,
+		    json_pack("{s:s,s:s,s:o}", "network", n->conf.name,
+			      "state", net_state_name(st), "reason",
+			      obj_str(reason)));
+}
+
+static void retry_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	net_up(arg);
+}
+
+static void fail(struct network *n, int err, const char *reason)
+{
+	struct ctl *ctl = n->ctl;
+	struct timeval tv = {0};
+
+	set_state(ctl, n, NET_FAILED, reason);
+	if (err != -EPERM && n->wanted && !ctl->stopping) {
+		n->retry_s = n->retry_s ? n->retry_s * 2 : 1;
+		if (n->retry_s > RETRY_MAX_S)
+			n->retry_s = RETRY_MAX_S;
+		tv.tv_sec = n->retry_s;
+		if (!n->retry)
+			n->retry = evtimer_new(ctl->base, retry_on_timer, n);
+		if (n->retry)
+			evtimer_add(n->retry, &tv);
+	}
+	wait_end(n, false, false, reason);
+}
+
+/* ---- host adapter and uplink --------------------------------------------- */
+
+static int open_host(struct network *n, struct errtext *why)
+{
+	struct priv_tap t = {.mtu = n->conf.mtu, .ip4 = n->conf.host_ip,
+			     .plen = n->conf.subnet.plen};
+	uint32_t h = hash_bytes(n->ctl->mac_seed, n->conf.name,
+				strlen(n->conf.name));
+
+	dev_name("vn-", n->conf.name, -1, t.name);
+	/* The same at every start, so that guests' ARP tables stay right. */
+	t.mac = (struct mac){{0x0a, 0x00, 0x27, (uint8_t)(h >> 16),
+			      (uint8_t)(h >> 8), (uint8_t)h}};
+	return priv_tap(n->ctl->priv, &t, &n->port_fd, why);
+}
+
+static int open_uplink(struct network *n, struct errtext *why)
+{
+	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
+	int r;
+
+	list_for_each(o, &n->ctl->model.nets, struct network, node)
+		if (o != n && o->bridge_in &&
+		    !strcmp(o->conf.uplink, n->conf.uplink))
+			return errtext_set(why, -EBUSY,
+					   "uplink %s is taken by network %s",
+					   n->conf.uplink, o->conf.name);
+	if (!if_nametoindex(n->conf.uplink))
+		return errtext_set(why, -ENODEV, "uplink %s: no such interface",
+				   n->conf.uplink);
+	dev_name("vn-br-", n->conf.name, -1, bridge);
+	dev_name("vn-up-", n->conf.name, -1, tap);
+	r = priv_uplink_in(n->ctl->priv, bridge, n->conf.uplink, tap,
+			   n->conf.mtu, &n->port_fd, why);
+	n->bridge_in = !r;
+	return r;
+}
+
+static int open_port(struct network *n, struct errtext *why)
+{
+	if (n->port_fd >= 0)
+		return 0;
+	if (n->conf.mode == NET_HOSTONLY)
+		return open_host(n, why);
+	if (n->conf.mode == NET_BRIDGED)
+		return open_uplink(n, why);
+	return 0;
+}
+
+static void close_port(struct network *n)
+{
+	struct errtext why = {""};
+	char bridge[IFNAMSIZ];
+
+	fd_close(&n->port_fd);
+	if (!n->bridge_in)
+		return;
+	dev_name("vn-br-", n->conf.name, -1, bridge);
+	if (priv_uplink_out(n->ctl->priv, bridge, &why))
+		log_err("network %s: uplink %s could not be given back: %s",
+			n->conf.name, n->conf.uplink, why.s);
+	n->bridge_in = false;
+}
+
+/* ---- up ------------------------------------------------------------------ */
+
+static void net_up(struct network *n)
+{
+	struct ctl *ctl = n->ctl;
+	struct errtext why = {""};
+	bool isolated = n->conf.mode == NET_INTERNAL ||
+			n->conf.mode == NET_HOSTONLY ||
+			n->conf.mode == NET_BRIDGED;
+	int r;
+
+	if (!n->wanted || ctl->stopping)
+		return;
+	r = open_port(n, &why);
+	if (r) {
+		fail(n, r, why.s);
+		return;
+	}
+	if (!n->sup)
+		n->sup = super_new(ctl->base, ctl->priv, n->conf.name, isolated,
+				   &netctl_super_ops, n);
+	if (!n->sup) {
+		fail(n, -ENOMEM, "no memory");
+		return;
+	}
+	set_state(ctl, n, NET_STARTING, "");
+	/* One that is still ending is started again when it has ended. */
+	super_start(n->sup);
+}
+
+static int set_wish(struct ctl *ctl, struct network *n, bool active,
+		    struct errtext *why)
+{
+	int r = 0;
+
+	if (n->conf.active != active)
+		r = store_net_flags(ctl->store, n->conf.id, n->conf.autostart,
+				    active, why);
+	if (!r)
+		n->conf.active = active;
+	return r;
+}
+
+int netctl_start(struct ctl *ctl, struct network *n, netctl_done_fn done,
+		 void *arg, struct errtext *why)
+{
+	int r;
+
+	if (n->dying)
+		return errtext_set(why, -EBUSY,
+				   "network %s is being undefined",
+				   n->conf.name);
+	r = set_wish(ctl, n, true, why);
+	if (r)
+		return r;
+	if (n->wanted && n->state == NET_RUNNING) {
+		if (done)
+			done(arg, true, "");
+		return 0;
+	}
+	if (wait_add(n, false, done, arg))
+		return errtext_set(why, -ENOMEM, "no memory");
+	n->wanted = true;
+	n->retry_s = n->failures = 0;
+	if (n->retry)
+		evtimer_del(n->retry);
+	net_up(n);
+	return 0;
+}
+
+void netctl_on_ready(struct network *n)
+{
+	struct ctl *ctl = n->ctl;
+
+	n->synced = true;
+	n->retry_s = n->failures = 0;
+	set_state(ctl, n, NET_RUNNING, "");
+	events_emit(&ctl->events, EVENT_WORKER_STARTED,
+		    json_pack("{s:s,s:i}", "network", n->conf.name, "pid",
+			      (int)super_pid(n->sup)));
+	netctl_send_port(n);
+	nicctl_net_ready(ctl, n);
+	fwdctl_net_ready(ctl, n);
+	wait_end(n, false, true, "");
+}
+
+/* The internal port was refused: without it the network is none. */
+void netctl_port_refused(struct network *n, const char *reason)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s port: %.200s",
+		 n->conf.mode == NET_BRIDGED ? "uplink" : "host", reason);
+	set_state(n->ctl, n, NET_FAILED, text);
+}
+
+/* ---- down ---------------------------------------------------------------- */
+
+static void bury(struct network *n)
+{
+	struct ctl *ctl = n->ctl;
+	struct list waiters;
+
+	/* The waiters outlive the network by a moment. */
+	list_init(&waiters);
+	list_for_each_safe(w, &n->waiters, struct netctl_wait, node) {
+		list_del(&w->node);
+		list_add_tail(&waiters, &w->node);
+	}
+	log_info("network %s: undefined", n->conf.name);
+	events_emit(&ctl->events, EVENT_NET_UNDEFINED,
+		    json_pack("{s:s}", "network", n->conf.name));
+	netctl_release(ctl, n);
+	model_net_del(&ctl->model, n);
+	netctl_push_all(ctl);
+	list_for_each_safe(v, &waiters, struct netctl_wait, node) {
+		list_del(&v->node);
+		v->done(v->arg, v->stop, "the network was undefined");
+		free(v);
+	}
+}
+
+static void stopped(struct network *n)
+{
+	close_port(n);
+	if (n->retry)
+		evtimer_del(n->retry);
+	set_state(n->ctl, n, NET_STOPPED, "");
+	fwdctl_net_gone(n->ctl, n, true);
+	if (n->dying) {
+		bury(n);
+		return;
+	}
+	wait_end(n, true, true, "");
+	wait_end(n, false, n->wanted, "the network was stopped");
+}
+
+void netctl_on_ended(struct network *n, bool was_stopped, const char *reason)
+{
+	struct ctl *ctl = n->ctl;
+	char text[300];
+
+	n->synced = false;
+	leases_forget(ctl->leases, n);
+	nicctl_net_gone(ctl, n);
+	fwdctl_net_gone(ctl, n, false);
+	events_emit(&ctl->events, EVENT_WORKER_EXITED,
+		    json_pack("{s:s,s:s,s:b}", "network", n->conf.name,
+			      "reason", reason, "expected", (int)was_stopped));
+	if (was_stopped && n->wanted && !n->dying && !ctl->stopping) {
+		wait_end(n, true, true, ""); /* stopped, and wanted again */
+		if (n->conf.mode == NET_BRIDGED)
+			close_port(n); /* its uplink may have gone */
+		net_up(n);
+		return;
+	}
+	if (was_stopped) {
+		stopped(n);
+		return;
+	}
+	log_warn("network %s: its worker ended: %s", n->conf.name, reason);
+	snprintf(text, sizeof(text), "worker ended: %s; it is started again",
+		 reason);
+	n->failures++;
+	if (n->state == NET_STARTING && n->failures > 1) {
+		set_state(ctl, n, NET_FAILED, text);
+		wait_end(n, false, false, text);
+	} else if (n->state != NET_FAILED) {
+		set_state(ctl, n, NET_STARTING, text);
+	}
+}
+
+static void take_down(struct network *n)
+{
+	n->wanted = false;
+	if (n->retry)
+		evtimer_del(n->retry);
+	wait_end(n, false, false, "the network was stopped");
+	if (n->sup && super_state(n->sup) != SUPER_DOWN)
+		super_stop(n->sup); /* goes on in netctl_on_ended() */
+	else
+		stopped(n);
+}
+
+int netctl_stop(struct ctl *ctl, struct network *n, netctl_done_fn done,
+		void *arg, struct errtext *why)
+{
+	int r = set_wish(ctl, n, false, why);
+
+	if (!r && wait_add(n, true, done, arg))
+		r = errtext_set(why, -ENOMEM, "no memory");
+	if (!r)
+		take_down(n);
+	return r;
+}
+
+int netctl_autostart(struct ctl *ctl, struct network *n, bool on,
+		     struct errtext *why)
+{
+	int r = store_net_flags(ctl->store, n->conf.id, on, n->conf.active,
+				why);
+
+	if (!r)
+		n->conf.autostart = on;
+	return r;
+}
+
+/* ---- define and undefine ------------------------------------------------- */
+
+struct network *netctl_load(struct ctl *ctl, const struct net_conf *c)
+{
+	struct network *n = model_net_add(&ctl->model, c);
+
+	if (n)
+		n->ctl = ctl;
+	return n;
+}
+
+struct network *netctl_define(struct ctl *ctl, struct net_conf *c, int *err,
+			      struct errtext *why)
+{
+	struct network *n;
+
+	*err = ctl->model.nnets >= MODEL_NETS_MAX
+		       ? errtext_set(why, -E2BIG,
+				     "there are %d networks already",
+				     MODEL_NETS_MAX)
+		       : store_net_add(ctl->store, c, why);
+	if (*err)
+		return NULL;
+	n = netctl_load(ctl, c);
+	if (!n) {
+		(void)store_net_del(ctl->store, c->id, NULL);
+		*err = errtext_set(why, -ENOMEM, "no memory");
+		return NULL;
+	}
+	log_info("network %s: defined mode=%s", c->name,
+		 net_mode_name(c->mode));
+	events_emit(&ctl->events, EVENT_NET_DEFINED,
+		    json_pack("{s:s,s:s}", "network", c->name, "mode",
+			      net_mode_name(c->mode)));
+	netctl_push_all(ctl);
+	return n;
+}
+
+int netctl_undefine(struct ctl *ctl, struct network *n, netctl_done_fn done,
+		    void *arg, struct errtext *why)
+{
+	int r = n->dying ? errtext_set(why, -EBUSY,
+				       "network %s is being undefined",
+				       n->conf.name)
+			 : store_net_del(ctl->store, n->conf.id, why);
+
+	if (r)
+		return r;
+	n->dying = true;
+	(void)wait_add(n, true, done, arg);
+	nicctl_drop_all(ctl, n);
+	take_down(n);
+	return 0;
+}
+
+/* ---- the daemon's end, and events from outside --------------------------- */
+
+void netctl_halt(struct ctl *ctl, struct network *n)
+{
+	(void)ctl;
+	take_down(n);
+}
+
+void netctl_release(struct ctl *ctl, struct network *n)
+{
+	wait_end(n, true, true, "");
+	wait_end(n, false, false, "vnetd is shutting down");
+	super_free(n->sup);
+	n->sup = NULL;
+	n->synced = false;
+	leases_forget(ctl->leases, n);
+	if (n->retry)
+		event_free(n->retry);
+	n->retry = NULL;
+	list_for_each(nic, &n->nics, struct nic, node)
+		nicctl_release(ctl, nic);
+	list_for_each(f, &n->fwds, struct forward, node)
+		fwdctl_release(f);
+	close_port(n);
+}
+
+void netctl_links_changed(struct ctl *ctl)
+{
+	list_for_each_safe(n, &ctl->model.nets, struct network, node) {
+		bool there;
+
+		if (n->conf.mode != NET_BRIDGED || !n->wanted)
+			continue;
+		there = if_nametoindex(n->conf.uplink) != 0;
+		if (n->bridge_in && !there && n->sup) {
+			/* Unplugged: what is left is taken apart, and the retry
+			 * waits for it to come back. */
+			log_warn("network %s: uplink %s is gone", n->conf.name,
+				 n->conf.uplink);
+			super_stop(n->sup);
+		} else if (!n->bridge_in && there && n->state == NET_FAILED) {
+			n->retry_s = 0;
+			net_up(n);
+		}
+	}
+}

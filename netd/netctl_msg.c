@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a network's worker is told, and what becomes of what it says. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/fdutil.h"
+#include "lib/jx.h"
+#include "nat/nat.h"
+#include "netd/hostaddr.h"
+#include "netd/leases.h"
+#include "netd/netctl_int.h"
+#include "netd/nicctl.h"
+#include "netd/obj.h"
+#include "netd/priv.h"
+#include "netd/proto.h"
+#include "netd/resolv.h"
+#include "netd/wmsg.h"
+
+static bool has_services(const struct net_conf *c)
+{
+	return c->mode == NET_NAT || c->dhcp_first;
+}
+
+/* ---- W_NET --------------------------------------------------------------- */
+
+/* Other networks' subnets: host-only ones first, for those the host could really
+ * reach; the worker takes NAT_DENY_MAX. */
+static json_t *deny_list(struct ctl *ctl, const struct network *me)
+{
+	json_t *list = json_array();
+	char s[IP4_TEXT + 3];
+
+	for (int pass = 0; pass < 2; pass++) {
+		list_for_each(n, &ctl->model.nets, struct network, node) {
+			bool first = n->conf.mode == NET_HOSTONLY;
+
+			if (n == me || !n->conf.subnet.plen ||
+			    first != (pass == 0) ||
+			    json_array_size(list) == NAT_DENY_MAX)
+				continue;
+			json_array_append_new(
+				list, json_string(ip4_net_format(
+					      &n->conf.subnet, s)));
+		}
+	}
+	return list;
+}
+
+/* A resolver inside one of our networks would be ourselves. */
+static bool is_ours(struct ctl *ctl, const struct ipaddr *a)
+{
+	if (!ipaddr_is4(a))
+		return false;
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		if (n->conf.subnet.plen &&
+		    ip4_in_net(ipaddr_get4(a), &n->conf.subnet))
+			return true;
+	return false;
+}
+
+static json_t *upstream_list(struct ctl *ctl)
+{
+	const struct ipaddr *a = NULL;
+	size_t n = ctl->resolv ? resolv_servers(ctl->resolv, &a) : 0;
+	json_t *list = json_array();
+	char s[IP_TEXT];
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_ours(ctl, &a[i]))
+			json_array_append_new(
+				list, json_string(ipaddr_format(&a[i], s)));
+	return list;
+}
+
+static json_t *dhcp_conf(const struct net_conf *c)
+{
+	json_t *dns = json_array();
+
+	if (!c->dhcp_first) {
+		json_decref(dns);
+		return json_null();
+	}
+	if (c->dns_ip)
+		json_array_append_new(dns, obj_ip(c->dns_ip));
+	/* A host-only or internal guest may have a second NIC that leads out:
+	 * it gets neither router nor resolver here. */
+	return json_pack("{s:o,s:o,s:I,s:o,s:o,s:o,s:o}", "first",
+			 obj_ip(c->dhcp_first), "last", obj_ip(c->dhcp_last),
+			 "lease_s", (json_int_t)c->lease_s, "router",
+			 c->mode == NET_NAT ? obj_ip(c->service_ip)
+					    : json_null(),
+			 "dns", dns, "domain", obj_str(c->domain), "server",
+			 obj_ip(c->service_ip));
+}
+
+static json_t *net_body(struct network *n)
+{
+	const struct net_conf *c = &n->conf;
+	struct ctl *ctl = n->ctl;
+	bool nat = c->mode == NET_NAT;
+	char s[IP4_TEXT + 3];
+
+	return json_pack(
+		"{s:s,s:s,s:i,s:b,s:b,s:o,s:o,s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o,"
+		"s:s}",
+		"name", c->name, "mode", net_mode_name(c->mode), "mtu",
+		(int)c->mtu, "services", (int)has_services(c), "nat", (int)nat,
+		"subnet",
+		c->subnet.plen ? json_string(ip4_net_format(&c->subnet, s))
+			       : json_null(),
+		"mac", obj_mac(&c->mac), "gateway", obj_ip(c->service_ip),
+		"dns", obj_ip(c->dns_ip), "domain", c->domain, "host_access",
+		net_access_name(c->access), "host_ip",
+		obj_ip(nat && ctl->host ? hostaddr_ip(ctl->host) : 0), "deny",
+		deny_list(ctl, n), "upstreams", upstream_list(ctl), "dhcp",
+		dhcp_conf(c), "log_level", log_level_name(ctl->log_level));
+}
+
+static void send_net(struct network *n, bool first)
+{
+	int fd = -1;
+
+	if (first && n->conf.mode == NET_NAT && priv_is_root(n->ctl->priv))
+		(void)priv_raw_icmp(n->ctl->priv, &fd, NULL);
+	super_send(n->sup, W_NET, net_body(n), &fd, fd >= 0 ? 1 : 0);
+	fd_close(&fd);
+}
+
+void netctl_push_all(struct ctl *ctl)
+{
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		if (n->sup && (super_state(n->sup) == SUPER_READY ||
+			       super_state(n->sup) == SUPER_STARTING))
+			send_net(n, false);
+}
+
+/* ---- names, reservations, leases ----------------------------------------- */
+
+static void send_mac(struct network *n, const struct mac *mac)
+{
+	struct nic *nic = model_nic_by_mac(n, mac);
+	struct resv *r = model_resv_by_mac(n, mac);
+	const char *name = "";
+
+	if (r && r->conf.hostname[0])
+		name = r->conf.hostname;
+	else if (nic)
+		name = nic->conf.vm;
+	if (!nic && !r)
+		super_send(n->sup, W_UNRESERVE,
+			   json_pack("{s:o}", "mac", obj_mac(mac)), NULL, 0);
+	else
+		super_send(n->sup, W_RESERVE,
+			   json_pack("{s:o,s:o,s:s}", "mac", obj_mac(mac),
+				     "ip", obj_ip(r ? r->conf.address : 0),
+				     "name", name),
+			   NULL, 0);
+}
+
+void netctl_push_mac(struct network *n, const struct mac *mac)
+{
+	if (n->synced && has_services(&n->conf) && !mac_is_zero(mac))
+		send_mac(n, mac);
+}
+
+static bool send_lease(struct hnode *h, void *arg)
+{
+	struct lease *l = container_of(h, struct lease, by_ip);
+	struct network *n = arg;
+
+	super_send(n->sup, W_LEASE,
+		   json_pack("{s:o,s:o,s:s,s:s,s:I,s:I,s:s}", "ip",
+			     obj_ip(l->conf.address), "mac",
+			     obj_mac(&l->conf.mac), "client_id",
+			     l->conf.client_id, "hostname", l->conf.hostname,
+			     "nic", (json_int_t)l->conf.nic, "expires",
+			     (json_int_t)l->conf.expires, "state", "bound"),
+		   NULL, 0);
+	return true;
+}
+
+static void on_started(void *arg)
+{
+	struct network *n = arg;
+
+	send_net(n, true);
+	if (has_services(&n->conf)) {
+		htab_walk(&n->leases, send_lease, n);
+		list_for_each(r, &n->resvs, struct resv, node)
+			if (!mac_is_zero(&r->conf.mac))
+				send_mac(n, &r->conf.mac);
+		list_for_each(nic, &n->nics, struct nic, node)
+			send_mac(n, &nic->conf.mac);
+	}
+	super_send(n->sup, W_START, NULL, NULL, 0);
+}
+
+static void on_ready(void *arg)
+{
+	netctl_on_ready(arg);
+}
+
+static void on_ended(void *arg, bool was_stopped, const char *reason)
+{
+	netctl_on_ended(arg, was_stopped, reason);
+}
+
+/* ---- the network's own port ---------------------------------------------- */
+
+static void port_added(void *arg, int err, json_t *result, const char *why)
+{
+	(void)result;
+	if (err == -EREMOTE)
+		netctl_port_refused(arg, why);
+}
+
+void netctl_send_port(struct network *n)
+{
+	bool host = n->conf.mode == NET_HOSTONLY;
+
+	if (n->port_fd < 0)
+		return;
+	super_request(
+		n->sup, W_NIC_ADD,
+		json_pack("{s:i,s:s,s:i,s:n,s:s,s:s,s:b,s:o,s:[s]}", "nic",
+			  host ? NETCTL_PORT_HOST : NETCTL_PORT_UPLINK, "vm",
+			  "", "index", 0, "mac", "type", "tap", "role",
+			  host ? "host" : "uplink", "link", 1, "src_ip4",
+			  obj_ip(n->conf.host_ip), "fds", "conn"),
+		&n->port_fd, 1, port_added, n);
+}
+
+/* ---- what it says -------------------------------------------------------- */
+
+static int on_log(struct network *n, json_t *body, struct errtext *why)
+{
+	char line[WMSG_LINE_MAX];
+	enum log_level level;
+	int r = wmsg_log(body, &level, line, why);
+
+	/* The line names the network itself; a flood of them is cut here. */
+	if (!r && n->ctl->log_level == LOG_LVL_DEBUG)
+		log_msg(level, "%s", line);
+	else if (!r)
+		log_limited(&n->log_budget, clock_mono_ms(), level, "%s", line);
+	return r;
+}
+
+static int on_event(struct network *n, json_t *body, struct errtext *why)
+{
+	const char *name;
+	int r = wmsg_event(body, &name, why);
+
+	if (!r && !strcmp(name, event_name(EVENT_POOL_EXHAUSTED)))
+		events_emit(&n->ctl->events, EVENT_POOL_EXHAUSTED,
+			    json_pack("{s:s}", "network", n->conf.name));
+	return r;
+}
+
+static int on_message(void *arg, uint16_t type, json_t *body,
+		      struct chan_msg *m, struct errtext *why)
+{
+	struct network *n = arg;
+
+	if (m->nfd && type != W_ACCEPTED)
+		return errtext_set(why, -EPROTO, "descriptors nobody wants");
+	switch (type) {
+	case W_LEASE_COMMIT:
+		return leases_commit(n->ctl->leases, n, body, why);
+	case W_LEASE_EVENT:
+		return leases_event(n->ctl->leases, n, body, why);
+	case W_PEER:
+	case W_ACCEPTED:
+	case W_SEEN:
+		return nicctl_message(n->ctl, n, type, body, m, why);
+	case W_LOG:
+		return on_log(n, body, why);
+	case W_EVENT:
+		return on_event(n, body, why);
+	default:
+		return errtext_set(why, -EPROTO, "a message of type %u", type);
+	}
+}
+
+const struct super_ops netctl_super_ops = {
+	.started = on_started,
+	.ready = on_ready,
+	.message = on_message,
+	.ended = on_ended,
+};

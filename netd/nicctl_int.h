@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Private to nicctl*.c. */
+#ifndef VNET_NETD_NICCTL_INT_H
+#define VNET_NETD_NICCTL_INT_H
+
+#include <event2/util.h>
+
+#include "netd/nicctl.h"
+
+/* What waits for a worker's answer; keeps ids, not pointers. */
+struct nic_req {
+	struct ctl *ctl;
+	int64_t id;
+	struct call *call; /* nullable */
+	bool connect;	   /* the answer tells how to connect, too */
+	bool fresh;	   /* refused = never attached */
+};
+
+struct nic_timer {
+	struct ctl *ctl;
+	int64_t id;
+	struct event *ev;
+};
+
+static inline bool nic_link_up(const struct nic *nic)
+{
+	return nic->conf.link && !nic->moving;
+}
+
+void nic_set_state(struct nic *nic, enum nic_state st, const char *reason);
+
+/* Give the NIC to its network's worker if both are there. @q nullable, stolen;
+ * its call is answered now or when the worker has answered. */
+void nic_sync(struct ctl *ctl, struct nic *nic, struct nic_req *q);
+
+/* Reservations, host name and forwards follow a NIC that came or moved. */
+void nic_settle(struct ctl *ctl, struct nic *nic);
+
+/* The NIC's one timer; @fn gets a struct nic_timer. */
+int nic_arm(struct ctl *ctl, struct nic *nic, unsigned int ms,
+	    void (*fn)(evutil_socket_t, short, void *));
+void nic_disarm(struct nic *nic);
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Model to JSON. See obj.h; keys never change their meaning. */
+#include "netd/obj.h"
+
+#include "lib/clock.h"
+#include "lib/jx.h"
+#include "netd/addrs.h"
+#include "netd/endpoint.h"
+#include "netd/qmp.h"
+#include "netd/super.h"
+
+const char *net_state_name(enum net_state s)
+{
+	static const char *const names[] = {"stopped", "starting", "running",
+					    "failed"};
+
+	return names[s];
+}
+
+const char *nic_state_name(enum nic_state s)
+{
+	static const char *const names[] = {"ok", "network-stopped", "failed"};
+
+	return names[s];
+}
+
+const char *fwd_state_name(enum fwd_state s)
+{
+	static const char *const names[] = {"inactive", "active", "failed"};
+
+	return names[s];
+}
+
+json_t *obj_str(const char *s)
+{
+	return s && s[0] ? json_string(s) : json_null();
+}
+
+json_t *obj_ip(uint32_t ip)
+{
+	char s[IP4_TEXT];
+
+	return ip ? json_string(ip4_format(ip, s)) : json_null();
+}
+
+json_t *obj_mac(const struct mac *m)
+{
+	char s[MAC_TEXT];
+
+	return mac_is_zero(m) ? json_null() : json_string(mac_format(m, s));
+}
+
+static int count(const struct list *head)
+{
+	int n = 0;
+
+	for (const struct list *l = head->next; l != head; l = l->next)
+		n++;
+	return n;
+}
+
+static json_t *dhcp_of(const struct net_conf *c)
+{
+	if (!c->dhcp_first)
+		return json_null();
+	return json_pack("{s:o,s:o,s:I,s:o}", "first", obj_ip(c->dhcp_first),
+			 "last", obj_ip(c->dhcp_last), "lease_s",
+			 (json_int_t)c->lease_s, "server",
+			 obj_ip(c->service_ip));
+}
+
+static json_t *worker_of(const struct network *n)
+{
+	if (!n->sup || !super_pid(n->sup))
+		return json_null();
+	return json_pack("{s:i,s:i}", "pid", (int)super_pid(n->sup),
+			 "restarts", (int)super_restarts(n->sup));
+}
+
+json_t *obj_network(const struct network *n)
+{
+	const struct net_conf *c = &n->conf;
+	char s[IP4_TEXT + 3];
+	json_t *subnet = c->subnet.plen
+				 ? json_string(ip4_net_format(&c->subnet, s))
+				 : json_null();
+	/* The address people mean: nat's router, a host-only network's host. */
+	uint32_t gateway = c->mode == NET_NAT	     ? c->service_ip
+			   : c->mode == NET_HOSTONLY ? c->host_ip
+						     : 0;
+
+	return json_pack(
+		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
+		"s:i,s:i,s:o}",
+		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
+		"user", "state", net_state_name(n->state), "reason",
+		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
+		subnet, "gateway", obj_ip(gateway), "dns", obj_ip(c->dns_ip),
+		"dhcp", dhcp_of(c), "mtu", (int)c->mtu, "uplink",
+		obj_str(c->uplink), "domain", c->domain, "host_access",
+		c->mode == NET_NAT ? json_string(net_access_name(c->access))
+				   : json_null(),
+		"mac", obj_mac(&c->mac), "nics", count(&n->nics), "forwards",
+		count(&n->fwds), "worker", worker_of(n));
+}
+
+json_t *obj_nic(struct ctl *ctl, const struct nic *nic)
+{
+	const struct nic_conf *c = &nic->conf;
+	bool up = c->link && !nic->moving;
+
+	(void)ctl;
+	return json_pack(
+		"{s:s,s:i,s:s,s:o,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:I}",
+		"vm", c->vm, "nic", c->index, "network", nic->net->conf.name,
+		"mac", obj_mac(&c->mac), "type", nic_type_name(c->type),
+		"link", up ? "up" : "down", "connected", (int)nic->connected,
+		"state", nic_state_name(nic->state), "reason",
+		obj_str(nic->reason), "path",
+		obj_str(nic->ep ? nic->ep->path : ""), "ifname",
+		obj_str(c->ifname), "netns", obj_str(c->netns), "address",
+		obj_ip(addrs_of_nic(nic, clock_wall_s())), "owner",
+		(json_int_t)c->owner);
+}
+
+json_t *obj_connect(const struct nic *nic)
+{
+	const struct nic_conf *c = &nic->conf;
+
+	return json_pack("{s:s,s:o,s:o,s:o,s:o}", "type",
+			 nic_type_name(c->type), "path",
+			 obj_str(nic->ep ? nic->ep->path : ""), "ifname",
+			 obj_str(c->ifname), "netns", obj_str(c->netns), "qmp",
+			 obj_str(nic->qmp ? qmp_path(nic->qmp) : ""));
+}
+
+json_t *obj_forward(const struct forward *f)
+{
+	const struct fwd_conf *c = &f->conf;
+	char s[IP4_TEXT];
+
+	return json_pack(
+		"{s:I,s:s,s:s,s:s,s:i,s:i,s:o,s:o,s:o,s:i,s:s,s:o}", "id",
+		(json_int_t)c->id, "network", f->net->conf.name, "proto",
+		fwd_proto_name(c->proto), "address",
+		ip4_format(c->address, s), "port", (int)c->port, "port_end",
+		(int)c->port_end, "to_vm", obj_str(c->to_vm), "to_nic",
+		c->to_nic < 0 ? json_null() : json_integer(c->to_nic),
+		"to_address", obj_ip(c->to_address), "to_port",
+		(int)c->to_port, "state", fwd_state_name(f->state), "reason",
+		obj_str(f->reason));
+}
+
+json_t *obj_resv(const struct network *n, const struct resv *r)
+{
+	const struct resv_conf *c = &r->conf;
+
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o}", "network", n->conf.name,
+			 "mac", obj_mac(&c->mac), "address",
+			 obj_ip(c->address), "hostname", obj_str(c->hostname),
+			 "vm", obj_str(c->vm), "nic",
+			 c->vm[0] ? json_integer(c->nic) : json_null());
+}
+
+json_t *obj_lease(struct ctl *ctl, const struct network *n,
+		  const struct lease_conf *l, const char *state)
+{
+	struct nic *nic = model_nic_by_mac((struct network *)n, &l->mac);
+
+	if (!nic && l->nic)
+		nic = model_nic_by_id(&ctl->model, l->nic);
+	if (nic && nic->net != n)
+		nic = NULL;
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s}", "network",
+			 n->conf.name, "address", obj_ip(l->address), "mac",
+			 obj_mac(&l->mac), "client_id", obj_str(l->client_id),
+			 "hostname", obj_str(l->hostname), "vm",
+			 obj_str(nic ? nic->conf.vm : ""), "nic",
+			 nic ? json_integer(nic->conf.index) : json_null(),
+			 "expires", (json_int_t)l->expires, "state", state);
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* resolv.conf, parsed and watched. See resolv.h. */
+#include "netd/resolv.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "lib/fdutil.h"
+#include "lib/log.h"
+
+#define SETTLE_MS 100
+#define WATCHED	  (IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | \
+		   IN_MOVED_FROM | IN_ATTRIB)
+
+struct resolv {
+	char path[PATH_MAX];
+	int fd; /* inotify */
+	struct event *in, *settle;
+	void (*changed)(void *arg);
+	void *arg;
+	struct ipaddr server[RESOLV_MAX];
+	size_t n;
+};
+
+static void parse_line(const char *p, size_t len, struct ipaddr out[RESOLV_MAX],
+		       size_t *n)
+{
+	static const char key[] = "nameserver";
+	const size_t klen = sizeof(key) - 1;
+	char word[IP_TEXT];
+	size_t w = 0;
+
+	if (len <= klen || memcmp(p, key, klen) ||
+	    !isblank((unsigned char)p[klen]) || *n == RESOLV_MAX)
+		return;
+	p += klen;
+	len -= klen;
+	while (len && isblank((unsigned char)*p)) {
+		p++;
+		len--;
+	}
+	while (w < len && w < sizeof(word) - 1 && p[w] &&
+	       !isspace((unsigned char)p[w])) {
+		word[w] = p[w];
+		w++;
+	}
+	word[w] = '\0';
+	if (!ipaddr_parse(word, &out[*n]))
+		(*n)++;
+}
+
+size_t resolv_parse(const char *text, size_t len, struct ipaddr out[RESOLV_MAX])
+{
+	size_t n = 0;
+
+	while (len) {
+		const char *nl = memchr(text, '\n', len);
+		size_t line = nl ? (size_t)(nl - text) : len;
+
+		parse_line(text, line, out, &n);
+		text += line;
+		len -= line;
+		if (len) {
+			text++;
+			len--;
+		}
+	}
+	return n;
+}
+
+/* True when the list differs from before. */
+static bool read_file(struct resolv *r)
+{
+	struct ipaddr now[RESOLV_MAX];
+	char *buf = malloc(RESOLV_FILE_MAX);
+	int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t n = 0, used = 0;
+	bool differs;
+
+	while (fd >= 0 && buf && used < RESOLV_FILE_MAX) {
+		ssize_t got = read(fd, buf + used, RESOLV_FILE_MAX - used);
+
+		if (got <= 0)
+			break;
+		used += (size_t)got;
+	}
+	fd_close(&fd);
+	if (buf)
+		n = resolv_parse(buf, used, now);
+	free(buf);
+	differs = n != r->n || memcmp(now, r->server, n * sizeof(now[0]));
+	memcpy(r->server, now, n * sizeof(now[0]));
+	r->n = n;
+	return differs;
+}
+
+static void watch_folder_of(struct resolv *r, const char *file)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", file);
+	(void)inotify_add_watch(r->fd, dirname(copy), WATCHED);
+}
+
+/* The folders of the name and of what it points to; adding twice is harmless. */
+static void watch(struct resolv *r)
+{
+	char target[PATH_MAX];
+
+	watch_folder_of(r, r->path);
+	if (realpath(r->path, target))
+		watch_folder_of(r, target);
+}
+
+static void settle_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolv *r = arg;
+
+	(void)fd;
+	(void)what;
+	watch(r);
+	if (read_file(r))
+		r->changed(r->arg);
+}
+
+static void inotify_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval tv = {.tv_usec = SETTLE_MS * 1000};
+	struct resolv *r = arg;
+	char junk[4096];
+
+	(void)what;
+	for (int i = 0; i < 64; i++)
+		if (read(fd, junk, sizeof(junk)) <= 0)
+			break;
+	if (!evtimer_pending(r->settle, NULL))
+		evtimer_add(r->settle, &tv);
+}
+
+int resolv_new(struct event_base *base, const char *path,
+	       void (*changed)(void *arg), void *arg, struct resolv **out,
+	       struct errtext *why)
+{
+	struct resolv *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return errtext_set(why, -ENOMEM, "no memory");
+	snprintf(r->path, sizeof(r->path), "%s", path);
+	r->changed = changed;
+	r->arg = arg;
+	(void)read_file(r);
+	*out = r;
+	r->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (r->fd < 0) {
+		log_warn("resolv: %s is not watched: %s", path,
+			 strerror(errno));
+		return 0;
+	}
+	watch(r);
+	r->in = event_new(base, r->fd, EV_READ | EV_PERSIST,
+			  inotify_on_readable, r);
+	r->settle = evtimer_new(base, settle_on_timer, r);
+	if (r->in && r->settle && !event_add(r->in, NULL))
+		return 0;
+	resolv_free(r);
+	*out = NULL;
+	return errtext_set(why, -ENOMEM, "no memory");
+}
+
+void resolv_free(struct resolv *r)
+{
+	if (!r)
+		return;
+	if (r->in)
+		event_free(r->in);
+	if (r->settle)
+		event_free(r->settle);
+	fd_close(&r->fd);
+	free(r);
+}
+
+size_t resolv_servers(const struct resolv *r, const struct ipaddr **out)
+{
+	*out = r->server;
+	return r->n;
+}

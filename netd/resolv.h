@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host's resolvers as they are now: /etc/resolv.conf, watched with inotify
+ * (the file, its folder and, for a symbolic link, its target's folder: VPN clients
+ * and network managers replace any of them).
+ */
+#ifndef VNET_NETD_RESOLV_H
+#define VNET_NETD_RESOLV_H
+
+#include <stddef.h>
+
+#include "lib/errtext.h"
+#include "lib/inet.h"
+
+#define RESOLV_MAX	8 /* name servers taken */
+#define RESOLV_FILE_MAX 65536
+
+struct event_base;
+struct resolv;
+
+/**
+ * resolv_parse() - Name servers in a resolv.conf (resolv.conf(5))
+ *
+ * Lines "nameserver ADDRESS"; anything else is passed over, an IPv6 zone too
+ * ("fe80::1%eth0" is not taken: a zone means nothing in another process).
+ * Return: how many are in @out.
+ */
+size_t resolv_parse(const char *text, size_t len, struct ipaddr out[RESOLV_MAX]);
+
+/* @changed: the list is another than before. A missing file is an empty list;
+ * without inotify the list stays as read now. */
+int resolv_new(struct event_base *base, const char *path,
+	       void (*changed)(void *arg), void *arg, struct resolv **out,
+	       struct errtext *why);
+void resolv_free(struct resolv *r);
+
+size_t resolv_servers(const struct resolv *r, const struct ipaddr **out);
+
+#endif

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Writing to the store. Reading back is store_load.c. Addresses are kept as text:
+ * the file can be read with the sqlite3 command.
+ */
+#include "netd/store_int.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char schema[] =
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);"
+	"CREATE TABLE networks("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL,"
+	" mode TEXT NOT NULL, subnet TEXT, host_ip TEXT, service_ip TEXT,"
+	" dns_ip TEXT, dhcp_first TEXT, dhcp_last TEXT,"
+	" lease_s INTEGER NOT NULL, mtu INTEGER NOT NULL, uplink TEXT,"
+	" domain TEXT NOT NULL, access TEXT NOT NULL, mac TEXT,"
+	" autostart INTEGER NOT NULL, active INTEGER NOT NULL);"
+	"CREATE TABLE nics("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL"
+	"  REFERENCES networks(id) ON DELETE CASCADE,"
+	" vm TEXT NOT NULL, idx INTEGER NOT NULL, mac TEXT NOT NULL,"
+	" type TEXT NOT NULL, ifname TEXT, netns TEXT,"
+	" owner INTEGER NOT NULL, link INTEGER NOT NULL, UNIQUE(vm, idx));"
+	"CREATE INDEX nics_network ON nics(network);"
+	"INSERT INTO sqlite_sequence(name, seq) VALUES('nics', 99);"
+	"CREATE TABLE forwards("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL"
+	"  REFERENCES networks(id) ON DELETE CASCADE,"
+	" proto TEXT NOT NULL, address TEXT, port INTEGER NOT NULL,"
+	" port_end INTEGER NOT NULL, to_vm TEXT, to_nic INTEGER NOT NULL,"
+	" to_address TEXT, to_port INTEGER NOT NULL);"
+	"CREATE INDEX forwards_network ON forwards(network);"
+	"CREATE TABLE reservations("
+	" network INTEGER NOT NULL REFERENCES networks(id) ON DELETE CASCADE,"
+	" address TEXT NOT NULL, mac TEXT, vm TEXT, nic INTEGER NOT NULL,"
+	" hostname TEXT, PRIMARY KEY(network, address)) WITHOUT ROWID;"
+	"CREATE TABLE leases("
+	" network INTEGER NOT NULL REFERENCES networks(id) ON DELETE CASCADE,"
+	" address TEXT NOT NULL, mac TEXT NOT NULL, client_id TEXT,"
+	" hostname TEXT, nic INTEGER NOT NULL, expires INTEGER NOT NULL,"
+	" PRIMARY KEY(network, address)) WITHOUT ROWID;"
+	"PRAGMA user_version = 1;";
+
+int store_error(struct store *s, int rc, struct errtext *why)
+{
+	const char *say = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
+	int err = -EIO;
+
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+		err = -ENOSPC;
+		say = "the file system is full";
+		break;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		err = -EROFS;
+		say = "it is not writable";
+		break;
+	case SQLITE_CONSTRAINT:
+		err = -EEXIST;
+		break;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		err = -EBUSY;
+		say = "another program holds it";
+		break;
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		err = -EUCLEAN;
+		say = "it is damaged or no database; move it away to start "
+		      "anew";
+		break;
+	case SQLITE_NOMEM:
+		err = -ENOMEM;
+		break;
+	case SQLITE_CANTOPEN:
+		say = "it cannot be opened";
+		break;
+	}
+	return errtext_set(why, err, "store %.120s: %s", s->path, say);
+}
+
+static int exec(struct store *s, const char *sql, struct errtext *why)
+{
+	int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_error(s, rc, why);
+}
+
+static int version(struct store *s, int64_t *out, struct errtext *why)
+{
+	sqlite3_stmt *st;
+	int rc, r = store_prepare(s, &st, why, "PRAGMA user_version", "");
+
+	if (r)
+		return r;
+	rc = sqlite3_step(st);
+	*out = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? 0 : store_error(s, rc, why);
+}
+
+static int set_up(struct store *s, struct errtext *why)
+{
+	int64_t have = 0;
+	int r;
+
+	sqlite3_busy_timeout(s->db, 2000);
+	r = exec(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+		    "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;",
+		 why);
+	if (!r)
+		r = version(s, &have, why);
+	if (r)
+		return r;
+	if (have > STORE_VERSION)
+		return errtext_set(why, -ENOTSUP,
+				   "store %.120s: written by a newer vnetd "
+				   "(schema %lld, this one knows %d)",
+				   s->path, (long long)have, STORE_VERSION);
+	if (have == STORE_VERSION)
+		return 0;
+	r = store_begin(s, why);
+	if (!r)
+		r = exec(s, schema, why);
+	if (!r)
+		return store_commit(s, why);
+	store_rollback(s);
+	return r;
+}
+
+int store_open(const char *path, struct store **out, struct errtext *why)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	mode_t old;
+	int rc, r;
+
+	if (!s)
+		return errtext_set(why, -ENOMEM, "store: no memory");
+	snprintf(s->path, sizeof(s->path), "%s", path);
+	old = umask(077);
+	rc = sqlite3_open_v2(path, &s->db,
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+				     SQLITE_OPEN_NOMUTEX,
+			     NULL);
+	r = rc == SQLITE_OK ? set_up(s, why) : store_error(s, rc, why);
+	umask(old);
+	if (r) {
+		store_close(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	sqlite3_close(s->db);
+	free(s);
+}
+
+int store_begin(struct store *s, struct errtext *why)
+{
+	return exec(s, "BEGIN IMMEDIATE", why);
+}
+
+int store_commit(struct store *s, struct errtext *why)
+{
+	int r = exec(s, "COMMIT", why);
+
+	if (r)
+		store_rollback(s);
+	return r;
+}
+
+void store_rollback(struct store *s)
+{
+	if (!sqlite3_get_autocommit(s->db))
+		(void)exec(s, "ROLLBACK", NULL);
+}
+
+static int bind_all(sqlite3_stmt *st, const char *fmt, va_list ap)
+{
+	int rc = SQLITE_OK;
+
+	for (int i = 1; *fmt && rc == SQLITE_OK; fmt++, i++) {
+		const char *t;
+
+		switch (*fmt) {
+		case 't':
+			t = va_arg(ap, const char *);
+			rc = t && *t ? sqlite3_bind_text(st, i, t, -1,
+							 SQLITE_TRANSIENT)
+				     : sqlite3_bind_null(st, i);
+			break;
+		case 'i':
+			rc = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+			break;
+		}
+	}
+	return rc;
+}
+
+static int vprepare(struct store *s, sqlite3_stmt **st, struct errtext *why,
+		    const char *sql, const char *fmt, va_list ap)
+{
+	int rc = sqlite3_prepare_v2(s->db, sql, -1, st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = bind_all(*st, fmt, ap);
+	if (rc == SQLITE_OK)
+		return 0;
+	rc = store_error(s, rc, why);
+	sqlite3_finalize(*st);
+	return rc;
+}
+
+int store_prepare(struct store *s, sqlite3_stmt **st, struct errtext *why,
+		  const char *sql, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = vprepare(s, st, why, sql, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+static int run(struct store *s, struct errtext *why, const char *sql,
+	       const char *fmt, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+	int rc, r;
+
+	va_start(ap, fmt);
+	r = vprepare(s, &st, why, sql, fmt, ap);
+	va_end(ap);
+	if (r)
+		return r;
+	rc = sqlite3_step(st);
+	r = rc == SQLITE_DONE ? 0 : store_error(s, rc, why);
+	sqlite3_finalize(st);
+	return r;
+}
+
+/* ---- text forms; "" for none --------------------------------------------- */
+
+struct addr_text {
+	char s[IP4_TEXT + 3];
+};
+
+static struct addr_text ip_text(uint32_t ip)
+{
+	struct addr_text t = {""};
+
+	if (ip)
+		ip4_format(ip, t.s);
+	return t;
+}
+
+static struct addr_text net_text(const struct ip4_net *n)
+{
+	struct addr_text t = {""};
+
+	if (n->plen)
+		ip4_net_format(n, t.s);
+	return t;
+}
+
+static struct addr_text mac_text(const struct mac *m)
+{
+	struct addr_text t = {""};
+
+	if (!mac_is_zero(m))
+		mac_format(m, t.s);
+	return t;
+}
+
+/* ---- records ------------------------------------------------------------- */
+
+int store_meta_set(struct store *s, const char *key, const char *value,
+		   struct errtext *why)
+{
+	return run(s, why, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)", "tt",
+		   key, value);
+}
+
+void store_meta_get(struct store *s, const char *key, char *out, size_t cap)
+{
+	const char *sql = "SELECT value FROM meta WHERE key=?1";
+	sqlite3_stmt *st;
+
+	out[0] = '\0';
+	if (store_prepare(s, &st, NULL, sql, "t", key))
+		return;
+	if (sqlite3_step(st) == SQLITE_ROW)
+		snprintf(out, cap, "%s",
+			 (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+}
+
+int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
+{
+	int r = run(s, why,
+		    "INSERT INTO networks VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,"
+		    "?,?,?,?)",
+		    "ttttttttiitttt"
+		    "ii",
+		    c->name, net_mode_name(c->mode), net_text(&c->subnet).s,
+		    ip_text(c->host_ip).s, ip_text(c->service_ip).s,
+		    ip_text(c->dns_ip).s, ip_text(c->dhcp_first).s,
+		    ip_text(c->dhcp_last).s, (int64_t)c->lease_s,
+		    (int64_t)c->mtu, c->uplink, c->domain,
+		    net_access_name(c->access), mac_text(&c->mac).s,
+		    (int64_t)c->autostart, (int64_t)c->active);
+
+	if (!r)
+		c->id = sqlite3_last_insert_rowid(s->db);
+	return r;
+}
+
+int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,
+		    struct errtext *why)
+{
+	return run(s, why,
+		   "UPDATE networks SET autostart=?2, active=?3 WHERE id=?1",
+		   "iii", id, (int64_t)autostart, (int64_t)active);
+}
+
+int store_net_del(struct store *s, int64_t id, struct errtext *why)
+{
+	return run(s, why, "DELETE FROM networks WHERE id=?1", "i", id);
+}
+
+int store_nic_add(struct store *s, struct nic_conf *c, struct errtext *why)
+{
+	int r = run(s, why,
+		    "INSERT INTO nics VALUES(NULL,?,?,?,?,?,?,?,?,?)",
+		    "ititttt"
+		    "ii",
+		    c->network, c->vm, (int64_t)c->index, mac_text(&c->mac).s,
+		    nic_type_name(c->type), c->ifname, c->netns,
+		    (int64_t)c->owner, (int64_t)c->link);
+
+	if (!r)
+		c->id = sqlite3_last_insert_rowid(s->db);
+	return r;
+}
+
+int store_nic_update(struct store *s, const struct nic_conf *c,
+		     struct errtext *why)
+{
+	return run(s, why,
+		   "UPDATE nics SET network=?2, link=?3, ifname=?4 WHERE id=?1",
+		   "iiit", c->id, c->network, (int64_t)c->link, c->ifname);
+}
+
+int store_nic_del(struct store *s, int64_t id, struct errtext *why)
+{
+	return run(s, why, "DELETE FROM nics WHERE id=?1", "i", id);
+}
+
+int store_fwd_add(struct store *s, struct fwd_conf *c, struct errtext *why)
+{
+	int r = run(s, why,
+		    "INSERT INTO forwards VALUES(NULL,?,?,?,?,?,?,?,?,?)",
+		    "ittiititi", c->network, fwd_proto_name(c->proto),
+		    ip_text(c->address).s, (int64_t)c->port,
+		    (int64_t)c->port_end, c->to_vm, (int64_t)c->to_nic,
+		    ip_text(c->to_address).s, (int64_t)c->to_port);
+
+	if (!r)
+		c->id = sqlite3_last_insert_rowid(s->db);
+	return r;
+}
+
+int store_fwd_del(struct store *s, int64_t id, struct errtext *why)
+{
+	return run(s, why, "DELETE FROM forwards WHERE id=?1", "i", id);
+}
+
+int store_resv_put(struct store *s, const struct resv_conf *c,
+		   struct errtext *why)
+{
+	return run(s, why,
+		   "INSERT OR REPLACE INTO reservations VALUES(?,?,?,?,?,?)",
+		   "itttit", c->network, ip_text(c->address).s,
+		   mac_text(&c->mac).s, c->vm, (int64_t)c->nic, c->hostname);
+}
+
+int store_resv_del(struct store *s, int64_t network, uint32_t address,
+		   struct errtext *why)
+{
+	return run(s, why,
+		   "DELETE FROM reservations WHERE network=?1 AND address=?2",
+		   "it", network, ip_text(address).s);
+}
+
+int store_lease_put(struct store *s, const struct lease_conf *c,
+		    struct errtext *why)
+{
+	return run(s, why,
+		   "INSERT OR REPLACE INTO leases VALUES(?,?,?,?,?,?,?)",
+		   "itttt"
+		   "ii",
+		   c->network, ip_text(c->address).s, mac_text(&c->mac).s,
+		   c->client_id, c->hostname, c->nic, c->expires);
+}
+
+int store_lease_del(struct store *s, int64_t network, uint32_t address,
+		    struct errtext *why)
+{
+	return run(s, why,
+		   "DELETE FROM leases WHERE network=?1 AND address=?2", "it",
+		   network, ip_text(address).s);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The store: one SQLite file with everything that was acknowledged. Control writes
+ * here first and changes its memory after; a refused write changes nothing.
+ *
+ * WAL with synchronous=NORMAL: what was committed survives the death of any of our
+ * processes; after a power cut the last moments may be missing, never torn.
+ * The schema has a version (PRAGMA user_version); older ones are brought up at
+ * opening, a newer one is refused.
+ *
+ * Functions return 0 or negative errno with @why: -ENOSPC (disk or file system
+ * full), -EROFS, -EIO, -EEXIST (a unique key is taken).
+ */
+#ifndef VNET_NETD_STORE_H
+#define VNET_NETD_STORE_H
+
+#include "lib/errtext.h"
+#include "netd/conf.h"
+
+#define STORE_VERSION 1
+
+struct store;
+
+/* @path: a file, or ":memory:". Makes it, mode 0600. */
+int store_open(const char *path, struct store **out, struct errtext *why);
+void store_close(struct store *s);
+
+/* Group what follows; one commit. */
+int store_begin(struct store *s, struct errtext *why);
+int store_commit(struct store *s, struct errtext *why);
+void store_rollback(struct store *s);
+
+/* Small facts; meta_get copies or gives "" when there is none. */
+int store_meta_set(struct store *s, const char *key, const char *value,
+		   struct errtext *why);
+void store_meta_get(struct store *s, const char *key, char *out, size_t cap);
+
+/* _add fills in the id. Deleting a network takes everything in it along. */
+int store_net_add(struct store *s, struct net_conf *c, struct errtext *why);
+int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,
+		    struct errtext *why);
+int store_net_del(struct store *s, int64_t id, struct errtext *why);
+
+int store_nic_add(struct store *s, struct nic_conf *c, struct errtext *why);
+/* Network, link, interface name; the rest of a NIC never changes. */
+int store_nic_update(struct store *s, const struct nic_conf *c,
+		     struct errtext *why);
+int store_nic_del(struct store *s, int64_t id, struct errtext *why);
+
+int store_fwd_add(struct store *s, struct fwd_conf *c, struct errtext *why);
+int store_fwd_del(struct store *s, int64_t id, struct errtext *why);
+
+int store_resv_put(struct store *s, const struct resv_conf *c,
+		   struct errtext *why);
+int store_resv_del(struct store *s, int64_t network, uint32_t address,
+		   struct errtext *why);
+
+int store_lease_put(struct store *s, const struct lease_conf *c,
+		    struct errtext *why);
+int store_lease_del(struct store *s, int64_t network, uint32_t address,
+		    struct errtext *why);
+
+/* Takers of what is loaded; the record is borrowed. Non-zero stops. */
+struct store_sink {
+	void *arg;
+	int (*net)(void *arg, const struct net_conf *c, struct errtext *why);
+	int (*nic)(void *arg, const struct nic_conf *c, struct errtext *why);
+	int (*fwd)(void *arg, const struct fwd_conf *c, struct errtext *why);
+	int (*resv)(void *arg, const struct resv_conf *c, struct errtext *why);
+	int (*lease)(void *arg, const struct lease_conf *c,
+		     struct errtext *why);
+};
+
+/* Networks first, then what hangs on them. */
+int store_load(struct store *s, const struct store_sink *sink,
+	       struct errtext *why);
+
+#endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reading a worker's messages. See wmsg.h and proto.h. */
+#include "netd/wmsg.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/esc.h"
+#include "lib/jx.h"
+#include "netd/validate.h"
+
+#define SLACK_S 3600 /* a term may be this much longer than configured */
+
+static bool is_hex(const char *s)
+{
+	while (isxdigit((unsigned char)*s))
+		s++;
+	return !*s;
+}
+
+static int read_names(json_t *body, struct lease_conf *l, struct errtext *why)
+{
+	const char *id = "", *host = "";
+	int r = jx_str(body, "client_id", &id, why);
+
+	if (!r)
+		r = jx_str(body, "hostname", &host, why);
+	if (r)
+		return r;
+	if (strlen(id) > CONF_CLIENT_ID || !is_hex(id))
+		return errtext_set(why, -EPROTO, "a client_id that is not one");
+	snprintf(l->client_id, sizeof(l->client_id), "%s", id);
+	/* Guests choose these; what is no host name is not worth a fight. */
+	if (host[0] && !validate_hostname(host, NULL))
+		snprintf(l->hostname, sizeof(l->hostname), "%s", host);
+	return 0;
+}
+
+int wmsg_lease(json_t *body, const struct net_conf *net, int64_t wall_s,
+	       int64_t *token, struct lease_conf *out, const char **state,
+	       struct errtext *why)
+{
+	struct lease_conf l = {.network = net->id};
+	const char *st = "";
+	int64_t tok = 0;
+
+	if (jx_int(body, "token", 1, INT64_MAX, &tok, why) ||
+	    jx_ip4(body, "ip", &l.address, why) ||
+	    jx_mac(body, "mac", &l.mac, why) ||
+	    jx_int(body, "nic", 0, INT64_MAX, &l.nic, why) ||
+	    jx_int(body, "expires", 0, INT64_MAX, &l.expires, why) ||
+	    jx_need_str(body, "state", &st, why) || read_names(body, &l, why))
+		return -EPROTO;
+	if (token && !tok)
+		return errtext_set(why, -EPROTO, "a lease without token");
+	if (net_guest_ip(net, l.address, why) || validate_mac(&l.mac, why))
+		return -EPROTO;
+	if (token && strcmp(st, "bound"))
+		return errtext_set(why, -EPROTO, "a commit that is not bound");
+	if (l.expires > wall_s + net->lease_s + SLACK_S)
+		l.expires = wall_s + net->lease_s + SLACK_S;
+	if (token)
+		*token = tok;
+	*out = l;
+	*state = st;
+	return 0;
+}
+
+int wmsg_nic(json_t *body, int64_t *nic, struct errtext *why)
+{
+	*nic = 0;
+	if (jx_int(body, "nic", 1, INT64_MAX, nic, why))
+		return -EPROTO;
+	return *nic ? 0 : errtext_set(why, -EPROTO, "\"nic\" is missing");
+}
+
+int wmsg_peer(json_t *body, int64_t *nic, bool *connected, struct errtext *why)
+{
+	int r = wmsg_nic(body, nic, why);
+
+	*connected = false;
+	if (!r && jx_bool(body, "connected", connected, why))
+		r = -EPROTO;
+	return r;
+}
+
+int wmsg_seen(json_t *body, const struct net_conf *net, int64_t *nic,
+	      struct mac *mac, uint32_t *ip, struct errtext *why)
+{
+	int r = wmsg_nic(body, nic, why);
+
+	*ip = 0;
+	memset(mac, 0, sizeof(*mac));
+	if (!r && (jx_mac(body, "mac", mac, why) || jx_ip4(body, "ip", ip, why)))
+		r = -EPROTO;
+	if (!r && validate_mac(mac, why))
+		r = -EPROTO;
+	/* A guest may speak from wherever it likes: that is no fault of the
+	 * worker's, but an address of ours or of nobody is not worth keeping. */
+	if (!r && (!*ip || ip4_is_multicast(*ip) || ip4_is_loopback(*ip) ||
+		   (net->subnet.plen && net_guest_ip(net, *ip, NULL))))
+		*ip = 0;
+	return r;
+}
+
+int wmsg_log(json_t *body, enum log_level *level, char line[WMSG_LINE_MAX],
+	     struct errtext *why)
+{
+	const char *lvl = "", *text = "";
+	int l;
+
+	if (jx_need_str(body, "level", &lvl, why) ||
+	    jx_need_str(body, "line", &text, why))
+		return -EPROTO;
+	l = log_level_parse(lvl);
+	if (l < 0)
+		return errtext_set(why, -EPROTO, "a log level it invented");
+	*level = (enum log_level)l;
+	esc(text, strlen(text), line, WMSG_LINE_MAX);
+	return 0;
+}
+
+int wmsg_event(json_t *body, const char **name, struct errtext *why)
+{
+	const char *s = "";
+
+	if (jx_need_str(body, "event", &s, why))
+		return -EPROTO;
+	if (strlen(s) > 64 ||
+	    json_dumpb(body, NULL, 0, JSON_COMPACT) > WMSG_EVENT_MAX)
+		return errtext_set(why, -EPROTO, "an event too large");
+	*name = s;
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a worker says, judged. A guest may have taken the worker over, so nothing
+ * is believed beyond what concerns its own network. Pure; -EPROTO with @why means
+ * the worker is to be killed.
+ */
+#ifndef VNET_NETD_WMSG_H
+#define VNET_NETD_WMSG_H
+
+#include <jansson.h>
+
+#include "lib/errtext.h"
+#include "lib/log.h"
+#include "netd/conf.h"
+
+#define WMSG_LINE_MAX  900  /* characters of a log line */
+#define WMSG_EVENT_MAX 4096 /* bytes of an event */
+
+/* @token: NULL for an event, which has none. @state: points into @body.
+ * Strange host names are emptied, a term beyond the network's is cut. */
+int wmsg_lease(json_t *body, const struct net_conf *net, int64_t wall_s,
+	       int64_t *token, struct lease_conf *out, const char **state,
+	       struct errtext *why);
+
+int wmsg_nic(json_t *body, int64_t *nic, struct errtext *why);
+int wmsg_peer(json_t *body, int64_t *nic, bool *connected, struct errtext *why);
+int wmsg_seen(json_t *body, const struct net_conf *net, int64_t *nic,
+	      struct mac *mac, uint32_t *ip, struct errtext *why);
+
+/* @line: escaped, cut. */
+int wmsg_log(json_t *body, enum log_level *level, char line[WMSG_LINE_MAX],
+	     struct errtext *why);
+
+/* A worker's event for subscribers; its name, checked to be short and plain. */
+int wmsg_event(json_t *body, const char **name, struct errtext *why);
+
+#endif
