@@ -129,7 +129,7 @@ static const char *suggest(const char *word)
 
 static int unknown_command(const char *word, const char *second)
 {
-	const char *near = suggest(word);
+	const char *near = suggest(word), *pair;
 	char both[64];
 
 	if (print_group(NULL, word)) {
@@ -138,10 +138,10 @@ static int unknown_command(const char *word, const char *second)
 		print_group(stderr, word);
 		return CLI_USAGE;
 	}
-	if (!near && second) {
-		snprintf(both, sizeof(both), "%s %s", word, second);
-		near = suggest(both);
-	}
+	snprintf(both, sizeof(both), "%s %s", word, second ? second : "");
+	pair = suggest(both);
+	if (pair && strchr(pair, ' '))
+		near = pair;
 	cli_refuse("there is no command \"%s\"%s%s%s", word,
 		   near ? "; did you mean vnet " : "", near ? near : "",
 		   near ? "?" : "");

@@ -30,7 +30,7 @@ static const struct opt attach_opts[] = {
 	{"mac", "MAC", "hardware address; default: one that stays the same",
 	 OPT_MAC},
 	{"type", "stream|dgram|seqpacket|tap|netns|fd",
-	 "how the runner connects; default stream, or what --for needs",
+	 "how it is reached; default stream, or --for's",
 	 OPT_CHOICE},
 	{"for", RUNNERS, "print what this runner is to be told", OPT_CHOICE},
 	{"netns", "PATH|NAME|PID", "network namespace that gets the interface"},
@@ -60,8 +60,8 @@ static const char attach_help[] =
 	"\n"
 	"Examples:\n"
 	"  vnet attach MyVM --network lab --for qemu\n"
-	"  qemu-system-x86_64 -m 1G disk.qcow2 $(vnet attach MyVM --network "
-	"lab --for qemu)\n"
+	"  qemu-system-x86_64 -m 1G disk.qcow2 \\\n"
+	"      $(vnet attach MyVM --network lab --for qemu)\n"
 	"      (or let `vnet run` do both)\n"
 	"  vnet attach MyVM --network back --nic 1\n"
 	"      a second NIC\n"

@@ -394,7 +394,7 @@ static const struct opt run_opts[] = {
 	{"mac", "MAC", "hardware address; default: one that stays the same",
 	 OPT_MAC},
 	{"type", "fd|stream|dgram|seqpacket|tap",
-	 "how the program connects; default fd, or what a placeholder needs",
+	 "how it is reached; default fd or by placeholder",
 	 OPT_CHOICE},
 	{NULL},
 };
@@ -430,8 +430,8 @@ static const char run_help[] =
 	"Examples:\n"
 	"  vnet run --network lab -- qemu-system-x86_64 -m 1G -name MyVM "
 	"disk.qcow2\n"
-	"  vnet run --network lab --name MyVM -- qemu-system-x86_64 -m 1G "
-	"-nographic disk.qcow2\n"
+	"  vnet run --network lab --name MyVM -- \\\n"
+	"      qemu-system-x86_64 -m 1G -nographic disk.qcow2\n"
 	"  vnet run --network lab -- cloud-hypervisor --net "
 	"tap={ifname},mac={mac} …\n"
 	"  vnet run --network lab -- vfkit --device "

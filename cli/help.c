@@ -38,6 +38,56 @@ static size_t opt_width(const struct opt *o)
 	return width;
 }
 
+/* ---- paragraphs ----------------------------------------------------------- */
+
+#define WIDTH 79
+
+/* Print the words of @p (up to @len) as lines of at most WIDTH characters, going
+ * on at column @col. Returns the column reached. */
+static size_t fill(FILE *f, const char *p, size_t len, size_t col)
+{
+	const char *end = p + len;
+
+	while (p < end) {
+		size_t n = strcspn(p, " \n");
+
+		n = min_sz(n, (size_t)(end - p));
+		if (n && col && col + 1 + n > WIDTH) {
+			fputc('\n', f);
+			col = 0;
+		}
+		if (n)
+			col += (size_t)fprintf(f, "%s%.*s", col ? " " : "",
+					       (int)n, p);
+		p += n + 1;
+	}
+	return col;
+}
+
+/* Text in which lines without indent are one paragraph up to an empty or an
+ * indented line; indented lines stay as they are. */
+static void print_text(FILE *f, const char *text)
+{
+	size_t col = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		if (len && *text != ' ') {
+			col = fill(f, text, len, col);
+		} else {
+			fprintf(f, "%s%.*s\n", col ? "\n" : "", (int)len,
+				text);
+			col = 0;
+		}
+		text += len + (text[len] == '\n');
+	}
+	if (col)
+		fputc('\n', f);
+}
+
+/* ---- commands ------------------------------------------------------------- */
+
 /* Two columns; where the left one is too wide the right begins a new line. */
 #define LEFT_MAX 26
 
@@ -79,7 +129,8 @@ void help_command(FILE *f, const struct cli_cmd *cmd,
 {
 	fprintf(f, "vnet %s - %s\n\n", cmd->name, cmd->summary);
 	help_usage(f, cmd);
-	fprintf(f, "\n%s", cmd->help);
+	fputc('\n', f);
+	print_text(f, cmd->help);
 	if (cmd->spec.opts) {
 		fputs("\nOptions:\n", f);
 		print_options(f, cmd->spec.opts);

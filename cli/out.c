@@ -178,6 +178,8 @@ static int compare_rows(const void *a, const void *b, void *arg)
 
 void out_sort(struct out_table *t)
 {
+	if (!t->cells.n)
+		return;
 	qsort_r(t->cells.v, out_rows(t), t->cols * sizeof(char *),
 		compare_rows, t);
 }

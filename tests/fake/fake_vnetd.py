@@ -84,7 +84,10 @@ class Fake:
         try:
             os.write(fd, os.read(fd, 70000))
         except OSError:
-            pass
+            return
+        for key, nic_fd in self.nic_fd.items():
+            if nic_fd == fd:
+                self.data["nics"][key]["echoed"] += 1
 
     def readable(self, c):
         data, anc, _, _ = c.sock.recvmsg(65536, socket.CMSG_SPACE(64))
@@ -261,7 +264,7 @@ class Fake:
                     "type": type, "link": "up", "connected": False,
                     "state": "ok" if net["state"] == "running"
                     else "network-stopped",
-                    "reason": None, "path": None,
+                    "reason": None, "path": None, "echoed": 0,
                     "ifname": None, "netns": netns, "address": None}
             self.data["next"] += 1
             if type in ("stream", "dgram", "seqpacket"):
