@@ -96,7 +96,7 @@ const char *driver_name(const struct driver *d)
 	return d->ops->name;
 }
 
-/* ---- autodetection ------------------------------------------------------------- */
+/* ---- autodetection ------------------------------------------------------- */
 
 static int sock_opt(int fd, int name)
 {
@@ -152,7 +152,7 @@ int driver_fd(const struct driver_ctx *ctx, const struct port_spec *spec,
 			   "seqpacket) or packet socket");
 }
 
-/* ---- listener -------------------------------------------------------------------- */
+/* ---- listener ------------------------------------------------------------ */
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {

@@ -11,9 +11,10 @@
  * that dies takes no NIC with it. Message sockets and TAPs need nothing else (but a
  * new worker knows a datagram socket's peers only when they have sent something); a
  * stream's half-read and half-written frames live in a memfd that outlives the
- * worker too. Give the new worker the same connection and the same memfd: it goes on
- * at the very byte, also after kill -9 (port_stream_int.h says how, and what little
- * is left to chance). A memfd that tells of another connection counts as fresh.
+ * worker too. Give the new worker the same connection and the same memfd: it goes
+ * on at the very byte, also after kill -9 (port_stream_int.h says how, and what
+ * little is left to chance). A memfd that tells of another connection counts as
+ * fresh.
  */
 #ifndef VNET_SWITCH_DRIVERS_H
 #define VNET_SWITCH_DRIVERS_H

@@ -159,8 +159,8 @@ static struct entry *take(struct fdb *t, const struct mac *mac, uint16_t vid,
 		struct fport *greedy =
 			list_first(&t->by_count[t->top], struct fport, node);
 
-		forget(t, list_first(&greedy->entries, struct entry, node));
-		e = list_first(&t->unused, struct entry, node);
+		e = list_first(&greedy->entries, struct entry, node);
+		forget(t, e);
 	}
 	if (!e)
 		return NULL;

@@ -64,7 +64,7 @@ bool msg_gone(int err)
 	}
 }
 
-/* ---- queue ----------------------------------------------------------------------- */
+/* ---- queue --------------------------------------------------------------- */
 
 int msgq_init(struct msgq *q, struct port *port)
 {
@@ -150,7 +150,7 @@ static void pop(struct msgq *q, unsigned int n)
 	}
 }
 
-/* ---- sending ----------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------- */
 
 /*
  * Send @n messages. Returns how many are dealt with (sent, or refused one by one

@@ -20,7 +20,7 @@ struct msg_addr {
 	socklen_t len;
 };
 
-/* ---- receiving ----------------------------------------------------------------- */
+/* ---- receiving ----------------------------------------------------------- */
 
 struct msg_rx {
 	struct mmsghdr m[FRAME_BATCH];
@@ -37,7 +37,7 @@ int msg_recv(struct msg_rx *rx, int fd);
 /* Message @i as a frame without offload needs; false when it was cut off. */
 bool msg_frame(const struct msg_rx *rx, int i, struct frame *f);
 
-/* ---- sending -------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------- */
 
 enum msg_state {
 	MSG_IDLE,    /* all is sent */

@@ -181,7 +181,7 @@ void offload_infer(struct frame *f, size_t mtu)
 	off->gso_size = (uint16_t)(mtu - (off->hdr_len - (size_t)h.l3));
 }
 
-/* ---- segmenter ------------------------------------------------------------- */
+/* ---- segmenter ----------------------------------------------------------- */
 
 static void pos_skip(const struct frame *f, struct frame_pos *pos, size_t n)
 {
@@ -370,7 +370,7 @@ bool segmenter_next(struct segmenter *s, struct frame *out,
 	return true;
 }
 
-/* ---- virtio_net_hdr -------------------------------------------------------- */
+/* ---- virtio_net_hdr ------------------------------------------------------ */
 
 #define VNET_F_NEEDS_CSUM 1
 #define VNET_F_DATA_VALID 2

@@ -62,7 +62,7 @@ struct peer {
 	bool gone;
 };
 
-/* ---- timer ------------------------------------------------------------------------- */
+/* ---- timer --------------------------------------------------------------- */
 
 static void timer_set(struct hub *h, long ns)
 {
@@ -82,7 +82,7 @@ static void settle(struct peer *p, enum msg_state st)
 		timer_set(h, RETRY_MIN_NS);
 }
 
-/* ---- peers --------------------------------------------------------------------------- */
+/* ---- peers --------------------------------------------------------------- */
 
 static void peer_del(struct peer *p)
 {
@@ -126,6 +126,11 @@ static uint32_t addr_hash(const struct hub *h, const struct msg_addr *a)
 	return hash_bytes(h->by_addr.seed, &a->ss, a->len);
 }
 
+static bool same_addr(const struct msg_addr *a, const struct msg_addr *b)
+{
+	return a->len == b->len && memcmp(&a->ss, &b->ss, a->len) == 0;
+}
+
 static struct peer *peer_find(const struct hub *h, const struct msg_addr *a,
 			      uint32_t hash)
 {
@@ -133,7 +138,7 @@ static struct peer *peer_find(const struct hub *h, const struct msg_addr *a,
 	     n = htab_find_next(n)) {
 		struct peer *p = container_of(n, struct peer, hash);
 
-		if (p->addr.len == a->len && !memcmp(&p->addr.ss, &a->ss, a->len))
+		if (same_addr(&p->addr, a))
 			return p;
 	}
 	return NULL;
@@ -224,7 +229,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		timer_set(h, moved ? RETRY_MIN_NS : ns);
 }
 
-/* ---- from the peers ------------------------------------------------------------------ */
+/* ---- from the peers ------------------------------------------------------ */
 
 /* The frames of one sender that are on their way to the switch. */
 struct run {
@@ -261,7 +266,7 @@ static void take(struct hub *h, int i, struct run *r, int64_t now_ms)
 	}
 	memcpy(&a.ss, &h->rx.from[i], a.len);
 	p = r->from;
-	if (!p || p->addr.len != a.len || memcmp(&p->addr.ss, &a.ss, a.len)) {
+	if (!p || !same_addr(&p->addr, &a)) {
 		struct frame keep = *f;
 
 		run_end(r, now_ms);
@@ -319,7 +324,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	reap(h);
 }
 
-/* ---- life ----------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 static void hub_free(struct driver *d)
 {

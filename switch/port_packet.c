@@ -46,7 +46,7 @@ struct packet {
 	} ctl[FRAME_BATCH];
 };
 
-/* ---- receiving ------------------------------------------------------------------ */
+/* ---- receiving ----------------------------------------------------------- */
 
 static void rx_init(struct packet *t)
 {
@@ -172,7 +172,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	event_add(t->rd, NULL);
 }
 
-/* ---- sending --------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------- */
 
 struct out {
 	uint8_t vnet[VNET_HDR_LEN];
@@ -230,7 +230,7 @@ static void packet_tx(struct port *p, const struct frame *const *batch,
 	}
 }
 
-/* ---- life ------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 static void packet_free(struct packet *t)
 {

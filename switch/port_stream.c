@@ -64,7 +64,7 @@ static void save_tx(struct stream *s, size_t offered)
 			      memory_order_release);
 }
 
-/* ---- connections ----------------------------------------------------------------- */
+/* ---- connections --------------------------------------------------------- */
 
 static void disconnect(struct stream *s)
 {
@@ -187,7 +187,7 @@ static bool state_adopt(struct stream *s)
 	return true;
 }
 
-/* ---- from the peer ---------------------------------------------------------------- */
+/* ---- from the peer ------------------------------------------------------- */
 
 /* Room for the longest frame behind the tail. What is left over of a frame is
  * shorter than what lies before it, so that the move never overlaps: the state
@@ -274,7 +274,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	driver_peer(&s->drv, false);
 }
 
-/* ---- to the peer ------------------------------------------------------------------ */
+/* ---- to the peer --------------------------------------------------------- */
 
 static size_t tx_room(const struct stream *s)
 {
@@ -431,7 +431,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		event_del(s->wr);
 }
 
-/* ---- life --------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 /* Takes over @fd. */
 static int connect_fd(struct stream *s, int fd, bool adopt)

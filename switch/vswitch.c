@@ -76,7 +76,7 @@ const char *drop_reason_name(enum drop_reason r)
 	return (unsigned int)r < DROP_REASONS ? names[r] : "unknown";
 }
 
-/* ---- life ------------------------------------------------------------------ */
+/* ---- life ---------------------------------------------------------------- */
 
 struct vswitch *vswitch_new(const struct vswitch_config *cfg)
 {
@@ -172,7 +172,7 @@ int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
 	return fdb_static(sw->fdb, mac, 0, p->id);
 }
 
-/* ---- pass 1: judge, learn, string on the destinations ------------------------ */
+/* ---- pass 1: judge, learn, string on the destinations -------------------- */
 
 static void push(struct vswitch *sw, struct port *p, const struct frame *f)
 {
@@ -366,7 +366,7 @@ static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 		push(sw, to, f);
 }
 
-/* ---- pass 2: deliver ----------------------------------------------------------- */
+/* ---- pass 2: deliver ----------------------------------------------------- */
 
 static bool takes(const struct port *p, const struct frame *f)
 {
@@ -476,7 +476,7 @@ void vswitch_input(struct port *in, const struct frame *f, unsigned int n,
 	flush(sw);
 }
 
-/* ---- the rest ------------------------------------------------------------------ */
+/* ---- the rest ------------------------------------------------------------ */
 
 int64_t vswitch_now(const struct vswitch *sw)
 {

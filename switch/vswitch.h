@@ -78,11 +78,12 @@ int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
  * @now_ms: monotonic; must not go backwards
  *
  * Drops what 802.1Q does not forward, what is too long for the MTU, and frames
- * whose offload facts contradict their headers. Learns sources, forwards (known unicast to one port; unknown, broadcast and
- * multicast to all eligible), does checksums and segmentation for ports that
- * lack the caps, calls tx once per destination and batch (more often when
- * segmentation fills batches), then flush. May be called from flush (the
- * gateway's answers); such nested input is processed in the same turn.
+ * whose offload facts contradict their headers. Learns sources, forwards (known
+ * unicast to one port; unknown, broadcast and multicast to all eligible), does
+ * checksums and segmentation for ports that lack the caps, calls tx once per
+ * destination and batch (more often when segmentation fills batches), then flush.
+ * May be called from flush (the gateway's answers); such nested input is processed
+ * in the same turn.
  */
 void vswitch_input(struct port *in, const struct frame *f, unsigned int n,
 		   int64_t now_ms);

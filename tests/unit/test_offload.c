@@ -19,7 +19,7 @@
 #define ACK 0x10
 #define CWR 0x80
 
-/* ---- making frames --------------------------------------------------------------- */
+/* ---- making frames ------------------------------------------------------- */
 
 struct shape {
 	int tags;	 /* VLAN tags */
@@ -177,7 +177,7 @@ static void scatter(struct made *m, size_t first, size_t each)
 	}
 }
 
-/* ---- judging ----------------------------------------------------------------------- */
+/* ---- judging ------------------------------------------------------------- */
 
 static void judge_piece(const struct shape *s, const struct made *m,
 			const uint8_t *q, size_t len, unsigned int i, size_t at,
@@ -259,7 +259,7 @@ static bool check(const struct frame *f, size_t mtu, enum drop_reason *why)
 	       offload_check(f, &h, mtu, why);
 }
 
-/* ---- tests ----------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------- */
 
 static const struct shape shapes[] = {
 	{.ip = 4, .payload = 60000, .mss = 1448, .tcp_opts = 12,

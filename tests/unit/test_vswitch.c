@@ -91,7 +91,7 @@ static uint64_t all_drops(const struct fake_port *p)
 	return n;
 }
 
-/* ---- forwarding ------------------------------------------------------------------- */
+/* ---- forwarding ---------------------------------------------------------- */
 
 static void input__unknown_then_known__floods_then_one_port(void **state)
 {
@@ -273,7 +273,7 @@ static void static__gateway_mac__link_down_counted_and_spoof_dropped(
 	assert_int_equal(drops(&x->c, DROP_LINK), 1);
 }
 
-/* ---- turns ------------------------------------------------------------------------- */
+/* ---- turns --------------------------------------------------------------- */
 
 static void flush__port_answers__delivered_in_the_same_turn(void **state)
 {
@@ -363,7 +363,7 @@ static void port_add__too_many__refused(void **state)
 	free(p);
 }
 
-/* ---- offloads through the switch ------------------------------------------------------ */
+/* ---- offloads through the switch ----------------------------------------- */
 
 /* A TCP/IPv4 frame with @n payload bytes and its checksum unfinished. */
 static size_t tcp(uint8_t *p, size_t n)
@@ -461,7 +461,7 @@ static void input__offload_facts_wrong__dropped_at_the_sender(void **state)
 	assert_int_equal(x->b.n + x->c.n, 0);
 }
 
-/* ---- pinning and addresses seen ----------------------------------------------------------- */
+/* ---- pinning and addresses seen ------------------------------------------ */
 
 static size_t arp(uint8_t *p, const uint8_t *src, uint16_t op, uint32_t ip)
 {
