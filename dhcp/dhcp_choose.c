@@ -82,6 +82,17 @@ struct dhcp_binding *dhcp_pool_find_client(const struct dhcp_pool *p,
 	return best;
 }
 
+bool dhcp_pool_moving(const struct dhcp_pool *p, const struct dhcp_client *c,
+		      uint32_t ip)
+{
+	const struct dhcp_binding *b = next_owned(p, c, NULL);
+
+	for (; b; b = next_owned(p, c, b))
+		if (b->pending && b->lease.ip != ip)
+			return true;
+	return false;
+}
+
 const struct dhcp_lease *dhcp_pool_find_bound(const struct dhcp_pool *p,
 					      uint64_t nic_id,
 					      const struct mac *mac)
@@ -102,13 +113,19 @@ const struct dhcp_lease *dhcp_pool_find_bound(const struct dhcp_pool *p,
 	return best;
 }
 
+/* What a lease makes superfluous. One whose NIC is not known any more does not
+ * end those of NICs that are. */
 struct dhcp_binding *dhcp_pool_sibling(const struct dhcp_pool *p,
 				       const struct dhcp_binding *b)
 {
 	struct dhcp_client c = dhcp_client_of(&b->lease);
 	struct dhcp_binding *x = next_owned(p, &c, NULL);
 
-	return x == b ? next_owned(p, &c, b) : x;
+	for (; x; x = next_owned(p, &c, x))
+		if (x != b && (c.nic_id || !x->lease.nic_id ||
+			       p->cfg.identity == DHCP_IDENTITY_RFC2131))
+			return x;
+	return NULL;
 }
 
 /* ---- choice -------------------------------------------------------------- */

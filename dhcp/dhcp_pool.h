@@ -121,6 +121,10 @@ bool dhcp_pool_owns(const struct dhcp_pool *p, const struct dhcp_client *c,
 struct dhcp_binding *dhcp_pool_find_client(const struct dhcp_pool *p,
 					   const struct dhcp_client *c);
 
+/* Does the commit of another address than @ip wait for this client? */
+bool dhcp_pool_moving(const struct dhcp_pool *p, const struct dhcp_client *c,
+		      uint32_t ip);
+
 /* See dhcp_server_find_mac(). */
 const struct dhcp_lease *dhcp_pool_find_bound(const struct dhcp_pool *p,
 					      uint64_t nic_id,

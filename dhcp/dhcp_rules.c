@@ -209,7 +209,9 @@ static enum dhcp_action commit(struct dhcp_request *r, struct dhcp_binding *b,
 	return DHCP_REPLY_AFTER_COMMIT;
 }
 
-/* The same client asks again while its commit waits: answer this one then. */
+/* The same client asks again while its commit waits: answer this one then. (Not
+ * when the NIC was replaced meanwhile: what is being stored is the old one's.)
+ */
 static enum dhcp_action answer_later(struct dhcp_request *r,
 				     struct dhcp_pending *p)
 {
@@ -217,7 +219,7 @@ static enum dhcp_action answer_later(struct dhcp_request *r,
 		terms(r, DHCP_ACK, p->lease.ip, left_s(&p->lease, r->now_s));
 	struct dhcp_reply reply;
 
-	if (build(r, &t, &reply))
+	if (p->lease.nic_id == r->client.nic_id && build(r, &t, &reply))
 		p->reply = reply;
 	return dhcp_drop(r->s, DHCP_DROP_PENDING);
 }
@@ -239,6 +241,10 @@ static enum dhcp_action grant(struct dhcp_request *r, uint32_t ip)
 	    !dhcp_pool_available(p, &r->client, ip) ||
 	    (!held && dhcp_pool_in_use(p, &r->client, ip, r->now_s)))
 		return nak(r, "address not available");
+	/* One at a time: the commit that waits will end the client's other
+	 * leases, which must not be confirmed meanwhile. */
+	if (dhcp_pool_moving(p, &r->client, ip))
+		return dhcp_drop(r->s, DHCP_DROP_PENDING);
 	err = dhcp_pool_hold(p, &r->client, ip, r->now_s, &b);
 	if (err)
 		return not_held(r, err);

@@ -91,25 +91,57 @@ static void put_row(struct dhcp_rig *r, const struct dhcp_lease *l)
 	*row = *l;
 }
 
+/* The waiting entry goes into the store. */
+static void arrive(struct dhcp_rig *r, const struct rig_entry *e)
+{
+	struct dhcp_lease *row;
+
+	if (e->event && e->type == DHCP_EV_FORGOTTEN) {
+		row = find_row(r, e->lease.ip);
+		if (row)
+			*row = r->row[--r->rows];
+	} else {
+		put_row(r, &e->lease);
+	}
+}
+
+static struct rig_entry take(struct dhcp_rig *r)
+{
+	struct rig_entry e = r->waiting[0];
+
+	assert(r->nwaiting);
+	memmove(r->waiting, r->waiting + 1, --r->nwaiting * sizeof(e));
+	return e;
+}
+
+static void add(struct dhcp_rig *r, const struct rig_entry *e)
+{
+	assert(r->nwaiting < RIG_WAITING);
+	r->waiting[r->nwaiting++] = *e;
+}
+
+/* Events pass as soon as no commit is before them. */
+static void let_events_pass(struct dhcp_rig *r)
+{
+	while (r->nwaiting && r->waiting[0].event) {
+		struct rig_entry e = take(r);
+
+		arrive(r, &e);
+	}
+}
+
 static void on_event(void *arg, enum dhcp_event_type type,
 		     const struct dhcp_lease *l)
 {
+	struct rig_entry e = {.event = true, .type = type, .lease = *l};
 	struct dhcp_rig *r = arg;
-	struct dhcp_lease *row;
 
 	r->events[type]++;
 	r->last = *l;
-	switch (type) {
-	case DHCP_EV_EXHAUSTED:
-		break;
-	case DHCP_EV_FORGOTTEN:
-		row = find_row(r, l->ip);
-		if (row)
-			*row = r->row[--r->rows];
-		break;
-	default:
-		put_row(r, l);
-	}
+	if (type == DHCP_EV_EXHAUSTED)
+		return;
+	add(r, &e);
+	let_events_pass(r);
 }
 
 static bool on_in_use(void *arg, uint32_t ip, const struct mac *mac)
@@ -169,15 +201,21 @@ static void sort_rows(struct dhcp_rig *r)
 	}
 }
 
-void rig_restart(struct dhcp_rig *r)
+void rig_restart(struct dhcp_rig *r, size_t arrived)
 {
 	static struct dhcp_lease copy[RIG_ROWS];
-	size_t n = r->rows;
+	size_t n;
 
+	for (size_t i = 0; i < arrived; i++) {
+		struct rig_entry e = take(r);
+
+		arrive(r, &e);
+	}
+	r->nwaiting = 0;
 	sort_rows(r);
+	n = r->rows;
 	memcpy(copy, r->row, n * sizeof(copy[0]));
 	dhcp_server_free(r->s);
-	r->nwaiting = 0;
 	assert(!dhcp_server_new(&r->cfg, &ops, r, NULL, &r->s, NULL));
 	for (size_t i = 0; i < n; i++)
 		assert(!dhcp_server_load(r->s, &copy[i], r->now));
@@ -210,8 +248,9 @@ int rig_send_bytes(struct dhcp_rig *r, const struct dhcp_ask *meta,
 		r->reply = r->out.reply;
 		return sent(r);
 	case DHCP_REPLY_AFTER_COMMIT:
-		assert(r->out.token && r->nwaiting < RIG_WAITING);
-		r->waiting[r->nwaiting++] = r->out;
+		assert(r->out.token);
+		add(r, &(struct rig_entry){.token = r->out.token,
+					   .lease = r->out.lease});
 		return r->hold ? 0 : rig_store(r);
 	}
 	assert(0);
@@ -226,30 +265,24 @@ int rig_send(struct dhcp_rig *r, const struct dhcp_ask *a)
 	return rig_send_bytes(r, a, buf, len);
 }
 
-static struct dhcp_output take_waiting(struct dhcp_rig *r)
-{
-	struct dhcp_output o = r->waiting[0];
-
-	assert(r->nwaiting);
-	memmove(r->waiting, r->waiting + 1, --r->nwaiting * sizeof(o));
-	return o;
-}
-
 int rig_store(struct dhcp_rig *r)
 {
-	struct dhcp_output o = take_waiting(r);
+	struct rig_entry e = take(r);
+	int type = 0;
 
-	put_row(r, &o.lease);
-	if (dhcp_server_committed(r->s, o.token, r->now, &r->reply))
-		return 0;
-	return sent(r);
+	arrive(r, &e);
+	if (!dhcp_server_committed(r->s, e.token, r->now, &r->reply))
+		type = sent(r);
+	let_events_pass(r);
+	return type;
 }
 
 void rig_refuse(struct dhcp_rig *r)
 {
-	struct dhcp_output o = take_waiting(r);
+	struct rig_entry e = take(r);
 
-	dhcp_server_failed(r->s, o.token, r->now);
+	dhcp_server_failed(r->s, e.token, r->now);
+	let_events_pass(r);
 }
 
 void rig_pass(struct dhcp_rig *r, int64_t s)
@@ -301,6 +334,8 @@ static void check_stored(const struct dhcp_rig *r, const struct dhcp_binding *b)
 {
 	const struct dhcp_lease *row = rig_row(r, b->lease.ip);
 
+	if (r->nwaiting) /* not all has arrived */
+		return;
 	assert(b->stored || !row);
 	if (b->lease.state != DHCP_BOUND || b->pending)
 		return;
@@ -366,6 +401,6 @@ void rig_check(struct dhcp_rig *r)
 	}
 	assert(listed == c.free_listed);
 	check_map(p);
-	for (size_t i = 0; i < r->rows; i++)
+	for (size_t i = 0; i < r->rows && !r->nwaiting; i++)
 		assert(dhcp_pool_find_ip(p, r->row[i].ip));
 }

@@ -10,7 +10,7 @@
 #include "dhcp/dhcp_server.h"
 
 #define RIG_ROWS    4096       /* leases in the store */
-#define RIG_WAITING 64	       /* commits held back */
+#define RIG_WAITING 256	       /* entries on their way to the store */
 #define RIG_T0	    1700000000 /* when the clock starts, wall seconds */
 
 #define IP4(a, b, c, d)                                                        \
@@ -38,6 +38,15 @@ struct dhcp_ask {
 
 size_t dhcp_ask_build(const struct dhcp_ask *a, uint8_t *buf, size_t cap);
 
+/** struct rig_entry - A commit or an event on its way to the store, in order.
+ */
+struct rig_entry {
+	bool event;
+	enum dhcp_event_type type;
+	uint64_t token;
+	struct dhcp_lease lease;
+};
+
 struct dhcp_rig {
 	struct dhcp_server *s;
 	struct dhcp_config cfg;
@@ -48,7 +57,7 @@ struct dhcp_rig {
 	struct dhcp_lease last; /* of the last event */
 	uint32_t squatted[16];	/* addresses that the in_use hook finds taken */
 	bool hold; /* commits wait for rig_store() or rig_refuse() */
-	struct dhcp_output waiting[RIG_WAITING];
+	struct rig_entry waiting[RIG_WAITING];
 	size_t nwaiting;
 	struct dhcp_output out;	 /* of the last input */
 	struct dhcp_reply reply; /* the last one sent */
@@ -61,8 +70,9 @@ struct dhcp_config rig_config(void);
 void rig_start(struct dhcp_rig *r, const struct dhcp_config *cfg);
 void rig_stop(struct dhcp_rig *r);
 
-/* The server dies; another one gets what the store has. */
-void rig_restart(struct dhcp_rig *r);
+/* The server dies; another one gets what the store has, which @arrived of the
+ * waiting entries still reached. */
+void rig_restart(struct dhcp_rig *r, size_t arrived);
 
 /* Send; the type of the answer that came at once, 0 = none. */
 int rig_send(struct dhcp_rig *r, const struct dhcp_ask *a);

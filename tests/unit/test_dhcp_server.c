@@ -407,7 +407,7 @@ static void request__selecting_after_restart__ack(void **state)
 	struct dhcp_ask a = ask(DHCP_DISCOVER, 1, 1);
 
 	rig_send(r, &a);
-	rig_restart(r);
+	rig_restart(r, 0);
 	a.type = DHCP_REQUEST;
 	a.requested = IP(15);
 	a.server_id = SERVER;
@@ -570,7 +570,7 @@ static void request__infinite_lease__never_expires(void **state)
 	rig_pass(r, 1000000000);
 	assert_int_equal(dhcp_server_deadline(r->s), DHCP_NEVER);
 	assert_int_equal(stats(r).bound, 1);
-	rig_restart(r);
+	rig_restart(r, 0);
 	assert_int_equal(rig_dora(r, 1, 1), IP(15));
 }
 
@@ -651,12 +651,56 @@ static void committed__released_meanwhile__nothing_to_send(void **state)
 	a.type = DHCP_RELEASE;
 	rig_send(r, &a);
 	assert_int_equal(r->events[DHCP_EV_RELEASED], 1);
-	/* In order: the commit reached the store before the release. */
-	r->nwaiting = 0;
-	assert_int_equal(dhcp_server_committed(r->s, 2, r->now, &r->reply),
-			 -ENOENT);
+	assert_int_equal(r->nwaiting, 2); /* commit, then release */
+	assert_int_equal(rig_store(r), 0);
 	assert_int_equal(stats(r).bound, 0);
 	assert_int_equal(rig_row(r, IP(15))->state, DHCP_RELEASED);
+}
+
+/* A client on its way to another address is not told that it keeps the old one.
+ */
+static void commits__client_moves__old_address_not_confirmed(void **state)
+{
+	struct dhcp_rig *r = *state;
+	struct dhcp_ask a = ask(DHCP_REQUEST, 1, 1);
+
+	rig_dora(r, 1, 1);
+	r->hold = true;
+	a.requested = IP(40);
+	a.server_id = SERVER;
+	assert_int_equal(rig_send(r, &a), 0);
+	a = renewal(1, 1, IP(15));
+	assert_int_equal(rig_send(r, &a), 0);
+	assert_int_equal(drops(r, DHCP_DROP_PENDING), 1);
+	assert_int_equal(rig_store(r), DHCP_ACK);
+	assert_int_equal(r->answer.h.yiaddr, IP(40));
+	assert_null(dhcp_server_find_ip(r->s, IP(15)));
+	assert_null(rig_row(r, IP(15)));
+	assert_int_equal(rig_send(r, &a), DHCP_NAK);
+}
+
+/* A NIC goes while its commit waits; its successor gets an ACK of its own. */
+static void commits__nic_replaced__successor_stored_as_itself(void **state)
+{
+	struct dhcp_rig *r = *state;
+	struct dhcp_ask a = ask(DHCP_REQUEST, 1, 1);
+
+	assert_int_equal(rig_dora(r, 3, 1), IP(15)); /* a copied MAC */
+	r->hold = true;
+	a.requested = IP(16);
+	a.server_id = SERVER;
+	assert_int_equal(rig_send(r, &a), 0);
+	dhcp_server_nic_del(r->s, 1);
+	a.nic = 2;
+	assert_int_equal(rig_send(r, &a), 0);
+	(void)rig_store(r); /* to a NIC that is no more */
+	assert_int_equal(dhcp_server_find_ip(r->s, IP(16))->nic_id, 0);
+	/* The other NIC's lease is not touched by one without a NIC. */
+	assert_int_equal(dhcp_server_find_ip(r->s, IP(15))->nic_id, 3);
+	assert_int_equal(rig_send(r, &a), 0);
+	assert_int_equal(rig_store(r), DHCP_ACK);
+	assert_int_equal(dhcp_server_find_ip(r->s, IP(16))->nic_id, 2);
+	assert_int_equal(rig_row(r, IP(16))->nic_id, 2);
 }
 
 static void commits__many_wait__bounded(void **state)
@@ -737,7 +781,7 @@ static void decline__own_address__quarantined(void **state)
 	assert_int_equal(r->last.expiry_s, r->now + DHCP_QUARANTINE_S);
 	assert_int_equal(rig_dora(r, 1, 1), IP(16));
 	assert_int_equal(stats(r).declined, 1);
-	rig_restart(r); /* it is remembered across a restart */
+	rig_restart(r, 0); /* it is remembered across a restart */
 	assert_int_equal(rig_dora(r, 2, 2), IP(17));
 	rig_pass(r, DHCP_QUARANTINE_S);
 	assert_int_equal(stats(r).declined, 0);
@@ -1035,7 +1079,7 @@ static void pool__all_used_once__least_recently_freed_first(void **state)
 	assert_int_equal(rig_dora(r, 1, 1), IP(15));
 	rig_pass(r, 2000);
 	assert_int_equal(stats(r).freed, 3);
-	rig_restart(r); /* the order survives */
+	rig_restart(r, 0); /* the order survives */
 	assert_int_equal(rig_dora(r, 4, 4), IP(16));
 	assert_int_equal(rig_dora(r, 5, 5), IP(17));
 	assert_int_equal(rig_dora(r, 1, 1), IP(15)); /* its own again */
@@ -1058,7 +1102,7 @@ static void in_use__address_taken__quarantined_and_next_offered(void **state)
 	assert_int_equal(stats(r).conflicts, 2);
 	assert_int_equal(stats(r).declined, 2);
 	assert_true(mac_is_zero(&dhcp_server_find_ip(r->s, IP(15))->mac));
-	rig_restart(r);
+	rig_restart(r, 0);
 	a.requested = IP(30); /* a client that comes without an offer */
 	a.server_id = SERVER;
 	assert_int_equal(rig_send(r, &a), DHCP_NAK);
@@ -1257,7 +1301,7 @@ static void configure__pool_moves__old_leases_until_renewal(void **state)
 	assert_null(dhcp_server_find_ip(r->s, IP(15))); /* freed: forgotten */
 	assert_int_equal(r->events[DHCP_EV_FORGOTTEN], 1);
 	assert_non_null(dhcp_server_find_ip(r->s, IP(16)));
-	rig_restart(r);
+	rig_restart(r, 0);
 	assert_non_null(dhcp_server_find_ip(r->s, IP(16)));
 	a = renewal(2, 2, IP(16));
 	assert_int_equal(rig_send(r, &a), DHCP_NAK);
@@ -1342,8 +1386,8 @@ static void forget__any_state__gone(void **state)
 	rig_send(r, &a);
 	assert_int_equal(dhcp_server_forget(r->s, IP(16), r->now), 0);
 	assert_int_equal(r->events[DHCP_EV_FORGOTTEN], 2);
-	r->nwaiting = 0;
 	assert_int_equal(stats(r).pending, 0);
+	assert_int_equal(rig_store(r), 0);
 }
 
 /* Suspend, a bad RTC, NTP: the wall clock jumps both ways. */
@@ -1423,6 +1467,8 @@ int main(void)
 		T(failed__new_lease__withdrawn_and_silent),
 		T(failed__renewal__old_lease_stays_until_its_end),
 		T(committed__released_meanwhile__nothing_to_send),
+		T(commits__client_moves__old_address_not_confirmed),
+		T(commits__nic_replaced__successor_stored_as_itself),
 		T(commits__many_wait__bounded),
 		T(release__own_lease__remembered),
 		T(decline__own_address__quarantined),
