@@ -324,7 +324,7 @@ bool forward_udp_reply(struct forwards *t, const struct ip4_pkt *k,
 	f->fl.bytes_out += len;
 	s = (struct udp_send){
 		.to = f->client, .tos = k->ip.tos, .df = k->ip.df,
-		.ttl = k->to_us ? k->ip.ttl : (uint8_t)(k->ip.ttl - 1),
+		.ttl = udp_ttl_out(k),
 		.v = piece,
 	};
 	for (size_t at = 0; at < len || !at; at += step) {

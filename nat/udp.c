@@ -246,8 +246,7 @@ int udp_guest_input(struct udp *u, const struct ip4_pkt *k, uint16_t sport,
 	m->only_dns = m->only_dns && dport == 53;
 	s = (struct udp_send){
 		.to = endpoint4(real, dport),
-		/* Addressed to the host itself, it is not forwarded. */
-		.ttl = k->to_us ? k->ip.ttl : (uint8_t)(k->ip.ttl - 1),
+		.ttl = udp_ttl_out(k),
 		.tos = k->ip.tos, .df = k->ip.df,
 	};
 	if (real == u->pol->host_ip)

@@ -125,6 +125,14 @@ void udp_host_error(struct udp *u, struct udp_map *m, const struct host_err *e,
 void udp_walk(struct udp *u, bool (*fn)(void *arg, struct udp_map *m),
 	      void *arg);
 
+/* TTL outside: one less, but addressed to the host itself nothing is forwarded. */
+static inline uint8_t udp_ttl_out(const struct ip4_pkt *k)
+{
+	uint8_t ttl = k->to_us ? k->ip.ttl : (uint8_t)(k->ip.ttl - 1);
+
+	return ttl ? ttl : 1;
+}
+
 /* Write a UDP header (checksum 0) for @len bytes of payload. */
 void udp_header(uint8_t hdr[UDP_HDR], uint16_t sport, uint16_t dport,
 		size_t len);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "lib/bytes.h"
+#include "lib/csum.h"
 #include "switch/port.h"
 #include "tests/fake/fake_nat_host.h"
 
@@ -269,6 +270,21 @@ static void map__ttl_tos_df__carried(void **state)
 	k.df = false;
 	fake_nat_pkt(f, &k);
 	assert_false(f->sent[1].df);
+}
+
+/* Found by fuzzing: a socket refuses TTL 0. */
+static void map__ttl_zero_to_the_gateway__sent_with_one(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(GW, 7);
+	uint8_t b[100];
+	size_t n = fake_pkt_build(&k, b);
+
+	b[22] = 0;
+	put_be16(b + 24, 0);
+	put_be16(b + 24, csum_finish(csum_add(0, b + 14, 20)));
+	assert_int_equal(fake_nat_in(f, b, n, 7), -1);
+	assert_int_equal(f->sent[0].ttl, 1);
 }
 
 static void map__checksum__bad_dropped_none_and_unfinished_taken(void **state)
@@ -707,6 +723,7 @@ int main(void)
 		T(map__uso_frame__one_datagram_per_segment),
 		T(map__host_has_no_route__guest_is_told),
 		T(map__ttl_tos_df__carried),
+		T(map__ttl_zero_to_the_gateway__sent_with_one),
 		T(map__checksum__bad_dropped_none_and_unfinished_taken),
 		T(map__lengths_that_lie__dropped),
 		T(inbound__from_anybody__delivered),
