@@ -115,7 +115,7 @@ class ModeTable:
 
     def wget(self, g, address, port=80, path="", seconds=4):
         """What the guest gets from http://address: None when nothing."""
-        status, text = g.run("wget -T %d -qO- http://%s:%d/%s" % (
+        status, text = g.run("timeout %d wget -qO- http://%s:%d/%s" % (
             seconds, address, port, path), timeout=seconds + 20)
         return text.strip() if status == 0 else None
 

@@ -41,7 +41,7 @@ def vms(lab, d):
 
 
 def wget(g, address, port=80, seconds=4):
-    status, text = g.run("wget -T %d -qO- http://%s:%d/" % (
+    status, text = g.run("timeout %d wget -qO- http://%s:%d/" % (
         seconds, address, port), timeout=seconds + 20)
     return text.strip() if status == 0 else None
 
