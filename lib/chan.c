@@ -29,7 +29,8 @@ struct waiting {
 struct chan {
 	int fd;
 	struct list queue;
-	unsigned int queued;
+	unsigned int queued; /* messages */
+	size_t queued_bytes;
 	uint8_t buf[sizeof(struct wire_hdr) + CHAN_BODY_MAX + 1];
 };
 
@@ -57,6 +58,7 @@ struct chan *chan_new(int fd)
 	}
 	c->fd = fd;
 	c->queued = 0;
+	c->queued_bytes = 0;
 	list_init(&c->queue);
 	return c;
 }
@@ -107,7 +109,8 @@ static int send_now(int sock, struct iovec *iov, size_t niov, const int *fds,
 	}
 	if (sendmsg(sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return 0;
-	if (would_block(errno) || errno == ENOBUFS || errno == ETOOMANYREFS)
+	if (would_block(errno) || errno == ENOBUFS || errno == ENOMEM ||
+	    errno == ETOOMANYREFS)
 		return -EAGAIN;
 	return -EPIPE;
 }
@@ -117,7 +120,8 @@ static int enqueue(struct chan *c, const struct wire_hdr *h, const void *body,
 {
 	struct waiting *w;
 
-	if (c->queued >= CHAN_QUEUE_MAX)
+	if (c->queued >= CHAN_QUEUE_MAX ||
+	    c->queued_bytes + sizeof(*h) + len > CHAN_QUEUE_BYTES)
 		return -ENOBUFS;
 	w = calloc(1, sizeof(*w) + sizeof(*h) + len);
 	if (!w)
@@ -136,6 +140,7 @@ static int enqueue(struct chan *c, const struct wire_hdr *h, const void *body,
 	w->len = sizeof(*h) + len;
 	list_add_tail(&c->queue, &w->node);
 	c->queued++;
+	c->queued_bytes += w->len;
 	return 0;
 }
 
@@ -174,8 +179,9 @@ int chan_flush(struct chan *c)
 			return 0;
 		if (r)
 			return r;
-		waiting_free(w);
 		c->queued--;
+		c->queued_bytes -= w->len;
+		waiting_free(w);
 	}
 	return 0;
 }
@@ -222,9 +228,9 @@ int chan_recv(struct chan *c, struct chan_msg *m)
 	memset(m, 0, sizeof(*m));
 	if (n < 0)
 		return would_block(errno) ? -EAGAIN : 0;
-	if (n == 0)
-		return 0;
 	take_fds(&mh, m);
+	if (n == 0 && !m->nfd) /* the end, or an empty message: as bad */
+		return 0;
 	if ((size_t)n < sizeof(h) || (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		chan_msg_close(m);
 		return -EPROTO;

@@ -12,9 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHAN_BODY_MAX  65536 /* bytes in a body */
-#define CHAN_FDS_MAX   8     /* descriptors in a message */
-#define CHAN_QUEUE_MAX 16384 /* messages waiting; more is -ENOBUFS */
+#define CHAN_BODY_MAX	 65536	     /* bytes in a body */
+#define CHAN_FDS_MAX	 8	     /* descriptors in a message */
+#define CHAN_QUEUE_MAX	 16384	     /* messages waiting; more is -ENOBUFS */
+#define CHAN_QUEUE_BYTES (64u << 20) /* bytes waiting; likewise */
 
 struct chan;
 
