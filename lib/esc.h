@@ -11,4 +11,8 @@
 /* Escape @len bytes into @out (always terminated; cut to fit). Returns @out. */
 char *esc(const void *p, size_t len, char *out, size_t cap);
 
+/* Make @s valid UTF-8 (RFC 3629) in place: each byte that is no part of a
+ * character becomes '?'. Returns @s. */
+char *esc_utf8(char *s);
+
 #endif

@@ -47,18 +47,28 @@ int rpc_conn_fd(const struct rpc_conn *c);
 /**
  * rpc_conn_fill() - Read what is there, once
  *
+ * To be called when rpc_conn_next() has nothing more.
+ *
  * Return: 1 something came; 0 end; -EAGAIN; -EMSGSIZE line too long; -ETOOMANYREFS
- * too many descriptors pending; other negative errno: connection lost.
+ * too many descriptors pending; other negative errno: connection lost. After an
+ * error other than -EAGAIN nothing more can be read.
  */
 int rpc_conn_fill(struct rpc_conn *c);
 
 /**
  * rpc_conn_next() - Next complete line as JSON
- * @out: new reference; NULL when the line is not a JSON value
+ * @out: new reference; NULL when the line is not a JSON value, has a key twice in
+ *	one object, or nests deeper than RPC_DEPTH_MAX
+ *
+ * A line over the limit is not handed out; rpc_conn_fill() tells of it. When all
+ * is consumed, an input buffer that a long line made large is freed.
  *
  * Return: 1 a line was consumed (@out may be NULL: answer RPC_PARSE); 0 none.
  */
 int rpc_conn_next(struct rpc_conn *c, json_t **out);
+
+/* Bytes of memory kept for input. */
+size_t rpc_conn_held(const struct rpc_conn *c);
 
 /* Claim the descriptor with this index of arrival; -1 when it is not pending.
  * The caller owns it. */
@@ -70,7 +80,8 @@ int rpc_conn_take_fd(struct rpc_conn *c, int64_t index);
  * @fds: borrowed (duplicated); ride with the line's first byte; the first gets the
  *	index that rpc_conn_next_index() told before the call
  *
- * Return: 0; -ENOBUFS when RPC_OUT_MAX would be exceeded; -EPIPE; -EMFILE.
+ * Return: 0; -ENOBUFS when the limit of waiting bytes would be exceeded or @nfd is
+ * above RPC_FDS_SEND, -EMFILE (nothing was queued); -EPIPE.
  */
 int rpc_conn_send(struct rpc_conn *c, const json_t *msg, const int *fds,
 		  unsigned int nfd);
@@ -83,7 +94,8 @@ size_t rpc_conn_queued(const struct rpc_conn *c); /* bytes waiting */
 int rpc_conn_flush(struct rpc_conn *c);		  /* 0 or -EPIPE */
 
 /* Message builders; new references, NULL without memory. They take (steal) the
- * json_t arguments. @id may be NULL for notifications and null ids. */
+ * json_t arguments, also then. @id may be NULL for notifications and null ids.
+ * Bytes in @text that are not UTF-8 become '?'. */
 json_t *rpc_request(const char *method, json_t *params, json_t *id);
 json_t *rpc_result(json_t *id, json_t *result);
 json_t *rpc_failure(json_t *id, int code, const char *text, json_t *data);
