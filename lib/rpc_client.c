@@ -28,7 +28,7 @@ int rpc_client_open(const char *path, struct rpc_client **out,
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return errtext_set(why, -ENAMETOOLONG,
 				   "%s: socket path too long", path);
-	strcpy(sa.sun_path, path);
+	memcpy(sa.sun_path, path, strlen(path)); /* the rest is zero */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errtext_set(why, -errno, "socket: %s", strerror(errno));
@@ -38,12 +38,14 @@ int rpc_client_open(const char *path, struct rpc_client **out,
 		return errtext_set(why, -err, "%s: %s", path, strerror(err));
 	}
 	c = calloc(1, sizeof(*c));
-	if (c) {
-		/* What the daemon sends is trusted to be of sane size. */
-		c->conn = rpc_conn_new(fd, 64u << 20, 64u << 20);
-		c->events = json_array();
+	if (!c) {
+		close(fd);
+		return errtext_set(why, -ENOMEM, "out of memory");
 	}
-	if (!c || !c->conn || !c->events) {
+	/* What the daemon sends is trusted to be of sane size. */
+	c->conn = rpc_conn_new(fd, 64u << 20, 64u << 20);
+	c->events = json_array();
+	if (!c->conn || !c->events) {
 		rpc_client_free(c);
 		return errtext_set(why, -ENOMEM, "out of memory");
 	}
@@ -83,6 +85,7 @@ static int next_msg(struct rpc_client *c, int timeout_ms, json_t **out)
 	for (;;) {
 		struct pollfd p = {.fd = rpc_conn_fd(c->conn), .events = POLLIN};
 		int64_t left = timeout_ms < 0 ? -1 : end - clock_mono_ms();
+		bool broken;
 		int r;
 
 		while (rpc_conn_next(c->conn, out))
@@ -97,10 +100,10 @@ static int next_msg(struct rpc_client *c, int timeout_ms, json_t **out)
 			return -ETIMEDOUT;
 		if (r < 0)
 			return -errno;
-		if (rpc_conn_pending(c->conn) && rpc_conn_flush(c->conn))
-			return -EPIPE;
+		/* Who closes the connection may have said why before. */
+		broken = rpc_conn_pending(c->conn) && rpc_conn_flush(c->conn);
 		r = rpc_conn_fill(c->conn);
-		if (r <= 0 && r != -EAGAIN)
+		if (r <= 0 && (broken || r != -EAGAIN))
 			return -EPIPE;
 	}
 }
@@ -124,6 +127,8 @@ int rpc_client_call(struct rpc_client *c, const char *method, json_t *params,
 	int r = rpc_conn_send(c->conn, msg, fds, nfd);
 
 	json_decref(msg);
+	if (r == -EPIPE)
+		r = 0; /* next_msg() finds out, after reading what came */
 	while (!r) {
 		r = next_msg(c, -1, &msg);
 		if (r == -EINTR) {
@@ -146,7 +151,9 @@ int rpc_client_call(struct rpc_client *c, const char *method, json_t *params,
 		}
 		json_decref(msg);
 	}
-	return errtext_set(why, r, "connection to vnetd lost");
+	if (r == -EPIPE)
+		return errtext_set(why, r, "connection to vnetd lost");
+	return errtext_set(why, r, "%s: %s", method, strerror(-r));
 }
 
 int rpc_client_event(struct rpc_client *c, int timeout_ms, json_t **out)

@@ -23,8 +23,8 @@ void rpc_client_free(struct rpc_client *c);
  * @result: new reference
  * @code: RPC error code when the server refused (result -EREMOTE); nullable
  *
- * Return: 0; -EREMOTE refused by the server with its sentence in @why; -EPIPE or
- * other negative errno when the connection is lost.
+ * Return: 0; -EREMOTE refused by the server with its sentence in @why; -EPIPE when
+ * the connection is lost; -ENOBUFS, -EMFILE as rpc_conn_send().
  */
 int rpc_client_call(struct rpc_client *c, const char *method, json_t *params,
 		    const int *fds, unsigned int nfd, json_t **result,
