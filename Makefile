@@ -72,6 +72,11 @@ $(B)/vnet: $(B)/cli/main.o $(VNET_LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(call pkg,$(LIB_PKGS) $(CLI_PKGS))
 
+# Plays the control process for tests/system/test_priv.py and test_uplink.py.
+$(B)/priv_tool: $(B)/tests/system/priv_tool.o $(VNETD_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(call pkg,$(LIB_PKGS) $(SWITCH_PKGS) $(NAT_PKGS) $(NETD_PKGS))
+
 # ---- unit tests and fuzz targets --------------------------------------------
 # A test says in its first lines which archives it may link, besides lib:
 #   /* links: switch_core fake_port */
@@ -80,7 +85,7 @@ UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 links = $(shell sed -n 's|^/\* links:\(.*\)\*/.*|\1|p' $(1) | head -n 1)
 parts = $(foreach w,$(call links,$(1)),$(if $(wildcard tests/fake/$(w).c),$(B)/tests/fake/$(w).o,$(B)/lib$(w).a)) $(B)/liblib.a
-libs_of = $(call pkg,$(sort jansson $(if $(filter %_io,$(call links,$(1))),libevent_core) $(if $(filter netd,$(call links,$(1))),$(NETD_PKGS) $(NAT_PKGS) $(SWITCH_PKGS)) $(if $(filter cli,$(call links,$(1))),$(CLI_PKGS))))
+libs_of = $(call pkg,$(sort jansson $(if $(filter %_io,$(call links,$(1))),libevent_core $(SWITCH_PKGS)) $(if $(filter netd,$(call links,$(1))),$(NETD_PKGS) $(NAT_PKGS) $(SWITCH_PKGS)) $(if $(filter cli,$(call links,$(1))),$(CLI_PKGS))))
 
 define unit_rule
 $(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $(call parts,tests/unit/$(1).c)
@@ -96,12 +101,14 @@ $(B)/tests/fuzz/$(1): $(B)/tests/fuzz/$(1).o $(if $(FUZZER),,$(B)/tests/fuzz/dri
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzz_rule,$(t))))
 
-.PHONY: all unit fuzz-build help clean install check check-unit check-system \
+.PHONY: all system-tools unit fuzz-build help clean install check check-unit check-system \
         check-fuzz fuzz lint demo cov bench deps docs print-flags
 .SECONDARY:
 
 all: $(B)/vnetd $(B)/vnet
 	$(Q)ln -sfn $(CONFIG)/vnetd $(O)/vnetd; ln -sfn $(CONFIG)/vnet $(O)/vnet
+
+system-tools: $(B)/priv_tool
 
 unit: $(UNIT:%=$(B)/tests/unit/%)
 fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/%)

@@ -103,14 +103,6 @@ static int reduce_to(uint64_t keep, struct errtext *why)
 	return 0;
 }
 
-int sandbox_control(struct errtext *why)
-{
-	uint64_t keep = CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_FOWNER) |
-			CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_KILL);
-
-	return reduce_to(keep, why);
-}
-
 int sandbox_helper(struct errtext *why)
 {
 	uint64_t keep =

@@ -47,15 +47,6 @@ int sandbox_enter(bool isolated, struct errtext *why);
 int sandbox_seal(bool isolated, struct errtext *why);
 
 /**
- * sandbox_control() - The control process as root, once the helper is there
- *
- * Keeps CAP_CHOWN and CAP_FOWNER (its sockets' groups), CAP_DAC_OVERRIDE (sockets in
- * directories of VMs' users), CAP_KILL (workers run as nobody); gives
- * up all others for good, and new privileges by exec.
- */
-int sandbox_control(struct errtext *why);
-
-/**
  * sandbox_helper() - The privileged helper: what its requests need, no more
  *
  * The list with its reasons is beside the function. Workers that it starts can

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/icmp.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
@@ -29,9 +28,7 @@
 
 #include "lib/compat.h"
 
-#ifndef SOL_PACKET
-#define SOL_PACKET 263
-#endif
+#define PACKET_IGNORE_OUT 23 /* PACKET_IGNORE_OUTGOING of newer headers */
 
 /* Moving bytes; the loop; time; memory; itself. No argument can reach further
  * than the descriptors the process has. */
@@ -152,10 +149,10 @@ static const struct opt sockopts[] = {
 	{IPPROTO_IPV6, IPV6_MULTICAST_HOPS}, {IPPROTO_IPV6, IPV6_TCLASS},
 	{IPPROTO_IPV6, IPV6_MTU_DISCOVER}, {IPPROTO_IPV6, IPV6_RECVERR},
 	{IPPROTO_IPV6, IPV6_RECVPKTINFO}, {IPPROTO_IPV6, IPV6_RECVHOPLIMIT},
-	{SOL_RAW, ICMP_FILTER},
 	{IPPROTO_UDP, UDP_GRO}, {IPPROTO_UDP, UDP_SEGMENT},
 	{SOL_PACKET, PACKET_VNET_HDR}, {SOL_PACKET, PACKET_AUXDATA},
-	{SOL_PACKET, PACKET_QDISC_BYPASS}, {SOL_PACKET, 23},
+	{SOL_PACKET, PACKET_QDISC_BYPASS},
+	{SOL_PACKET, PACKET_IGNORE_OUT},
 };
 
 #define LOW32 0xffffffffULL

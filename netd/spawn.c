@@ -36,6 +36,7 @@ struct child {
 static const char *const keep_env[] = {
 	"JOURNAL_STREAM=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=",
 	"LSAN_OPTIONS=",   "GCOV_PREFIX=",  "GCOV_PREFIX_STRIP=",
+	"VNET_", /* our own */
 };
 
 void spawn_init(struct spawn *s)
@@ -148,6 +149,21 @@ static int note_child(struct spawn *s, pid_t pid, const char *network)
 	return 0;
 }
 
+/* Somebody may wait for a worker through its pidfd instead of here. */
+static void forget_reaped(struct spawn *s)
+{
+	list_for_each_safe(c, &s->children, struct child, node) {
+		siginfo_t si;
+
+		if (waitid(P_PID, (id_t)c->pid, &si,
+			   WEXITED | WNOHANG | WNOWAIT) &&
+		    errno == ECHILD) {
+			list_del(&c->node);
+			free(c);
+		}
+	}
+}
+
 int spawn_worker(struct spawn *s, const char *network, bool isolated,
 		 bool die_with_us, pid_t *pid_out, int *pidfd_out,
 		 int *chan_out, struct errtext *why)
@@ -155,6 +171,7 @@ int spawn_worker(struct spawn *s, const char *network, bool isolated,
 	pid_t parent = getpid(), pid;
 	int ch[2], pidfd = -1, r;
 
+	forget_reaped(s);
 	r = chan_pair(ch);
 	if (r)
 		return errtext_set(why, r, "no channel for the worker: %s",
