@@ -75,7 +75,9 @@ static uint16_t window(struct tcp_flow *f, bool syn)
 /* The sequence number of a segment without payload: inside the guest's window. */
 static uint32_t bare_seq(const struct tcp_flow *f)
 {
-	return f->snd_wnd ? f->snd_max : f->snd_una;
+	if (f->state == TCP_ST_OPEN && !f->snd_wnd)
+		return f->snd_una;
+	return f->snd_max;
 }
 
 /* A segment of @f without payload; an acknowledgement is in all but a first SYN. */
@@ -291,10 +293,11 @@ static size_t worthwhile(const struct tcp_flow *f, size_t room)
 {
 	if (room >= f->mss)
 		return room - room % f->mss;
-	if (room > f->max_wnd / 2)
-		return room;
 	if (f->probe)
 		return max_sz(room, 1);
+	/* All that it can ever take, or a repetition. */
+	if (room > f->max_wnd / 2 || seq_lt(f->snd_nxt, f->snd_max))
+		return room;
 	return 0;
 }
 
