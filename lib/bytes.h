@@ -66,6 +66,8 @@ static inline const uint8_t *cur_bytes(struct cur *c, size_t n)
 		c->left = 0;
 		return NULL;
 	}
+	if (!n) /* NULL + 0 is not C, and empty input may be NULL */
+		return p;
 	c->p += n;
 	c->left -= n;
 	return p;
@@ -112,9 +114,9 @@ static inline void cur_copy(struct cur *c, void *dst, size_t n)
 static inline struct cur cur_sub(struct cur *c, size_t n)
 {
 	const uint8_t *p = cur_bytes(c, n);
-	struct cur sub = cur_make(p, p ? n : 0);
+	struct cur sub = cur_make(p, c->bad ? 0 : n);
 
-	sub.bad = !p;
+	sub.bad = c->bad; /* not !p: an empty reader may stand on NULL */
 	return sub;
 }
 
@@ -145,7 +147,7 @@ static inline uint8_t *wbuf_take(struct wbuf *w, size_t n)
 		w->bad = true;
 		return NULL;
 	}
-	p = w->p + w->len;
+	p = w->len ? w->p + w->len : w->p;
 	w->len += n;
 	return p;
 }
