@@ -133,6 +133,44 @@ void flow_nic_end(struct flow_tab *t, uint64_t nic_id)
 	free(nic);
 }
 
+struct greedy {
+	struct flow_nic *nic;
+	uint32_t count;
+};
+
+static uint32_t sockets_of(const struct flow_nic *nic)
+{
+	return nic->count[FLOW_UDP] + nic->count[FLOW_ICMP];
+}
+
+static bool greedier(struct hnode *n, void *arg)
+{
+	struct flow_nic *nic = container_of(n, struct flow_nic, node);
+	struct greedy *g = arg;
+
+	if (sockets_of(nic) > g->count) {
+		g->nic = nic;
+		g->count = sockets_of(nic);
+	}
+	return true;
+}
+
+bool flow_make_room(struct flow_tab *t)
+{
+	struct greedy g = {NULL, 1};
+	enum flow_kind kind;
+	struct flow *f;
+
+	htab_walk(&t->nics, greedier, &g);
+	if (!g.nic)
+		return false;
+	kind = g.nic->count[FLOW_UDP] ? FLOW_UDP : FLOW_ICMP;
+	f = list_first(&g.nic->lru[kind], struct flow, lru);
+	t->evicted++;
+	f->end(f);
+	return true;
+}
+
 bool flow_err_budget(struct flow_tab *t, uint64_t nic_id, int64_t now_ms)
 {
 	struct flow_nic *nic = nic_get(t, nic_id);

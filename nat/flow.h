@@ -100,6 +100,16 @@ int flow_move(struct flow_tab *t, struct flow *f, uint64_t nic_id);
 /* End all flows of the NIC. */
 void flow_nic_end(struct flow_tab *t, uint64_t nic_id);
 
+/**
+ * flow_make_room() - Descriptors ran out: end a flow that holds one
+ *
+ * The least recently used UDP mapping or echo of the NIC that has most of them, so
+ * that a greedy guest pays and not the one that asks.
+ *
+ * Return: false when nobody has more than one.
+ */
+bool flow_make_room(struct flow_tab *t);
+
 /* May one more ICMP error go to this NIC now? Counts it (RFC 1812 4.3.2.8). */
 bool flow_err_budget(struct flow_tab *t, uint64_t nic_id, int64_t now_ms);
 

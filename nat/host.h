@@ -41,6 +41,7 @@ struct host {
 	struct host_msg msg[HOST_BATCH];
 	/* Echo over a raw socket; see host_icmp.c. */
 	int raw_fd;
+	int8_t raw_df; /* state of host_set_df() */
 	struct event raw_ev;
 	struct htab raw_ids;
 };

@@ -50,7 +50,14 @@ static void echo_reply(struct host *h, struct icmp_map *m,
 	icmp_host_input(&h->gw->icmp, m, &r, now_ms);
 }
 
-static void read_errors(struct icmp_sock *s, int64_t now_ms)
+/* Is it the host's own word that a packet is too big? It quotes nothing. */
+static bool is_too_big(const struct host_err *e)
+{
+	return !e->from && e->type == ICMP_T_UNREACH && e->code == ICMP_C_FRAG;
+}
+
+/* @hdr: the header of the echo request just refused as too big; nullable. */
+static void read_errors(struct icmp_sock *s, const uint8_t *hdr, int64_t now_ms)
 {
 	uint8_t buf[128];
 	struct host_err e;
@@ -60,6 +67,10 @@ static void read_errors(struct icmp_sock *s, int64_t now_ms)
 
 		if (r < 0)
 			return;
+		if (hdr && is_too_big(&e)) {
+			e.data = hdr;
+			e.len = ICMP_HDR;
+		}
 		if (r)
 			icmp_host_error(&s->host->gw->icmp, s->map, &e, now_ms);
 	}
@@ -77,7 +88,7 @@ static void ping_on_readable(evutil_socket_t fd, short what, void *arg)
 		echo_reply(h, s->map, &h->msg[i], h->msg[i].data, h->msg[i].len,
 			   now_ms);
 	if (n <= 0)
-		read_errors(s, now_ms);
+		read_errors(s, NULL, now_ms);
 	h->turn_end(h->arg, now_ms);
 }
 
@@ -209,6 +220,27 @@ static void raw_message(struct host *h, const struct host_msg *m,
 	}
 }
 
+/* Empty the raw socket's error queue. What the path says comes as messages too, so
+ * only the host's own word about a packet of @s that is too big counts. */
+static void raw_errors(struct host *h, struct icmp_sock *s, const uint8_t *hdr,
+		       int64_t now_ms)
+{
+	uint8_t buf[64];
+	struct host_err e;
+
+	for (int i = 0; i < HOST_ERRORS; i++) {
+		int r = host_recv_err(h->raw_fd, &e, buf, sizeof(buf));
+
+		if (r < 0)
+			return;
+		if (!r || !s || !is_too_big(&e))
+			continue;
+		e.data = hdr;
+		e.len = ICMP_HDR;
+		icmp_host_error(&h->gw->icmp, s->map, &e, now_ms);
+	}
+}
+
 static void raw_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct host *h = arg;
@@ -219,6 +251,8 @@ static void raw_on_readable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < n; i++)
 		if (ipaddr_is4(&h->msg[i].from.ip))
 			raw_message(h, &h->msg[i], now_ms);
+	if (n <= 0)
+		raw_errors(h, NULL, NULL, now_ms);
 	h->turn_end(h->arg, now_ms);
 }
 
@@ -228,7 +262,7 @@ int host_icmp_raw(struct host *h, int raw_fd)
 		.data = ~(1u << ICMP_T_ECHO_REPLY | 1u << ICMP_T_UNREACH |
 			  1u << ICMP_T_TIME | 1u << ICMP_T_PARAM),
 	};
-	int on = 1, err;
+	int err;
 
 	if (raw_fd < 0)
 		return 0;
@@ -240,13 +274,15 @@ int host_icmp_raw(struct host *h, int raw_fd)
 		return err;
 	}
 	h->raw_fd = raw_fd;
+	h->raw_df = -1;
 	/* Who made the socket has filtered it, and a sealed process may not touch
 	 * the filter: EPERM is fine. */
-	if ((setsockopt(raw_fd, SOL_RAW, ICMP_FILTER, &only, sizeof(only)) &&
-	     errno != EPERM) ||
-	    setsockopt(raw_fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof(on)) ||
-	    setsockopt(raw_fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)))
+	if (setsockopt(raw_fd, SOL_RAW, ICMP_FILTER, &only, sizeof(only)) &&
+	    errno != EPERM)
 		return -errno;
+	err = host_recv_options(raw_fd, false);
+	if (err)
+		return err;
 	event_assign(&h->raw_ev, h->base, raw_fd, EV_READ | EV_PERSIST,
 		     raw_on_readable, h);
 	return event_add(&h->raw_ev, NULL) ? -ENOMEM : 0;
@@ -296,6 +332,7 @@ static int icmp_send_out(void *arg, struct icmp_map *m,
 		.df = c->df, .v = v, .n = c->n + 1,
 	};
 	struct host *h = arg;
+	int err;
 
 	if (c->n > FRAME_SEGS)
 		return -EMSGSIZE;
@@ -305,11 +342,18 @@ static int icmp_send_out(void *arg, struct icmp_map *m,
 	put_be16(hdr + 6, c->seq);
 	if (s->fd >= 0) {
 		host_set_df(s->fd, c->df, &s->df);
-		return host_send(s->fd, &out, 0);
+		err = host_send(s->fd, &out, 0);
+		if (err == -EMSGSIZE)
+			read_errors(s, hdr, h->gw->now_ms);
+		return err;
 	}
 	/* The kernel fills in checksums on ping sockets only. */
 	put_be16(hdr + 2, csum_finish(iov_csum(0, v, c->n + 1)));
-	return host_send(h->raw_fd, &out, 0);
+	host_set_df(h->raw_fd, c->df, &h->raw_df);
+	err = host_send(h->raw_fd, &out, 0);
+	if (err == -EMSGSIZE)
+		raw_errors(h, s, hdr, h->gw->now_ms);
+	return err;
 }
 
 static void icmp_close(void *arg, struct icmp_map *m)

@@ -2,6 +2,7 @@
 /* ICMP echo. See icmp.h; errors that we send are in ipout.c. */
 #include "nat/icmp.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,15 @@ static struct icmp_map *map_find(const struct icmp *c, const struct endpoint *g,
 	return NULL;
 }
 
+static int map_open(struct icmp *c, struct icmp_map *m, uint16_t want)
+{
+	int err = c->host->open(c->host_arg, m, want);
+
+	if ((err == -EMFILE || err == -ENFILE) && flow_make_room(c->flows))
+		err = c->host->open(c->host_arg, m, want);
+	return err;
+}
+
 static struct icmp_map *map_new(struct icmp *c, const struct endpoint *g,
 				uint32_t hash, uint64_t nic_id, int64_t now_ms)
 {
@@ -82,10 +92,10 @@ static struct icmp_map *map_new(struct icmp *c, const struct endpoint *g,
 	m->icmp = c;
 	m->guest = *g;
 	m->fl.end = map_end;
-	if (flow_add(c->flows, &m->fl, FLOW_ICMP, nic_id, now_ms))
+	if (map_open(c, m, g->port))
 		goto fail;
-	if (c->host->open(c->host_arg, m, g->port)) {
-		flow_del(c->flows, &m->fl);
+	if (flow_add(c->flows, &m->fl, FLOW_ICMP, nic_id, now_ms)) {
+		c->host->close(c->host_arg, m);
 		goto fail;
 	}
 	htab_add(&c->maps, &m->node, hash);

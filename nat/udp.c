@@ -13,6 +13,8 @@
 #include "nat/iov.h"
 #include "switch/port.h"
 
+#define OPEN_TRIES 4
+
 int udp_init(struct udp *u, const uint64_t seed[2])
 {
 	return htab_init(&u->maps, 64, seed);
@@ -81,6 +83,20 @@ static struct udp_map *map_find(const struct udp *u, const struct endpoint *g,
 	return NULL;
 }
 
+/* A socket, taken from a greedier guest when there are no more. */
+static int map_open(struct udp *u, struct udp_map *m, uint16_t want)
+{
+	int err = u->host->open(u->host_arg, m, want);
+
+	for (int i = 0; i < OPEN_TRIES && (err == -EMFILE || err == -ENFILE);
+	     i++) {
+		if (!flow_make_room(u->flows))
+			break;
+		err = u->host->open(u->host_arg, m, want);
+	}
+	return err;
+}
+
 /* A new mapping; NULL when there is no memory, quota or descriptor. */
 static struct udp_map *map_new(struct udp *u, const struct endpoint *g,
 			       uint32_t hash, uint64_t nic_id, int64_t now_ms)
@@ -93,11 +109,10 @@ static struct udp_map *map_new(struct udp *u, const struct endpoint *g,
 	m->guest = *g;
 	m->only_dns = true;
 	m->fl.end = map_end;
-	/* Count first: what is evicted gives its descriptor back. */
-	if (flow_add(u->flows, &m->fl, FLOW_UDP, nic_id, now_ms))
+	if (map_open(u, m, g->port))
 		goto fail;
-	if (u->host->open(u->host_arg, m, g->port)) {
-		flow_del(u->flows, &m->fl);
+	if (flow_add(u->flows, &m->fl, FLOW_UDP, nic_id, now_ms)) {
+		u->host->close(u->host_arg, m);
 		goto fail;
 	}
 	htab_add(&u->maps, &m->node, hash);

@@ -115,12 +115,20 @@ static struct fake_nat_sent *note(struct fake_nat *f, enum fake_kind kind,
 	return s;
 }
 
+static int may_open(const struct fake_nat *f)
+{
+	if (f->max_sockets &&
+	    f->live[FAKE_UDP] + f->live[FAKE_ICMP] >= f->max_sockets)
+		return -EMFILE;
+	return f->open_err;
+}
+
 static int fake_udp_open(void *arg, struct udp_map *m, uint16_t want)
 {
 	struct fake_nat *f = arg;
 
-	if (f->open_err)
-		return f->open_err;
+	if (may_open(f))
+		return may_open(f);
 	m->host_port = want == f->busy_port ? 40000 : want;
 	m->host = f;
 	f->live[FAKE_UDP]++;
@@ -164,8 +172,8 @@ static int fake_icmp_open(void *arg, struct icmp_map *m, uint16_t want)
 {
 	struct fake_nat *f = arg;
 
-	if (f->open_err)
-		return f->open_err;
+	if (may_open(f))
+		return may_open(f);
 	m->host_id = (uint16_t)(want + 1000);
 	m->host = f;
 	f->live[FAKE_ICMP]++;

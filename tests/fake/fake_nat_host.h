@@ -50,6 +50,7 @@ struct fake_nat {
 	unsigned int nsent;
 	int open_err, send_err, ask_err; /* what the host answers */
 	uint16_t busy_port;		 /* is not free on the host */
+	unsigned int max_sockets;	 /* then -EMFILE; 0 = no limit */
 	unsigned int live[5];		 /* sockets by kind */
 	unsigned int kicks;
 	/* What a forward's NIC resolves to; 0 = nothing. */

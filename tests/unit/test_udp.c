@@ -198,6 +198,26 @@ static void map__no_descriptor__dropped_and_counted(void **state)
 	assert_int_equal(fake_nat_pkt(f, &k), -1);
 }
 
+static void map__descriptors_used_up__the_greediest_guest_pays(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 7);
+
+	f->max_sockets = 20;
+	for (uint16_t i = 0; i < 20; i++) {
+		k.sport = (uint16_t)(10000 + i);
+		fake_nat_pkt(f, &k);
+	}
+	k.src = OTHER;
+	for (uint16_t i = 0; i < 3; i++) {
+		k.sport = (uint16_t)(10000 + i);
+		assert_int_equal(fake_nat_pkt(f, &k), -1);
+	}
+	assert_int_equal(f->live[FAKE_UDP], 20);
+	gateway_nic_gone(f->gw, 7);
+	assert_int_equal(f->live[FAKE_UDP], 3);
+}
+
 static void map__guest_moved_to_another_nic__counted_there(void **state)
 {
 	struct fake_nat *f = *state;
@@ -719,6 +739,7 @@ int main(void)
 		T(map__dns_and_more__ends_after_300_s),
 		T(map__quota__least_recently_used_makes_room),
 		T(map__no_descriptor__dropped_and_counted),
+		T(map__descriptors_used_up__the_greediest_guest_pays),
 		T(map__guest_moved_to_another_nic__counted_there),
 		T(map__uso_frame__one_datagram_per_segment),
 		T(map__host_has_no_route__guest_is_told),
