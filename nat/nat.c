@@ -179,7 +179,7 @@ static int64_t tcp_now(void *arg)
 	return turn(arg);
 }
 
-static int init_host(struct nat *nat, struct event_base *base)
+static int init_host(struct nat *nat, struct event_base *base, bool tcp)
 {
 	struct host *h = &nat->host;
 	int err;
@@ -195,7 +195,10 @@ static int init_host(struct nat *nat, struct event_base *base)
 	nat->kick = event_new(base, -1, 0, nat_on_kick, nat);
 	if (!nat->timer || !nat->kick)
 		return -ENOMEM;
-	return host_tcp_new(base, HOST_TCP_PEEK_AUTO, tcp_now, nat, &h->tcp);
+	/* Without NAT no socket is ever made: the process may not be allowed to. */
+	return tcp ? host_tcp_new(base, HOST_TCP_PEEK_AUTO, tcp_now, nat,
+				  &h->tcp)
+		   : 0;
 }
 
 static int init_gateway(struct nat *nat, const struct nat_config *cfg,
@@ -249,7 +252,7 @@ int nat_new(struct event_base *base, struct vswitch *sw,
 	}
 	nat->host.raw_fd = -1;
 	nat->timer_at_ms = WHEEL_NEVER;
-	err = init_host(nat, base);
+	err = init_host(nat, base, cfg->nat);
 	if (err)
 		errtext_set(why, err, "cannot set up the host's sockets");
 	else
