@@ -130,7 +130,7 @@ static int reserve_list_run(struct cli *c)
 }
 
 static const struct opt reserve_opts[] = {
-	{"nic", "N", "which NIC of the VM; default 0", OPT_INT, false, 0, 255},
+	{"nic", "N", "which NIC of the VM; default 0", OPT_INT, false, 0, 31},
 	{"hostname", "NAME", "host name that DHCP gives to the guest"},
 	{NULL},
 };

@@ -19,7 +19,7 @@
 #define NIC_OPT                                                                \
 	{                                                                      \
 		"nic", "N", "which NIC of the VM; default 0", OPT_INT, false,  \
-			0, 255                                                 \
+			0, 31                                                  \
 	}
 
 /* ---- attach: the question ------------------------------------------------- */
@@ -35,7 +35,7 @@ static const struct opt attach_opts[] = {
 	{"for", RUNNERS, "print what this runner is to be told", OPT_CHOICE},
 	{"netns", "PATH|NAME|PID", "network namespace that gets the interface"},
 	{"ifname", "IF", "name of the interface (tap, netns)"},
-	{"owner", "USER", "who may open the TAP"},
+	{"owner", "USER", "who may connect to it; default: you"},
 	{"fd", "N", "inherited descriptor to use (type fd)", OPT_INT, false, 0,
 	 1048576},
 	{NULL},
@@ -130,8 +130,6 @@ static int check_type(const struct cli *c, const char *type)
 	if (args_get(&c->args, "ifname") && strcmp(type, "netns") &&
 	    strcmp(type, "tap"))
 		return cli_usage(c, "--ifname goes with --type tap or netns");
-	if (args_get(&c->args, "owner") && strcmp(type, "tap"))
-		return cli_usage(c, "--owner goes with --type tap");
 	if (r && !strcmp(type, "fd"))
 		return cli_usage(c, "--for does not go with --type fd: the "
 				 "other end is yours");
@@ -376,7 +374,7 @@ static int link_run(struct cli *c)
 
 static const struct opt detach_opts[] = {
 	{"nic", "N", "only this NIC; default: all of the VM", OPT_INT, false, 0,
-	 255},
+	 31},
 	{NULL},
 };
 

@@ -390,7 +390,7 @@ static int run_run(struct cli *c)
 static const struct opt run_opts[] = {
 	{"network", "NET", "the network to plug it into", OPT_TEXT, true},
 	{"name", "VM", "the VM's name; default: QEMU's -name, else vm-PID"},
-	{"nic", "N", "which NIC of the VM; default 0", OPT_INT, false, 0, 255},
+	{"nic", "N", "which NIC of the VM; default 0", OPT_INT, false, 0, 31},
 	{"mac", "MAC", "hardware address; default: one that stays the same",
 	 OPT_MAC},
 	{"type", "fd|stream|dgram|seqpacket|tap",

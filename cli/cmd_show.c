@@ -125,6 +125,7 @@ static void show_network(const struct cli *c, const json_t *net)
 
 	show_config(net);
 	member("Leases", net, "leases");
+	member("Flows", net, "flows");
 	if (json_array_size(nics)) {
 		heading("NICs");
 		table_nics(nics, 2, c->color);

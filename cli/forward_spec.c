@@ -118,7 +118,7 @@ static int parse_target(const char *part, struct forward_spec *f,
 		return 0;
 	}
 	if (slash) {
-		if (args_number(slash + 1, 0, 255, &nic))
+		if (args_number(slash + 1, 0, 31, &nic))
 			return errtext_set(why, -EINVAL, "\"%s\": behind the "
 					   "slash stands the number of a NIC, "
 					   "like MyVM/1", part);

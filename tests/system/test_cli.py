@@ -8,6 +8,7 @@ files.
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -136,6 +137,18 @@ def test_help_teaches_by_example(fake, name):
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_manual_knows_every_option(fake, name):
+    with open(os.path.join(TOP, "docs", "vnet.1")) as f:
+        manual = f.read().replace("Fl -", "Fl --")
+    assert "Cm " + name.split()[0] in manual
+    text = fake.ok("help", *name.split())
+    for option in set(re.findall(r"^  (--[a-z-]+)", text, re.M)):
+        assert re.search(r"Fl %s\b" % option, manual) or \
+            re.search(r"\| -%s\b" % option[1:], manual) or \
+            ", %s\n" % option[1:] in manual, option
+
+
 def test_help_of_a_group_lists_it(fake):
     for args in (["help", "forward"], ["forward", "--help"]):
         text = fake.ok(*args)
@@ -167,7 +180,7 @@ def test_unknown_command_of_two_words_suggests_such(fake):
     (["define", "x", "--mode", "natt"], "did you mean nat?"),
     (["define", "x", "--mode", "nat", "--subnet", "10.0.0.1/24"],
      "like 10.0.5.0/24"),
-    (["define", "x", "--mode", "nat", "--mtu", "1"], "from 68 to 65521"),
+    (["define", "x", "--mode", "nat", "--mtu", "1"], "from 576 to 65521"),
     (["define", "x", "y", "--mode", "nat"], "unexpected word \"y\""),
     (["autostart", "x", "yes"], "on or off"),
     (["attach", "x"], "--network is missing"),
