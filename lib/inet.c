@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 const struct mac mac_broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
@@ -61,27 +60,41 @@ char *ip4_format(uint32_t ip, char buf[IP4_TEXT])
 	return buf;
 }
 
+/* "0" to "32", no sign, space or leading zero. */
+static int plen_parse(const char *s, uint8_t *plen)
+{
+	size_t len = strspn(s, "0123456789");
+	unsigned int v = 0;
+
+	if (!len || len > 2 || s[len] || (len == 2 && s[0] == '0'))
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		v = v * 10 + (unsigned int)(s[i] - '0');
+	if (v > 32)
+		return -EINVAL;
+	*plen = (uint8_t)v;
+	return 0;
+}
+
 int ip4_net_parse(const char *s, struct ip4_net *net, uint32_t *host)
 {
 	const char *slash = strchr(s, '/');
-	char text[IP4_TEXT], *end;
-	unsigned long plen;
+	char text[IP4_TEXT];
+	uint8_t plen;
 	uint32_t ip;
 
-	if (!slash || (size_t)(slash - s) >= sizeof(text) || slash[1] < '0' ||
-	    slash[1] > '9')
+	if (!slash || (size_t)(slash - s) >= sizeof(text))
 		return -EINVAL;
 	memcpy(text, s, (size_t)(slash - s));
 	text[slash - s] = '\0';
-	plen = strtoul(slash + 1, &end, 10);
-	if (*end || plen > 32 || ip4_parse(text, &ip))
+	if (plen_parse(slash + 1, &plen) || ip4_parse(text, &ip))
 		return -EINVAL;
-	if (!host && (ip & ~ip4_mask((uint8_t)plen)))
+	if (!host && (ip & ~ip4_mask(plen)))
 		return -EINVAL;
 	if (host)
 		*host = ip;
-	net->plen = (uint8_t)plen;
-	net->addr = ip & ip4_mask(net->plen);
+	net->plen = plen;
+	net->addr = ip & ip4_mask(plen);
 	return 0;
 }
 

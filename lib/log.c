@@ -12,6 +12,7 @@
 
 #define WINDOW_MS    10000
 #define WINDOW_LINES 5
+#define COUNT_ROOM   32 /* bytes of a line kept for " suppressed=N" */
 
 static struct {
 	char who[64];
@@ -98,11 +99,11 @@ void log_limited(struct log_budget *b, int64_t now_ms, enum log_level level,
 {
 	char line[1024];
 	va_list ap;
-	int n;
+	size_t n;
 
 	if (level > g.level)
 		return;
-	if (!b->since_ms || now_ms - b->since_ms >= WINDOW_MS) {
+	if (!b->used || now_ms - b->since_ms >= WINDOW_MS) {
 		b->since_ms = now_ms;
 		b->used = 0;
 	}
@@ -112,11 +113,12 @@ void log_limited(struct log_budget *b, int64_t now_ms, enum log_level level,
 	}
 	b->used++;
 	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
+	vsnprintf(line, sizeof(line) - COUNT_ROOM, fmt, ap);
 	va_end(ap);
-	if (b->suppressed && n >= 0 && (size_t)n < sizeof(line))
-		snprintf(line + n, sizeof(line) - (size_t)n,
-			 " suppressed=%u", b->suppressed);
+	n = strlen(line);
+	if (b->suppressed)
+		snprintf(line + n, sizeof(line) - n, " suppressed=%u",
+			 b->suppressed);
 	b->suppressed = 0;
 	emit(level, line);
 }
