@@ -761,6 +761,137 @@ static void tcp__corrupt_checksum__dropped_but_unfinished_taken(void **state)
 	assert_int_equal(f->nsent, 1);
 }
 
+/* ---- TCP forwards ------------------------------------------------------------------- */
+
+static struct forward *tcp_forward(struct fake_nat *f)
+{
+	struct forward *w = calloc(1, sizeof(*w));
+
+	w->id = 5;
+	w->proto = IP4_TCP;
+	w->nic_id = 7;
+	w->target_port = 22;
+	f->resolves = GUEST;
+	assert_int_equal(forward_add(&f->gw->forwards, w), 0);
+	fake_nat_hello(f, GUEST);
+	return w;
+}
+
+static int tcp_client(struct fake_nat *f, struct forward *w, uint32_t ip)
+{
+	struct endpoint client = endpoint4(ip, 999);
+	int ret = gateway_tcp_accept(f->gw, w, &client, HOST, f, f->now_ms);
+
+	if (!ret)
+		f->live[FAKE_TCP]++;
+	gateway_flush(f->gw, f->now_ms);
+	return ret;
+}
+
+static void tcp_forward__clients__seen_as_themselves_or_gateway(void **state)
+{
+	struct fake_nat *f = *state;
+	struct forward *w = tcp_forward(f);
+	struct fake_got g;
+
+	fake_nat_clear(f);
+	assert_int_equal(tcp_client(f, w, 0xc0a80117), 0);
+	g = fake_nat_got(f, 0);
+	assert_int_equal(g.ip.src, 0xc0a80117);
+	assert_int_equal(g.ip.dst, GUEST);
+	assert_int_equal(g.sport, 999);
+	assert_int_equal(g.dport, 22);
+	assert_int_equal(g.l4[13] & 0x3f, 2); /* SYN */
+	/* Two clients that must look like the gateway, with one port. */
+	assert_int_equal(tcp_client(f, w, HOST), 0);
+	assert_int_equal(tcp_client(f, w, 0x7f000001), 0);
+	assert_int_equal(fake_nat_got(f, 1).ip.src, GW);
+	assert_int_equal(fake_nat_got(f, 2).ip.src, GW);
+	assert_int_not_equal(fake_nat_got(f, 1).sport,
+			     fake_nat_got(f, 2).sport);
+	assert_int_equal(w->active, 3);
+	gateway_forward_del(f->gw, w, f->now_ms);
+	gateway_flush(f->gw, f->now_ms);
+	assert_int_equal(f->live[FAKE_TCP], 0);
+}
+
+static void tcp_forward__no_target__refused(void **state)
+{
+	struct fake_nat *f = *state;
+	struct forward *w = tcp_forward(f);
+	struct nat_stats s;
+
+	f->resolves = 0;
+	assert_int_equal(tcp_client(f, w, FAR), -EHOSTUNREACH);
+	f->resolves = 0x0a000302; /* not in this network */
+	assert_int_equal(tcp_client(f, w, FAR), -EHOSTUNREACH);
+	gateway_stats(f->gw, &s);
+	assert_int_equal(s.forward_refused, 2);
+	assert_int_equal(w->active, 0);
+}
+
+static void tcp_forward__guest_refuses__client_reset_and_counted(void **state)
+{
+	struct fake_nat *f = *state;
+	struct forward *w = tcp_forward(f);
+	uint8_t rst[20] = {0, 22, 999 >> 8, 999 & 255};
+	struct fake_pkt k = {.src = GUEST, .dst = 0xc0a80117,
+			     .proto = IP4_TCP, .raw = true, .data = rst,
+			     .len = sizeof(rst)};
+	struct fake_got g;
+
+	tcp_client(f, w, 0xc0a80117);
+	g = fake_nat_got(f, f->n - 1);
+	put_be32(rst + 8, get_be32(g.l4 + 4) + 1);
+	rst[12] = 0x50;
+	rst[13] = 0x14; /* RST, ACK */
+	put_be16(rst + 16,
+		 csum_finish(csum_add(csum_pseudo4(GUEST, 0xc0a80117, IP4_TCP,
+						   20),
+				      rst, 20)));
+	assert_int_equal(fake_nat_pkt(f, &k), -1);
+	assert_int_equal(f->live[FAKE_TCP], 0);
+	assert_int_equal(w->active, 0);
+	assert_int_equal(w->refused, 1);
+}
+
+/* ---- the queue ------------------------------------------------------------------------ */
+
+static void queue__more_answers_than_room_in_a_turn__counted(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(GW);
+	struct nat_stats s;
+	uint8_t b[200];
+	struct frame fr;
+
+	frame_init(&fr, b, fake_pkt_build(&k, b));
+	gateway_hold(f->gw);
+	for (int i = 0; i < OUTQ_FRAMES + 10; i++)
+		assert_int_equal(gateway_input(f->gw, &fr, 7, f->now_ms), -1);
+	gateway_flush(f->gw, f->now_ms);
+	assert_int_equal(f->n, OUTQ_FRAMES);
+	assert_int_equal(f->batches, OUTQ_FRAMES / FRAME_BATCH);
+	gateway_stats(f->gw, &s);
+	assert_int_equal(s.queue_full, 10);
+}
+
+static void queue__not_held__sends_by_itself_when_full(void **state)
+{
+	struct fake_nat *f = *state;
+	struct nat_udp_out o = {.src_port = 1, .dst_ip = GUEST, .dst_port = 2,
+				.data = "x", .len = 1};
+
+	fake_nat_hello(f, GUEST);
+	fake_nat_clear(f);
+	for (int i = 0; i < OUTQ_FRAMES + 10; i++)
+		assert_int_equal(gateway_udp_send(f->gw, &o, f->now_ms), 0);
+	assert_int_equal(f->n, OUTQ_FRAMES);
+	gateway_flush(f->gw, f->now_ms);
+	assert_int_equal(f->n, OUTQ_FRAMES + 10);
+	assert_int_equal(outq_dropped(f->gw->out), 0);
+}
+
 static void nic_gone__everything_of_it_ends(void **state)
 {
 	struct fake_nat *f = *state;
@@ -877,6 +1008,11 @@ int main(void)
 		T(tcp__to_outside_and_host__connects_there),
 		T(tcp__to_resolver__connects_to_the_upstream),
 		T(tcp__corrupt_checksum__dropped_but_unfinished_taken),
+		T(tcp_forward__clients__seen_as_themselves_or_gateway),
+		T(tcp_forward__no_target__refused),
+		T(tcp_forward__guest_refuses__client_reset_and_counted),
+		T(queue__more_answers_than_room_in_a_turn__counted),
+		T(queue__not_held__sends_by_itself_when_full),
 		T(nic_gone__everything_of_it_ends),
 		T(show__flows_and_stats__agree),
 		cmocka_unit_test(new__contradicting_config__refused),
