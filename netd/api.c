@@ -245,6 +245,8 @@ static void on_request(struct client *cl, json_t *req)
 	cl->ncalls++;
 	cl->api->fn(cl->api->arg, c, method, params);
 	json_decref(empty);
+	if (!cl->doomed)
+		client_watch(cl); /* too many unanswered: read no more */
 }
 
 /* Handle lines that are here. False when the turn's share is used up. */

@@ -100,7 +100,7 @@ void super_kill(struct super *s, const char *reason)
 	if (s->state != SUPER_STARTING && s->state != SUPER_READY)
 		return;
 	if (!s->reason[0])
-		snprintf(s->reason, sizeof(s->reason), "%s", reason);
+		snprintf(s->reason, sizeof(s->reason), "%.199s", reason);
 	s->state = SUPER_ENDING;
 	send_kill(s);
 	close_chan(s);
@@ -404,7 +404,7 @@ void super_request(struct super *s, uint16_t type, json_t *body,
 
 static void start_failed(struct super *s, const char *reason)
 {
-	snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	snprintf(s->reason, sizeof(s->reason), "%.199s", reason);
 	on_ended(s);
 }
 

@@ -493,11 +493,11 @@ void dev_name(const char *prefix, const char *name, int index,
 	      char out[IFNAMSIZ])
 {
 	static const uint64_t seed[2] = {1, 2};
-	char full[CONF_NAME_MAX + 40], tail[16] = "";
+	char full[CONF_NAME_MAX + 40], tail[8] = "";
 	int keep;
 
 	if (index >= 0)
-		snprintf(tail, sizeof(tail), "-%d", index);
+		snprintf(tail, sizeof(tail), "-%d", index % 1000);
 	snprintf(full, sizeof(full), "%s%s%s", prefix, name, tail);
 	if (strlen(full) < IFNAMSIZ) {
 		memcpy(out, full, strlen(full) + 1);

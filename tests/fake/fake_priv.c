@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See fake_priv.h. */
+#include "tests/fake/fake_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/fdutil.h"
+#include "netd/proto.h"
+
+struct priv *fake_priv_new(bool root)
+{
+	struct priv *p = calloc(1, sizeof(*p));
+
+	p->root = root;
+	return p;
+}
+
+void fake_worker_die(struct fake_worker *w)
+{
+	chan_free(w->chan);
+	w->chan = NULL;
+	fd_close(&w->alive);
+}
+
+void fake_priv_free(struct priv *p)
+{
+	for (unsigned int i = 0; i < p->nworkers; i++)
+		fake_worker_die(&p->worker[i]);
+	free(p);
+}
+
+struct fake_worker *fake_worker_of(struct priv *p, const char *network)
+{
+	for (unsigned int i = p->nworkers; i-- > 0;)
+		if (!strcmp(p->worker[i].network, network))
+			return &p->worker[i];
+	return NULL;
+}
+
+static void answer(struct fake_worker *w, const struct chan_msg *m)
+{
+	if (w->mute)
+		return;
+	if (m->type == W_START)
+		(void)chan_send(w->chan, W_READY, 0, "{}", 2, NULL, 0);
+	else if (m->id && m->type == w->refuse)
+		fake_worker_say(w, W_ERROR, "{\"message\":\"no such luck\"}",
+				(int)m->id + 1000000);
+	else if (m->id)
+		(void)chan_send(w->chan, W_DONE, m->id, "{}", 2, NULL, 0);
+}
+
+void fake_worker_pump(struct fake_worker *w)
+{
+	struct chan_msg m;
+	int r;
+
+	while (w->chan && (r = chan_recv(w->chan, &m)) == 1) {
+		if (w->ngot < FAKE_LOG) {
+			w->got[w->ngot].type = m.type;
+			w->got[w->ngot].id = m.id;
+			w->got[w->ngot].nfd = m.nfd;
+			snprintf(w->got[w->ngot++].body, 1024, "%s",
+				 (const char *)m.body);
+		}
+		chan_msg_close(&m);
+		answer(w, &m);
+		if (m.type == W_SHUTDOWN) {
+			fake_worker_die(w);
+			return;
+		}
+	}
+	/* Control hung up: a real one is killed at the same time. */
+	if (w->chan && r == 0)
+		fake_worker_die(w);
+}
+
+void fake_worker_say(struct fake_worker *w, uint16_t type, const char *body,
+		     int fd)
+{
+	uint32_t id = fd >= 1000000 ? (uint32_t)(fd - 1000000) : 0;
+
+	(void)chan_send(w->chan, type, id, body, strlen(body), &fd,
+			fd >= 0 && !id ? 1 : 0);
+}
+
+unsigned int fake_worker_count(const struct fake_worker *w, uint16_t type)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < w->ngot; i++)
+		n += w->got[i].type == type;
+	return n;
+}
+
+const char *fake_worker_last(const struct fake_worker *w, uint16_t type)
+{
+	for (unsigned int i = w->ngot; i-- > 0;)
+		if (w->got[i].type == type)
+			return w->got[i].body;
+	return NULL;
+}
+
+/* ---- priv.h -------------------------------------------------------------- */
+
+int priv_start(const char *run_dir, struct priv **out, struct errtext *why)
+{
+	(void)run_dir;
+	(void)out;
+	return errtext_set(why, -EPERM, "fake");
+}
+
+struct priv *priv_none(void)
+{
+	return fake_priv_new(false);
+}
+
+void priv_stop(struct priv *p)
+{
+	fake_priv_free(p);
+}
+
+bool priv_is_root(const struct priv *p)
+{
+	return p->root;
+}
+
+int priv_fd(const struct priv *p)
+{
+	(void)p;
+	return -1;
+}
+
+int priv_worker(struct priv *p, const char *network, bool isolated,
+		pid_t *pid_out, int *pidfd_out, int *chan_out,
+		struct errtext *why)
+{
+	struct fake_worker *w;
+	int fd[2], life[2];
+
+	if (p->fail_worker)
+		return errtext_set(why, p->fail_worker, "fake failure");
+	/* Old ones that ended make room. */
+	if (p->nworkers == FAKE_WORKERS) {
+		fake_worker_die(&p->worker[0]);
+		memmove(&p->worker[0], &p->worker[1],
+			sizeof(p->worker[0]) * (FAKE_WORKERS - 1));
+		p->nworkers--;
+	}
+	if (chan_pair(fd) || pipe(life))
+		return -errno;
+	w = &p->worker[p->nworkers++];
+	memset(w, 0, sizeof(*w));
+	snprintf(w->network, sizeof(w->network), "%s", network);
+	w->isolated = isolated;
+	w->chan = chan_new(fd[1]);
+	w->alive = life[1];
+	*pid_out = (pid_t)(100000 + p->nworkers);
+	*pidfd_out = life[0];
+	*chan_out = fd[0];
+	return 0;
+}
+
+static int some_fd(int *out)
+{
+	*out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return *out < 0 ? -errno : 0;
+}
+
+int priv_tap(struct priv *p, const struct priv_tap *t, int *fd_out,
+	     struct errtext *why)
+{
+	if (p->fail_tap)
+		return errtext_set(why, p->fail_tap, "fake: no TAP");
+	p->taps++;
+	p->last_tap = *t;
+	return some_fd(fd_out);
+}
+
+int priv_tap_del(struct priv *p, const char *name, struct errtext *why)
+{
+	(void)name;
+	(void)why;
+	p->taps_deleted++;
+	return 0;
+}
+
+int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
+		   const char *tap, uint16_t mtu, int *fd_out,
+		   struct errtext *why)
+{
+	(void)bridge;
+	(void)uplink;
+	(void)tap;
+	(void)mtu;
+	if (p->fail_uplink)
+		return errtext_set(why, p->fail_uplink, "fake: no uplink");
+	p->uplinks_in++;
+	return some_fd(fd_out);
+}
+
+int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
+{
+	(void)bridge;
+	(void)why;
+	p->uplinks_out++;
+	return 0;
+}
+
+int priv_bind(struct priv *p, int proto, const struct ipaddr *ip, uint16_t port,
+	      int *fd_out, struct errtext *why)
+{
+	(void)proto;
+	(void)ip;
+	if (p->fail_bind)
+		return errtext_set(why, p->fail_bind, "fake: no port");
+	if (port == p->busy_port)
+		return errtext_set(why, -EADDRINUSE, "in use");
+	p->binds++;
+	return some_fd(fd_out);
+}
+
+int priv_raw_icmp(struct priv *p, int *fd_out, struct errtext *why)
+{
+	if (!p->root)
+		return errtext_set(why, -EPERM, "rootless");
+	return some_fd(fd_out);
+}
+
+int priv_port_owner(struct priv *p, int proto, const struct ipaddr *ip,
+		    uint16_t port, char *out, size_t cap)
+{
+	(void)p;
+	(void)proto;
+	(void)ip;
+	(void)port;
+	snprintf(out, cap, "nginx (pid 812)");
+	return 0;
+}

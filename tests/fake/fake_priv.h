@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * priv.h without processes and devices: workers are the other end of a channel in
+ * the test's hand, descriptors are sockets that lead nowhere.
+ */
+#ifndef VNET_TESTS_FAKE_PRIV_H
+#define VNET_TESTS_FAKE_PRIV_H
+
+#include "lib/chan.h"
+#include "netd/priv.h"
+
+#define FAKE_WORKERS 16
+#define FAKE_LOG     64
+
+/* A started "process"; the newest of a network has the highest index. */
+struct fake_worker {
+	char network[64];
+	bool isolated;
+	struct chan *chan; /* the worker's end; NULL = ended */
+	int alive;	   /* closing it is the process's end (pidfd) */
+	/* What arrived, oldest first. */
+	struct {
+		uint16_t type;
+		uint32_t id;
+		unsigned int nfd;
+		char body[1024];
+	} got[FAKE_LOG];
+	unsigned int ngot;
+	uint16_t refuse; /* answer requests of this type with W_ERROR */
+	bool mute;	 /* answer nothing */
+};
+
+struct priv {
+	bool root;
+	struct fake_worker worker[FAKE_WORKERS];
+	unsigned int nworkers;
+	int fail_worker, fail_tap, fail_uplink, fail_bind; /* negative errno */
+	int busy_port; /* priv_bind() says -EADDRINUSE for it */
+	unsigned int taps, taps_deleted, uplinks_in, uplinks_out, binds;
+	struct priv_tap last_tap;
+};
+
+struct priv *fake_priv_new(bool root);
+void fake_priv_free(struct priv *p);
+
+/* Newest worker of a network; fails the test if there is none. */
+struct fake_worker *fake_worker_of(struct priv *p, const char *network);
+
+/* Read what control sent; answer W_START with W_READY and requests with W_DONE. */
+void fake_worker_pump(struct fake_worker *w);
+
+/* Say something to control. */
+void fake_worker_say(struct fake_worker *w, uint16_t type, const char *body,
+		     int fd);
+
+/* The process ends. */
+void fake_worker_die(struct fake_worker *w);
+
+/* How often it got @type; the last body of that type, or NULL. */
+unsigned int fake_worker_count(const struct fake_worker *w, uint16_t type);
+const char *fake_worker_last(const struct fake_worker *w, uint16_t type);
+
+#endif

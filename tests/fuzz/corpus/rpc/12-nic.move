@@ -1,0 +1,1 @@
+{"jsonrpc": "2.0", "id": 12, "method": "nic.move", "params": {"vm": "A", "network": "in"}}

@@ -1,0 +1,708 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: fake_priv ctl_rig netd */
+/* The control process as a whole: API in, store and workers out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "netd/leases.h"
+#include "netd/netctl.h"
+#include "netd/proto.h"
+#include "netd/store_int.h"
+#include "netd/super.h"
+#include "tests/fake/ctl_rig.h"
+
+static int up(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	rig_init(r, true, RIGHT_ADMIN);
+	*state = r;
+	return 0;
+}
+
+static int up_lab(void **state)
+{
+	struct rig *r;
+
+	up(state);
+	r = *state;
+	assert_non_null(rig_call(r, "network.define",
+				 "{'name':'lab','mode':'nat'}", -1));
+	return 0;
+}
+
+static int down(void **state)
+{
+	rig_fini(*state);
+	free(*state);
+	return 0;
+}
+
+static struct fake_worker *lab(struct rig *r)
+{
+	struct fake_worker *w = fake_worker_of(r->priv, "lab");
+
+	assert_non_null(w);
+	return w;
+}
+
+/* Wait for the supervisor's short delay. */
+static void spin_until_started(struct rig *r, unsigned int workers)
+{
+	for (int i = 0; i < 50 && r->priv->nworkers < workers; i++) {
+		event_base_loop(r->ctl.base, EVLOOP_ONCE);
+		rig_spin(r);
+	}
+	assert_int_equal(r->priv->nworkers, workers);
+	rig_spin(r);
+}
+
+/* ---- networks ------------------------------------------------------------ */
+
+static void define__nat_defaults__running_and_told(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(r, "network.define",
+			     "{'name':'lab','mode':'nat'}", -1);
+	const char *net = fake_worker_last(lab(r), W_NET);
+
+	assert_string_equal(rig_str(o, "state"), "running");
+	assert_string_equal(rig_str(o, "subnet"), "10.0.2.0/24");
+	assert_string_equal(rig_str(o, "gateway"), "10.0.2.2");
+	assert_non_null(strstr(net, "\"first\":\"10.0.2.15\""));
+	assert_int_equal(lab(r)->got[0].type, W_NET);
+	assert_int_equal(lab(r)->got[0].nfd, 1); /* raw ICMP */
+	assert_false(lab(r)->isolated);
+}
+
+static void define__second_nat__next_subnet_and_deny(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(r, "network.define",
+			     "{'name':'two','mode':'nat'}", -1);
+
+	assert_string_equal(rig_str(o, "subnet"), "10.0.3.0/24");
+	/* The first one is told to keep away from the second. */
+	assert_non_null(strstr(fake_worker_last(lab(r), W_NET),
+			       "\"deny\":[\"10.0.3.0/24\"]"));
+}
+
+static void define__same_name__exists(void **state)
+{
+	struct rig *r = *state;
+
+	assert_null(rig_call(r, "network.define",
+			     "{'name':'lab','mode':'nat'}", -1));
+	assert_int_equal(rig_code(r), RPC_EXISTS);
+}
+
+static void define__hostonly__host_port_with_address(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(r, "network.define",
+			     "{'name':'ho','mode':'hostonly'}", -1);
+	struct fake_worker *w = fake_worker_of(r->priv, "ho");
+
+	assert_string_equal(rig_str(o, "gateway"), "192.168.56.1");
+	assert_string_equal(r->priv->last_tap.name, "vn-ho");
+	assert_int_equal(r->priv->last_tap.ip4, 0xc0a83801);
+	assert_true(w->isolated);
+	assert_non_null(strstr(fake_worker_last(w, W_NIC_ADD),
+			       "\"role\":\"host\""));
+	assert_non_null(strstr(fake_worker_last(w, W_NIC_ADD),
+			       "\"src_ip4\":\"192.168.56.1\""));
+	/* No resolver: the guest may have a second NIC that leads out. */
+	assert_non_null(strstr(fake_worker_last(w, W_NET), "\"router\":null"));
+}
+
+static void define__bridged_rootless__refused(void **state)
+{
+	struct rig *r = *state;
+
+	r->priv->root = false;
+	assert_null(rig_call(r, "network.define",
+			     "{'name':'b','mode':'bridged','uplink':'lo'}",
+			     -1));
+	assert_int_equal(rig_code(r), RPC_REFUSED);
+	assert_non_null(strstr(rig_text(r), "root"));
+}
+
+static void define__uplink_missing__failed_with_reason(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(
+		r, "network.define",
+		"{'name':'b','mode':'bridged','uplink':'nope0'}", -1);
+
+	assert_string_equal(rig_str(o, "state"), "failed");
+	assert_non_null(strstr(rig_str(o, "reason"), "nope0"));
+	assert_null(rig_call(r, "network.start", "{'name':'b'}", -1));
+	assert_int_equal(rig_code(r), RPC_REFUSED);
+}
+
+static void bridged__start_stop__uplink_in_and_out(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(r, "network.define",
+			     "{'name':'b','mode':'bridged','uplink':'lo'}",
+			     -1);
+
+	assert_string_equal(rig_str(o, "state"), "running");
+	assert_int_equal(r->priv->uplinks_in, 1);
+	assert_null(json_object_get(
+		rig_call(r, "network.define",
+			 "{'name':'c','mode':'bridged','uplink':'lo'}", -1),
+		"x"));
+	assert_non_null(strstr(rig_str(json_object_get(r->last, "result"),
+				       "reason"),
+			       "taken by network b"));
+	assert_non_null(rig_call(r, "network.stop", "{'name':'b'}", -1));
+	assert_int_equal(r->priv->uplinks_out, 1);
+}
+
+static void stop_start__worker_ends_and_comes(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(r, "network.stop", "{'name':'lab'}", -1);
+
+	assert_string_equal(rig_str(o, "state"), "stopped");
+	assert_null(lab(r)->chan);
+	o = rig_call(r, "network.start", "{'name':'lab'}", -1);
+	assert_string_equal(rig_str(o, "state"), "running");
+	assert_int_equal(r->priv->nworkers, 2);
+}
+
+static void undefine__with_nics__only_with_force(void **state)
+{
+	struct rig *r = *state;
+
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	assert_null(rig_call(r, "network.undefine", "{'name':'lab'}", -1));
+	assert_int_equal(rig_code(r), RPC_REFUSED);
+	assert_non_null(rig_call(r, "network.undefine",
+				 "{'name':'lab','force':true}", -1));
+	assert_int_equal(r->ctl.model.nnets, 0);
+	assert_int_equal(r->ctl.model.nnics, 0);
+	/* And can be defined anew. */
+	assert_non_null(rig_call(r, "network.define",
+				 "{'name':'lab','mode':'nat'}", -1));
+}
+
+/* ---- NICs ---------------------------------------------------------------- */
+
+static void attach__stream__socket_and_worker(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	const char *path = rig_str(json_object_get(o, "connect"), "path");
+	struct stat st;
+
+	assert_string_equal(rig_str(o, "state"), "ok");
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_ADD),
+			       "\"fds\":[\"listen\",\"mem\"]"));
+	assert_non_null(strstr(fake_worker_last(lab(r), W_RESERVE),
+			       "\"name\":\"A\""));
+	rig_call(r, "nic.detach", "{'vm':'A'}", -1);
+	assert_int_equal(stat(path, &st), -1);
+	assert_int_equal(fake_worker_count(lab(r), W_NIC_DEL), 1);
+}
+
+static void attach__again__same_nic(void **state)
+{
+	struct rig *r = *state;
+	char mac[20];
+
+	snprintf(mac, sizeof(mac), "%s",
+		 rig_str(rig_call(r, "nic.attach",
+				  "{'vm':'A','network':'lab'}", -1),
+			 "mac"));
+	assert_string_equal(rig_str(rig_call(r, "nic.attach",
+					     "{'vm':'A','network':'lab'}", -1),
+				    "mac"),
+			    mac);
+	assert_int_equal(r->ctl.model.nnics, 1);
+	/* Detached and attached again: the MAC is of the name. */
+	rig_call(r, "nic.detach", "{'vm':'A'}", -1);
+	assert_string_equal(rig_str(rig_call(r, "nic.attach",
+					     "{'vm':'A','network':'lab'}", -1),
+				    "mac"),
+			    mac);
+	assert_null(rig_call(r, "nic.attach",
+			     "{'vm':'A','network':'lab','type':'dgram'}", -1));
+	assert_int_equal(rig_code(r), RPC_EXISTS);
+}
+
+static void attach__worker_refuses__never_was(void **state)
+{
+	struct rig *r = *state;
+
+	lab(r)->refuse = W_NIC_ADD;
+	assert_null(rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}",
+			     -1));
+	assert_int_equal(rig_code(r), RPC_REFUSED);
+	assert_non_null(strstr(rig_text(r), "no such luck"));
+	assert_int_equal(r->ctl.model.nnics, 0);
+}
+
+static void attach__fd__handed_on_and_replaced(void **state)
+{
+	struct rig *r = *state;
+	int fd[2];
+
+	socketpair(AF_UNIX, SOCK_DGRAM, 0, fd);
+	assert_non_null(rig_call(
+		r, "nic.attach",
+		"{'vm':'C','network':'lab','type':'fd','fd':0}", fd[0]));
+	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_ADD),
+			       "\"fds\":[\"conn\",\"mem\"]"));
+	assert_non_null(rig_call(
+		r, "nic.attach",
+		"{'vm':'C','network':'lab','type':'fd','fd':1}", fd[0]));
+	assert_int_equal(fake_worker_count(lab(r), W_NIC_ADD), 2);
+	assert_int_equal(fake_worker_count(lab(r), W_NIC_DEL), 1);
+	assert_int_equal(r->ctl.model.nnics, 1);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void attach__fd_that_is_no_socket__refused(void **state)
+{
+	struct rig *r = *state;
+	int fd[2];
+
+	assert_int_equal(pipe(fd), 0);
+	assert_null(rig_call(r, "nic.attach",
+			     "{'vm':'C','network':'lab','type':'fd','fd':0}",
+			     fd[0]));
+	assert_int_equal(rig_code(r), RPC_REFUSED);
+	assert_null(rig_call(r, "nic.attach",
+			     "{'vm':'C','network':'lab','type':'fd','fd':7}",
+			     -1));
+	assert_int_equal(rig_code(r), RPC_BAD_PARAMS);
+	assert_int_equal(r->ctl.model.nnics, 0);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void worker_crash__all_is_sent_again(void **state)
+{
+	struct rig *r = *state;
+	struct fake_worker *w;
+
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	rig_call(r, "forward.add",
+		 "{'network':'lab','proto':'tcp','port':2222,'to_vm':'A'}", -1);
+	rig_call(r, "reserve.add",
+		 "{'network':'lab','vm':'A','address':'10.0.2.50'}", -1);
+	fake_worker_say(lab(r), W_LEASE_COMMIT,
+			"{\"token\":1,\"ip\":\"10.0.2.50\","
+			"\"mac\":\"52:54:00:00:00:01\",\"nic\":100,"
+			"\"expires\":9999999999,\"state\":\"bound\"}",
+			-1);
+	rig_spin(r);
+	fake_worker_die(lab(r));
+	spin_until_started(r, 2);
+	w = lab(r);
+	assert_int_equal(fake_worker_count(w, W_NET), 1);
+	assert_int_equal(fake_worker_count(w, W_LEASE), 1);
+	assert_int_equal(fake_worker_count(w, W_NIC_ADD), 1);
+	assert_int_equal(fake_worker_count(w, W_FORWARD_ADD), 1);
+	assert_true(fake_worker_count(w, W_RESERVE) >= 1);
+	assert_string_equal(
+		rig_str(json_array_get(json_object_get(rig_call(r, "nic.list",
+								NULL, -1),
+						       "nics"),
+				       0),
+			"state"),
+		"ok");
+}
+
+static void accepted__kept_for_the_next_worker(void **state)
+{
+	struct rig *r = *state;
+	char body[64];
+	int fd[2];
+
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
+	snprintf(body, sizeof(body), "{\"nic\":100}");
+	fake_worker_say(lab(r), W_ACCEPTED, body, fd[0]);
+	fake_worker_say(lab(r), W_PEER, "{\"nic\":100,\"connected\":true}", -1);
+	rig_spin(r);
+	fake_worker_die(lab(r));
+	spin_until_started(r, 2);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_ADD),
+			       "\"fds\":[\"listen\",\"conn\",\"mem\"]"));
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void move__old_worker_lets_go_first(void **state)
+{
+	struct rig *r = *state;
+	struct fake_worker *in;
+	json_t *o;
+
+	rig_call(r, "network.define", "{'name':'in','mode':'internal'}", -1);
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	in = fake_worker_of(r->priv, "in");
+	lab(r)->mute = true;
+	assert_null(rig_call(r, "nic.move", "{'vm':'A','network':'in'}", -1));
+	assert_int_equal(fake_worker_count(lab(r), W_NIC_DEL), 1);
+	assert_int_equal(fake_worker_count(in, W_NIC_ADD), 0);
+	lab(r)->mute = false;
+	for (unsigned int i = 0; i < lab(r)->ngot; i++)
+		if (lab(r)->got[i].type == W_NIC_DEL)
+			chan_send(lab(r)->chan, W_DONE, lab(r)->got[i].id, "{}",
+				  2, NULL, 0);
+	rig_spin(r);
+	assert_int_equal(fake_worker_count(in, W_NIC_ADD), 1);
+	assert_non_null(strstr(fake_worker_last(in, W_NIC_ADD),
+			       "\"link\":false"));
+	o = json_object_get(r->last, "result");
+	assert_string_equal(rig_str(o, "network"), "in");
+	assert_string_equal(rig_str(o, "link"), "down");
+	/* After a second the cable is in again. */
+	for (int i = 0; i < 200 && !fake_worker_count(in, W_NIC_LINK); i++) {
+		event_base_loop(r->ctl.base, EVLOOP_ONCE);
+		rig_spin(r);
+	}
+	assert_non_null(strstr(fake_worker_last(in, W_NIC_LINK),
+			       "\"up\":true"));
+}
+
+static void detach__during_move__answers_both(void **state)
+{
+	struct rig *r = *state;
+
+	rig_call(r, "network.define", "{'name':'in','mode':'internal'}", -1);
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	lab(r)->mute = true;
+	assert_null(rig_call(r, "nic.move", "{'vm':'A','network':'in'}", -1));
+	assert_non_null(rig_call(r, "nic.detach", "{'vm':'A'}", -1));
+	fake_worker_die(lab(r));
+	rig_spin(r);
+	assert_int_equal(rig_code(r), RPC_NOT_FOUND); /* the move's answer */
+}
+
+/* ---- leases -------------------------------------------------------------- */
+
+#define COMMIT(ip, tok)                                                     \
+	"{\"token\":" tok ",\"ip\":\"" ip "\",\"mac\":\"52:54:00:00:00:01\"," \
+	"\"nic\":100,\"expires\":9999999999,\"state\":\"bound\"}"
+
+static void lease__committed_before_done(void **state)
+{
+	struct rig *r = *state;
+
+	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
+	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.16", "2"), -1);
+	rig_spin(r);
+	assert_int_equal(fake_worker_count(lab(r), W_LEASE_DONE), 2);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASE_DONE),
+			       "\"ok\":true"));
+	assert_int_equal(json_array_size(json_object_get(
+				 rig_call(r, "lease.list", NULL, -1),
+				 "leases")),
+			 2);
+}
+
+static void lease__outside_subnet__worker_killed(void **state)
+{
+	struct rig *r = *state;
+
+	rig_quiet(true);
+	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.3.15", "1"), -1);
+	rig_spin(r);
+	rig_quiet(false);
+	assert_null(lab(r)->chan);
+	assert_int_equal(json_array_size(json_object_get(
+				 rig_call(r, "lease.list", NULL, -1),
+				 "leases")),
+			 0);
+}
+
+static void lease__store_full__not_granted(void **state)
+{
+	struct rig *r = *state;
+
+	sqlite3_exec(r->ctl.store->db, "PRAGMA query_only=1", NULL, NULL, NULL);
+	rig_quiet(true);
+	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
+	rig_spin(r);
+	rig_quiet(false);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASE_DONE),
+			       "\"ok\":false"));
+	assert_int_equal(
+		fake_worker_of(r->priv, "lab")->chan != NULL, 1);
+}
+
+static void addresses__wait__answered_by_lease(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(r, "nic.attach",
+			     "{'vm':'A','network':'lab',"
+			     "'mac':'52:54:00:00:00:01'}",
+			     -1);
+
+	assert_non_null(o);
+	assert_null(rig_call(r, "nic.addresses", "{'vm':'A','wait_s':60}", -1));
+	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
+	rig_spin(r);
+	o = json_array_get(json_object_get(json_object_get(r->last, "result"),
+					   "addresses"),
+			   0);
+	assert_string_equal(rig_str(o, "address"), "10.0.2.15");
+	assert_string_equal(rig_str(o, "source"), "lease");
+	assert_int_equal(json_integer_value(json_object_get(o, "prefix")), 24);
+}
+
+static void addresses__seen__shown(void **state)
+{
+	struct rig *r = *state;
+	json_t *o;
+
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	fake_worker_say(lab(r), W_SEEN,
+			"{\"nic\":100,\"mac\":\"52:54:00:00:00:09\","
+			"\"ip\":\"10.0.2.77\"}",
+			-1);
+	rig_spin(r);
+	o = json_array_get(
+		json_object_get(rig_call(r, "nic.addresses", "{'vm':'A'}", -1),
+				"addresses"),
+		0);
+	assert_string_equal(rig_str(o, "address"), "10.0.2.77");
+	assert_string_equal(rig_str(o, "source"), "seen");
+}
+
+static void reserve__taken_address__refused(void **state)
+{
+	struct rig *r = *state;
+
+	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
+	rig_spin(r);
+	assert_null(rig_call(r, "reserve.add",
+			     "{'network':'lab','mac':'52:54:00:00:00:02',"
+			     "'address':'10.0.2.15'}",
+			     -1));
+	assert_int_equal(rig_code(r), RPC_EXISTS);
+	assert_null(rig_call(r, "reserve.add",
+			     "{'network':'lab','mac':'52:54:00:00:00:02',"
+			     "'address':'10.0.2.2'}",
+			     -1));
+	assert_int_equal(rig_code(r), RPC_BAD_PARAMS);
+}
+
+static void reserve__before_attach__follows_the_mac(void **state)
+{
+	struct rig *r = *state;
+
+	assert_non_null(rig_call(
+		r, "reserve.add",
+		"{'network':'lab','vm':'A','address':'10.0.2.50'}", -1));
+	rig_call(r, "nic.attach",
+		 "{'vm':'A','network':'lab','mac':'52:54:00:aa:bb:cc'}", -1);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_RESERVE),
+			       "52:54:00:aa:bb:cc"));
+	assert_non_null(strstr(fake_worker_last(lab(r), W_RESERVE),
+			       "10.0.2.50"));
+}
+
+/* ---- forwards ------------------------------------------------------------ */
+
+static void forward__busy_port__named(void **state)
+{
+	struct rig *r = *state;
+
+	r->priv->busy_port = 80;
+	assert_null(rig_call(r, "forward.add",
+			     "{'network':'lab','proto':'tcp','port':80,"
+			     "'to_address':'10.0.2.20'}",
+			     -1));
+	assert_int_equal(rig_code(r), RPC_EXISTS);
+	assert_string_equal(rig_text(r),
+			    "tcp port 80 is in use by nginx (pid 812)");
+	assert_non_null(rig_call(r, "forward.add",
+				 "{'network':'lab','proto':'tcp','port':81,"
+				 "'to_address':'10.0.2.20'}",
+				 -1));
+	rig_call(r, "network.define", "{'name':'red','mode':'nat'}", -1);
+	assert_null(rig_call(r, "forward.add",
+			     "{'network':'red','proto':'tcp','port':81,"
+			     "'to_address':'10.0.3.20'}",
+			     -1));
+	assert_string_equal(rig_text(r),
+			    "tcp port 81 is in use by network lab (forward 1)");
+}
+
+static void forward__by_name__follows_the_vm(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(
+		r, "forward.add",
+		"{'network':'lab','proto':'udp','port':5000,'port_end':5002,"
+		"'to_vm':'A'}",
+		-1);
+
+	assert_string_equal(rig_str(o, "state"), "inactive");
+	assert_int_equal(r->priv->binds, 3);
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 3);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
+			       "\"port\":5002"));
+	rig_call(r, "nic.detach", "{'vm':'A'}", -1);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 3);
+	assert_non_null(rig_call(r, "forward.del", "{'id':1}", -1));
+	assert_int_equal(r->ctl.model.nfwds, 0);
+}
+
+static void forward__not_nat__refused(void **state)
+{
+	struct rig *r = *state;
+
+	rig_call(r, "network.define", "{'name':'in','mode':'internal'}", -1);
+	assert_null(rig_call(r, "forward.add",
+			     "{'network':'in','proto':'tcp','port':80,"
+			     "'to_vm':'A'}",
+			     -1));
+	assert_non_null(strstr(rig_text(r), "nat"));
+}
+
+/* ---- the store says no ---------------------------------------------------- */
+
+static void store_readonly__refused_and_memory_unchanged(void **state)
+{
+	static const char *const calls[][2] = {
+		{"network.define", "{'name':'two','mode':'nat'}"},
+		{"network.undefine", "{'name':'lab','force':true}"},
+		{"network.autostart", "{'name':'lab','on':false}"},
+		{"network.stop", "{'name':'lab'}"},
+		{"nic.attach", "{'vm':'B','network':'lab'}"},
+		{"nic.detach", "{'vm':'A'}"},
+		{"nic.link", "{'vm':'A','up':false}"},
+		{"forward.add", "{'network':'lab','proto':'tcp','port':90,"
+				"'to_vm':'A'}"},
+		{"forward.del", "{'id':1}"},
+		{"reserve.add", "{'network':'lab','vm':'B',"
+				"'address':'10.0.2.51'}"},
+		{"reserve.del", "{'network':'lab','address':'10.0.2.50'}"},
+	};
+	struct rig *r = *state;
+	char *before, *after;
+
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	rig_call(r, "forward.add",
+		 "{'network':'lab','proto':'tcp','port':2222,'to_vm':'A'}", -1);
+	rig_call(r, "reserve.add",
+		 "{'network':'lab','vm':'A','address':'10.0.2.50'}", -1);
+	before = json_dumps(rig_call(r, "network.show", "{'name':'lab'}", -1),
+			    JSON_SORT_KEYS);
+	sqlite3_exec(r->ctl.store->db, "PRAGMA query_only=1", NULL, NULL, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		assert_null(rig_call(r, calls[i][0], calls[i][1], -1));
+		assert_int_equal(rig_code(r), RPC_REFUSED);
+		assert_non_null(strstr(rig_text(r), "not writable"));
+	}
+	after = json_dumps(rig_call(r, "network.show", "{'name':'lab'}", -1),
+			   JSON_SORT_KEYS);
+	assert_string_equal(before, after);
+	assert_int_equal(r->ctl.model.nnets, 1);
+	free(before);
+	free(after);
+}
+
+/* ---- hostile worker -------------------------------------------------------- */
+
+static void hostile__killed_each_time(void **state)
+{
+	static const struct {
+		uint16_t type;
+		const char *body;
+	} bad[] = {
+		{W_DONE, "{}"},		  /* nobody asked */
+		{W_READY, "{}"},	  /* again */
+		{W_PEER, "[]"},		  /* no object */
+		{W_PEER, "{\"nic\":\"x\"}"},
+		{W_SEEN, "{\"nic\":100,\"mac\":1}"},
+		{W_ACCEPTED, "{\"nic\":100}"}, /* without descriptor */
+		{W_LOG, "{\"level\":\"loud\",\"line\":\"x\"}"},
+		{W_LEASE_COMMIT, "{\"token\":0}"},
+		{W_NET, "{}"}, /* our own kind of message */
+		{77, "{}"},
+	};
+	struct rig *r = *state;
+	unsigned int workers = 1;
+
+	rig_quiet(true);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct fake_worker *w = lab(r);
+
+		fake_worker_say(w, bad[i].type, bad[i].body, -1);
+		rig_spin(r);
+		assert_null(w->chan);
+		assert_non_null(rig_call(r, "network.stop", "{'name':'lab'}",
+					 -1));
+		assert_non_null(rig_call(r, "network.start", "{'name':'lab'}",
+					 -1));
+		if (workers < FAKE_WORKERS)
+			workers++;
+		assert_int_equal(r->priv->nworkers, workers);
+	}
+	rig_quiet(false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f)	 cmocka_unit_test_setup_teardown(f, up, down)
+#define T_LAB(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
+		T(define__nat_defaults__running_and_told),
+		T_LAB(define__second_nat__next_subnet_and_deny),
+		T_LAB(define__same_name__exists),
+		T(define__hostonly__host_port_with_address),
+		T(define__bridged_rootless__refused),
+		T(define__uplink_missing__failed_with_reason),
+		T(bridged__start_stop__uplink_in_and_out),
+		T_LAB(stop_start__worker_ends_and_comes),
+		T_LAB(undefine__with_nics__only_with_force),
+		T_LAB(attach__stream__socket_and_worker),
+		T_LAB(attach__again__same_nic),
+		T_LAB(attach__worker_refuses__never_was),
+		T_LAB(attach__fd__handed_on_and_replaced),
+		T_LAB(attach__fd_that_is_no_socket__refused),
+		T_LAB(worker_crash__all_is_sent_again),
+		T_LAB(accepted__kept_for_the_next_worker),
+		T_LAB(move__old_worker_lets_go_first),
+		T_LAB(detach__during_move__answers_both),
+		T_LAB(lease__committed_before_done),
+		T_LAB(lease__outside_subnet__worker_killed),
+		T_LAB(lease__store_full__not_granted),
+		T_LAB(addresses__wait__answered_by_lease),
+		T_LAB(addresses__seen__shown),
+		T_LAB(reserve__taken_address__refused),
+		T_LAB(reserve__before_attach__follows_the_mac),
+		T_LAB(forward__busy_port__named),
+		T_LAB(forward__by_name__follows_the_vm),
+		T_LAB(forward__not_nat__refused),
+		T_LAB(store_readonly__refused_and_memory_unchanged),
+		T_LAB(hostile__killed_each_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

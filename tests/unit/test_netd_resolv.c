@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: netd */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netd/resolv.h"
+
+static size_t parse(const char *text, struct ipaddr out[RESOLV_MAX])
+{
+	return resolv_parse(text, strlen(text), out);
+}
+
+static void parse__usual_file(void **state)
+{
+	struct ipaddr a[RESOLV_MAX];
+	char s[IP_TEXT];
+
+	(void)state;
+	assert_int_equal(parse("# comment\nsearch lan\n"
+			       "nameserver 192.0.2.53\n"
+			       "nameserver\t2001:db8::53 # two\n"
+			       "options edns0\nnameserver 127.0.0.53",
+			       a),
+			 3);
+	assert_string_equal(ipaddr_format(&a[0], s), "192.0.2.53");
+	assert_string_equal(ipaddr_format(&a[1], s), "2001:db8::53");
+	assert_string_equal(ipaddr_format(&a[2], s), "127.0.0.53");
+}
+
+static void parse__odd_lines__passed_over(void **state)
+{
+	struct ipaddr a[RESOLV_MAX];
+
+	(void)state;
+	assert_int_equal(parse("", a), 0);
+	assert_int_equal(parse("nameserver", a), 0);
+	assert_int_equal(parse("nameserver \n", a), 0);
+	assert_int_equal(parse("nameservers 1.2.3.4\n", a), 0);
+	assert_int_equal(parse(" nameserver 1.2.3.4\n", a), 0);
+	assert_int_equal(parse("nameserver fe80::1%eth0\n", a), 0);
+	assert_int_equal(parse("nameserver 1.2.3\n", a), 0);
+	assert_int_equal(parse("nameserver 1.2.3.4\r\n", a), 1);
+}
+
+static void parse__too_many__first_ones(void **state)
+{
+	struct ipaddr a[RESOLV_MAX];
+	char text[1024] = "";
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		strcat(text, "nameserver 1.2.3.4\n");
+	assert_int_equal(parse(text, a), RESOLV_MAX);
+}
+
+static void parse__every_truncation__no_overrun(void **state)
+{
+	static const char text[] = "nameserver 192.0.2.53\nnameserver ::1\n";
+	struct ipaddr a[RESOLV_MAX];
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(text); n++) {
+		char *copy = malloc(n ? n : 1);
+
+		memcpy(copy, text, n);
+		(void)resolv_parse(copy, n, a);
+		free(copy);
+	}
+}
+
+static void count(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	fputs(text, f);
+	fclose(f);
+}
+
+static void wait_change(struct event_base *base, int *changes, int want)
+{
+	for (int i = 0; i < 20 && *changes < want; i++)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(*changes, want);
+}
+
+static void watch__written_replaced_linked(void **state)
+{
+	char dir[] = "/tmp/vnet-resolv-XXXXXX", path[64], tmp[64];
+	struct event_base *base = event_base_new();
+	const struct ipaddr *a;
+	struct resolv *r = NULL;
+	int changes = 0;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/resolv.conf", dir);
+	snprintf(tmp, sizeof(tmp), "%s/new", dir);
+	assert_int_equal(resolv_new(base, path, count, &changes, &r, NULL), 0);
+	assert_int_equal(resolv_servers(r, &a), 0); /* missing = empty */
+	write_file(path, "nameserver 192.0.2.1\n");
+	wait_change(base, &changes, 1);
+	assert_int_equal(resolv_servers(r, &a), 1);
+	write_file(tmp, "nameserver 192.0.2.2\nnameserver 192.0.2.3\n");
+	rename(tmp, path);
+	wait_change(base, &changes, 2);
+	assert_int_equal(resolv_servers(r, &a), 2);
+	write_file(tmp, "nameserver 192.0.2.9\n");
+	unlink(path);
+	assert_int_equal(symlink("new", path), 0);
+	wait_change(base, &changes, 3);
+	assert_int_equal(resolv_servers(r, &a), 1);
+	resolv_free(r);
+	event_base_free(base);
+	libevent_global_shutdown();
+	unlink(path);
+	unlink(tmp);
+	rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parse__usual_file),
+		cmocka_unit_test(parse__odd_lines__passed_over),
+		cmocka_unit_test(parse__too_many__first_ones),
+		cmocka_unit_test(parse__every_truncation__no_overrun),
+		cmocka_unit_test(watch__written_replaced_linked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

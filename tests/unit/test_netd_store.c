@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: netd */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "netd/store_int.h"
+
+struct fix {
+	char dir[64], path[96];
+	struct store *s;
+	struct net_conf net;
+	struct nic_conf nic;
+	struct fwd_conf fwd;
+	struct resv_conf resv;
+	struct lease_conf lease;
+	int seen[5];
+};
+
+static struct fix *with_file(void **state)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+	struct errtext why;
+
+	snprintf(f->dir, sizeof(f->dir), "/tmp/vnet-store-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/vnet.db", f->dir);
+	assert_int_equal(store_open(f->path, &f->s, &why), 0);
+	*state = f;
+	return f;
+}
+
+static int setup(void **state)
+{
+	with_file(state);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fix *f = *state;
+	char p[128];
+
+	store_close(f->s);
+	unlink(f->path);
+	snprintf(p, sizeof(p), "%s-wal", f->path);
+	unlink(p);
+	snprintf(p, sizeof(p), "%s-shm", f->path);
+	unlink(p);
+	rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+static int t_net(void *arg, const struct net_conf *c, struct errtext *why)
+{
+	struct fix *f = arg;
+
+	(void)why;
+	f->net = *c;
+	return f->seen[0]++ ? 0 : 0;
+}
+
+static int t_nic(void *arg, const struct nic_conf *c, struct errtext *why)
+{
+	(void)why;
+	((struct fix *)arg)->nic = *c;
+	((struct fix *)arg)->seen[1]++;
+	return 0;
+}
+
+static int t_fwd(void *arg, const struct fwd_conf *c, struct errtext *why)
+{
+	(void)why;
+	((struct fix *)arg)->fwd = *c;
+	((struct fix *)arg)->seen[2]++;
+	return 0;
+}
+
+static int t_resv(void *arg, const struct resv_conf *c, struct errtext *why)
+{
+	(void)why;
+	((struct fix *)arg)->resv = *c;
+	((struct fix *)arg)->seen[3]++;
+	return 0;
+}
+
+static int t_lease(void *arg, const struct lease_conf *c, struct errtext *why)
+{
+	(void)why;
+	((struct fix *)arg)->lease = *c;
+	((struct fix *)arg)->seen[4]++;
+	return 0;
+}
+
+static int load(struct fix *f, struct errtext *why)
+{
+	const struct store_sink sink = {f, t_net, t_nic, t_fwd, t_resv, t_lease};
+
+	memset(f->seen, 0, sizeof(f->seen));
+	return store_load(f->s, &sink, why);
+}
+
+static void reopen(struct fix *f)
+{
+	struct errtext why = {""};
+
+	store_close(f->s);
+	f->s = NULL;
+	assert_int_equal(store_open(f->path, &f->s, &why), 0);
+}
+
+static struct net_conf a_net(void)
+{
+	return (struct net_conf){.name = "lab",
+				 .mode = NET_NAT,
+				 .subnet = {0x0a000200, 24},
+				 .service_ip = 0x0a000202,
+				 .dns_ip = 0x0a000203,
+				 .dhcp_first = 0x0a00020f,
+				 .dhcp_last = 0x0a0002fe,
+				 .lease_s = 3600,
+				 .mtu = 1400,
+				 .domain = "lab.vnet",
+				 .access = ACCESS_LOOPBACK,
+				 .mac = {{0x52, 0x55, 1, 2, 3, 4}},
+				 .autostart = true};
+}
+
+static void fill(struct fix *f)
+{
+	struct net_conf n = a_net();
+	struct nic_conf nic = {.vm = "MyVM", .index = 1, .type = NIC_NETNS,
+			       .mac = {{0x52, 0x54, 0, 1, 2, 3}},
+			       .ifname = "eth0", .netns = "/run/netns/x",
+			       .owner = 1000, .link = true};
+	struct fwd_conf fwd = {.proto = IPPROTO_UDP, .port = 5, .port_end = 7,
+			       .to_vm = "MyVM", .to_nic = -1, .to_port = 9};
+	struct resv_conf resv = {.address = 0x0a000232, .vm = "MyVM",
+				 .hostname = "h"};
+	struct lease_conf l = {.address = 0x0a00020f, .client_id = "01ff",
+			       .mac = {{0x52, 0x54, 0, 1, 2, 3}},
+			       .hostname = "guest", .expires = 1234567890};
+
+	assert_int_equal(store_net_add(f->s, &n, NULL), 0);
+	nic.network = fwd.network = resv.network = l.network = n.id;
+	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
+	assert_true(nic.id >= CONF_NIC_ID_FIRST);
+	l.nic = nic.id;
+	assert_int_equal(store_fwd_add(f->s, &fwd, NULL), 0);
+	assert_int_equal(store_resv_put(f->s, &resv, NULL), 0);
+	assert_int_equal(store_lease_put(f->s, &l, NULL), 0);
+}
+
+static void round_trip__reopened__all_there(void **state)
+{
+	struct fix *f = *state;
+	struct errtext why = {""};
+	struct stat st;
+
+	fill(f);
+	reopen(f);
+	assert_int_equal(load(f, &why), 0);
+	assert_string_equal(f->net.name, "lab");
+	assert_int_equal(f->net.subnet.plen, 24);
+	assert_int_equal(f->net.dhcp_last, 0x0a0002fe);
+	assert_int_equal(f->net.access, ACCESS_LOOPBACK);
+	assert_int_equal(f->net.mac.b[5], 4);
+	assert_int_equal(f->nic.type, NIC_NETNS);
+	assert_string_equal(f->nic.netns, "/run/netns/x");
+	assert_int_equal(f->nic.owner, 1000);
+	assert_int_equal(f->fwd.proto, IPPROTO_UDP);
+	assert_int_equal(f->fwd.to_nic, -1);
+	assert_int_equal(f->fwd.port_end, 7);
+	assert_string_equal(f->resv.hostname, "h");
+	assert_true(mac_is_zero(&f->resv.mac));
+	assert_string_equal(f->lease.client_id, "01ff");
+	assert_int_equal(f->lease.expires, 1234567890);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void net_del__takes_everything_along(void **state)
+{
+	struct fix *f = *state;
+
+	fill(f);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(store_net_del(f->s, f->net.id, NULL), 0);
+	assert_int_equal(load(f, NULL), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(f->seen[i], 0);
+}
+
+static void nic_ids__never_reused(void **state)
+{
+	struct fix *f = *state;
+	struct nic_conf nic = {.vm = "B", .type = NIC_FD,
+			       .mac = {{0x52, 0x54, 0, 1, 2, 3}}};
+	int64_t first;
+
+	fill(f);
+	load(f, NULL);
+	nic.network = f->net.id;
+	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
+	first = nic.id;
+	assert_int_equal(store_nic_del(f->s, nic.id, NULL), 0);
+	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
+	assert_true(nic.id > first);
+}
+
+static void add__same_name__exists(void **state)
+{
+	struct fix *f = *state;
+	struct net_conf n = a_net();
+
+	fill(f);
+	assert_int_equal(store_net_add(f->s, &n, NULL), -EEXIST);
+}
+
+static void full__refused_and_nothing_half_done(void **state)
+{
+	struct fix *f = *state;
+	struct errtext why = {""};
+	struct net_conf n = a_net();
+	char name[CONF_NAME_MAX + 1];
+	int r = 0, i;
+
+	/* The file may grow by no page any more. */
+	sqlite3_exec(f->s->db, "PRAGMA max_page_count=1", NULL, NULL, NULL);
+	for (i = 0; i < 2000 && !r; i++) {
+		snprintf(name, sizeof(name), "net%d", i);
+		memcpy(n.name, name, sizeof(n.name));
+		r = store_net_add(f->s, &n, &why);
+	}
+	assert_int_equal(r, -ENOSPC);
+	assert_non_null(strstr(why.s, "full"));
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->seen[0], i - 1);
+}
+
+static void transaction__rolled_back__unchanged(void **state)
+{
+	struct fix *f = *state;
+	struct net_conf n = a_net();
+
+	assert_int_equal(store_begin(f->s, NULL), 0);
+	assert_int_equal(store_net_add(f->s, &n, NULL), 0);
+	store_rollback(f->s);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->seen[0], 0);
+}
+
+static void open__newer_schema__refused(void **state)
+{
+	struct fix *f = *state;
+	struct errtext why = {""};
+	struct store *s;
+
+	sqlite3_exec(f->s->db, "PRAGMA user_version=99", NULL, NULL, NULL);
+	assert_int_equal(store_open(f->path, &s, &why), -ENOTSUP);
+	assert_non_null(strstr(why.s, "newer"));
+}
+
+static void open__no_database__refused(void **state)
+{
+	struct fix *f = *state;
+	struct errtext why = {""};
+	struct store *s;
+	char path[128];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/junk", f->dir);
+	out = fopen(path, "w");
+	for (int i = 0; i < 400; i++)
+		fputs("this is no database. ", out);
+	fclose(out);
+	assert_int_equal(store_open(path, &s, &why), -EUCLEAN);
+	assert_non_null(strstr(why.s, "no database"));
+	unlink(path);
+	assert_true(store_open("/nonexistent/x/vnet.db", &s, &why) < 0);
+}
+
+static void load__edited_row__refused(void **state)
+{
+	static const char *const edits[] = {
+		"UPDATE networks SET mode='magic'",
+		"UPDATE networks SET subnet='10.0.2.1/24'",
+		"UPDATE nics SET mac='hello'",
+		"UPDATE nics SET idx=99",
+		"UPDATE forwards SET port=70000",
+		"UPDATE leases SET address='nowhere'",
+		"UPDATE networks SET name=hex(zeroblob(500))",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
+		struct errtext why = {""};
+		struct fix *f = *state;
+
+		if (i) {
+			teardown(state);
+			f = with_file(state);
+		}
+		fill(f);
+		assert_int_equal(sqlite3_exec(f->s->db, edits[i], NULL, NULL,
+					      NULL),
+				 SQLITE_OK);
+		assert_int_equal(load(f, &why), -EUCLEAN);
+		assert_non_null(strstr(why.s, "makes no sense"));
+	}
+}
+
+static void meta__set_and_get(void **state)
+{
+	struct fix *f = *state;
+	char v[8];
+
+	store_meta_get(f->s, "k", v, sizeof(v));
+	assert_string_equal(v, "");
+	assert_int_equal(store_meta_set(f->s, "k", "one", NULL), 0);
+	assert_int_equal(store_meta_set(f->s, "k", "two", NULL), 0);
+	store_meta_get(f->s, "k", v, sizeof(v));
+	assert_string_equal(v, "two");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(round_trip__reopened__all_there),
+		T(net_del__takes_everything_along),
+		T(nic_ids__never_reused),
+		T(add__same_name__exists),
+		T(full__refused_and_nothing_half_done),
+		T(transaction__rolled_back__unchanged),
+		T(open__newer_schema__refused),
+		T(open__no_database__refused),
+		T(load__edited_row__refused),
+		T(meta__set_and_get),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
