@@ -135,12 +135,15 @@ static void in_outside(struct tcp_flow *f, const struct tcp_seg *s,
 
 /* ---- acknowledgements ---------------------------------------------------- */
 
-static void update_window(struct tcp_flow *f, const struct tcp_seg *s)
+/* RFC 9293 3.10.7.4, but a segment that acknowledges more is the newer one whatever
+ * its number: keeping the old window would move its right edge with snd_una. */
+static void update_window(struct tcp_flow *f, const struct tcp_seg *s,
+			  bool newer)
 {
 	uint32_t wnd = (uint32_t)s->wnd << f->snd_wscale, old = f->snd_wnd;
 
-	if (seq_lt(s->seq, f->snd_wl1) ||
-	    (s->seq == f->snd_wl1 && seq_lt(s->ack, f->snd_wl2)))
+	if (!newer && (seq_lt(s->seq, f->snd_wl1) ||
+		       (s->seq == f->snd_wl1 && seq_lt(s->ack, f->snd_wl2))))
 		return;
 	f->snd_wl1 = s->seq;
 	f->snd_wl2 = s->ack;
@@ -168,7 +171,7 @@ static void take_ack(struct tcp_flow *f, const struct tcp_seg *s,
 	f->snd_una = s->ack;
 	if (seq_lt(f->snd_nxt, f->snd_una))
 		f->snd_nxt = f->snd_una;
-	update_window(f, s);
+	update_window(f, s, acked > 0);
 	if (!f->snd_wnd)
 		f->tries = 0; /* it lives: ask for a window for ever */
 	if (acked) {

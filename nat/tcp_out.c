@@ -52,12 +52,16 @@ static uint16_t window(struct tcp_flow *f, bool syn)
 
 	if (f->wnd_due && f->sock && !f->fin_rcvd && !f->blocked &&
 	    !f->host_err) {
-		size_t room = f->t->env.host->space(f->sock);
-		uint32_t e = f->rcv_nxt +
-			     (uint32_t)min_sz(room, 0xffffu << TCP_WSCALE);
+		size_t room = min_sz(f->t->env.host->space(f->sock),
+				     0xffffu << TCP_WSCALE);
+		uint32_t e = f->rcv_nxt + (uint32_t)room, step;
 
-		/* In steps worth a segment (RFC 9293 3.8.6.2.2). */
-		if (seq_le(edge + TCP_UPDATE_MIN, e))
+		/* In steps worth a segment, or a part of a small buffer
+		 * (RFC 9293 3.8.6.2.2). */
+		if (f->room_max < room)
+			f->room_max = (uint32_t)room;
+		step = (uint32_t)min_sz(TCP_UPDATE_MIN, f->room_max / 4);
+		if (seq_le(edge + step, e))
 			edge = e;
 	}
 	f->wnd_due = false;
