@@ -13,6 +13,7 @@ enum { FL_QR = 0x8000, FL_AA = 0x0400, FL_TC = 0x0200, FL_RD = 0x0100,
        FL_RA = 0x0080, FL_CD = 0x0010 };
 
 #define LABEL_MAX 63
+#define RECORD_HDR 12 /* with the name compressed to two bytes */
 #define EDNS_SIZE 1232 /* what we say we take (DNS flag day 2020) */
 
 static char name_char(uint8_t c)
@@ -145,47 +146,51 @@ static void put_name(struct wbuf *w, const char *name)
 	wbuf_u8(w, 0);
 }
 
-/* One record of the question's name, which stands at offset 12 (RFC 1035 4.1.4). */
-static void put_record(struct wbuf *w, enum dns_type type, uint32_t ttl_s)
+/* One record of the question's name, which stands at offset 12 (RFC 1035 4.1.4),
+ * with @len bytes of data to be filled in; NULL when it does not fit. */
+static uint8_t *put_record(struct wbuf *w, enum dns_type type, uint32_t ttl_s,
+			   size_t len)
 {
-	wbuf_be16(w, 0xc000 | DNS_HDR);
-	wbuf_be16(w, (uint16_t)type);
-	wbuf_be16(w, 1); /* IN */
-	wbuf_be32(w, ttl_s);
+	uint8_t *p = wbuf_take(w, RECORD_HDR + len);
+
+	if (!p)
+		return NULL;
+	put_be16(p, 0xc000 | DNS_HDR);
+	put_be16(p + 2, (uint16_t)type);
+	put_be16(p + 4, 1); /* IN */
+	put_be32(p + 6, ttl_s);
+	put_be16(p + 10, (uint16_t)len);
+	return p + RECORD_HDR;
 }
 
 /* All records that fit; returns how many, TC in *@cut when not all did. */
 static uint16_t put_answers(struct wbuf *w, const struct dns_answer *a,
 			    bool *cut)
 {
+	uint8_t name[DNS_NAME_MAX], *p;
+	struct wbuf nw = wbuf_make(name, sizeof(name));
 	uint16_t n = 0;
 
 	for (size_t i = 0; i < a->na; i++, n++) {
-		if (w->cap - w->len < 16) {
+		if (w->cap - w->len < RECORD_HDR + 4) {
 			*cut = true;
 			return n;
 		}
-		put_record(w, DNS_A, a->ttl_s);
-		wbuf_be16(w, 4);
-		wbuf_be32(w, a->a[i]);
+		p = put_record(w, DNS_A, a->ttl_s, 4);
+		if (p)
+			put_be32(p, a->a[i]);
 	}
-	if (a->ptr) {
-		struct wbuf undo = *w;
-		size_t at;
-
-		put_record(w, DNS_PTR, a->ttl_s);
-		at = w->len;
-		wbuf_be16(w, 0);
-		put_name(w, a->ptr);
-		if (!wbuf_ok(w)) {
-			*w = undo;
-			*cut = true;
-			return n;
-		}
-		put_be16(w->p + at, (uint16_t)(w->len - at - 2));
-		n++;
+	if (!a->ptr)
+		return n;
+	put_name(&nw, a->ptr);
+	if (!wbuf_ok(&nw) || w->cap - w->len < RECORD_HDR + nw.len) {
+		*cut = true;
+		return n;
 	}
-	return n;
+	p = put_record(w, DNS_PTR, a->ttl_s, nw.len);
+	if (p)
+		memcpy(p, name, nw.len);
+	return (uint16_t)(n + 1);
 }
 
 size_t dns_answer(uint8_t *out, size_t cap, const uint8_t *query,
@@ -195,10 +200,13 @@ size_t dns_answer(uint8_t *out, size_t cap, const uint8_t *query,
 	size_t max = min_sz(cap, q->edns ? EDNS_SIZE : DNS_PLAIN_MAX);
 	uint16_t flags = (uint16_t)(FL_QR | (q->flags & 0x7800) |
 				    (q->flags & (FL_RD | FL_CD)) | a->rcode);
-	struct wbuf w = wbuf_make(out, max > opt ? max - opt : 0);
 	bool cut = false;
 	uint16_t n = 0;
+	struct wbuf w;
 
+	if (max < DNS_HDR + opt)
+		return 0;
+	w = wbuf_make(out, max - opt);
 	wbuf_fill(&w, 0, DNS_HDR);
 	if (q->has_question) {
 		wbuf_copy(&w, query + DNS_HDR, q->end - DNS_HDR);
