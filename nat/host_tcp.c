@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,6 +50,7 @@ struct host_sock {
 	bool connecting;
 	bool want_write; /* the core waits for tcp_host_writable() */
 	bool ended;	 /* peek() saw the end of the stream */
+	bool at_mark;	 /* a peek from the first byte on ends at urgent data */
 	bool peek_off;	 /* the kernel peeks at an offset for this socket … */
 	size_t peek_at;	 /* … which now is this */
 };
@@ -326,8 +328,8 @@ static ssize_t peek_over(struct host_sock *s, size_t off,
 			 const struct iovec *v, int n)
 {
 	struct iovec all[PEEK_IOV + 1] = {{s->h->skip, off}};
+	int why, queued = 0;
 	ssize_t r;
-	int why;
 
 	if (off > SKIP_BYTES || n > PEEK_IOV)
 		return -EINVAL;
@@ -337,6 +339,12 @@ static ssize_t peek_over(struct host_sock *s, size_t off,
 	r = peek(s, all, n + 1);
 	if (r < 0 || (size_t)r > off)
 		return r < 0 ? r : r - (ssize_t)off;
+	if (!ioctl(s->fd, FIONREAD, &queued) && (size_t)queued > off) {
+		/* There is more, but no single peek goes beyond the mark of
+		 * urgent data: when what lies before it is discarded. */
+		s->at_mark = true;
+		return -EAGAIN;
+	}
 	why = why_nothing(s);
 	if (why <= 0)
 		return why ? why : -EAGAIN;
@@ -372,6 +380,9 @@ static int op_discard(void *sock, size_t len)
 		/* The kernel's offset counts from the first unread byte. */
 		s->peek_at -= min_sz(s->peek_at, (size_t)r);
 	}
+	if (s->at_mark)
+		event_active(&s->ev, EV_READ, 0);
+	s->at_mark = false;
 	return 0;
 }
 

@@ -352,6 +352,8 @@ static enum tcp_verdict env_route(void *arg, const struct tcp_pkt *p,
 	struct fake_tcp *r = arg;
 
 	must(ipaddr_eq(&to->ip, &p->dst), "route is preset");
+	if (r->redirect.port)
+		*to = r->redirect;
 	return r->verdict;
 }
 
@@ -399,8 +401,8 @@ void fake_tcp_start(struct fake_tcp *r)
 	struct tcp_env env = {
 		.arg = r,
 		.wheel = &r->wheel,
-		.host = &fake_ops,
-		.host_arg = r,
+		.host = r->ops ? r->ops : &fake_ops,
+		.host_arg = r->ops ? r->ops_arg : r,
 		.route = env_route,
 		.emit = env_emit,
 		.emit_flush = env_emit_flush,

@@ -90,6 +90,10 @@ struct fake_tcp {
 	size_t peek_limit;
 	size_t room;	/* of new sockets */
 	size_t peek_max; /* most bytes of one peek(); 0 = any */
+	/* Real sockets instead of the fake ones; set before the start. */
+	const struct tcp_host_ops *ops;
+	void *ops_arg;
+	struct endpoint redirect; /* where every SYN leads, unless port is 0 */
 
 	struct tcp_unreach unreach;
 	unsigned int nunreach;
