@@ -15,6 +15,7 @@
 struct rpc_client {
 	struct rpc_conn *conn;
 	json_int_t last_id;
+	int patience_ms; /* for a call; -1 = for ever */
 	json_t *events; /* array of notifications not yet asked for */
 };
 
@@ -42,6 +43,7 @@ int rpc_client_open(const char *path, struct rpc_client **out,
 		close(fd);
 		return errtext_set(why, -ENOMEM, "out of memory");
 	}
+	c->patience_ms = -1;
 	/* What the daemon sends is trusted to be of sane size. */
 	c->conn = rpc_conn_new(fd, 64u << 20, 64u << 20);
 	c->events = json_array();
@@ -60,6 +62,11 @@ void rpc_client_free(struct rpc_client *c)
 	rpc_conn_free(c->conn);
 	json_decref(c->events);
 	free(c);
+}
+
+void rpc_client_patience(struct rpc_client *c, int ms)
+{
+	c->patience_ms = ms;
 }
 
 int64_t rpc_client_next_index(const struct rpc_client *c)
@@ -118,10 +125,21 @@ static int read_error(json_t *msg, int *code, struct errtext *why)
 	return errtext_set(why, -EREMOTE, "%s", text ? text : "refused");
 }
 
+/* How long the call that ends at @end may still wait, for next_msg(). */
+static int call_wait_ms(const struct rpc_client *c, int64_t end)
+{
+	int64_t left = end - clock_mono_ms();
+
+	if (c->patience_ms < 0)
+		return -1;
+	return left > 0 ? (int)left : 0;
+}
+
 int rpc_client_call(struct rpc_client *c, const char *method, json_t *params,
 		    const int *fds, unsigned int nfd, json_t **result,
 		    int *code, struct errtext *why)
 {
+	int64_t end = clock_mono_ms() + c->patience_ms;
 	json_int_t id = ++c->last_id;
 	json_t *msg = rpc_request(method, params, json_integer(id));
 	int r = rpc_conn_send(c->conn, msg, fds, nfd);
@@ -130,7 +148,7 @@ int rpc_client_call(struct rpc_client *c, const char *method, json_t *params,
 	if (r == -EPIPE)
 		r = 0; /* next_msg() finds out, after reading what came */
 	while (!r) {
-		r = next_msg(c, -1, &msg);
+		r = next_msg(c, call_wait_ms(c, end), &msg);
 		if (r == -EINTR) {
 			r = 0;
 			continue;

@@ -30,6 +30,10 @@ int rpc_client_call(struct rpc_client *c, const char *method, json_t *params,
 		    const int *fds, unsigned int nfd, json_t **result,
 		    int *code, struct errtext *why);
 
+/* Give up a call after @ms milliseconds with -ETIMEDOUT; -1 = never, as at first.
+ * An answer that comes later is skipped. */
+void rpc_client_patience(struct rpc_client *c, int ms);
+
 int64_t rpc_client_next_index(const struct rpc_client *c);
 
 /* A descriptor that came with a result, by its index; -1 if there is none. */

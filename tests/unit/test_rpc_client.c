@@ -125,6 +125,22 @@ static void call__refused__gives_code_and_sentence(void **state)
 	assert_string_equal(why.s, "refused");
 }
 
+static void call__no_answer__ends_with_the_patience(void **state)
+{
+	struct fix *f = *state;
+	json_t *res;
+
+	rpc_client_patience(f->c, 1);
+	say(f, "{\"id\":99,\"result\":1}\n");
+	assert_int_equal(call(f, &res, NULL, NULL), -ETIMEDOUT);
+	/* The late answer is not taken for the next call's. */
+	say(f, "{\"id\":1,\"result\":1}\n{\"id\":2,\"result\":2}\n");
+	rpc_client_patience(f->c, -1);
+	assert_int_equal(call(f, &res, NULL, NULL), 0);
+	assert_int_equal(json_integer_value(res), 2);
+	json_decref(res);
+}
+
 static void call__other_lines_come_first__are_skipped(void **state)
 {
 	struct fix *f = *state;
@@ -284,6 +300,7 @@ int main(void)
 		T(call__result_comes__is_given),
 		T(call__result_is_null__is_success),
 		T(call__refused__gives_code_and_sentence),
+		T(call__no_answer__ends_with_the_patience),
 		T(call__other_lines_come_first__are_skipped),
 		T(call__events_come_first__are_kept_in_order),
 		T(call__server_hangs_up__says_lost),
