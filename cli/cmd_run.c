@@ -26,6 +26,7 @@
 #include "lib/htab.h"
 
 #define PAIR_BUFFER  (4 << 20) /* bytes a side may have under way */
+#define PATIENCE_MS  15000 /* a vnetd that hangs must not keep us for ever */
 #define RETRY_MIN_MS 200
 #define RETRY_MAX_MS 3000
 
@@ -151,27 +152,39 @@ static int attach(struct run *r)
 	return ret;
 }
 
+/* A connection in which calls end some time. Negative errno without one. */
+static int open_rpc(struct run *r)
+{
+	int ret;
+
+	rpc_client_free(r->c->rpc);
+	r->c->rpc = NULL;
+	ret = rpc_client_open(r->c->socket, &r->c->rpc, NULL);
+	if (ret)
+		r->c->rpc = NULL;
+	else
+		rpc_client_patience(r->c->rpc, PATIENCE_MS);
+	return ret;
+}
+
 static void detach(struct run *r)
 {
-	struct errtext why;
+	struct errtext why = {{0}};
 	json_t *res;
-	int code;
+	int code = 0, ret;
 
 	if (r->existed || r->detached || !r->answer)
 		return;
-	if (r->retry_at) {
-		rpc_client_free(r->c->rpc);
-		r->c->rpc = NULL;
-		if (rpc_client_open(r->c->socket, &r->c->rpc, NULL)) {
-			r->c->rpc = NULL;
-			fprintf(stderr, "vnet: vnetd is not there; once it is, "
-					"remove the NIC with: vnet detach %s\n",
-				r->vm);
-			return;
-		}
-	}
-	if (!cli_try(r->c, "nic.detach", nic_params(r), &res, &code, &why))
+	ret = r->retry_at && open_rpc(r) ? CLI_UNREACHABLE
+					 : cli_try(r->c, "nic.detach",
+						   nic_params(r), &res, &code,
+						   &why);
+	if (!ret)
 		json_decref(res);
+	else if (ret == CLI_UNREACHABLE)
+		fprintf(stderr, "vnet: the NIC could not be removed; when "
+				"vnetd is there again: vnet detach %s --nic "
+				"%d\n", r->vm, r->nic);
 	else if (code != RPC_NOT_FOUND)
 		cli_refuse("%s", why.s);
 }
@@ -187,11 +200,12 @@ static void note(const char *text)
 		tty ? "\r\n" : "\n");
 }
 
-static void lost(struct run *r)
+/* No connection: try again in @ms. */
+static void lost(struct run *r, int ms)
 {
 	rpc_client_free(r->c->rpc);
 	r->c->rpc = NULL;
-	r->retry_ms = RETRY_MIN_MS;
+	r->retry_ms = ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
 	r->retry_at = clock_mono_ms() + r->retry_ms;
 }
 
@@ -204,16 +218,7 @@ static void on_readable(struct run *r)
 	while (!(ret = rpc_client_event(r->c->rpc, 0, &msg)))
 		json_decref(msg);
 	if (ret != -ETIMEDOUT && ret != -EINTR)
-		lost(r);
-}
-
-static void again(struct run *r)
-{
-	rpc_client_free(r->c->rpc);
-	r->c->rpc = NULL;
-	r->retry_ms = r->retry_ms * 2 < RETRY_MAX_MS ? r->retry_ms * 2
-						     : RETRY_MAX_MS;
-	r->retry_at = clock_mono_ms() + r->retry_ms;
+		lost(r, RETRY_MIN_MS);
 }
 
 /* vnetd went away some time ago: is it back? Then it gets its end again. */
@@ -223,9 +228,8 @@ static void reconnect(struct run *r)
 	json_t *p, *res;
 	int ret, code = 0;
 
-	if (rpc_client_open(r->c->socket, &r->c->rpc, NULL)) {
-		r->c->rpc = NULL;
-		again(r);
+	if (open_rpc(r)) {
+		lost(r, 2 * r->retry_ms);
 		return;
 	}
 	r->retry_at = 0;
@@ -242,7 +246,7 @@ static void reconnect(struct run *r)
 		r->detached = true;
 		note("the VM's NIC was removed while vnetd was away");
 	} else {
-		again(r);
+		lost(r, 2 * r->retry_ms);
 	}
 }
 
@@ -339,6 +343,10 @@ static int read_options(struct run *r, const char *const *argv)
 				 "own; vnet run adds one: leave -netdev out "
 				 "(a -device with netdev=vnet%d may stay)",
 				 r->nic, r->nic);
+	if (r->hints.daemonizes)
+		return cli_usage(r->c, "-daemonize ends QEMU's first process, "
+				 "and with it vnet run; use vnet attach --for "
+				 "qemu, or leave it out and end with &");
 	r->type = args_get(a, "type");
 	if (!r->type)
 		r->type = r->hints.type;
@@ -378,6 +386,8 @@ static int run_run(struct cli *c)
 
 	if (!ret)
 		ret = cli_connect(c);
+	if (!ret)
+		rpc_client_patience(c->rpc, PATIENCE_MS);
 	if (!ret)
 		ret = run_it(&r, argv);
 	json_decref(r.answer);

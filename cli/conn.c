@@ -119,8 +119,9 @@ int cli_try_fd(struct cli *c, const char *method, json_t *params, int fd,
 		return CLI_OK;
 	if (r == -EREMOTE)
 		return CLI_REFUSED;
-	fprintf(stderr, "vnet: vnetd at %s went away before it answered\n",
-		c->socket);
+	fprintf(stderr, "vnet: vnetd at %s %s\n", c->socket,
+		r == -ETIMEDOUT ? "does not answer"
+				: "went away before it answered");
 	return CLI_UNREACHABLE;
 }
 

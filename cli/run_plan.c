@@ -127,6 +127,9 @@ static void look_qemu(const char *const *argv, const char *id,
 		const char *net = option_at(argv, i, "netdev");
 		char mac[MAC_TEXT];
 
+		if (!strcmp(argv[i], "-daemonize") ||
+		    !strcmp(argv[i], "--daemonize"))
+			h->daemonizes = true;
 		if (net && list_is(net, "id", id))
 			h->has_netdev = true;
 		if (!dev || !list_is(dev, "netdev", id))

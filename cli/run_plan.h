@@ -38,6 +38,7 @@ struct run_hints {
 	bool has_mac;	  /* … which says mac= */
 	struct mac mac;
 	bool has_netdev; /* QEMU: a netdev vnetN is given: a clash */
+	bool daemonizes; /* QEMU: it goes into the background */
 	const char *device; /* QEMU: model that suits the machine */
 };
 

@@ -90,7 +90,10 @@ class Fake:
                 self.data["nics"][key]["echoed"] += 1
 
     def readable(self, c):
-        data, anc, _, _ = c.sock.recvmsg(65536, socket.CMSG_SPACE(64))
+        try:
+            data, anc, _, _ = c.sock.recvmsg(65536, socket.CMSG_SPACE(64))
+        except ConnectionResetError:
+            data, anc = b"", []
         for _, _, content in anc:
             got = array.array("i")
             got.frombytes(content[:len(content) // 4 * 4])

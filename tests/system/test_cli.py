@@ -203,6 +203,7 @@ def test_unknown_command_of_two_words_suggests_such(fake):
     (["run", "--network", "lab", "--", "x", "{fd}", "{ifname}"], "one of them"),
     (["run", "--network", "lab", "--", "qemu-x", "-netdev", "user,id=vnet0"],
      "leave -netdev out"),
+    (["run", "--network", "lab", "--", "qemu-x", "-daemonize"], "vnet attach"),
     (["show", "x", "--vm", "--network"], "exclude each other"),
     (["--nosuch", "list"], "--nosuch"),
 ])
@@ -624,6 +625,16 @@ def test_run_refuses_a_nic_that_runs(lab):
     lab.ok("run", "--network", "lab", "--name", "v", "--nic", "1", "--", "true")
     p.communicate(timeout=10)
     assert p.returncode == 0 and lab.nics() == []
+
+
+def test_run_ends_though_the_daemon_is_gone(lab):
+    p = lab.spawn("run", "--network", "lab", "--name", "v", "--", "cat",
+                  stdin=subprocess.PIPE)
+    eventually("runs", lab.nics)
+    lab.stop()
+    _, err = p.communicate(timeout=20)
+    assert p.returncode == 0
+    assert "vnet detach v --nic 0" in err
 
 
 @pytest.mark.parametrize("script, status", [

@@ -157,6 +157,17 @@ static void run_look__own_netdev__is_a_clash(void **state)
 	assert_false(h.has_netdev);
 }
 
+static void run_look__daemonize__is_seen(void **state)
+{
+	struct run_hints h;
+
+	(void)state;
+	run_look(ARGV("qemu-x", "-daemonize"), 0, &h, NULL);
+	assert_true(h.daemonizes);
+	run_look(ARGV("other", "-daemonize"), 0, &h, NULL);
+	assert_false(h.daemonizes);
+}
+
 static void run_command__placeholders__are_replaced(void **state)
 {
 	(void)state;
@@ -222,6 +233,7 @@ int main(void)
 		cmocka_unit_test(run_look__machine_as_type__is_seen),
 		cmocka_unit_test(run_look__own_device__tells_its_mac),
 		cmocka_unit_test(run_look__own_netdev__is_a_clash),
+		cmocka_unit_test(run_look__daemonize__is_seen),
 		cmocka_unit_test(run_command__placeholders__are_replaced),
 		cmocka_unit_test(
 			run_command__qemu_with_placeholder__gets_nothing_more),
