@@ -91,6 +91,7 @@ class Transfer:
                 break
             digest.update(data)
             total += len(data)
+        sock.shutdown(socket.SHUT_WR)
         self.sums[who] = digest.hexdigest()
         if total != self.blocks * 65536:
             self.errors.append("%s got %d bytes" % (who, total))
