@@ -180,9 +180,10 @@ class DhcpClient:
     def release(self):
         """Give the lease back and end."""
         if self.kind == "udhcpc":
+            before = self.reasons().count("deconfig")
             self.proc.send_signal(signal.SIGUSR2)
             eventually("udhcpc released",
-                       lambda: "deconfig" in self.reasons()[1:], 5)
+                       lambda: self.reasons().count("deconfig") > before, 5)
             self.stop()
         elif self.kind == "dhcpcd":
             # dhcpcd releases on SIGALRM (what `dhcpcd -k` sends)
