@@ -216,7 +216,62 @@ static int find_bridge(struct link_nl *nl, const struct up_saved *was)
 		       : l.index;
 }
 
-static int give_back(struct uplink_run *run, const struct uplink_hook *hook,
+/* As if @o lay on the uplink, with the label it had there. */
+static int adopt(struct list *l, const struct up_obj *o, int from, int to,
+		 const struct up_l3 *old)
+{
+	char label[IFNAMSIZ];
+	const char *name = NULL;
+	uint8_t body[OBJ_MAX];
+	struct up_obj *n;
+	size_t len;
+
+	list_for_each(s, &old->addrs, struct up_obj, node)
+		if (!name && !o->route && obj_same(s, 0, o, 0))
+			name = obj_label(s, label);
+	len = obj_request(o, from, to, 0, name, body);
+	if (!len)
+		return 0; /* at the end of its life */
+	n = obj_new(o->route, body, len);
+	if (!n)
+		return -ENOMEM;
+	n->first = o->first;
+	list_add_tail(l, &n->node);
+	return 0;
+}
+
+/*
+ * It was in use: what was changed on the bridge meanwhile holds. That becomes the
+ * journal, so that after a crash on the way back the goal is still known.
+ */
+static int adopt_bridge(struct up_saved *was, const struct up_l3 *bridge,
+			const char *journal)
+{
+	struct up_l3 now;
+	int r = 0;
+
+	l3_init(&now);
+	list_for_each(a, &bridge->addrs, struct up_obj, node)
+		r = r ? r : adopt(&now.addrs, a, bridge->index, was->l3.index,
+				  &was->l3);
+	list_for_each(o, &bridge->routes, struct up_obj, node)
+		r = r ? r : adopt(&now.routes, o, bridge->index, was->l3.index,
+				  &was->l3);
+	if (r) {
+		l3_fini(&now);
+		return r;
+	}
+	l3_fini(&was->l3);
+	l3_move(&was->l3, &now);
+	was->done = false;
+	was->time_s = boot_s();
+	/* Without room for it the way back is no less possible. */
+	(void)journal_write(journal, was, NULL);
+	return 0;
+}
+
+static int give_back(struct uplink_run *run, struct up_saved *was,
+		     const char *journal, const struct uplink_hook *hook,
 		     struct errtext *why)
 {
 	struct up_plan plan = {0};
@@ -225,14 +280,16 @@ static int give_back(struct uplink_run *run, const struct uplink_hook *hook,
 
 	l3_init(&bridge);
 	l3_init(&uplink);
-	run->uplink = find_uplink(run->nl, run->was);
-	run->bridge = find_bridge(run->nl, run->was);
+	run->uplink = find_uplink(run->nl, was);
+	run->bridge = find_bridge(run->nl, was);
 	if (run->bridge)
 		r = l3_read(run->nl, run->bridge, &bridge, why);
 	if (!r && run->uplink)
 		r = l3_read(run->nl, run->uplink, &uplink, why);
+	if (!r && was->done && run->bridge)
+		r = adopt_bridge(was, &bridge, journal);
 	if (!r)
-		r = plan_out(run->was, &bridge, &uplink, boot_s(), &plan);
+		r = plan_out(was, &bridge, &uplink, boot_s(), &plan);
 	for (size_t i = 0; i < plan.n && !r; i++) {
 		int e = run_step(run, &plan.step[i], hook, first ? NULL : why);
 
@@ -265,7 +322,7 @@ int uplink_out(const char *journal, const struct uplink_hook *hook,
 	} else {
 		r = link_nl_new(&run.nl, why);
 		if (!r)
-			r = give_back(&run, hook, why);
+			r = give_back(&run, &was, journal, hook, why);
 		/* With the bridge gone there is nothing left to be undone. */
 		if (run.nl && !find_bridge(run.nl, &was))
 			(void)unlink(journal);

@@ -24,8 +24,8 @@
 struct up_obj {
 	struct list node;
 	bool route; /* or an address */
-	bool first; /* route: the first of those with the same key: NLM_F_REPLACE
-		     * hits this one */
+	bool first; /* route: none on another interface comes before it among those
+		     * of its key; of IPv6 ones none at all */
 	size_t len;
 	uint8_t b[];
 };
@@ -41,6 +41,9 @@ bool obj_valid(const struct up_obj *o);
 bool obj_on(const struct up_obj *o, int index);
 
 bool obj_is6(const struct up_obj *o);
+
+/* An IPv6 address for the link alone, as interfaces give themselves. */
+bool obj_is_link_local6(const struct up_obj *o);
 
 /* Address: the same but for lifetimes, flags and label. Route: the same but for the
  * interface, where @from in @a corresponds to @to in @b. */
@@ -86,6 +89,9 @@ struct up_l3 {
 void l3_init(struct up_l3 *l);
 void l3_fini(struct up_l3 *l);
 
+/* Move all objects of @from to the ends of @to's lists. */
+void l3_move(struct up_l3 *to, struct up_l3 *from);
+
 /* Read it (uplink_state.c). -EOPNOTSUPP for what cannot be moved. */
 int l3_read(struct link_nl *nl, int index, struct up_l3 *out,
 	    struct errtext *why);
@@ -93,7 +99,8 @@ int l3_read(struct link_nl *nl, int index, struct up_l3 *out,
 /** struct up_saved - The journal: an interface as it was (uplink_journal.c) */
 struct up_saved {
 	struct uplink_spec spec;
-	bool done;	  /* it was taken in altogether */
+	bool done;	  /* it was taken in altogether: the bridge tells what is to
+			   * be given back, not this */
 	bool was_up;
 	int64_t time_s;	  /* when, by CLOCK_BOOTTIME */
 	char boot[40];	  /* boot_id: a journal does not outlive the kernel */
@@ -128,8 +135,9 @@ enum up_kind {
 	UP_BRIDGE_UP,
 	UP_PORT_IN,
 	UP_ADDR_ADD,
-	UP_ROUTE_REPLACE,
-	UP_ROUTE_APPEND,
+	UP_ROUTE_PREPEND, /* IPv4: before others of its key */
+	UP_ROUTE_REPLACE, /* IPv6: in place of the first of its key */
+	UP_ROUTE_APPEND,  /* behind them */
 	UP_ROUTE_DEL,
 	UP_ADDR_DEL,
 	UP_PORT_OUT,
@@ -161,7 +169,7 @@ int plan_in(const struct up_saved *was, struct up_plan *out);
 
 /**
  * plan_out() - Give back
- * @was: the journal
+ * @was: the journal: what the uplink is to have again
  * @bridge, @uplink: as they are now (index 0: not there)
  * @now_s: CLOCK_BOOTTIME
  *

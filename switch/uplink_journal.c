@@ -20,10 +20,11 @@
 
 /* ---- writing ------------------------------------------------------------------------- */
 
-static void put_objs(FILE *f, const char *word, const struct list *l)
+static void put_objs(FILE *f, const struct list *l)
 {
 	list_for_each(o, l, struct up_obj, node) {
-		fprintf(f, "%s ", word);
+		fprintf(f, "%s ", !o->route ? "addr"
+				  : o->first ? "first-route" : "route");
 		for (size_t i = 0; i < o->len; i++)
 			fprintf(f, "%02x", o->b[i]);
 		fputc('\n', f);
@@ -48,8 +49,8 @@ int journal_format(const struct up_saved *s, char **out)
 	fprintf(f, "genmode %s\naccept-dad %s\ndone %d\n",
 		s->genmode[0] ? s->genmode : "-",
 		s->accept_dad[0] ? s->accept_dad : "-", s->done);
-	put_objs(f, "addr", &s->l3.addrs);
-	put_objs(f, "route", &s->l3.routes);
+	put_objs(f, &s->l3.addrs);
+	put_objs(f, &s->l3.routes);
 	fprintf(f, "end\n");
 	if (fclose(f)) {
 		free(*out);
@@ -129,7 +130,7 @@ static int hexval(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static int get_obj(struct list *l, bool route, const char *hex)
+static int get_obj(struct list *l, bool route, bool first, const char *hex)
 {
 	uint8_t b[OBJ_MAX];
 	size_t n = 0;
@@ -151,6 +152,7 @@ static int get_obj(struct list *l, bool route, const char *hex)
 		free(o);
 		return -EINVAL;
 	}
+	o->first = first;
 	list_add_tail(l, &o->node);
 	return 0;
 }
@@ -203,9 +205,11 @@ static int get_number(struct up_saved *s, const char *k, const char *v)
 static int get_line(struct up_saved *s, const char *k, const char *v)
 {
 	if (!strcmp(k, "addr"))
-		return get_obj(&s->l3.addrs, false, v);
+		return get_obj(&s->l3.addrs, false, false, v);
 	if (!strcmp(k, "route"))
-		return get_obj(&s->l3.routes, true, v);
+		return get_obj(&s->l3.routes, true, false, v);
+	if (!strcmp(k, "first-route"))
+		return get_obj(&s->l3.routes, true, true, v);
 	if (!strcmp(k, "boot"))
 		return get_word(s->boot, sizeof(s->boot), v);
 	if (!strcmp(k, "bridge"))
@@ -247,27 +251,14 @@ static int parse_lines(char *text, struct up_saved *s)
 
 int journal_parse(char *text, struct up_saved *out)
 {
-	struct up_saved s = {0};
 	int r;
 
-	l3_init(&s.l3);
-	r = parse_lines(text, &s);
-	if (r) {
-		l3_fini(&s.l3);
-		return r;
-	}
-	*out = s; /* the lists' heads move: hook their ends up again */
+	memset(out, 0, sizeof(*out));
 	l3_init(&out->l3);
-	out->l3.index = s.l3.index;
-	list_for_each_safe(a, &s.l3.addrs, struct up_obj, node) {
-		list_del(&a->node);
-		list_add_tail(&out->l3.addrs, &a->node);
-	}
-	list_for_each_safe(o, &s.l3.routes, struct up_obj, node) {
-		list_del(&o->node);
-		list_add_tail(&out->l3.routes, &o->node);
-	}
-	return 0;
+	r = parse_lines(text, out);
+	if (r)
+		l3_fini(&out->l3);
+	return r;
 }
 
 static int read_file(const char *path, char **out)

@@ -191,6 +191,11 @@ bool obj_is6(const struct up_obj *o)
 	return o->b[0] == AF_INET6;
 }
 
+bool obj_is_link_local6(const struct up_obj *o)
+{
+	return !o->route && obj_is6(o) && ifa_head(o).ifa_scope == RT_SCOPE_LINK;
+}
+
 static uint32_t table_of(const struct up_obj *o)
 {
 	return attr_u32(o, RTA_TABLE, rt_head(o).rtm_table);

@@ -111,23 +111,27 @@ static void addrs_del(struct up_plan *p, bool on_bridge, const struct up_l3 *l)
 /* ---- routes ------------------------------------------------------------------------------- */
 
 /*
- * The first of its key is replaced in one request. Others are put behind, and then
- * deleted where they were. An IPv6 prefix route of the kernel comes with its address;
- * it is put behind too, which changes nothing if it did come.
+ * The kernel takes the first that fits, so a route must keep its place among those of
+ * its key. IPv4: those before any of another interface are put in front, then deleted
+ * where they were; an IPv6 one is replaced in one request. The rest is put behind, and
+ * so is an IPv6 prefix route of the kernel: it has come with its address already.
  */
-static void route_move(const struct move *m, const struct up_obj *o, int from,
-		       uint32_t age_s)
+static enum up_kind how(const struct up_obj *o)
+{
+	if (!o->first || (obj_is6(o) && obj_is_kernels(o)))
+		return UP_ROUTE_APPEND;
+	return obj_is6(o) ? UP_ROUTE_REPLACE : UP_ROUTE_PREPEND;
+}
+
+static void route_move(const struct move *m, const struct up_obj *o, int from)
 {
 	struct up_step st = {
-		.kind = UP_ROUTE_APPEND,
+		.kind = how(o),
 		.on_bridge = m->to_bridge,
 		.obj = o,
 		.from = from,
-		.age_s = age_s,
 	};
 
-	if (o->first && !(obj_is6(o) && obj_is_kernels(o)))
-		st.kind = UP_ROUTE_REPLACE;
 	add(m->plan, st);
 	if (st.kind == UP_ROUTE_REPLACE)
 		return;
@@ -136,13 +140,25 @@ static void route_move(const struct move *m, const struct up_obj *o, int from,
 	add(m->plan, st);
 }
 
-/* Those that need no other first, then those through a gateway. */
+/* Those that need no other first, then those through a gateway; what is put in front
+ * from the last to the first. */
 static void routes_move(const struct move *m, const struct up_l3 *l)
 {
-	for (int gateway = 0; gateway < 2; gateway++)
+	for (int gateway = 0; gateway < 2; gateway++) {
+		for (struct list *n = l->routes.prev; n != &l->routes;
+		     n = n->prev) {
+			const struct up_obj *o =
+				list_entry(n, struct up_obj, node);
+
+			if (obj_has_gateway(o) == gateway &&
+			    how(o) == UP_ROUTE_PREPEND)
+				route_move(m, o, l->index);
+		}
 		list_for_each(o, &l->routes, struct up_obj, node)
-			if (obj_has_gateway(o) == gateway)
-				route_move(m, o, l->index, 0);
+			if (obj_has_gateway(o) == gateway &&
+			    how(o) != UP_ROUTE_PREPEND)
+				route_move(m, o, l->index);
+	}
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */
@@ -172,99 +188,153 @@ int plan_in(const struct up_saved *was, struct up_plan *out)
 
 /* ---- out --------------------------------------------------------------------------------------- */
 
-static bool has_route(const struct up_l3 *l, const struct up_obj *o, int from)
+static const struct up_obj *find_route(const struct up_l3 *l,
+				       const struct up_obj *o, int from)
 {
 	list_for_each(r, &l->routes, struct up_obj, node)
 		if (obj_same(r, l->index, o, from))
+			return r;
+	return NULL;
+}
+
+static bool has_key(const struct up_l3 *l, const struct up_obj *o)
+{
+	list_for_each(r, &l->routes, struct up_obj, node)
+		if (obj_same_key(r, o))
 			return true;
 	return false;
 }
 
-/* What was lost on the way, when taking it in did not come to its end. */
-static void restore_lost(const struct move *m, const struct up_saved *was,
-			 const struct up_l3 *bridge,
-			 const struct up_l3 *uplink, uint32_t age_s)
+/* What giving back looks at. */
+struct back {
+	struct move m;
+	const struct up_l3 *was;    /* as it is to be */
+	const struct up_l3 *bridge; /* as it is */
+	uint32_t age_s;		    /* of @was */
+};
+
+/*
+ * Addresses to have again, in the order of their age. Of those that are on the bridge
+ * it knows the lifetimes best.
+ */
+static void addrs_back(const struct back *b)
 {
-	for (int gateway = 0; gateway < 2; gateway++) {
-		list_for_each(o, &was->l3.routes, struct up_obj, node) {
-			if (obj_has_gateway(o) != gateway ||
-			    has_route(bridge, o, was->l3.index) ||
-			    has_route(uplink, o, was->l3.index))
-				continue;
-			add(m->plan, (struct up_step){
-				.kind = UP_ROUTE_APPEND,
-				.obj = o,
-				.from = was->l3.index,
-				.age_s = age_s,
-			});
+	const struct list *l = &b->was->addrs;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct list *n = v6 ? l->prev : l->next;
+
+		for (; n != l; n = v6 ? n->prev : n->next) {
+			const struct up_obj *a =
+				list_entry(n, struct up_obj, node);
+			const struct up_obj *o =
+				find_addr(&b->bridge->addrs, a);
+
+			if (obj_is6(a) == v6)
+				addr_add(&b->m, o ? o : a,
+					 o ? b->bridge->index : b->was->index,
+					 o ? 0 : b->age_s);
 		}
 	}
 }
 
 /*
- * Addresses to have again, in the order of their age. If it was taken in altogether
- * the bridge tells: what was changed there meanwhile holds. If not, the journal tells
- * the order, and the bridge the lifetimes of what has arrived there.
+ * IPv4 routes in front of others', from the last to the first. If one of a key has
+ * moved, all of the key are placed anew: those not moved yet would stand behind.
  */
-static void addrs_back(const struct move *m, bool done,
-		       const struct up_l3 *bridge, uint32_t age_s)
+static void prepend_back(const struct back *b, bool gateway)
 {
-	const struct up_l3 *was = &m->was->l3;
+	const struct list *l = &b->was->routes;
 
-	if (done) {
-		addrs_add(m, bridge, 0);
-		return;
-	}
-	for (int v6 = 0; v6 < 2; v6++) {
-		struct list *n = v6 ? was->addrs.prev : was->addrs.next;
+	for (struct list *n = l->prev; n != l; n = n->prev) {
+		const struct up_obj *o = list_entry(n, struct up_obj, node);
 
-		for (; n != &was->addrs; n = v6 ? n->prev : n->next) {
-			const struct up_obj *a =
-				list_entry(n, struct up_obj, node);
-			const struct up_obj *o = find_addr(&bridge->addrs, a);
-
-			if (obj_is6(a) != v6)
-				continue;
-			addr_add(m, o ? o : a, o ? bridge->index : was->index,
-				 o ? 0 : age_s);
-		}
+		if (obj_has_gateway(o) != gateway ||
+		    how(o) != UP_ROUTE_PREPEND ||
+		    (!has_key(b->bridge, o) &&
+		     find_route(b->m.to, o, b->was->index)))
+			continue;
+		add(b->m.plan, (struct up_step){
+			.kind = UP_ROUTE_PREPEND,
+			.obj = o,
+			.from = b->was->index,
+			.age_s = b->age_s,
+		});
 	}
 }
 
-static void give_back_l3(struct up_plan *p, const struct up_saved *was,
-			 const struct up_l3 *bridge,
-			 const struct up_l3 *uplink, uint32_t age_s)
+static void bridge_routes_back(const struct back *b, bool gateway)
 {
-	struct move m = {.plan = p, .to = uplink, .was = was};
-	/* Somebody deleted the bridge, and all on it: the journal has it. */
-	bool done = was->done && bridge->index;
+	list_for_each(o, &b->bridge->routes, struct up_obj, node) {
+		const struct up_obj *s =
+			find_route(b->was, o, b->bridge->index);
 
-	if (was->genmode[0])
-		simple(p, UP_QUIET6);
-	addrs_back(&m, done, bridge, age_s);
-	routes_move(&m, bridge);
-	if (!done)
-		restore_lost(&m, was, bridge, uplink, age_s);
+		if (obj_has_gateway(o) != gateway)
+			continue;
+		if (s && how(s) == UP_ROUTE_PREPEND)
+			add(b->m.plan, (struct up_step){
+				.kind = UP_ROUTE_DEL,
+				.on_bridge = true,
+				.obj = o,
+				.from = b->bridge->index,
+			});
+		else
+			route_move(&b->m, o, b->bridge->index);
+	}
+}
+
+/* What is nowhere. A route with several next hops may still be there without ours: in
+ * place of that. */
+static void lost_routes_back(const struct back *b, bool gateway)
+{
+	list_for_each(o, &b->was->routes, struct up_obj, node) {
+		if (obj_has_gateway(o) != gateway ||
+		    how(o) == UP_ROUTE_PREPEND ||
+		    find_route(b->bridge, o, b->was->index) ||
+		    find_route(b->m.to, o, b->was->index))
+			continue;
+		add(b->m.plan, (struct up_step){
+			.kind = obj_is_multipath(o) ? UP_ROUTE_REPLACE
+						    : UP_ROUTE_APPEND,
+			.obj = o,
+			.from = b->was->index,
+			.age_s = b->age_s,
+		});
+	}
 }
 
 int plan_out(const struct up_saved *was, const struct up_l3 *bridge,
 	     const struct up_l3 *uplink, int64_t now_s, struct up_plan *out)
 {
 	struct up_plan p = {0};
-	int64_t age = now_s - was->time_s;
+	struct back b = {
+		.m = {.plan = &p, .to = uplink, .was = was},
+		.was = &was->l3,
+		.bridge = bridge,
+	};
 
+	if (now_s > was->time_s)
+		b.age_s = (uint32_t)(now_s - was->time_s);
 	if (uplink->index) {
-		give_back_l3(&p, was, bridge, uplink,
-			     age > 0 ? (uint32_t)age : 0);
+		if (was->genmode[0])
+			simple(&p, UP_QUIET6);
+		addrs_back(&b);
+		/* Not later: neighbours are asked for where the routes lead,
+		 * and their answers must come in there. */
 		simple(&p, UP_PORT_OUT);
+		for (int gateway = 0; gateway < 2; gateway++) {
+			prepend_back(&b, gateway);
+			bridge_routes_back(&b, gateway);
+			lost_routes_back(&b, gateway);
+		}
 	}
 	simple(&p, UP_TAP_DEL);
 	simple(&p, UP_BRIDGE_DEL);
 	if (uplink->index) {
-		if (!was->was_up)
-			simple(&p, UP_LINK_DOWN);
 		if (was->genmode[0])
 			simple(&p, UP_RESTORE6);
+		if (!was->was_up)
+			simple(&p, UP_LINK_DOWN);
 	}
 	*out = p;
 	return p.nomem ? -ENOMEM : 0;
@@ -282,6 +352,7 @@ static const char *const words[] = {
 	[UP_BRIDGE_UP] = "up",
 	[UP_PORT_IN] = "into the bridge:",
 	[UP_ADDR_ADD] = "address add",
+	[UP_ROUTE_PREPEND] = "route prepend",
 	[UP_ROUTE_REPLACE] = "route replace",
 	[UP_ROUTE_APPEND] = "route append",
 	[UP_ROUTE_DEL] = "route delete",

@@ -24,6 +24,20 @@ void l3_fini(struct up_l3 *l)
 	obj_list_free(&l->routes);
 }
 
+static void move_all(struct list *to, struct list *from)
+{
+	list_for_each_safe(o, from, struct up_obj, node) {
+		list_del(&o->node);
+		list_add_tail(to, &o->node);
+	}
+}
+
+void l3_move(struct up_l3 *to, struct up_l3 *from)
+{
+	move_all(&to->addrs, &from->addrs);
+	move_all(&to->routes, &from->routes);
+}
+
 struct reading {
 	struct up_l3 *l3;
 	struct errtext *why;
@@ -89,7 +103,7 @@ static int take_route(const struct nlmsghdr *h, void *arg)
 
 struct ranking {
 	const struct up_l3 *l3;
-	struct list later; /* keys seen on other interfaces first */
+	struct list closed; /* keys that no further route is first of */
 };
 
 /* A replacement hits among IPv6 routes only those of its own sort: with a gateway (they
@@ -100,25 +114,31 @@ static bool same_rank(const struct up_obj *a, const struct up_obj *b)
 	       (!obj_is6(a) || obj_has_gateway(a) == obj_has_gateway(b));
 }
 
-/* The first route of each key in the kernel's order is what a replacement hits. */
+/* See struct up_obj, first. Of all routes only those that share a key with one of ours
+ * are remembered. */
 static int rank_route(const struct nlmsghdr *h, void *arg)
 {
 	struct ranking *k = arg;
-	struct up_obj *o = from_message(h);
-	bool settled = false;
+	struct up_obj *o = from_message(h), *ours = NULL;
+	bool shares = false, closed = false;
 
 	if (!o)
 		return 0;
-	list_for_each(s, &k->later, struct up_obj, node)
-		settled |= same_rank(s, o);
 	list_for_each(m, &k->l3->routes, struct up_obj, node) {
-		if (settled || !same_rank(m, o))
+		if (!same_rank(m, o))
 			continue;
-		m->first = obj_same(m, k->l3->index, o, k->l3->index);
-		list_add_tail(&k->later, &o->node);
-		return 0;
+		shares = true;
+		if (obj_same(m, k->l3->index, o, k->l3->index))
+			ours = m;
 	}
-	free(o);
+	list_for_each(c, &k->closed, struct up_obj, node)
+		closed |= shares && same_rank(c, o);
+	if (ours)
+		ours->first = !closed;
+	if (shares && !closed && (!ours || obj_is6(o)))
+		list_add_tail(&k->closed, &o->node);
+	else
+		free(o);
 	return 0;
 }
 
@@ -128,14 +148,14 @@ static int read_once(struct link_nl *nl, struct reading *r)
 	static const int families[] = {AF_INET, AF_INET6};
 	int e = 0;
 
-	list_init(&k.later);
+	list_init(&k.closed);
 	for (int i = 0; i < 2 && !e; i++)
 		e = link_dump(nl, RTM_GETADDR, families[i], take_addr, r);
 	for (int i = 0; i < 2 && !e; i++)
 		e = link_dump(nl, RTM_GETROUTE, families[i], take_route, r);
 	for (int i = 0; i < 2 && !e; i++)
 		e = link_dump(nl, RTM_GETROUTE, families[i], rank_route, &k);
-	obj_list_free(&k.later);
+	obj_list_free(&k.closed);
 	return e;
 }
 

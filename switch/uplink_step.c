@@ -82,14 +82,17 @@ static int route_add(struct uplink_run *run, const struct up_step *st,
 
 /*
  * The address has brought a prefix route of its own, at the end of the list: away with
- * that, so that the one replaced keeps its place in front of other interfaces'. Not for
- * multipath: next hops on other interfaces would be taken for ours.
+ * that, so that this one gets its place in front of other interfaces'. Not for IPv6 with
+ * several next hops: the kernel deletes them one by one, others' too.
  */
-static int route_replace(struct uplink_run *run, const struct up_step *st)
+static int route_place(struct uplink_run *run, const struct up_step *st,
+		       int flags)
 {
-	int r = obj_is_multipath(st->obj) ? 0 : route_del(run, st);
+	int r = obj_is6(st->obj) && obj_is_multipath(st->obj)
+			? 0
+			: route_del(run, st);
 
-	return r ? r : route_add(run, st, NLM_F_REPLACE);
+	return r ? r : route_add(run, st, flags);
 }
 
 /* ---- settings ------------------------------------------------------------------------ */
@@ -164,13 +167,27 @@ static int tune(struct uplink_run *run)
 	return 0;
 }
 
+/*
+ * Does it make an address for itself? If somebody took that away from it, setting the
+ * mode back would bring it again: the mode is not touched then.
+ */
+static bool makes_address(const struct up_saved *was)
+{
+	list_for_each(a, &was->l3.addrs, struct up_obj, node)
+		if (obj_is_link_local6(a))
+			return true;
+	return !was->was_up;
+}
+
 /* Addresses that were in use up to now need not be probed for duplicates again, and
  * would not be usable for a second. */
 static int quiet6(struct uplink_run *run)
 {
 	const char *up = run->was->spec.uplink;
-	int r = link_sysctl("ipv6", up, "addr_gen_mode", "1"); /* none */
+	int r = 0;
 
+	if (makes_address(run->was))
+		r = link_sysctl("ipv6", up, "addr_gen_mode", "1"); /* none */
 	if (!r)
 		r = link_sysctl("ipv6", up, "accept_dad", "0");
 	if (!r && run->bridge)
@@ -182,9 +199,12 @@ static int quiet6(struct uplink_run *run)
 static int restore6(struct uplink_run *run)
 {
 	const char *up = run->was->spec.uplink;
-	int r = link_sysctl("ipv6", up, "addr_gen_mode", run->was->genmode);
-	int e = link_sysctl("ipv6", up, "accept_dad", run->was->accept_dad);
+	int r = 0, e;
 
+	if (makes_address(run->was))
+		r = link_sysctl("ipv6", up, "addr_gen_mode",
+				run->was->genmode);
+	e = link_sysctl("ipv6", up, "accept_dad", run->was->accept_dad);
 	return r ? r : e;
 }
 
@@ -315,8 +335,10 @@ int uplink_step(struct uplink_run *run, const struct up_step *st,
 		return port_in(run, run->uplink, why);
 	case UP_ADDR_ADD:
 		return addr_add(run, st);
+	case UP_ROUTE_PREPEND:
+		return route_place(run, st, 0);
 	case UP_ROUTE_REPLACE:
-		return route_replace(run, st);
+		return route_place(run, st, NLM_F_REPLACE);
 	case UP_ROUTE_APPEND:
 		return route_add(run, st, NLM_F_APPEND);
 	case UP_ROUTE_DEL:

@@ -214,10 +214,12 @@ static void plan_in__server__golden(void **state)
 		"address add fe80::1/64 dev vn-br-lan\n"
 		"address add 2001:db8::10/64 dev vn-br-lan\n"
 		"address add 2001:db8::11/64 dev vn-br-lan\n"
-		"route replace 192.0.2.0/24 dev vn-br-lan\n"
+		"route prepend 192.0.2.0/24 dev vn-br-lan\n"
+		"route delete 192.0.2.0/24 dev eth0\n"
 		"route append 2001:db8::/64 metric 256 dev vn-br-lan\n"
 		"route delete 2001:db8::/64 metric 256 dev eth0\n"
-		"route replace default via 192.0.2.1 metric 100 dev vn-br-lan\n"
+		"route prepend default via 192.0.2.1 metric 100 dev vn-br-lan\n"
+		"route delete default via 192.0.2.1 metric 100 dev eth0\n"
 		"route append default via 192.0.2.2 metric 100 dev vn-br-lan\n"
 		"route delete default via 192.0.2.2 metric 100 dev eth0\n"
 		"route replace default6 via fe80::2 metric 1024 dev vn-br-lan\n"
@@ -252,37 +254,73 @@ static void plan_in__bare_interface_down__is_brought_up(void **state)
 	plan_fini(&p);
 }
 
-static void plan_out__after_use__the_bridge_tells(void **state)
+static void plan_out__after_use__all_goes_back(void **state)
 {
-	struct up_saved was = make_saved(true);
+	struct up_saved was = make_saved(false);
 	struct up_l3 bridge, uplink;
 	struct up_plan p;
 
 	(void)state;
-	populate(&was.l3, UPLINK);
+	l3_init(&was.l3);
+	was.l3.index = UPLINK;
 	l3_init(&uplink);
 	uplink.index = UPLINK;
 	l3_init(&bridge);
 	bridge.index = BRIDGE;
-	/* one address was deleted meanwhile, one is new */
-	add_to(&bridge.addrs, addr("192.0.2.11", 24, BRIDGE, "vn-br-lan", 99));
+	add_to(&was.l3.addrs, addr("192.0.2.11", 24, UPLINK, "eth0:web", 99));
+	add_to(&was.l3.addrs, addr("192.0.2.77", 24, UPLINK, NULL, ~0u));
+	add_to(&was.l3.routes, route(NULL, 0, "192.0.2.1", UPLINK, 100, 3));
+	add_to(&bridge.addrs, addr("192.0.2.11", 24, BRIDGE, "vn-br-lan", 98));
 	add_to(&bridge.addrs, addr("192.0.2.77", 24, BRIDGE, "vn-br-lan", ~0u));
 	add_to(&bridge.routes, route(NULL, 0, "192.0.2.1", BRIDGE, 100, 3));
 	assert_int_equal(plan_out(&was, &bridge, &uplink, 2000, &p), 0);
 	assert_string_equal(plan_text(&p, &was),
 		"no addresses of its own making on eth0\n"
-		"address add 192.0.2.11/24 valid 99 dev eth0\n"
+		"address add 192.0.2.11/24 valid 98 dev eth0\n"
 		"address add 192.0.2.77/24 dev eth0\n"
-		"route replace default via 192.0.2.1 metric 100 dev eth0\n"
 		"out of the bridge: eth0\n"
+		"route prepend default via 192.0.2.1 metric 100 dev eth0\n"
+		"route delete default via 192.0.2.1 metric 100 dev vn-br-lan\n"
 		"delete TAP vn-up-lan\n"
 		"delete bridge vn-br-lan\n"
 		"IPv6 settings back on eth0\n");
-	/* the label is the one it had */
-	assert_non_null(p.step[1].like);
-	assert_null(p.step[2].like);
+	assert_non_null(p.step[1].like); /* whose label it gets */
+	assert_int_equal(p.step[1].age_s, 0);
 	plan_fini(&p);
 	l3_fini(&bridge);
+	saved_fini(&was);
+}
+
+/* Two default routes of one metric; the second has moved, the first not yet. */
+static void plan_out__half_of_a_key_moved__order_is_restored(void **state)
+{
+	struct up_saved was = make_saved(false);
+	struct up_l3 bridge, uplink;
+	struct up_plan p;
+
+	(void)state;
+	was.genmode[0] = '\0';
+	l3_init(&was.l3);
+	was.l3.index = UPLINK;
+	l3_init(&uplink);
+	uplink.index = UPLINK;
+	l3_init(&bridge);
+	bridge.index = BRIDGE;
+	add_to(&was.l3.routes, route(NULL, 0, "192.0.2.1", UPLINK, 100, 3));
+	add_to(&was.l3.routes, route(NULL, 0, "192.0.2.2", UPLINK, 100, 3));
+	add_to(&uplink.routes, route(NULL, 0, "192.0.2.1", UPLINK, 100, 3));
+	add_to(&bridge.routes, route(NULL, 0, "192.0.2.2", BRIDGE, 100, 3));
+	assert_int_equal(plan_out(&was, &bridge, &uplink, 2000, &p), 0);
+	assert_string_equal(plan_text(&p, &was),
+		"out of the bridge: eth0\n"
+		"route prepend default via 192.0.2.2 metric 100 dev eth0\n"
+		"route prepend default via 192.0.2.1 metric 100 dev eth0\n"
+		"route delete default via 192.0.2.2 metric 100 dev vn-br-lan\n"
+		"delete TAP vn-up-lan\n"
+		"delete bridge vn-br-lan\n");
+	plan_fini(&p);
+	l3_fini(&bridge);
+	l3_fini(&uplink);
 	saved_fini(&was);
 }
 
@@ -313,13 +351,15 @@ static void plan_out__killed_on_the_way__only_the_difference(void **state)
 		"address add fe80::1/64 dev eth0\n"
 		"address add 2001:db8::10/64 dev eth0\n"
 		"address add 2001:db8::11/64 dev eth0\n"
-		"route replace 192.0.2.0/24 dev eth0\n"
-		"route replace default via 192.0.2.1 metric 100 dev eth0\n"
+		"out of the bridge: eth0\n"
+		"route prepend 192.0.2.0/24 dev eth0\n"
+		"route delete 192.0.2.0/24 dev vn-br-lan\n"
+		"route append 2001:db8::/64 metric 256 dev eth0\n"
+		"route prepend default via 192.0.2.1 metric 100 dev eth0\n"
+		"route delete default via 192.0.2.1 metric 100 dev vn-br-lan\n"
 		"route append default via 192.0.2.2 metric 100 dev eth0\n"
 		"route delete default via 192.0.2.2 metric 100 dev vn-br-lan\n"
-		"route append 2001:db8::/64 metric 256 dev eth0\n"
 		"route append default6 via fe80::2 metric 1024 dev eth0\n"
-		"out of the bridge: eth0\n"
 		"delete TAP vn-up-lan\n"
 		"delete bridge vn-br-lan\n"
 		"IPv6 settings back on eth0\n");
@@ -547,7 +587,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plan_in__server__golden),
 		cmocka_unit_test(plan_in__bare_interface_down__is_brought_up),
-		cmocka_unit_test(plan_out__after_use__the_bridge_tells),
+		cmocka_unit_test(plan_out__after_use__all_goes_back),
+		cmocka_unit_test(
+			plan_out__half_of_a_key_moved__order_is_restored),
 		cmocka_unit_test(
 			plan_out__killed_on_the_way__only_the_difference),
 		cmocka_unit_test(
