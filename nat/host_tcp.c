@@ -201,7 +201,7 @@ static int op_connect(void *host, struct tcp_flow *f,
 {
 	struct sockaddr_storage ss;
 	socklen_t len = ipaddr_to_sockaddr(&to->ip, to->port, &ss);
-	struct host_sock *s;
+	struct host_sock *s = NULL;
 	int err = sock_open(host, ss.ss_family, &s);
 
 	if (err)
