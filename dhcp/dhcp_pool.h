@@ -35,8 +35,7 @@ struct dhcp_binding {
 
 	/* Private to dhcp_pool.c. */
 	struct dhcp_pool *pool;
-	struct dhcp_nic
-		*nic; /* charged for it while offered, bound, declined */
+	struct dhcp_nic *nic; /* charged for it unless it is freed */
 	enum dhcp_state
 		before;	  /* an offer's: OFFERED = nothing, or freed state */
 	int64_t before_s; /* … and when it was freed */

@@ -2,8 +2,8 @@
 /*
  * The DHCPv4 server of one network (RFC 2131, 2132): bytes in, bytes out, lease
  * events. Pure: no sockets, no clock, no store; `now_s` is wall-clock seconds,
- *so that stored expiry times mean the same after a restart (a step backwards is
- * coped with).
+ * so that stored expiry times mean the same after a restart (a step backwards
+ * is coped with).
  *
  * Theory of operation. A binding joins an address with a client:
  *
@@ -11,22 +11,23 @@
  *	OFFERED | BOUND -> DECLINED -> (none)
  *
  * OFFERED is held DHCP_OFFER_S and never stored. A lease becomes BOUND, or
- *longer, only when the caller has stored it: dhcp_server_input() then says
+ * longer, only when the caller has stored it: dhcp_server_input() then says
  * DHCP_REPLY_AFTER_COMMIT, the caller stores the lease it was given and calls
  * dhcp_server_committed(), which hands over the ACK (or dhcp_server_failed():
- *no ACK, all is as before the request). What needs no answer (release, decline,
- * expiry) is an event. Commits and events must reach the store in the order in
- * which they were handed out.
+ * no ACK, all is as before the request). What needs no answer (release,
+ * decline, expiry) is an event. Commits and events must reach the store in the
+ * order in which they were handed out.
  *
  * Who is a client? By default the NIC (switch port) and the hardware address
  * together: one VM keeps its address through firmware, initrd and system,
- *whatever client identifier each of them sends, cloned disks with one
- *identifier get an address each, and no guest can renew or release another
- *one's lease by writing its MAC. This departs from RFC 2131 4.2 (the server
- *MUST use the client identifier); DHCP_IDENTITY_RFC2131 follows it.
+ * whatever client identifier each of them sends, cloned disks with one
+ * identifier get an address each, and no guest can renew or release another
+ * one's lease by writing its MAC. This departs from RFC 2131 4.2 (the server
+ * MUST use the client identifier); DHCP_IDENTITY_RFC2131 follows it. Where the
+ * NIC is not known (0 in the message or in the lease) the MAC alone decides.
  *
- * Read dhcp_msg.h for the wire format, dhcp_pool.h for bindings and choice of
- *address.
+ * Read dhcp_rules.c for what each message does, dhcp_msg.h for the wire format,
+ * dhcp_pool.h for bindings and the choice of an address.
  */
 #ifndef VNET_DHCP_DHCP_SERVER_H
 #define VNET_DHCP_DHCP_SERVER_H
@@ -41,19 +42,17 @@
 #define DHCP_SERVER_PORT 67
 #define DHCP_CLIENT_PORT 68
 
-#define DHCP_CLIENT_ID_MAX 255 /* bytes; longer ones are cut (RFC 2132 9.14)   \
-				*/
-#define DHCP_HOSTNAME_MAX 63   /* characters of a label (RFC 1123 2.1) */
-#define DHCP_DOMAIN_MAX	  253  /* characters (RFC 1035 2.3.4) */
-#define DHCP_DNS_MAX	  3
-#define DHCP_POOL_MAX	  65536 /* addresses in a pool */
-#define DHCP_BINDINGS_MAX                                                      \
-	131072 /* pool, reservations and leases of old pools */
-#define DHCP_RESERVE_MAX  65536
-#define DHCP_PENDING_MAX  1024 /* commits that wait; more: request dropped */
-#define DHCP_NIC_BINDINGS 32   /* default of dhcp_config.max_per_nic */
-#define DHCP_MSG_MAX	  2048 /* bytes of a request; longer: dropped */
-#define DHCP_REPLY_MAX	  1200 /* bytes of a reply */
+#define DHCP_CLIENT_ID_MAX 255 /* bytes; longer ones are cut */
+#define DHCP_HOSTNAME_MAX  63  /* characters of a label (RFC 1123 2.1) */
+#define DHCP_DOMAIN_MAX	   253 /* characters (RFC 1035 2.3.4) */
+#define DHCP_DNS_MAX	   3
+#define DHCP_POOL_MAX	   65536  /* addresses in a pool */
+#define DHCP_BINDINGS_MAX  131072 /* and those of old pools */
+#define DHCP_RESERVE_MAX   65536
+#define DHCP_PENDING_MAX   1024 /* commits that wait; more: request dropped */
+#define DHCP_NIC_BINDINGS  32	/* default of dhcp_config.max_per_nic */
+#define DHCP_MSG_MAX	   2048 /* bytes of a request; longer: dropped */
+#define DHCP_REPLY_MAX	   1200 /* bytes of a reply */
 
 #define DHCP_LEASE_S	    86400 /* default lease time */
 #define DHCP_LEASE_INFINITE 0xffffffffu
@@ -80,8 +79,7 @@ struct dhcp_lease {
 	uint32_t ip;	  /* host order */
 	struct mac mac;	  /* chaddr; zero: conflict seen without a client */
 	uint64_t nic_id;  /* NIC it came in on; 0 = not known */
-	int64_t expiry_s; /* wall clock; DHCP_NEVER; end of an offer or
-			     quarantine */
+	int64_t expiry_s; /* wall clock; of an offer or quarantine: its end */
 	enum dhcp_state state;
 	uint8_t client_id_len; /* 0 = the client sent none */
 	uint8_t client_id[DHCP_CLIENT_ID_MAX];
@@ -94,8 +92,7 @@ struct dhcp_lease {
 
 enum dhcp_identity {
 	DHCP_IDENTITY_NIC,     /* NIC and MAC (default, see above) */
-	DHCP_IDENTITY_RFC2131, /* client identifier, else MAC; the NIC is
-				  ignored */
+	DHCP_IDENTITY_RFC2131, /* client identifier, else MAC; never the NIC */
 };
 
 /** struct dhcp_config - Zeroed fields mean what their comments say; copied. */
@@ -112,8 +109,8 @@ struct dhcp_config {
 	char domain[DHCP_DOMAIN_MAX + 1]; /* "" = option not sent */
 	enum dhcp_identity identity;
 	uint32_t max_per_nic; /* addresses one NIC may hold (offers and
-			       * quarantined ones count); 0 = DHCP_NIC_BINDINGS
-			       */
+			       * quarantined ones count);
+			       * 0 = DHCP_NIC_BINDINGS */
 	/* We are the only server here: clients that we have no record of are
 	 * told NAK instead of silence (RFC 2131 4.3.2 wants silence where
 	 * several servers may share a network). */
@@ -126,8 +123,7 @@ enum dhcp_event_type {
 	DHCP_EV_RELEASED,  /* to be stored: @lease as it is now */
 	DHCP_EV_EXPIRED,   /* to be stored */
 	DHCP_EV_DECLINED,  /* to be stored; a client found the address in use */
-	DHCP_EV_CONFLICT,  /* to be stored (as declined); the in_use hook found
-			      it */
+	DHCP_EV_CONFLICT,  /* likewise; the in_use hook found it */
 	DHCP_EV_FORGOTTEN, /* the stored lease of @lease->ip is to be deleted */
 	DHCP_EV_EXHAUSTED, /* no address for @lease->mac on nic_id (ip is 0);
 			    * at most one a minute */
@@ -194,11 +190,11 @@ int dhcp_server_load(struct dhcp_server *s, const struct dhcp_lease *l,
  *	must be a valid label (RFC 1123 2.1); NULL or "" = none
  *
  * Replaces an earlier reservation of @mac. Another client that holds @ip keeps
- *it until it renews (NAK) or expires; until then the owner gets one from the
- *pool.
+ * it until it renews (NAK) or expires; until then the owner gets one from
+ * the pool.
  *
  * Return: 0; -EEXIST (@ip is another MAC's); -ERANGE (@ip not in the net, or
- *the server's, router's, …); -EINVAL (name, MAC); -ENOSPC; -ENOMEM.
+ * the server's, router's, …); -EINVAL (name, MAC); -ENOSPC; -ENOMEM.
  */
 int dhcp_server_reserve(struct dhcp_server *s, const struct mac *mac,
 			uint32_t ip, const char *name, int64_t now_s,

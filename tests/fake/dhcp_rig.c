@@ -323,6 +323,40 @@ uint32_t rig_dora(struct dhcp_rig *r, uint64_t nic, uint8_t n)
 	return rig_send(r, &a) == DHCP_ACK ? r->answer.h.yiaddr : 0;
 }
 
+struct dhcp_stats rig_stats(const struct dhcp_rig *r)
+{
+	struct dhcp_stats st;
+
+	dhcp_server_stats(r->s, &st);
+	return st;
+}
+
+uint64_t rig_drops(const struct dhcp_rig *r, enum dhcp_drop d)
+{
+	return rig_stats(r).drops[d];
+}
+
+void rig_reconfigure(struct dhcp_rig *r, const struct dhcp_config *cfg)
+{
+	r->cfg = *cfg;
+	assert(!dhcp_server_configure(r->s, cfg, r->now, NULL));
+}
+
+struct dhcp_ask rig_ask(uint8_t type, uint64_t nic, uint8_t n)
+{
+	return (struct dhcp_ask){
+		.type = type, .nic = nic, .mac = rig_mac(n), .xid = 0x100u + n};
+}
+
+struct dhcp_ask rig_renewal(uint64_t nic, uint8_t n, uint32_t ip)
+{
+	struct dhcp_ask a = rig_ask(DHCP_REQUEST, nic, n);
+
+	a.ciaddr = a.src_ip = ip;
+	a.dst_ip = IP4(10, 0, 2, 2);
+	return a;
+}
+
 /* ---- invariants ---------------------------------------------------------- */
 
 struct check {
@@ -403,4 +437,23 @@ void rig_check(struct dhcp_rig *r)
 	check_map(p);
 	for (size_t i = 0; i < r->rows && !r->nwaiting; i++)
 		assert(dhcp_pool_find_ip(p, r->row[i].ip));
+}
+
+int rig_setup(void **state)
+{
+	static struct dhcp_rig rig;
+	struct dhcp_config cfg = rig_config();
+
+	rig_start(&rig, &cfg);
+	*state = &rig;
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	struct dhcp_rig *r = *state;
+
+	rig_check(r);
+	rig_stop(r);
+	return 0;
 }

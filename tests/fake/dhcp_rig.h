@@ -96,9 +96,25 @@ const struct dhcp_lease *rig_row(const struct dhcp_rig *r, uint32_t ip);
 uint32_t rig_opt32(const struct dhcp_rig *r, uint8_t code);
 bool rig_has(const struct dhcp_rig *r, uint8_t code);
 
+struct dhcp_stats rig_stats(const struct dhcp_rig *r);
+uint64_t rig_drops(const struct dhcp_rig *r, enum dhcp_drop d);
+
+void rig_reconfigure(struct dhcp_rig *r, const struct dhcp_config *cfg);
+
+/* A message of @type from NIC @nic with MAC 52:54:00:00:00:@n. */
+struct dhcp_ask rig_ask(uint8_t type, uint64_t nic, uint8_t n);
+
+/* A renewal: unicast from the address to the server. */
+struct dhcp_ask rig_renewal(uint64_t nic, uint8_t n, uint32_t ip);
+
 /* Whole exchange for NIC @nic with MAC 52:54:00:00:00:@n: the address, 0 =
  * none. */
 uint32_t rig_dora(struct dhcp_rig *r, uint64_t nic, uint8_t n);
 struct mac rig_mac(uint8_t n);
+
+/* For tests with a rig of the default configuration as their state; invariants
+ * are checked at the end. */
+int rig_setup(void **state);
+int rig_teardown(void **state);
 
 #endif

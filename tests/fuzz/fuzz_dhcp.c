@@ -9,7 +9,7 @@
  *	…	the message
  *
  * Checked: no crash, every reply is a DHCP message, the invariants of the pool,
- *and that nothing is bound that is not stored.
+ * and that nothing is bound that is not stored.
  */
 #include <stdint.h>
 
