@@ -520,8 +520,11 @@ static void serve(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 	case TCP_ST_CONNECTING:
 		return;
 	case TCP_ST_SYN_SENT:
+		send_syn(f, now_ms);
+		break;
 	case TCP_ST_SYN_RCVD:
 		send_syn(f, now_ms);
+		send_acks(f, now_ms); /* challenges */
 		break;
 	case TCP_ST_OPEN:
 		if (!serve_open(f, budget, now_ms))

@@ -56,6 +56,7 @@ struct fake_sock {
 	int in_err; /* negative errno, behind the bytes */
 	uint8_t *out; /* bytes the peer got from the guest */
 	size_t out_len, out_cap;
+	size_t out_checked; /* the test's own */
 	size_t room; /* what send() still takes */
 	int send_err;
 	bool connecting, want_write, shut_wr, closed, was_reset;

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: nat_core fake_tcp */
+/*
+ * A script of guest segments, host events and time against the user-mode TCP, with
+ * its invariants checked after each step: order of sequence numbers, accounts equal
+ * to what there is, every byte that arrives anywhere is the right one.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "lib/compat.h"
+#include "nat/tcp_int.h"
+#include "tests/fake/fake_tcp.h"
+
+#define PORTS	 6
+#define STEPS	 400
+#define PUSH_MAX (256 * 1024)
+
+/* What the guest knows of the connection at one of its ports. */
+struct guest {
+	uint32_t seq, ack; /* next to send, next expected */
+	uint32_t sent_max; /* of the peer: end of what it ever sent */
+};
+
+static struct fake_tcp *r;
+static struct guest guest[PORTS];
+static uint8_t host_bytes[PUSH_MAX + 256];
+
+/* The bytes of both streams are functions of their numbers. */
+static uint8_t host_byte(size_t off)
+{
+	return (uint8_t)(off * 31 + (off >> 8) * 7 + 7);
+}
+
+static uint8_t guest_byte(uint32_t seq)
+{
+	return (uint8_t)(seq * 17 + (seq >> 8) * 3 + 3);
+}
+
+/* ---- what comes out ---------------------------------------------------------- */
+
+static void on_out(void *arg, const struct fake_seg *s)
+{
+	struct tcp_key k = {s->dst, s->src};
+	struct tcp_flow *f = tcp_find(r->t, &k);
+	unsigned int i = s->dst.port % PORTS;
+
+	(void)arg;
+	if (s->flags & F_SYN) {
+		guest[i].ack = s->seq + 1;
+	} else if (s->seq == guest[i].ack) {
+		guest[i].ack += (uint32_t)s->len + !!(s->flags & F_FIN);
+	}
+	if (s->flags & F_ACK && !(s->flags & F_RST))
+		guest[i].seq = s->ack;
+	if (!s->len)
+		return;
+	must(f != NULL, "data of no flow");
+	must(f->snd_wnd > 0 || s->len == 1, "only a probe into no window");
+	for (size_t at = 0; at < s->len; at++) {
+		size_t off = s->seq + (uint32_t)at - (f->iss + 1);
+
+		must(s->data[at] == host_byte(off), "the host's byte");
+	}
+}
+
+/* ---- invariants ------------------------------------------------------------- */
+
+struct sums {
+	uint32_t flows, opening, time_wait, socks;
+};
+
+static void check_out_bytes(const struct tcp_flow *f)
+{
+	struct fake_sock *s = f->sock;
+
+	for (; s->out_checked < s->out_len; s->out_checked++)
+		must(s->out[s->out_checked] ==
+			     guest_byte(f->irs + 1 + (uint32_t)s->out_checked),
+		     "the guest's byte");
+	must(f->rcv_nxt - (f->irs + 1) == s->out_len + f->fin_rcvd,
+	     "acknowledges what the host has");
+}
+
+static bool check_flow(struct hnode *n, void *arg)
+{
+	struct tcp_flow *f = container_of(n, struct tcp_flow, node);
+	struct sums *u = arg;
+
+	u->flows++;
+	u->opening += f->state == TCP_ST_CONNECTING;
+	u->time_wait += f->state == TCP_ST_TIME_WAIT;
+	u->socks += f->sock != NULL;
+	must((f->sock == NULL) == (f->state == TCP_ST_TIME_WAIT), "socket");
+	must(seq_le(f->snd_una, f->snd_nxt) && seq_le(f->snd_nxt, f->snd_max),
+	     "una <= nxt <= max");
+	must(seq_le(f->rcv_nxt, f->rcv_edge) || f->state < TCP_ST_OPEN,
+	     "rcv_nxt <= edge");
+	must(f->mss >= TCP_MSS_MIN && f->mss <= r->cfg.mtu - 40, "mss");
+	must(f->cwnd >= f->mss && f->cwnd <= TCP_CWND_MAX, "cwnd");
+	must(f->rto_ms >= TCP_RTO_MIN_MS && f->rto_ms <= 64000, "rto");
+	must(wtimer_armed(&f->idle), "idle timer");
+	must(!f->eof || seq_le(f->snd_max, f->fin_seq + 1), "end of stream");
+	must(list_linked(&f->tw_node) == (f->state == TCP_ST_TIME_WAIT), "tw");
+	if (f->state == TCP_ST_OPEN) {
+		must(seq_le(f->host_seq, f->snd_una), "host_seq <= una");
+		/* All is quiet after a flush, so a timer watches what is out. */
+		must(f->snd_una == f->snd_max || wtimer_armed(&f->rtx) ||
+			     list_linked(&f->work),
+		     "retransmission timer");
+		check_out_bytes(f);
+	}
+	return true;
+}
+
+static bool sum_nic(struct hnode *n, void *arg)
+{
+	const struct tcp_nic *nic = container_of(n, struct tcp_nic, node);
+	struct sums *u = arg;
+	uint32_t k = 0;
+
+	list_for_each(f, &nic->flows, struct tcp_flow, nic_node)
+		k++;
+	must(k == nic->count && k > 0, "a NIC's flows");
+	must(k <= r->cfg.nic_flows_max, "a NIC's limit");
+	u->flows -= k;
+	u->opening -= nic->opening;
+	return true;
+}
+
+static void check(void)
+{
+	struct sums u = {0};
+	struct tcp_stats s;
+
+	tcp_stats(r->t, &s);
+	htab_walk(&r->t->flows, check_flow, &u);
+	must(u.flows == s.flows && u.flows == r->t->flows.count, "flows");
+	must(u.flows <= r->cfg.flows_max, "limit");
+	must(u.opening == s.opening, "opening");
+	must(u.time_wait == s.time_wait, "time_wait");
+	must(u.socks == r->live, "every socket has its flow");
+	htab_walk(&r->t->nics, sum_nic, &u);
+	must(!u.flows && !u.opening, "accounts of NICs");
+}
+
+/* ---- steps ------------------------------------------------------------------ */
+
+/* -32768 … 32767, to be added to a number that wraps. */
+static uint32_t near(struct cur *c)
+{
+	return (uint32_t)(int16_t)cur_be16(c);
+}
+
+static void step_segment(struct cur *c)
+{
+	static uint8_t data[65536];
+	uint8_t who = cur_u8(c), opts = cur_u8(c);
+	unsigned int i = who % PORTS;
+	struct guest *g = &guest[i];
+	struct fake_seg s = {
+		.src = endpoint4(0x0a00020f, (uint16_t)(PORTS * 100 + i)),
+		.dst = endpoint4(0x08080808, 80),
+		.nic_id = who & 0x80 ? 8 : 7,
+		.flags = cur_u8(c),
+		.seq = g->seq,
+		.ack = g->ack,
+		.wscale = -1,
+		.data = data,
+	};
+	uint8_t raw[36];
+
+	if (who & 0x40)
+		s.dst = endpoint4(0xc0a80177, (uint16_t)(5000 + i));
+	if (!(opts & 1))
+		s.seq += near(c);
+	if (!(opts & 2))
+		s.ack += near(c);
+	s.wnd = opts & 4 ? 0xffff : cur_be16(c);
+	s.len = opts & 8 ? cur_be16(c) : cur_u8(c);
+	if (s.len > 65000)
+		s.len = 65000;
+	if (opts & 16) {
+		s.mss = cur_be16(c);
+		s.wscale = cur_u8(c) & 15;
+	} else if (opts & 32) {
+		s.raw_opts_len = cur_u8(c) % 33 & ~3u;
+		cur_copy(c, raw, s.raw_opts_len);
+		s.raw_opts = raw;
+	}
+	for (size_t k = 0; k < s.len; k++)
+		data[k] = guest_byte(s.seq + !!(s.flags & F_SYN) + (uint32_t)k);
+	fake_tcp_put(r, &s, opts & 64 ? cur_u8(c) : SIZE_MAX, 1 + who % 7);
+}
+
+static struct fake_sock *some_sock(struct cur *c)
+{
+	uint8_t k = cur_u8(c);
+
+	for (unsigned int i = 0; i < r->nsock; i++) {
+		struct fake_sock *s = r->sock[(i + k) % r->nsock];
+
+		if (!s->closed)
+			return s;
+	}
+	return NULL;
+}
+
+static void step_push(struct fake_sock *s, size_t n)
+{
+	if (s->connecting || s->in_eof || s->in_err ||
+	    s->in_len + n > 4 * PUSH_MAX)
+		return;
+	for (size_t i = 0; i < n; i++)
+		host_bytes[i] = host_byte(s->in_len + i);
+	fake_sock_push(s, host_bytes, n);
+}
+
+static void step_host(struct cur *c)
+{
+	static const int errs[] = {0, 0, 0, -ECONNREFUSED, -ETIMEDOUT,
+				   -ENETUNREACH, -EHOSTUNREACH, -EACCES};
+	uint8_t what = cur_u8(c);
+	struct fake_sock *s = some_sock(c);
+
+	if (!s)
+		return;
+	switch (what % 8) {
+	case 0:
+	case 1:
+		if (s->connecting)
+			fake_sock_connected(s, errs[what >> 3 & 7]);
+		break;
+	case 2:
+		step_push(s, cur_u8(c));
+		break;
+	case 3:
+		step_push(s, (size_t)cur_be16(c) * 4);
+		break;
+	case 4:
+		if (!s->connecting && !s->in_err)
+			fake_sock_eof(s);
+		break;
+	case 5:
+		if (!s->connecting)
+			fake_sock_fail(s, -ECONNRESET);
+		break;
+	case 6:
+		fake_sock_room(s, (size_t)cur_be16(c) * 16);
+		break;
+	case 7:
+		if (!s->connecting && s->flow)
+			tcp_host_readable(s->flow, r->now_ms); /* for nothing */
+		break;
+	}
+}
+
+static void step_accept(struct cur *c)
+{
+	uint8_t i = cur_u8(c);
+	struct fake_sock *s;
+	struct tcp_accept a = {
+		.guest = endpoint4(0x0a00020f,
+				   (uint16_t)(PORTS * 100 + i % PORTS)),
+		.shown = endpoint4(0xc0a80177, (uint16_t)(5000 + i % PORTS)),
+		.any_port = i & 0x80,
+		.nic_id = i & 0x40 ? 8 : 7,
+		.forward_id = 1u + (i >> 3 & 3u),
+	};
+
+	s = fake_sock_accepted(r);
+	a.sock = s;
+	if (tcp_accept(r->t, &a, r->now_ms)) {
+		s->closed = true;
+		r->live--;
+	}
+}
+
+static void step(struct cur *c)
+{
+	uint8_t op = cur_u8(c);
+
+	switch (op % 16) {
+	case 8:
+	case 9:
+	case 10:
+		step_host(c);
+		break;
+	case 11:
+		fake_tcp_wait(r, op & 0x80 ? cur_be16(c) : cur_u8(c));
+		break;
+	case 12:
+		step_accept(c);
+		break;
+	case 13:
+		r->full_after = op & 0x80 ? r->emitted + cur_u8(c) % 4 : 0;
+		r->connect_err = op & 0x40 ? -EMFILE : 0;
+		r->peek_max = op & 0x20 ? 1000 : 0;
+		break;
+	case 14:
+		if (op == 0xfe)
+			tcp_nic_gone(r->t, cur_u8(c) & 1 ? 7 : 8);
+		else if (op == 0xee)
+			tcp_forward_gone(r->t, cur_u8(c) % 4, r->now_ms);
+		else if (op == 0xde)
+			fake_tcp_wait(r, 3600 * 1000);
+		break;
+	case 15: /* no flush in between */
+		step_segment(c);
+		return;
+	default:
+		step_segment(c);
+		break;
+	}
+	fake_tcp_settle(r);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct cur c = cur_make(data, size);
+	uint8_t cfg = cur_u8(&c);
+
+	r = malloc(sizeof(*r));
+	must(r != NULL, "memory");
+	fake_tcp_init(r);
+	r->cfg.mtu = cfg & 1 ? 1500 : 9000;
+	r->cfg.flows_max = 6;
+	r->cfg.nic_flows_max = 4;
+	r->cfg.nic_opening_max = 2;
+	r->room = cfg & 2 ? 1 << 20 : 5000;
+	r->peek_limit = cfg & 4 ? SIZE_MAX : 131072;
+	r->on_out = on_out;
+	memset(guest, 0, sizeof(guest));
+	for (unsigned int i = 0; i < PORTS; i++)
+		guest[i].seq = cfg & 8 ? 0xffffff00u : 5000;
+	fake_tcp_start(r);
+	r->cfg = r->t->cfg;
+	for (int i = 0; i < STEPS && c.left; i++) {
+		step(&c);
+		check();
+	}
+	r->full_after = 0;
+	r->kicked = true;
+	fake_tcp_settle(r);
+	check();
+	fake_tcp_stop(r);
+	free(r);
+	r = NULL;
+	return 0;
+}
