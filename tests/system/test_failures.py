@@ -111,7 +111,7 @@ def test_a_guest_killed_in_mid_transfer(lab, d, guests):
     guests.append(g)
     g.start().wait_ready()
     d.vnet("forward", "add", "lab", "tcp:8080:vm:80")
-    g.check("dd if=/dev/zero of=/www/big bs=1M count=64")
+    g.check("dd if=/dev/zero of=/www/big bs=1M count=24")
     with lab.outside.connect(lab.host.address, 8080) as s:
         s.sendall(b"GET /big HTTP/1.0\r\n\r\n")
         assert s.recv(1000)
@@ -216,8 +216,11 @@ def test_store_full(lab):
         assert "full" in refused.err, refused.err
         assert sorted(n["name"] for n in d.vnet(
             "list", json=True).data["networks"]) == sorted(made)
-        # what is there can still be read, and removed
+        # and when there is room again, all goes on
+        lab_module.sh("nsenter", "-t", str(d.pid), "-m", "mount", "-o",
+                      "remount,size=4m", daemon.state)
         d.vnet("undefine", made[0])
+        d.vnet("define", "after", "--mode", "internal")
 
 
 def test_descriptor_limit(lab):

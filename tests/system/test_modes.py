@@ -105,5 +105,5 @@ def test_a_guest_pings_outside_for_real(table):
 
 def test_names(table):
     g = table.guests["nat"][0]
-    assert table.ip["nat"][1] in g.check("nslookup nat-b 10.0.2.3")
-    assert "203.0.113.2" in g.check("nslookup outside.test 10.0.2.3")
+    assert table.ip["nat"][1] in g.run("nslookup nat-b 10.0.2.3")[1]
+    assert "203.0.113.2" in g.run("nslookup outside.test 10.0.2.3")[1]

@@ -79,8 +79,9 @@ def test_nat(lab, d, vms):
     assert wget(n1, n2.ip()) == "n2"
     assert n1.run("ping -c 1 -W 3 203.0.113.2")[0] == 0
     assert n1.run("ping -c 1 -W 2 203.0.113.77")[0] != 0
-    assert "203.0.113.2" in n1.check("nslookup outside.test 10.0.2.3")
-    assert n2.ip() in n1.check("nslookup n2 10.0.2.3")
+    # busybox asks for AAAA too and is unhappy when there is none
+    assert "203.0.113.2" in n1.run("nslookup outside.test 10.0.2.3")[1]
+    assert n2.ip() in n1.run("nslookup n2 10.0.2.3")[1]
     assert lab.outside.fetch("http://%s/" % n1.ip(), timeout=2) is None
 
 
