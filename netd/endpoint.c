@@ -186,6 +186,27 @@ int endpoint_open(const char *dir, struct priv *priv, struct nic_conf *c,
 	return 0;
 }
 
+/* Does a VMM have the device open? Its carrier says so. */
+static bool tap_in_use(const char *name)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr;
+	bool used;
+
+	memset(&ifr, 0, sizeof(ifr));
+	memcpy(ifr.ifr_name, name, IFNAMSIZ);
+	used = fd >= 0 && !ioctl(fd, SIOCGIFFLAGS, &ifr) &&
+	       (ifr.ifr_flags & IFF_RUNNING);
+	fd_close(&fd);
+	return used;
+}
+
+void endpoint_leave(struct endpoint *ep)
+{
+	if (ep && ep->tap[0] && tap_in_use(ep->tap))
+		ep->tap[0] = '\0';
+}
+
 void endpoint_free(struct endpoint *ep, struct priv *priv)
 {
 	if (!ep)

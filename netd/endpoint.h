@@ -37,6 +37,10 @@ struct endpoint {
 int endpoint_open(const char *dir, struct priv *priv, struct nic_conf *c,
 		  uint16_t mtu, struct endpoint **out, struct errtext *why);
 
+/* vnetd ends, the NIC does not: a TAP that a VMM has open is left to it; the next
+ * vnetd finds it by name. Before endpoint_free(). */
+void endpoint_leave(struct endpoint *ep);
+
 /* Close; unlink the socket, delete the device. */
 void endpoint_free(struct endpoint *ep, struct priv *priv);
 

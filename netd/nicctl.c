@@ -249,6 +249,8 @@ void nicctl_release(struct ctl *ctl, struct nic *nic)
 	nic_disarm(nic);
 	qmp_free(nic->qmp);
 	nic->qmp = NULL;
+	if (ctl->stopping)
+		endpoint_leave(nic->ep);
 	endpoint_free(nic->ep, ctl->priv);
 	nic->ep = NULL;
 }
@@ -481,17 +483,13 @@ static bool matches(const struct nic *nic, const char *vm, int index)
 static int store_detach(struct ctl *ctl, const char *vm, int index,
 			struct errtext *why)
 {
-	int r = store_begin(ctl->store, why);
+	int64_t id[CONF_NIC_INDEX + 1];
+	size_t n = 0;
 
-	if (r)
-		return r;
 	list_for_each(nic, &ctl->model.nics, struct nic, all)
-		if (!r && matches(nic, vm, index))
-			r = store_nic_del(ctl->store, nic->conf.id, why);
-	if (!r)
-		return store_commit(ctl->store, why);
-	store_rollback(ctl->store);
-	return r;
+		if (n < ARRAY_LEN(id) && matches(nic, vm, index))
+			id[n++] = nic->conf.id;
+	return store_nics_del(ctl->store, id, n, why);
 }
 
 void nicctl_detach(struct ctl *ctl, struct call *c, const char *vm, int index)

@@ -6,11 +6,17 @@
 #include "netd/store_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/fdutil.h"
+
+#define RESERVE_SIZE (64 * 1024) /* a removal writes a few pages of 4 KiB */
 
 static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);"
@@ -135,6 +141,44 @@ static int set_up(struct store *s, struct errtext *why)
 	return r;
 }
 
+/* ---- the reserve --------------------------------------------------------- */
+
+static bool reserve_path(const struct store *s, char *out, size_t cap)
+{
+	return s->path[0] == '/' &&
+	       snprintf(out, cap, "%s-reserve", s->path) < (int)cap;
+}
+
+/* Take the blocks back when there are some; the disk may still be full. */
+static void reserve_fill(struct store *s)
+{
+	char path[320];
+	int fd;
+
+	if (s->reserve || !reserve_path(s, path, sizeof(path)))
+		return;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	s->reserve = !posix_fallocate(fd, 0, RESERVE_SIZE);
+	if (!s->reserve)
+		(void)unlink(path);
+	fd_close(&fd);
+}
+
+/* Give them up, and what the write-ahead log has beyond need. */
+static bool reserve_spend(struct store *s)
+{
+	char path[320];
+
+	if (!s->reserve || !reserve_path(s, path, sizeof(path)))
+		return false;
+	(void)unlink(path);
+	s->reserve = false;
+	(void)exec(s, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
+	return true;
+}
+
 int store_open(const char *path, struct store **out, struct errtext *why)
 {
 	struct store *s = calloc(1, sizeof(*s));
@@ -155,6 +199,7 @@ int store_open(const char *path, struct store **out, struct errtext *why)
 		store_close(s);
 		return r;
 	}
+	reserve_fill(s);
 	*out = s;
 	return 0;
 }
@@ -253,6 +298,20 @@ static int run(struct store *s, struct errtext *why, const char *sql,
 	return r;
 }
 
+/* A removal, which a full disk must not prevent. */
+static int run_del(struct store *s, struct errtext *why, const char *sql,
+		   int64_t id, const char *text)
+{
+	const char *fmt = text ? "it" : "i";
+	int r = run(s, why, sql, fmt, id, text);
+
+	if (r == -ENOSPC && sqlite3_get_autocommit(s->db) && reserve_spend(s))
+		r = run(s, why, sql, fmt, id, text);
+	if (!r)
+		reserve_fill(s);
+	return r;
+}
+
 /* ---- text forms; "" for none --------------------------------------------- */
 
 struct addr_text {
@@ -332,14 +391,22 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,
 		    struct errtext *why)
 {
-	return run(s, why,
-		   "UPDATE networks SET autostart=?2, active=?3 WHERE id=?1",
-		   "iii", id, (int64_t)autostart, (int64_t)active);
+	static const char sql[] =
+		"UPDATE networks SET autostart=?2, active=?3 WHERE id=?1";
+	int64_t as = autostart, ac = active;
+	int r = run(s, why, sql, "iii", id, as, ac);
+
+	/* A full disk must not keep a network from being stopped. */
+	if (r == -ENOSPC && reserve_spend(s))
+		r = run(s, why, sql, "iii", id, as, ac);
+	if (!r)
+		reserve_fill(s);
+	return r;
 }
 
 int store_net_del(struct store *s, int64_t id, struct errtext *why)
 {
-	return run(s, why, "DELETE FROM networks WHERE id=?1", "i", id);
+	return run_del(s, why, "DELETE FROM networks WHERE id=?1", id, NULL);
 }
 
 int store_nic_add(struct store *s, struct nic_conf *c, struct errtext *why)
@@ -367,7 +434,34 @@ int store_nic_update(struct store *s, const struct nic_conf *c,
 
 int store_nic_del(struct store *s, int64_t id, struct errtext *why)
 {
-	return run(s, why, "DELETE FROM nics WHERE id=?1", "i", id);
+	return run_del(s, why, "DELETE FROM nics WHERE id=?1", id, NULL);
+}
+
+static int del_nics(struct store *s, const int64_t *id, size_t n,
+		    struct errtext *why)
+{
+	int r = store_begin(s, why);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < n && !r; i++)
+		r = run(s, why, "DELETE FROM nics WHERE id=?1", "i", id[i]);
+	if (!r)
+		return store_commit(s, why);
+	store_rollback(s);
+	return r;
+}
+
+int store_nics_del(struct store *s, const int64_t *id, size_t n,
+		   struct errtext *why)
+{
+	int r = del_nics(s, id, n, why);
+
+	if (r == -ENOSPC && reserve_spend(s))
+		r = del_nics(s, id, n, why);
+	if (!r)
+		reserve_fill(s);
+	return r;
 }
 
 int store_fwd_add(struct store *s, struct fwd_conf *c, struct errtext *why)
@@ -386,7 +480,7 @@ int store_fwd_add(struct store *s, struct fwd_conf *c, struct errtext *why)
 
 int store_fwd_del(struct store *s, int64_t id, struct errtext *why)
 {
-	return run(s, why, "DELETE FROM forwards WHERE id=?1", "i", id);
+	return run_del(s, why, "DELETE FROM forwards WHERE id=?1", id, NULL);
 }
 
 int store_resv_put(struct store *s, const struct resv_conf *c,
@@ -401,9 +495,10 @@ int store_resv_put(struct store *s, const struct resv_conf *c,
 int store_resv_del(struct store *s, int64_t network, uint32_t address,
 		   struct errtext *why)
 {
-	return run(s, why,
-		   "DELETE FROM reservations WHERE network=?1 AND address=?2",
-		   "it", network, ip_text(address).s);
+	return run_del(s, why,
+		       "DELETE FROM reservations WHERE network=?1 AND "
+		       "address=?2",
+		       network, ip_text(address).s);
 }
 
 int store_lease_put(struct store *s, const struct lease_conf *c,
@@ -420,7 +515,7 @@ int store_lease_put(struct store *s, const struct lease_conf *c,
 int store_lease_del(struct store *s, int64_t network, uint32_t address,
 		    struct errtext *why)
 {
-	return run(s, why,
-		   "DELETE FROM leases WHERE network=?1 AND address=?2", "it",
-		   network, ip_text(address).s);
+	return run_del(s, why,
+		       "DELETE FROM leases WHERE network=?1 AND address=?2",
+		       network, ip_text(address).s);
 }

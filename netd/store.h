@@ -8,11 +8,16 @@
  * The schema has a version (PRAGMA user_version); older ones are brought up at
  * opening, a newer one is refused.
  *
+ * A full file system refuses what is new; removing goes on working with the help of
+ * a small reserve file beside the store, which gives its blocks up for it.
+ *
  * Functions return 0 or negative errno with @why: -ENOSPC (disk or file system
  * full), -EROFS, -EIO, -EEXIST (a unique key is taken).
  */
 #ifndef VNET_NETD_STORE_H
 #define VNET_NETD_STORE_H
+
+#include <stddef.h>
 
 #include "lib/errtext.h"
 #include "netd/conf.h"
@@ -46,6 +51,9 @@ int store_nic_add(struct store *s, struct nic_conf *c, struct errtext *why);
 int store_nic_update(struct store *s, const struct nic_conf *c,
 		     struct errtext *why);
 int store_nic_del(struct store *s, int64_t id, struct errtext *why);
+/* All or none. */
+int store_nics_del(struct store *s, const int64_t *id, size_t n,
+		   struct errtext *why);
 
 int store_fwd_add(struct store *s, struct fwd_conf *c, struct errtext *why);
 int store_fwd_del(struct store *s, int64_t id, struct errtext *why);

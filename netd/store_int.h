@@ -10,6 +10,7 @@
 struct store {
 	sqlite3 *db;
 	char path[300];
+	bool reserve; /* the reserve file is there, see store.c */
 };
 
 /* SQLite's answer as negative errno, with the sentence a person needs. */

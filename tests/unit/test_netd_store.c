@@ -56,6 +56,8 @@ static int teardown(void **state)
 	unlink(p);
 	snprintf(p, sizeof(p), "%s-shm", f->path);
 	unlink(p);
+	snprintf(p, sizeof(p), "%s-reserve", f->path);
+	unlink(p);
 	rmdir(f->dir);
 	free(f);
 	return 0;
