@@ -9,7 +9,7 @@
 static const struct opt ip_opts[] = {
 	{"wait", "SECONDS", "wait so long for an address", OPT_INT, false, 0,
 	 3600},
-	{"plain", NULL, "only the addresses, one a line"},
+	{"plain", NULL, "only the addresses, one a line; fail without"},
 	{NULL},
 };
 
@@ -60,6 +60,9 @@ static int ip_run(struct cli *c)
 		r = cli_refuse("%s has no address yet; --wait 60 waits for one",
 			       vm);
 		hint(vm);
+		/* An empty table is an answer; no bare address is none. */
+		if (!args_flag(&c->args, "plain"))
+			r = CLI_OK;
 	}
 	json_decref(res);
 	return r;
@@ -69,7 +72,8 @@ const struct cli_cmd cmd_ip[] = {
 	{"ip", "the addresses of a VM", {"VM", NULL, ip_opts},
 	 "What addresses the VM's NICs have, and how that is known: from a "
 	 "DHCP lease, from\nwhat the guest was seen to use, or because it is "
-	 "reserved. Exit status 1 when there\nis none (yet).\n\n"
+	 "reserved. When there is none (yet), the table is empty; with\n"
+	 "--wait or --plain that is a failure.\n\n"
 	 "Examples:\n"
 	 "  vnet ip MyVM\n"
 	 "  vnet ip MyVM --wait 60\n"
