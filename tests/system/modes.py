@@ -183,4 +183,4 @@ class ModeTable:
 
     def wait_gone(self):
         eventually("NICs of ended guests are gone",
-                   lambda: not self.d.vnet("list", "nics", json=True).data)
+                   lambda: not self.d.vnet("list", "nics", json=True).data["nics"])
