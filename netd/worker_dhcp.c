@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "lib/bytes.h"
 #include "lib/clock.h"
 #include "lib/jx.h"
 #include "lib/log.h"
@@ -182,6 +183,18 @@ static void on_datagram(void *arg, const struct nat_datagram *d)
 	}
 }
 
+/* The NIC that this ACK is for has the address in it (yiaddr, RFC 2131 2). */
+static void name_reply(struct worker *w, const struct dhcp_reply *r)
+{
+	struct cur c = cur_make(r->data, r->len);
+	const struct dhcp_lease *l;
+
+	cur_skip(&c, 16);
+	l = dhcp_server_find_ip(w->dhcp, cur_be32(&c));
+	if (cur_ok(&c) && l && l->state == DHCP_BOUND)
+		worker_nic_leased(w, l->nic_id, l->ip);
+}
+
 int worker_dhcp_done(struct worker *w, json_t *body, struct errtext *why)
 {
 	struct dhcp_reply reply;
@@ -198,10 +211,11 @@ int worker_dhcp_done(struct worker *w, json_t *body, struct errtext *why)
 		dhcp_server_failed(w->dhcp, (uint64_t)token, clock_wall_s());
 		return 0;
 	}
-	if (!dhcp_server_committed(w->dhcp, (uint64_t)token, clock_wall_s(),
-				   &reply))
-		send_reply(w, &reply);
-	worker_dhcp_names(w);
+	if (dhcp_server_committed(w->dhcp, (uint64_t)token, clock_wall_s(),
+				  &reply))
+		return 0;
+	send_reply(w, &reply);
+	name_reply(w, &reply);
 	return 0;
 }
 
