@@ -40,6 +40,8 @@ def test_default_addresses(table):
 @pytest.mark.parametrize("mode", modes.MODES)
 def test_vnet_ip(table, mode):
     for g, ip in zip(table.guests[mode], table.ip[mode]):
+        # where the address is not from us, it is seen when the guest speaks
+        g.run("ping -c 1 -W 1 " + table.ip[mode][0])
         rows = table.d.vnet("ip", g.name, "--wait", "10", json=True).data
         found = [a for a in rows["addresses"] if a["address"] == ip]
         assert found, rows
