@@ -92,13 +92,16 @@ class PrivTool:
 
     def kill(self, everyone=False):
         """kill -9: control alone, or helper and workers with it."""
-        pids = descendants(self.proc.pid)
-        self.everyone = [(p, start_time(p)) for p in pids]
+        self.remember()
         if everyone:
-            for p in pids:
+            for p, _ in self.everyone:
                 os.kill(p, signal.SIGKILL)
         self.proc.kill()
         self.proc.wait()
+
+    def remember(self):
+        found = [(p, start_time(p)) for p in descendants(self.proc.pid)]
+        self.everyone = [(p, t) for p, t in found if t is not None]
 
     def wait_gone(self):
         eventually("helper and workers end",
@@ -106,8 +109,7 @@ class PrivTool:
 
     def close(self):
         if self.proc.poll() is None:
-            self.everyone = [(p, start_time(p))
-                             for p in descendants(self.proc.pid)]
+            self.remember()
             self.proc.stdin.close()
             self.proc.wait(20)
         self.proc.stdout.close()
