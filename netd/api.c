@@ -447,7 +447,7 @@ static void resume_on_timer(evutil_socket_t fd, short what, void *arg)
 static void accept_on_readable(evutil_socket_t lfd, short what, void *arg)
 {
 	struct api *a = arg;
-	struct caller who;
+	struct caller who = {0};
 	const char *over;
 	int fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 

@@ -320,8 +320,10 @@ int daemon_run(const struct options *o)
 	struct errtext why = {""};
 	int status;
 
-	if (!d || fd_fill_std())
+	if (!d || fd_fill_std()) {
+		free(d);
 		return 1;
+	}
 	log_setup("vnetd", o->log_level);
 	signal(SIGPIPE, SIG_IGN);
 	raise_limits();

@@ -153,7 +153,7 @@ static void unsend(struct forward *f)
 	for (unsigned int i = 0; i < fwd_ports(&f->conf); i++)
 		super_request(f->net->sup, W_FORWARD_DEL,
 			      json_pack("{s:I}", "forward",
-					(json_int_t)(f->wire + i)),
+					(json_int_t)f->wire + i),
 			      NULL, 0, NULL, NULL);
 }
 
@@ -162,7 +162,7 @@ static void send_one(struct ctl *ctl, struct forward *f, unsigned int i,
 {
 	struct fwd_req *q = malloc(sizeof(*q));
 	json_t *body = json_pack(
-		"{s:I,s:s,s:o,s:o,s:i}", "forward", (json_int_t)(f->wire + i),
+		"{s:I,s:s,s:o,s:o,s:i}", "forward", (json_int_t)f->wire + i,
 		"proto", fwd_proto_name(f->conf.proto), "nic",
 		nic ? json_integer(nic) : json_null(), "ip",
 		obj_ip(f->conf.to_address), "port",

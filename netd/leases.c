@@ -89,6 +89,15 @@ static void remember(struct ctl *ctl, const struct commit *c)
 		addrs_changed(ctl, nic->conf.vm);
 }
 
+static void done(struct network *n, int64_t token, bool ok)
+{
+	if (n->sup)
+		super_send(n->sup, W_LEASE_DONE,
+			   json_pack("{s:I,s:b}", "token", (json_int_t)token,
+				     "ok", (int)ok),
+			   NULL, 0);
+}
+
 void leases_flush(struct leases *l)
 {
 	struct errtext why = {""};
@@ -109,11 +118,7 @@ void leases_flush(struct leases *l)
 			continue;
 		if (!r)
 			remember(l->ctl, c);
-		if (c->net->sup)
-			super_send(c->net->sup, W_LEASE_DONE,
-				   json_pack("{s:I,s:b}", "token",
-					     (json_int_t)c->token, "ok", !r),
-				   NULL, 0);
+		done(c->net, c->token, !r);
 	}
 }
 
@@ -129,6 +134,14 @@ int leases_commit(struct leases *l, struct network *n, json_t *body,
 
 	if (r)
 		return r;
+	if (n->leases.count + l->n >= MODEL_LEASES_MAX &&
+	    !model_lease_find(n, conf.address)) {
+		log_limited(&l->budget, clock_mono_ms(), LOG_LVL_WARN,
+			    "network %s: %u leases, no more are granted",
+			    n->conf.name, n->leases.count);
+		done(n, token, false);
+		return 0;
+	}
 	if (l->n == LEASES_BATCH)
 		leases_flush(l);
 	l->batch[l->n++] = (struct commit){n, token, conf};

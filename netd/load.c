@@ -87,7 +87,10 @@ static int take_lease(void *arg, const struct lease_conf *c,
 	if (!n)
 		return orphan(why, "lease");
 	r = net_guest_ip(&n->conf, c->address, why);
-	return r ? r : model_lease_put(n, c);
+	if (r)
+		return r;
+	r = model_lease_put(n, c);
+	return r == -ENOSPC ? 0 : r; /* more than there may be: let go */
 }
 
 /* ---- facts beside the records -------------------------------------------- */

@@ -99,6 +99,20 @@ static bool refuse_mode(struct ctl *ctl, struct call *c, json_t *params,
 	return false;
 }
 
+/* The default route's interface; behind a bridge of ours, its uplink. */
+static const char *default_uplink(struct ctl *ctl)
+{
+	const char *dev = hostaddr_default_dev(ctl->host);
+	char bridge[IFNAMSIZ];
+
+	list_for_each(n, &ctl->model.nets, struct network, node) {
+		dev_name("vn-br-", n->conf.name, -1, bridge);
+		if (n->bridge_in && !strcmp(bridge, dev))
+			return n->conf.uplink;
+	}
+	return dev;
+}
+
 static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 		     struct ip4_net *subnet, struct errtext *why)
 {
@@ -113,7 +127,7 @@ static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 	if (m_str(params, "subnet") && !jx_net4(params, "subnet", subnet, NULL))
 		spec->subnet = subnet;
 	if (spec->mode == NET_BRIDGED && !spec->uplink && ctl->host) {
-		spec->uplink = hostaddr_default_dev(ctl->host);
+		spec->uplink = default_uplink(ctl);
 		if (!spec->uplink[0])
 			return errtext_set(why, -EINVAL,
 					   "this host has no default route to "

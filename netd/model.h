@@ -18,8 +18,10 @@
 #define MODEL_NETS_MAX	 256
 #define MODEL_NICS_MAX	 4096
 #define MODEL_FWDS_MAX	 4096  /* sockets: a range counts each port */
-#define MODEL_RESVS_MAX	 4096  /* per network */
-#define MODEL_LEASES_MAX 65536 /* per network */
+/* Per network. Together with all NICs' names they are what a worker is told in one
+ * go at its start, and must fit the channel's queue (CHAN_QUEUE_MAX). */
+#define MODEL_RESVS_MAX	 1024
+#define MODEL_LEASES_MAX 9216
 #define NIC_SEEN_MAX	 8
 
 struct ctl;

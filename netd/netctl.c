@@ -48,8 +48,10 @@ size_t netctl_used(struct ctl *ctl, struct net_used **out)
 			 n->conf.name);
 	}
 	for (size_t i = 0; i < nr; i++) {
-		if (!strncmp(route[i].dev, "vn-", 3))
-			continue; /* our own host-only adapters */
+		/* Our own host-only adapters; a bridge's are the LAN's. */
+		if (!strncmp(route[i].dev, "vn-", 3) &&
+		    strncmp(route[i].dev, "vn-br-", 6) != 0)
+			continue;
 		u[k].net = route[i].net;
 		snprintf(u[k++].what, sizeof(u->what),
 			 "a route of the host%s%s",

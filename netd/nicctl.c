@@ -401,17 +401,19 @@ void nicctl_connect(struct ctl *ctl, struct call *c, struct nic *nic, int fd,
 {
 	struct nic_req *q = calloc(1, sizeof(*q));
 	struct errtext why = {""};
-	int r = 0;
+	int r = -ENOMEM;
 
-	if (!q || !nic->ep)
+	if (q && !nic->ep)
 		r = errtext_set(&why, -EAGAIN, "nic %s-%d is not ready",
 				nic->conf.vm, nic->conf.index);
-	if (!r && fd >= 0) {
+	else if (q)
+		r = 0;
+	if (!r) {
 		r = endpoint_adopt(nic->ep, fd, true, &why);
 		fd = -1;
 	}
 	fd_close(&fd);
-	if (r) {
+	if (r || !q) {
 		free(q);
 		call_fail_why(c, r, &why);
 		return;

@@ -27,7 +27,7 @@ struct event_base;
 struct priv;
 struct super;
 
-#define SUPER_PENDING_MAX 4096	/* requests without an answer */
+#define SUPER_PENDING_MAX 12288 /* requests without an answer */
 #define SUPER_TIMEOUT_MS  10000 /* to answer one, and to become ready */
 #define SUPER_STOP_MS	  2000
 #define SUPER_BACKOFF_MIN 100

@@ -192,6 +192,8 @@ static void place_addresses(struct net_conf *c)
 		return;
 	}
 	c->dhcp_last = end - 1;
+	if (c->dhcp_last - c->dhcp_first >= POOL_MAX)
+		c->dhcp_last = c->dhcp_first + POOL_MAX - 1;
 }
 
 static int set_pool(struct net_conf *c, const char *dhcp, struct errtext *why)
@@ -316,6 +318,10 @@ static int check_pool(const struct net_conf *c, struct errtext *why)
 	if (c->dhcp_first > c->dhcp_last)
 		return errtext_set(why, -EINVAL,
 				   "dhcp range ends before it begins");
+	if (c->dhcp_last - c->dhcp_first >= POOL_MAX)
+		return errtext_set(why, -EINVAL,
+				   "dhcp range has more than %d addresses",
+				   POOL_MAX);
 	if (c->dhcp_first <= c->subnet.addr ||
 	    c->dhcp_last >= bcast(&c->subnet))
 		return errtext_set(why, -EINVAL,
