@@ -165,6 +165,17 @@ static int ask(struct priv *p, enum priv_type type, const void *body,
 	return a->err;
 }
 
+/* A name into a request's field, whole or not at all. */
+static int put_name(char *field, size_t cap, const char *name,
+		    struct errtext *why)
+{
+	if (strlen(name) >= cap)
+		return errtext_set(why, -ENAMETOOLONG, "%s: name too long",
+				   name);
+	memcpy(field, name, strlen(name) + 1);
+	return 0;
+}
+
 int priv_worker(struct priv *p, const char *network, bool isolated,
 		pid_t *pid_out, int *pidfd_out, int *chan_out,
 		struct errtext *why)
@@ -176,8 +187,9 @@ int priv_worker(struct priv *p, const char *network, bool isolated,
 	if (!p->chan)
 		return spawn_worker(&p->spawn, network, isolated, true, pid_out,
 				    pidfd_out, chan_out, why);
-	snprintf(q.network, sizeof(q.network), "%s", network);
-	r = ask(p, PRIV_WORKER, &q, sizeof(q), &a, fds, 2, why);
+	r = put_name(q.network, sizeof(q.network), network, why);
+	if (!r)
+		r = ask(p, PRIV_WORKER, &q, sizeof(q), &a, fds, 2, why);
 	if (r)
 		return r;
 	*pid_out = a.pid;
@@ -201,11 +213,12 @@ int priv_tap_del(struct priv *p, const char *name, struct errtext *why)
 {
 	struct priv_req_name q = {{0}};
 	struct priv_answer a;
+	int r;
 
 	if (!p->chan)
 		return tapdev_del(name, why);
-	snprintf(q.name, sizeof(q.name), "%s", name);
-	return ask(p, PRIV_TAP_DEL, &q, sizeof(q), &a, NULL, 0, why);
+	r = put_name(q.name, sizeof(q.name), name, why);
+	return r ? r : ask(p, PRIV_TAP_DEL, &q, sizeof(q), &a, NULL, 0, why);
 }
 
 int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
@@ -252,14 +265,16 @@ int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
 {
 	struct priv_req_uplink q = {.mtu = mtu};
 	struct priv_answer a;
+	int r;
 
 	if (!p->chan)
 		return errtext_set(why, -EPERM,
 				   "taking %s into a bridge needs root",
 				   uplink);
-	snprintf(q.bridge, sizeof(q.bridge), "%s", bridge);
-	snprintf(q.uplink, sizeof(q.uplink), "%s", uplink);
-	snprintf(q.tap, sizeof(q.tap), "%s", tap);
+	if ((r = put_name(q.bridge, sizeof(q.bridge), bridge, why)) ||
+	    (r = put_name(q.uplink, sizeof(q.uplink), uplink, why)) ||
+	    (r = put_name(q.tap, sizeof(q.tap), tap, why)))
+		return r;
 	return ask(p, PRIV_UPLINK_IN, &q, sizeof(q), &a, fd_out, 1, why);
 }
 
@@ -267,9 +282,10 @@ int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
 {
 	struct priv_req_name q = {{0}};
 	struct priv_answer a;
+	int r;
 
 	if (!p->chan)
 		return 0; /* there can be none */
-	snprintf(q.name, sizeof(q.name), "%s", bridge);
-	return ask(p, PRIV_UPLINK_OUT, &q, sizeof(q), &a, NULL, 0, why);
+	r = put_name(q.name, sizeof(q.name), bridge, why);
+	return r ? r : ask(p, PRIV_UPLINK_OUT, &q, sizeof(q), &a, NULL, 0, why);
 }

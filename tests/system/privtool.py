@@ -28,19 +28,20 @@ def need_tool():
 
 
 class PrivTool:
-    """PrivTool(ns).start(): a helper with a run_dir of its own. user: without one."""
+    """PrivTool(ns).start(): a helper with a run_dir of its own. user: who it runs as;
+    wrapper: argv before it, after the change of user; before: argv before that."""
 
-    def __init__(self, ns, user=None, run_dir=None):
+    def __init__(self, ns, user=None, run_dir=None, wrapper=(), before=()):
         need_tool()
         self.ns = ns
         self.own_dir = run_dir is None
         self.dir = run_dir or tempfile.mkdtemp(prefix="vnt-priv-")
         self.run_dir = os.path.join(self.dir, "run")
         self.log_file = tempfile.TemporaryFile("w+")
-        argv = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] \
-            if user else []
+        argv = ["setpriv", "--reuid", user, "--regid", "nogroup",
+                "--clear-groups"] if user else []
         self.proc = subprocess.Popen(
-            ns.argv(*argv, binary("priv_tool")), env=environment(),
+            ns.argv(*before, *argv, *wrapper, binary("priv_tool")), env=environment(),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log_file,
             universal_newlines=True, bufsize=1)
         self.everyone = []
