@@ -180,20 +180,23 @@ static void sock_free(struct host_sock *s)
 	free(s);
 }
 
-static int sock_open(struct host_tcp *h, int family, struct host_sock **out)
+/* NULL: see *@err. */
+static struct host_sock *sock_open(struct host_tcp *h, int family, int *err)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct host_sock *s;
 
 	if (fd < 0) {
+		*err = -errno;
 		h->stats.no_descriptor++;
-		return -errno;
+		return NULL;
 	}
-	*out = sock_new(h, fd);
-	if (!*out) {
+	s = sock_new(h, fd);
+	if (!s) {
+		*err = -ENOMEM;
 		close(fd);
-		return -ENOMEM;
 	}
-	return 0;
+	return s;
 }
 
 static int op_connect(void *host, struct tcp_flow *f,
@@ -201,10 +204,10 @@ static int op_connect(void *host, struct tcp_flow *f,
 {
 	struct sockaddr_storage ss;
 	socklen_t len = ipaddr_to_sockaddr(&to->ip, to->port, &ss);
-	struct host_sock *s = NULL;
-	int err = sock_open(host, ss.ss_family, &s);
+	int err = 0;
+	struct host_sock *s = sock_open(host, ss.ss_family, &err);
 
-	if (err)
+	if (!s)
 		return err;
 	s->flow = f;
 	s->connecting = true;

@@ -127,11 +127,12 @@ static bool over_limit(const struct tcp *t, const struct tcp_nic *nic)
 /* Count one more flow of the NIC; its own oldest TIME_WAIT may go for it. */
 static bool nic_take(struct tcp *t, struct tcp_nic *nic)
 {
+	struct tcp_flow *old;
+
 	nic->count++;
-	if (over_limit(t, nic) && !list_empty(&nic->time_wait))
-		tcp_flow_end(list_first(&nic->time_wait, struct tcp_flow,
-					tw_node),
-			     false);
+	old = list_first(&nic->time_wait, struct tcp_flow, tw_node);
+	if (old && over_limit(t, nic))
+		tcp_flow_end(old, false);
 	if (!over_limit(t, nic))
 		return true;
 	nic->count--;
@@ -384,12 +385,10 @@ void tcp_nic_gone(struct tcp *t, uint64_t nic_id)
 {
 	struct tcp_nic *nic = nic_find(t, nic_id);
 	uint32_t n = nic ? nic->count : 0;
+	struct tcp_flow *f;
 
 	/* The account goes with its last flow, so count instead of looking. */
-	while (n--) {
-		struct tcp_flow *f =
-			list_first(&nic->flows, struct tcp_flow, nic_node);
-
+	while (n-- && (f = list_first(&nic->flows, struct tcp_flow, nic_node))) {
 		f->guest_gone = true;
 		tcp_flow_end(f, true);
 	}

@@ -4,6 +4,7 @@
  * once: handshake, data peeked from its host socket, FIN, acknowledgements. Also
  * the timers that make a flow have something due. Input only takes notes.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -295,6 +296,7 @@ static size_t usable(const struct tcp_flow *f)
  * persist timer: how much of @room to use; 0 = wait. */
 static size_t worthwhile(const struct tcp_flow *f, size_t room)
 {
+	assert(f->mss);
 	if (room >= f->mss)
 		return room - room % f->mss;
 	if (f->probe)
@@ -549,8 +551,8 @@ void tcp_flush(struct tcp *t, int64_t now_ms)
 	t->no_room = false;
 	list_add_tail(&t->work, &turn);
 	while (t->work.next != &turn) {
-		struct tcp_flow *f =
-			list_first(&t->work, struct tcp_flow, work);
+		struct tcp_flow *f = list_entry(t->work.next, struct tcp_flow,
+						work);
 
 		list_del(&f->work);
 		if (t->no_room)
