@@ -56,7 +56,7 @@
 /* SYN to a guest, SYN-ACK: 1 + 2 + 4 + 8 + 16 + 32 s. RFC 9293 3.8.3 asks for three
  * minutes; the guest is near, and a forward's client should not wait that long. */
 #define TCP_SYN_REXMITS 5
-#define TCP_RETRY_MS	2 /* after emit had no room */
+#define TCP_RETRY_MS	2 /* after emit had no room; then twice as long … */
 #define TCP_CHALLENGES	10 /* per flow and second (RFC 5961 7) */
 
 enum tcp_state {
@@ -148,6 +148,7 @@ struct tcp {
 	struct htab flows, nics;
 	struct list work;
 	struct wtimer retry;
+	int32_t retry_ms; /* how long it waits */
 	bool flushing;
 	bool no_room; /* emit was full in this flush */
 	uint8_t *buf; /* TCP_BUF */

@@ -540,9 +540,20 @@ static void serve(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 		tcp_queue(f);
 }
 
+/* Emit had no room: when to try again, less often while nothing at all gets out. */
+static void arm_retry(struct tcp *t, bool some_went, int64_t now_ms)
+{
+	if (some_went || !t->retry_ms)
+		t->retry_ms = TCP_RETRY_MS;
+	else if (t->retry_ms < TCP_RTO_MIN_MS)
+		t->retry_ms *= 2;
+	wtimer_arm(t->env.wheel, &t->retry, now_ms + t->retry_ms, t->retry.fn);
+}
+
 void tcp_flush(struct tcp *t, int64_t now_ms)
 {
 	size_t budget = TCP_FLUSH_BYTES;
+	uint64_t segs = t->stats.segs_out;
 	struct list turn; /* stands behind the flows of this turn */
 
 	if (t->flushing)
@@ -566,8 +577,7 @@ void tcp_flush(struct tcp *t, int64_t now_ms)
 	if (list_empty(&t->work))
 		return;
 	if (t->no_room)
-		wtimer_arm(t->env.wheel, &t->retry, now_ms + TCP_RETRY_MS,
-			   t->retry.fn);
+		arm_retry(t, t->stats.segs_out != segs, now_ms);
 	else
 		t->env.kick(t->env.arg);
 }
