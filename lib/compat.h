@@ -26,6 +26,15 @@
 #define COMPAT_SANITIZED 0
 #endif
 
+/* A pointer of which clang's analyzer may assume nothing. It does not understand
+ * that taking a node off a list changes the list's head, and would see each walk
+ * after a free() meet the freed node again. */
+#ifdef __clang_analyzer__
+void *compat_unknown(const void *p);
+#else
+#define compat_unknown(p) (p)
+#endif
+
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
 static inline size_t min_sz(size_t a, size_t b)

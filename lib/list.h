@@ -51,36 +51,38 @@ static inline void list_add_head(struct list *head, struct list *n)
 	list_insert(head, head->next, n);
 }
 
-/* Take @n off its list; harmless when it is on none. */
+/* Take @n off its list; harmless when it is on none (a self-pointing node is its
+ * own neighbour, so that only a zeroed one needs the test). */
 static inline void list_del(struct list *n)
 {
-	if (!list_linked(n)) {
-		list_init(n);
-		return;
+	if (n->next) {
+		n->prev->next = n->next;
+		n->next->prev = n->prev;
 	}
-	n->prev->next = n->next;
-	n->next->prev = n->prev;
 	list_init(n);
 }
 
 #define list_entry(node, type, member) container_of(node, type, member)
 
-#define list_first(head, type, member)                       \
-	(list_empty(head) ? (type *)NULL                     \
-			  : list_entry((head)->next, type, member))
+/* The entry that follows @node (of an entry, or the head) in a walk. */
+#define list_next_(node, type, member) \
+	list_entry(compat_unknown((node)->next), type, member)
+
+#define list_first(head, type, member)           \
+	(list_empty(head) ? (type *)NULL         \
+			  : list_next_(head, type, member))
 
 /* Walk; the current entry may not be removed. */
-#define list_for_each(it, head, type, member)                          \
-	for (type *it = list_entry((head)->next, type, member);        \
-	     &(it)->member != (head);                                  \
-	     it = list_entry((it)->member.next, type, member))
+#define list_for_each(it, head, type, member)                \
+	for (type *it = list_next_(head, type, member);      \
+	     &(it)->member != (head);                        \
+	     it = list_next_(&(it)->member, type, member))
 
 /* Walk; the current entry (and only it) may be removed or freed. */
-#define list_for_each_safe(it, head, type, member)                        \
-	for (type *it = list_entry((head)->next, type, member),           \
-		  *it##_next_ = list_entry(it->member.next, type, member);\
-	     &(it)->member != (head);                                     \
-	     it = it##_next_,                                             \
-		  it##_next_ = list_entry(it->member.next, type, member))
+#define list_for_each_safe(it, head, type, member)                          \
+	for (type *it = list_next_(head, type, member),                     \
+		  *it##_next_ = list_next_(&it->member, type, member);      \
+	     &(it)->member != (head);                                       \
+	     it = it##_next_, it##_next_ = list_next_(&it->member, type, member))
 
 #endif
