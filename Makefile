@@ -143,7 +143,7 @@ clean:
 	rm -rf $(O)/release $(O)/san $(O)/cov $(O)/vnet $(O)/vnetd
 
 print-flags:
-	@echo $(BASE) $(PKG_CFLAGS)
+	@echo $(filter-out -MMD -MP,$(BASE)) $(PKG_CFLAGS)
 
 help:
 	@echo 'make            build $(O)/vnetd and $(O)/vnet'
