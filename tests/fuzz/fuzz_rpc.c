@@ -31,6 +31,8 @@ static void fresh(void)
 
 static void end(void)
 {
+	if (!rig)
+		return;
 	rig_quiet(false);
 	rig_fini(rig);
 	free(rig);
@@ -44,6 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static unsigned int runs;
 	int fd[2];
 
+	if (!rig && !runs)
+		atexit(end); /* leave no folder behind */
 	if (!rig)
 		fresh();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,

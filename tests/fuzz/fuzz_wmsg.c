@@ -28,6 +28,16 @@ static void fresh(void)
 	rig_call(rig, "events.subscribe", "{}", -1);
 }
 
+static void end(void)
+{
+	if (!rig)
+		return;
+	rig_quiet(false);
+	rig_fini(rig);
+	free(rig);
+	rig = NULL;
+}
+
 /* Nothing that is not of this network may have come in. */
 static bool check_lease(struct hnode *h, void *arg)
 {
@@ -48,6 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
+	if (!rig && !runs)
+		atexit(end); /* leave no folder behind */
 	if (!rig)
 		fresh();
 	w = fake_worker_of(rig->priv, "lab");
@@ -60,11 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!n || rig->ctl.model.nnets != 1 || rig->ctl.model.nnics != 1)
 		abort();
 	htab_walk(&n->leases, check_lease, n);
-	if (!w->chan || ++runs % 256 == 0) {
-		rig_quiet(false);
-		rig_fini(rig);
-		free(rig);
-		rig = NULL;
-	}
+	if (!w->chan || ++runs % 256 == 0)
+		end();
 	return 0;
 }
