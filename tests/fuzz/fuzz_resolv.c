@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: fake_priv netd */
+/* resolv.conf is written by whoever manages the host's network: any bytes. */
+#include <stdlib.h>
+
+#include "lib/compat.h"
+#include "netd/resolv.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct ipaddr out[RESOLV_MAX];
+	char text[IP_TEXT];
+	size_t n = resolv_parse((const char *)data, size, out);
+
+	if (n > RESOLV_MAX)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		struct ipaddr again;
+
+		/* What was taken is an address: it survives its own text. */
+		if (ipaddr_parse(ipaddr_format(&out[i], text), &again) ||
+		    !ipaddr_eq(&again, &out[i]))
+			abort();
+	}
+	return 0;
+}
