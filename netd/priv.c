@@ -79,7 +79,7 @@ static int receive(struct priv *p, uint16_t type, struct priv_answer *a,
 
 int priv_start(const char *run_dir, struct priv **out, struct errtext *why)
 {
-	struct priv_answer a;
+	struct priv_answer a = {0};
 	struct priv *p;
 	int ch[2], r = chan_pair(ch);
 
@@ -181,8 +181,8 @@ int priv_worker(struct priv *p, const char *network, bool isolated,
 		struct errtext *why)
 {
 	struct priv_req_worker q = {.isolated = isolated};
-	struct priv_answer a;
-	int fds[2], r;
+	struct priv_answer a = {0};
+	int fds[2] = {-1, -1}, r;
 
 	if (!p->chan)
 		return spawn_worker(&p->spawn, network, isolated, true, pid_out,
@@ -201,7 +201,7 @@ int priv_worker(struct priv *p, const char *network, bool isolated,
 int priv_tap(struct priv *p, const struct priv_tap *t, int *fd_out,
 	     struct errtext *why)
 {
-	struct priv_answer a;
+	struct priv_answer a = {0};
 	struct priv_tap q = *t;
 
 	if (!p->chan)
@@ -212,7 +212,7 @@ int priv_tap(struct priv *p, const struct priv_tap *t, int *fd_out,
 int priv_tap_del(struct priv *p, const char *name, struct errtext *why)
 {
 	struct priv_req_name q = {{0}};
-	struct priv_answer a;
+	struct priv_answer a = {0};
 	int r;
 
 	if (!p->chan)
@@ -225,7 +225,7 @@ int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
 	      uint16_t port, int *fd_out, struct errtext *why)
 {
 	struct priv_req_port q = {.proto = proto, .port = port, .ip = *ip};
-	struct priv_answer a;
+	struct priv_answer a = {0};
 	int r = priv_do_bind(proto, ip, port, fd_out, why);
 
 	/* What needs no privilege is not asked for. */
@@ -236,7 +236,7 @@ int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
 
 int priv_raw_icmp(struct priv *p, int *fd_out, struct errtext *why)
 {
-	struct priv_answer a;
+	struct priv_answer a = {0};
 
 	if (!p->chan)
 		return errtext_set(why, -EPERM,
@@ -248,7 +248,7 @@ int priv_port_owner(struct priv *p, int proto, const struct ipaddr *ip,
 		    uint16_t port, char *out, size_t cap)
 {
 	struct priv_req_port q = {.proto = proto, .port = port, .ip = *ip};
-	struct priv_answer a;
+	struct priv_answer a = {0};
 	int r;
 
 	if (!p->chan)
@@ -264,7 +264,7 @@ int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
 		   struct errtext *why)
 {
 	struct priv_req_uplink q = {.mtu = mtu};
-	struct priv_answer a;
+	struct priv_answer a = {0};
 	int r;
 
 	if (!p->chan)
@@ -281,7 +281,7 @@ int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
 int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
 {
 	struct priv_req_name q = {{0}};
-	struct priv_answer a;
+	struct priv_answer a = {0};
 	int r;
 
 	if (!p->chan)

@@ -112,10 +112,13 @@ static int from_nle(int r)
 	}
 }
 
-static int converse(struct link_nl *nl, struct nl_msg *msg)
+static int converse(struct link_nl *nl, struct nl_msg *msg,
+		    int (*fn)(const struct nlmsghdr *h, void *arg), void *arg)
 {
 	int r;
 
+	nl->fn = fn;
+	nl->arg = arg;
 	nl->err = 0;
 	nl->done = false;
 	r = nl_send_auto(nl->sock, msg);
@@ -129,9 +132,8 @@ static int converse(struct link_nl *nl, struct nl_msg *msg)
 
 int link_talk(struct link_nl *nl, struct nl_msg *msg)
 {
-	nl->fn = NULL;
 	nlmsg_hdr(msg)->nlmsg_flags |= NLM_F_ACK;
-	return converse(nl, msg);
+	return converse(nl, msg, NULL, NULL);
 }
 
 int link_dump(struct link_nl *nl, int type, int family,
@@ -148,9 +150,7 @@ int link_dump(struct link_nl *nl, int type, int family,
 		nlmsg_free(msg);
 		return -ENOMEM;
 	}
-	nl->fn = fn;
-	nl->arg = arg;
-	return converse(nl, msg);
+	return converse(nl, msg, fn, arg);
 }
 
 /* ---- looking --------------------------------------------------------------------- */
@@ -208,9 +208,7 @@ static int get(struct link_nl *nl, const char *name, int index,
 		return -ENOMEM;
 	}
 	nlmsg_hdr(msg)->nlmsg_flags |= NLM_F_ACK;
-	nl->fn = read_link;
-	nl->arg = &l;
-	r = converse(nl, msg);
+	r = converse(nl, msg, read_link, &l);
 	if (!r)
 		*out = l;
 	return r;

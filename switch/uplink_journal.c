@@ -54,6 +54,7 @@ int journal_format(const struct up_saved *s, char **out)
 	fprintf(f, "end\n");
 	if (fclose(f)) {
 		free(*out);
+		*out = NULL;
 		return -ENOMEM;
 	}
 	return 0;
