@@ -4,8 +4,12 @@
  * then mutates it for a while (deterministic for a given seed).
  *
  *   fuzz_x [-t SECONDS] [-s SEED] FILE-or-DIR…
+ *
+ * The input that made the target end the process (a sanitizer's finding, abort())
+ * is left in fuzz_x.crash; `fuzz_x fuzz_x.crash` shows it again.
  */
 #include <dirent.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +30,50 @@ static struct {
 static size_t inputs;
 static uint64_t rng;
 
+static struct {
+	const uint8_t *p;
+	size_t len;
+	char path[4096];
+} now; /* what the target is working on; p is NULL between runs */
+
+/* Part of the sanitizers' runtimes; absent without one. */
+void __sanitizer_set_death_callback(void (*fn)(void)) __attribute__((weak));
+
+/* Called by UBSan's runtime, which has no such callback: make it abort(). */
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+	return "abort_on_error=1:print_stacktrace=1";
+}
+
+static void save_input(void)
+{
+	FILE *f = now.p ? fopen(now.path, "wb") : NULL;
+
+	if (!f)
+		return;
+	fwrite(now.p, 1, now.len, f);
+	fclose(f);
+	fprintf(stderr, "input of %zu bytes saved: %s\n", now.len, now.path);
+	now.p = NULL;
+}
+
+static void on_signal(int sig)
+{
+	save_input();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void watch(const char *self)
+{
+	snprintf(now.path, sizeof(now.path), "%s.crash", self);
+	signal(SIGABRT, on_signal);
+	signal(SIGTERM, on_signal); /* it hung and was stopped */
+	if (__sanitizer_set_death_callback)
+		__sanitizer_set_death_callback(save_input);
+}
+
 static uint32_t rnd(uint32_t below)
 {
 	rng ^= rng << 13;
@@ -42,7 +90,10 @@ static void run(const uint8_t *p, size_t len)
 	if (!copy)
 		exit(2);
 	memcpy(copy, p, len);
+	now.p = p;
+	now.len = len;
 	LLVMFuzzerTestOneInput(copy, len);
+	now.p = NULL;
 	free(copy);
 }
 
@@ -151,6 +202,7 @@ int main(int argc, char **argv)
 	time_t end;
 	int opt;
 
+	watch(argv[0]);
 	while ((opt = getopt(argc, argv, "t:s:")) != -1) {
 		if (opt == 't')
 			seconds = atof(optarg);
