@@ -5,6 +5,7 @@ import glob
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -18,6 +19,18 @@ TAG = "VNET_TEST=" + os.environ["VNET_TEST"]
 
 class LabError(Exception):
     pass
+
+
+def scratch(label):
+    """A folder of this run's, in /tmp; whoever asks removes it."""
+    return tempfile.mkdtemp(prefix=PREFIX + label + "-")
+
+
+def is_anothers(name):
+    """Is it the namespace or folder of another run that still goes on?"""
+    words = name.split("-")
+    return (words[0] == "vnt" and len(words) > 2 and words[1].isdigit() and
+            int(words[1]) != os.getpid() and os.path.exists("/proc/" + words[1]))
 
 
 def is_root():

@@ -13,10 +13,9 @@ import socket
 import stat
 import struct
 import subprocess
-import tempfile
 import time
 
-from basics import (LabError, binary, command_line, descendants, environment,
+from basics import (LabError, scratch, binary, command_line, descendants, environment,
                     eventually, fd_count, is_root, start_time)
 
 
@@ -50,7 +49,7 @@ class Vnetd:
         self.under = list(under)
         self.log_level = log_level
         self.proc = None
-        self.dir = tempfile.mkdtemp(prefix="vnt-d-")
+        self.dir = scratch("d")
         os.chmod(self.dir, 0o755)
         self.home = os.path.join(self.dir, "home")
         self.log_path = os.path.join(self.dir, "log")

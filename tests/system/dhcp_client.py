@@ -5,9 +5,8 @@ import contextlib
 import os
 import shutil
 import signal
-import tempfile
 
-from basics import LabError, eventually, program
+from basics import LabError, eventually, program, scratch
 
 _CLIENT_SCRIPT = r"""#!/bin/sh
 # what a DHCP client calls; its findings are in the environment
@@ -62,7 +61,7 @@ class DhcpClient:
         self.config = config
         self.arp = arp
         self.args = list(args)
-        self.dir = tempfile.mkdtemp(prefix="vnt-dhcp-")
+        self.dir = scratch("dhcp")
         self.proc = None
         # dhcpcd drops its rights in some builds and wants to write there still
         os.chmod(self.dir, 0o755)

@@ -21,9 +21,10 @@ import shlex
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
+
+from basics import scratch
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 GUEST_DIR = os.environ.get("VNET_GUEST_DIR", os.path.join(TOP, "build", "guest"))
@@ -165,7 +166,7 @@ class Guest:
         why = image_missing()
         if why:
             raise GuestError(why)
-        self._dir = tempfile.mkdtemp(prefix="vnt-%s-" % self.name)
+        self._dir = scratch(self.name)
         # the guest may run as another user: only its own files are in there
         os.chmod(self._dir, 0o777)
         with open(os.path.join(self._dir, "qemu.log"), "wb") as log:

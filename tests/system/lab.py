@@ -20,11 +20,13 @@ import glob
 import ipaddress
 import os
 import shutil
+import tempfile
 import time
 
 # Everything that a test needs is found here, under lab.
 from basics import (LabError, TAG, binary, command_line,    # noqa: F401
-                    descendants, end, environment, eventually, fd_count, is_root,
+                    descendants, end, environment, eventually, fd_count, is_anothers,
+                    is_root,
                     need_guest, need_program, need_root, need_vnetd, program, sh,
                     skip, start_time, tagged)
 from daemon import Api, ApiClosed, ApiError, Result, Vnetd, as_user  # noqa: F401
@@ -192,12 +194,13 @@ class Traces:
 
     def __init__(self):
         self.what = {
-            "namespace": set(_list("/run/netns")),
+            "namespace": set(n for n in _list("/run/netns")
+                             if not is_anothers(n)),
             "link": set(_list("/sys/class/net")),
             "nft table": set(_nft_tables()),
             "process": set(tagged()),
-            "file": set(p for p in glob.glob("/tmp/vnt-*")
-                        if os.stat(p).st_uid == os.geteuid()),
+            "file": set(p for p in glob.glob(tempfile.gettempdir() + "/vnt-*")
+                        if not is_anothers(os.path.basename(p))),
         }
 
     def __sub__(self, before):

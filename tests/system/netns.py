@@ -10,10 +10,9 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 
-from basics import LabError, PREFIX, command_line, environment, sh
+from basics import LabError, PREFIX, command_line, environment, scratch, sh
 
 _serial = itertools.count(1)
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -26,7 +25,7 @@ class Netns:
     def __init__(self, label, resolv=None):
         self.name = "%s%d-%s" % (PREFIX, next(_serial), label)
         self.label = label
-        self.dir = tempfile.mkdtemp(prefix="vnt-ns-")
+        self.dir = scratch("ns")
         os.chmod(self.dir, 0o755)
         self.resolv = None
         self._servers = []

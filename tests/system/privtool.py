@@ -8,7 +8,8 @@ import signal
 import subprocess
 import tempfile
 
-from basics import binary, descendants, environment, eventually, skip, start_time
+from basics import (binary, descendants, environment, eventually, scratch, skip,
+                    start_time)
 
 
 class Refused(Exception):
@@ -35,7 +36,7 @@ class PrivTool:
         need_tool()
         self.ns = ns
         self.own_dir = run_dir is None
-        self.dir = run_dir or tempfile.mkdtemp(prefix="vnt-priv-")
+        self.dir = run_dir or scratch("priv")
         self.run_dir = os.path.join(self.dir, "run")
         self.log_file = tempfile.TemporaryFile("w+")
         argv = ["setpriv", "--reuid", user, "--regid", "nogroup",

@@ -14,12 +14,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 import pytest
 
-from basics import TOP, binary, environment, eventually, need_program, skip
+from basics import (TOP, binary, environment, eventually, need_program, scratch,
+                    skip)
 
 FAKE = os.path.join(TOP, "tests", "fake", "fake_vnetd.py")
 
@@ -30,7 +30,7 @@ class Fake:
     def __init__(self):
         if not os.path.exists(binary("vnet")):
             skip("%s is not built" % binary("vnet"))
-        self.dir = tempfile.mkdtemp(prefix="vnt-c-")
+        self.dir = scratch("c")
         self.socket = os.path.join(self.dir, "s")
         self.log = os.path.join(self.dir, "log")
         self.proc = None
