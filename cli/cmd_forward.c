@@ -85,7 +85,7 @@ static int del_params(const struct cli *c, json_t **out)
 
 static int del_run(struct cli *c)
 {
-	json_t *p, *res;
+	json_t *p = NULL, *res;
 	int r = del_params(c, &p);
 
 	if (!r)

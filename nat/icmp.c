@@ -126,6 +126,7 @@ static void echo_out(struct icmp *c, struct ipout_pkt *p, uint8_t type,
 	p->hdr_len = ICMP_HDR;
 	p->csum_at = IPOUT_NO_CSUM;
 	ipout_send(c->out, p, now_ms);
+	p->hdr = NULL; /* it goes with this frame */
 }
 
 /* Echo to our own address: we are the host that answers (RFC 1122 3.2.2.6). */
