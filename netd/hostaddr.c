@@ -61,22 +61,21 @@ static void take_route(struct nl_object *obj, void *arg)
 	struct nl_addr *dst = rtnl_route_get_dst(r);
 	struct hostaddr *h = arg;
 	struct rtnl_nexthop *nh = rtnl_route_nexthop_n(r, 0);
-	struct host_route *e = &h->route[h->nroutes];
+	struct host_route e = {0};
 	uint32_t be = 0;
 
 	if (rtnl_route_get_table(r) != RT_TABLE_MAIN || !dst ||
 	    rtnl_route_get_family(r) != AF_INET)
 		return;
-	memset(e, 0, sizeof(*e));
 	if (nh && rtnl_route_nh_get_ifindex(nh) > 0)
 		(void)if_indextoname(
-			(unsigned int)rtnl_route_nh_get_ifindex(nh), e->dev);
-	e->onlink = !nh || !rtnl_route_nh_get_gateway(nh);
-	e->net.plen = (uint8_t)nl_addr_get_prefixlen(dst);
-	if (!e->net.plen) {
+			(unsigned int)rtnl_route_nh_get_ifindex(nh), e.dev);
+	e.onlink = !nh || !rtnl_route_nh_get_gateway(nh);
+	e.net.plen = (uint8_t)nl_addr_get_prefixlen(dst);
+	if (!e.net.plen) {
 		if (!h->default_dev[0] ||
 		    rtnl_route_get_priority(r) < h->default_prio) {
-			memcpy(h->default_dev, e->dev, sizeof(e->dev));
+			memcpy(h->default_dev, e.dev, sizeof(e.dev));
 			h->default_prio = rtnl_route_get_priority(r);
 		}
 		return;
@@ -84,8 +83,8 @@ static void take_route(struct nl_object *obj, void *arg)
 	if (h->nroutes == HOST_ROUTES_MAX || nl_addr_get_len(dst) != 4)
 		return;
 	memcpy(&be, nl_addr_get_binary_addr(dst), 4);
-	e->net.addr = ntohl(be) & ip4_mask(e->net.plen);
-	h->nroutes++;
+	e.net.addr = ntohl(be) & ip4_mask(e.net.plen);
+	h->route[h->nroutes++] = e;
 }
 
 static int read_all(struct hostaddr *h)
