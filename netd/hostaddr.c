@@ -30,6 +30,8 @@ struct hostaddr {
 	uint32_t ip;
 	struct host_route route[HOST_ROUTES_MAX];
 	size_t nroutes;
+	uint32_t local[HOST_LOCALS_MAX];
+	size_t nlocals;
 	char default_dev[IFNAMSIZ];
 	uint32_t default_prio;
 };
@@ -55,6 +57,21 @@ static uint32_t main_address(void)
 	return ip4_is_loopback(ip) ? 0 : ip;
 }
 
+/* The kernel keeps the host's addresses as routes to itself. */
+static void take_local(struct hostaddr *h, struct rtnl_route *r,
+		       struct nl_addr *dst)
+{
+	uint32_t be = 0;
+
+	if (rtnl_route_get_type(r) != RTN_LOCAL ||
+	    nl_addr_get_prefixlen(dst) != 32 || nl_addr_get_len(dst) != 4 ||
+	    h->nlocals == HOST_LOCALS_MAX)
+		return;
+	memcpy(&be, nl_addr_get_binary_addr(dst), 4);
+	if (!ip4_is_loopback(ntohl(be)))
+		h->local[h->nlocals++] = ntohl(be);
+}
+
 static void take_route(struct nl_object *obj, void *arg)
 {
 	struct rtnl_route *r = (struct rtnl_route *)obj;
@@ -64,8 +81,11 @@ static void take_route(struct nl_object *obj, void *arg)
 	struct host_route e = {0};
 	uint32_t be = 0;
 
-	if (rtnl_route_get_table(r) != RT_TABLE_MAIN || !dst ||
-	    rtnl_route_get_family(r) != AF_INET)
+	if (!dst || rtnl_route_get_family(r) != AF_INET)
+		return;
+	if (rtnl_route_get_table(r) == RT_TABLE_LOCAL)
+		take_local(h, r, dst);
+	if (rtnl_route_get_table(r) != RT_TABLE_MAIN)
 		return;
 	if (nh && rtnl_route_nh_get_ifindex(nh) > 0)
 		(void)if_indextoname(
@@ -99,7 +119,7 @@ static int read_all(struct hostaddr *h)
 	if (!r)
 		r = rtnl_route_alloc_cache(sk, AF_INET, 0, &cache);
 	if (!r) {
-		h->nroutes = 0;
+		h->nroutes = h->nlocals = 0;
 		h->default_dev[0] = '\0';
 		nl_cache_foreach(cache, take_route, h);
 		nl_cache_free(cache);
@@ -191,6 +211,12 @@ size_t hostaddr_routes(const struct hostaddr *h, const struct host_route **out)
 {
 	*out = h->route;
 	return h->nroutes;
+}
+
+size_t hostaddr_locals(const struct hostaddr *h, const uint32_t **out)
+{
+	*out = h->local;
+	return h->nlocals;
 }
 
 const char *hostaddr_default_dev(const struct hostaddr *h)

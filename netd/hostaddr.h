@@ -2,7 +2,8 @@
 /*
  * The host's own place in the world, kept up to date over rtnetlink: its main
  * address (where the gateway's address leads to), its IPv4 routes (which subnets
- * are taken), the default route's interface (bridging). Reads only.
+ * are taken), the default route's interface (bridging), and every address that is
+ * the host itself (what a network without host access must not reach). Reads only.
  */
 #ifndef VNET_NETD_HOSTADDR_H
 #define VNET_NETD_HOSTADDR_H
@@ -14,6 +15,7 @@
 #include "lib/inet.h"
 
 #define HOST_ROUTES_MAX 1024 /* more are not looked at */
+#define HOST_LOCALS_MAX 192  /* likewise */
 
 struct event_base;
 struct hostaddr;
@@ -34,6 +36,9 @@ uint32_t hostaddr_ip(const struct hostaddr *h);
 
 /* Main table without default routes; borrowed until the loop runs again. */
 size_t hostaddr_routes(const struct hostaddr *h, const struct host_route **out);
+
+/* All of the host's own IPv4 addresses but loopback's; borrowed likewise. */
+size_t hostaddr_locals(const struct hostaddr *h, const uint32_t **out);
 
 /* The default route's interface, "" when there is none. */
 const char *hostaddr_default_dev(const struct hostaddr *h);

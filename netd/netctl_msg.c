@@ -25,13 +25,29 @@ static bool has_services(const struct net_conf *c)
 
 /* ---- W_NET --------------------------------------------------------------- */
 
-/* Other networks' subnets: host-only ones first, for those the host could really
- * reach; the worker takes NAT_DENY_MAX. */
+/* The host has more addresses than the one that the gateway's leads to. */
+static void deny_host(struct ctl *ctl, json_t *list)
+{
+	const uint32_t *ip = NULL;
+	size_t n = ctl->host ? hostaddr_locals(ctl->host, &ip) : 0;
+	char s[IP4_TEXT + 3];
+
+	for (size_t i = 0; i < n && json_array_size(list) < NAT_DENY_MAX; i++)
+		json_array_append_new(
+			list, json_string(ip4_net_format(
+				      &(struct ip4_net){ip[i], 32}, s)));
+}
+
+/* The host's own addresses where it is out of bounds, then other networks' subnets:
+ * host-only ones first, for those the host could really reach; the worker takes
+ * NAT_DENY_MAX. */
 static json_t *deny_list(struct ctl *ctl, const struct network *me)
 {
 	json_t *list = json_array();
 	char s[IP4_TEXT + 3];
 
+	if (me->conf.mode == NET_NAT && me->conf.access == ACCESS_OFF)
+		deny_host(ctl, list);
 	for (int pass = 0; pass < 2; pass++) {
 		list_for_each(n, &ctl->model.nets, struct network, node) {
 			bool first = n->conf.mode == NET_HOSTONLY;

@@ -131,6 +131,32 @@ def test_host_loopback_is_not_reached_unless_asked_for(lab, d, pair):
     d.vnet("undefine", "open")
 
 
+def test_host_access_off_means_all_of_its_addresses(lab, d, pair):
+    """The host has more addresses than that of its default route: docker0's, say."""
+    second = "198.18.77.1"
+    lab.host.run("ip", "addr", "add", second + "/32", "dev", "lo")
+    server = lab.host.who(8091, "0.0.0.0")
+    url = "http://%s:8091/"
+    try:
+        assert pair[0].ns.fetch(url % second) is not None, "it is there"
+        d.vnet("define", "shut", "--mode", "nat", "--host-access", "off")
+        with Box(lab, d, "box-shut", "shut") as box:
+            seen = len(server.seen)
+            for ip in (second, lab.host.address, box.lease["router"]):
+                assert box.ns.fetch(url % ip, timeout=3) is None, ip
+            # one that comes later is the host's, too
+            later = "198.18.77.2"
+            lab.host.run("ip", "addr", "add", later + "/32", "dev", "lo")
+            eventually("refused on " + later, lambda: box.ns.fetch(
+                url % later, timeout=3) is None, 5)
+            assert len(server.seen) <= seen + 1
+    finally:
+        for ip in (second, "198.18.77.2"):
+            lab.host.run("ip", "addr", "del", ip + "/32", "dev", "lo",
+                         check=False)
+    d.vnet("undefine", "shut")
+
+
 def test_another_networks_guests_are_out_of_reach(lab, d, pair):
     with Box(lab, d, "box-own", "own") as other:
         other.ns.who(80)
