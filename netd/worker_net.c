@@ -123,6 +123,8 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 	w->net = g->cfg.net;
 	g->cfg.mtu = (uint16_t)mtu;
 	g->cfg.icmp_raw_fd = fd;
+	/* What is outside reaches a guest through a forward, or as an answer. */
+	g->cfg.udp_filter = NAT_FILTER_ADDR_PORT;
 	g->cfg.resolve = worker_nic_resolve;
 	g->cfg.resolve_arg = w;
 	r = nat_new(w->base, w->sw, &g->cfg, &w->nat, why);

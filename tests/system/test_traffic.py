@@ -99,6 +99,13 @@ def test_udp_both_ways_and_one_mapping_for_all_destinations(lab, pair):
             seen.append(server._servers[-1].seen[-1])
         assert seen[0] == seen[1], "RFC 4787 REQ-1"
         assert seen[0] == (lab.host.address, 6000), "port preserved"
+        # an open mapping is no forward: strangers do not come in through it
+        with contextlib.closing(other.socket(
+                socket.AF_INET, socket.SOCK_DGRAM)) as stranger:
+            stranger.sendto(b"let me in", seen[0])
+        s.settimeout(0.5)
+        with pytest.raises(socket.timeout):
+            s.recvfrom(100)
 
 
 def test_udp_forward(lab, d, pair):
