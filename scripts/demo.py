@@ -94,6 +94,9 @@ def main():
     try:
         with lab_module.nothing_left():
             wrong = run()
+    except BrokenPipeError:     # `make demo | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted; everything is taken down")
         return 130

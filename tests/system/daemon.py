@@ -199,7 +199,8 @@ class Vnetd:
                 self.stop()
         finally:
             if kind is not None:
-                print("---- vnetd's log ----\n" + self.log()[-20000:])
+                with contextlib.suppress(OSError):  # nobody reads us any more
+                    print("---- vnetd's log ----\n" + self.log()[-20000:])
             self.close()
 
     # ---- looking at it -------------------------------------------------
