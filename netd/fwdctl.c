@@ -15,6 +15,9 @@
 #include "netd/super.h"
 #include "netd/validate.h"
 
+/* No NIC ever has this id: what leads there is refused. */
+#define FWD_NOBODY INT64_MAX
+
 static void set_state(struct ctl *ctl, struct forward *f, enum fwd_state st,
 		      const char *reason)
 {
@@ -174,30 +177,38 @@ static void send_one(struct ctl *ctl, struct forward *f, unsigned int i,
 		      q ? added : NULL, q);
 }
 
-static void sync_worker(struct ctl *ctl, struct forward *f)
+/* What the worker is told to lead to: a NIC, 0 for the address, or FWD_NOBODY. */
+static int64_t destination(struct ctl *ctl, struct forward *f)
 {
 	struct nic *nic = f->conf.to_vm[0] ? target(f) : NULL;
 	char reason[160];
+
+	if (nic || !f->conf.to_vm[0]) {
+		set_state(ctl, f, FWD_ACTIVE, "");
+		return nic ? nic->conf.id : 0;
+	}
+	snprintf(reason, sizeof(reason), "VM %s has no %sNIC on network %s",
+		 f->conf.to_vm, f->conf.to_nic >= 0 ? "such " : "",
+		 f->net->conf.name);
+	set_state(ctl, f, FWD_INACTIVE, reason);
+	return FWD_NOBODY;
+}
+
+/* Without a VM the worker gets the sockets all the same: they listen, and somebody
+ * has to refuse who comes instead of leaving him in the kernel's queue. */
+static void sync_worker(struct ctl *ctl, struct forward *f)
+{
 	int64_t want;
 
 	if (!f->net->synced || !f->fd)
 		return;
-	if (f->conf.to_vm[0] && !nic) {
-		unsend(f);
-		snprintf(reason, sizeof(reason),
-			 "VM %s has no %sNIC on network %s", f->conf.to_vm,
-			 f->conf.to_nic >= 0 ? "such " : "", f->net->conf.name);
-		set_state(ctl, f, FWD_INACTIVE, reason);
-		return;
-	}
-	want = nic ? nic->conf.id : 0;
+	want = destination(ctl, f);
 	if (f->sent_nic == want)
 		return;
 	unsend(f);
 	f->sent_nic = want;
 	f->wire = ctl->next_wire;
 	ctl->next_wire += fwd_ports(&f->conf);
-	set_state(ctl, f, FWD_ACTIVE, "");
 	for (unsigned int i = 0; i < fwd_ports(&f->conf); i++)
 		send_one(ctl, f, i, want);
 }

@@ -96,7 +96,7 @@ struct forward {
 	enum fwd_state state;
 	char reason[256];
 	int *fd;	 /* one socket per port of the range, or NULL */
-	int64_t sent_nic; /* NIC the worker was told; 0 none, -1 not sent */
+	int64_t sent_nic; /* the worker was told: a NIC, 0 by address, -1 not sent */
 	uint32_t wire;	 /* first id on the channel; one per port */
 };
 

@@ -138,6 +138,23 @@ def test_forward_to_a_guest_that_is_down(lab, d):
     assert listed[0]["state"] == "active"
 
 
+def test_forward_to_a_vm_that_does_not_exist_refuses(lab, d):
+    """It listens, so somebody has to say no; and it works as soon as the VM is."""
+    d.vnet("forward", "add", "lab", "tcp:8080:future:80")
+    listed = d.vnet("forward", "list", json=True).data["forwards"]
+    assert listed[0]["state"] == "inactive" and "future" in listed[0]["reason"]
+    for _ in range(3):
+        with contextlib.suppress(ConnectionResetError):
+            with lab.outside.connect(lab.host.address, 8080) as s:
+                s.settimeout(2)
+                assert s.recv(10) == b"", "closed, not left hanging"
+    with Box(lab, d, "future", "lab") as box:
+        box.ns.who(80)
+        assert lab.outside.fetch("http://%s:8080/" % lab.host.address)
+    eventually("inactive again", lambda: d.vnet(
+        "forward", "list", json=True).data["forwards"][0]["state"] == "inactive")
+
+
 def test_busy_port_names_its_owner(lab, d):
     with contextlib.closing(lab.host.socket(
             socket.AF_INET, socket.SOCK_STREAM)) as s:

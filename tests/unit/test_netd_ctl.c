@@ -562,12 +562,16 @@ static void forward__by_name__follows_the_vm(void **state)
 
 	assert_string_equal(rig_str(o, "state"), "inactive");
 	assert_int_equal(r->priv->binds, 3);
-	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	/* The sockets are open: the worker has them to refuse who comes. */
 	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 3);
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 3);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 6);
 	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
 			       "\"port\":5002"));
 	rig_call(r, "nic.detach", "{'vm':'A'}", -1);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 3);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 6);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 9);
 	assert_non_null(rig_call(r, "forward.del", "{'id':1}", -1));
 	assert_int_equal(r->ctl.model.nfwds, 0);
 }
