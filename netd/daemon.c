@@ -41,7 +41,7 @@
 
 struct daemon {
 	struct ctl ctl;
-	int lock;
+	int lock, state_lock;
 	int status;
 	struct event *term, *intr, *hup, *helper, *retry, *stop;
 	int64_t stop_by_ms;
@@ -160,6 +160,12 @@ static int become(struct daemon *d, const struct options *o,
 	d->lock = rundir_lock(o->run_dir, why);
 	if (d->lock < 0)
 		return d->lock;
+	/* Not the same folder twice: we would wait for ourselves. */
+	if (strcmp(o->run_dir, o->state_dir)) {
+		d->state_lock = rundir_lock(o->state_dir, why);
+		if (d->state_lock < 0)
+			return d->state_lock;
+	}
 	rundir_sweep(o->run_dir);
 	if (ctl->system)
 		r = priv_start(o->run_dir, &ctl->priv, why);
@@ -311,6 +317,7 @@ static void finish(struct daemon *d)
 	if (ctl->base)
 		event_base_free(ctl->base);
 	libevent_global_shutdown();
+	fd_close(&d->state_lock);
 	fd_close(&d->lock);
 }
 
@@ -327,7 +334,7 @@ int daemon_run(const struct options *o)
 	log_setup("vnetd", o->log_level);
 	signal(SIGPIPE, SIG_IGN);
 	raise_limits();
-	d->lock = -1;
+	d->lock = d->state_lock = -1;
 	d->ctl.system = geteuid() == 0;
 	d->ctl.log_level = o->log_level;
 	d->ctl.started_ms = clock_mono_ms();

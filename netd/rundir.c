@@ -66,7 +66,7 @@ int rundir_make(const char *run_dir, const char *state_dir, bool system,
 	return r;
 }
 
-static int held(int fd, const char *run_dir, struct errtext *why)
+static int held(int fd, const char *dir, struct errtext *why)
 {
 	char pid[32] = "";
 	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
@@ -75,26 +75,26 @@ static int held(int fd, const char *run_dir, struct errtext *why)
 	if (n > 0)
 		pid[strcspn(pid, "\n")] = '\0';
 	return errtext_set(why, -EBUSY,
-			   "another vnetd serves %.160s already%s%s%s", run_dir,
+			   "another vnetd uses %.160s already%s%s%s", dir,
 			   pid[0] ? " (pid " : "", pid, pid[0] ? ")" : "");
 }
 
-int rundir_lock(const char *run_dir, struct errtext *why)
+int rundir_lock(const char *dir, struct errtext *why)
 {
 	char path[PATH_MAX], pid[32];
 	int fd, n;
 
-	if (snprintf(path, sizeof(path), "%s/vnetd.lock", run_dir) >=
+	if (snprintf(path, sizeof(path), "%s/vnetd.lock", dir) >=
 	    (int)sizeof(path))
 		return errtext_set(why, -ENAMETOOLONG, "%.200s: too long",
-				   run_dir);
+				   dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return errtext_set(why, -errno, "%.200s: %s", path,
 				   strerror(errno));
 	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
 		if (i == LOCK_TRIES || (errno != EWOULDBLOCK && errno != EINTR))
-			return held(fd, run_dir, why);
+			return held(fd, dir, why);
 		usleep(100 * 1000);
 	}
 	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());

@@ -12,11 +12,12 @@ int rundir_make(const char *run_dir, const char *state_dir, bool system,
 		struct errtext *why);
 
 /**
- * rundir_lock() - Become the instance of this runtime folder
+ * rundir_lock() - Become the only instance with this folder
+ * @dir: of sockets, or of the store: two daemons may share neither
  *
  * Return: descriptor to be kept open; -EBUSY with the other's pid in @why.
  */
-int rundir_lock(const char *run_dir, struct errtext *why);
+int rundir_lock(const char *dir, struct errtext *why);
 
 /* Remove sockets that a killed instance left in RUNTIME/nic. With the lock. */
 void rundir_sweep(const char *run_dir);
