@@ -44,6 +44,12 @@ struct network *m_find_net(struct ctl *ctl, struct call *c, json_t *params,
 	return n;
 }
 
+bool m_only_net(struct ctl *ctl, struct call *c, json_t *params,
+		const char *key)
+{
+	return !m_str(params, key) || m_find_net(ctl, c, params, key);
+}
+
 struct nic *m_find_nic(struct ctl *ctl, struct call *c, json_t *params)
 {
 	const char *vm = m_str(params, "vm");

@@ -87,8 +87,11 @@ static void del(struct ctl *ctl, struct call *c, json_t *params)
 static void list(struct ctl *ctl, struct call *c, json_t *params)
 {
 	const char *net = m_str(params, "network");
-	json_t *a = json_array();
+	json_t *a;
 
+	if (!m_only_net(ctl, c, params, "network"))
+		return;
+	a = json_array();
 	list_for_each(n, &ctl->model.nets, struct network, node) {
 		if (n->dying || (net && strcmp(net, n->conf.name)))
 			continue;

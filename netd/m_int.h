@@ -9,6 +9,9 @@
  * "network"/"name" as @key; "vm" and "nic" (0 when absent). */
 struct network *m_find_net(struct ctl *ctl, struct call *c, json_t *params,
 			   const char *key);
+/* For lists: is @key absent, or an existing network? Fails the call otherwise. */
+bool m_only_net(struct ctl *ctl, struct call *c, json_t *params,
+		const char *key);
 struct nic *m_find_nic(struct ctl *ctl, struct call *c, json_t *params);
 
 /* May the caller change it? Fails the call otherwise. */

@@ -41,8 +41,11 @@ static bool list_one(struct hnode *h, void *arg)
 static void list(struct ctl *ctl, struct call *c, json_t *params)
 {
 	const char *net = m_str(params, "network");
-	struct lister s = {ctl, NULL, json_array(), clock_wall_s()};
+	struct lister s = {ctl, NULL, NULL, clock_wall_s()};
 
+	if (!m_only_net(ctl, c, params, "network"))
+		return;
+	s.list = json_array();
 	list_for_each(n, &ctl->model.nets, struct network, node) {
 		if (n->dying || (net && strcmp(net, n->conf.name)))
 			continue;
@@ -220,8 +223,11 @@ static void reserve_del(struct ctl *ctl, struct call *c, json_t *params)
 static void reserve_list(struct ctl *ctl, struct call *c, json_t *params)
 {
 	const char *net = m_str(params, "network");
-	json_t *a = json_array();
+	json_t *a;
 
+	if (!m_only_net(ctl, c, params, "network"))
+		return;
+	a = json_array();
 	list_for_each(n, &ctl->model.nets, struct network, node) {
 		if (n->dying || (net && strcmp(net, n->conf.name)))
 			continue;

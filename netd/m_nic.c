@@ -114,14 +114,20 @@ static void attach_again(struct ctl *ctl, struct call *c, struct nic *nic,
 	fd_close(&fd);
 }
 
-static bool take_fd(struct call *c, json_t *params, bool needed, int *fd)
+/* The descriptor that the request names, or -1. Taken before anything else is looked
+ * at: those of refused requests must not stay pending with the connection. */
+static int named_fd(struct call *c, json_t *params)
 {
-	*fd = -1;
-	if (json_is_integer(json_object_get(params, "fd")))
-		*fd = call_take_fd(c, m_int(params, "fd", -1));
-	else if (!needed)
-		return true;
-	if (*fd >= 0)
+	if (!json_is_integer(json_object_get(params, "fd")))
+		return -1;
+	return call_take_fd(c, m_int(params, "fd", -1));
+}
+
+static bool have_fd(struct call *c, json_t *params, bool needed, int fd)
+{
+	bool named = json_is_integer(json_object_get(params, "fd"));
+
+	if (fd >= 0 || (!needed && !named))
 		return true;
 	call_fail(c, RPC_BAD_PARAMS,
 		  "no descriptor came with the request at index \"fd\"");
@@ -130,14 +136,16 @@ static bool take_fd(struct call *c, json_t *params, bool needed, int *fd)
 
 static void attach(struct ctl *ctl, struct call *c, json_t *params)
 {
+	int fd = named_fd(c, params);
 	struct network *n = m_find_net(ctl, c, params, "network");
 	struct nic_conf conf;
 	struct nic *nic;
-	int fd;
 
 	if (!n || !read_conf(ctl, c, params, n, &conf) ||
-	    !take_fd(c, params, conf.type == NIC_FD, &fd))
+	    !have_fd(c, params, conf.type == NIC_FD, fd)) {
+		fd_close(&fd);
 		return;
+	}
 	if (fd >= 0 && conf.type != NIC_FD) {
 		fd_close(&fd);
 		call_fail(c, RPC_BAD_PARAMS, "a descriptor goes with type fd");
@@ -152,12 +160,15 @@ static void attach(struct ctl *ctl, struct call *c, json_t *params)
 
 static void connect_method(struct ctl *ctl, struct call *c, json_t *params)
 {
+	int fd = named_fd(c, params);
 	struct nic *nic = m_find_nic(ctl, c, params);
-	int fd;
 
-	if (!nic || !m_owns(c, nic))
+	if (!nic || !m_owns(c, nic)) {
+		fd_close(&fd);
 		return;
+	}
 	if (nic->conf.type != NIC_FD) {
+		fd_close(&fd);
 		call_fail(c, RPC_REFUSED,
 			  "nic %s-%d is of type %s, which makes its own "
 			  "connections",
@@ -165,7 +176,7 @@ static void connect_method(struct ctl *ctl, struct call *c, json_t *params)
 			  nic_type_name(nic->conf.type));
 		return;
 	}
-	if (take_fd(c, params, true, &fd))
+	if (have_fd(c, params, true, fd))
 		nicctl_connect(ctl, c, nic, fd, false);
 }
 
@@ -218,8 +229,11 @@ static void link_method(struct ctl *ctl, struct call *c, json_t *params)
 static void list(struct ctl *ctl, struct call *c, json_t *params)
 {
 	const char *net = m_str(params, "network"), *vm = m_str(params, "vm");
-	json_t *a = json_array();
+	json_t *a;
 
+	if (!m_only_net(ctl, c, params, "network"))
+		return;
+	a = json_array();
 	list_for_each(nic, &ctl->model.nics, struct nic, all)
 		if ((!net || !strcmp(net, nic->net->conf.name)) &&
 		    (!vm || !strcmp(vm, nic->conf.vm))) {

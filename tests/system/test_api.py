@@ -151,6 +151,28 @@ def test_too_many_descriptors(vnetd, api):
     assert vnetd.vnet("list").status == 0
 
 
+def test_descriptors_of_refused_requests_do_not_pile_up(vnetd, api):
+    null = os.open("/dev/null", os.O_RDONLY)
+    assert api.call("daemon.info")      # our connection is counted before, too
+    try:
+        with vnetd.no_fd_growth():
+            for n in range(40):
+                with pytest.raises(lab_module.ApiError):
+                    api.call("nic.attach", {"vm": "v", "network": "nosuch",
+                                            "type": "fd", "fd": n}, fds=[null])
+            for n in range(40, 60):
+                with pytest.raises(lab_module.ApiError):
+                    api.call("nic.connect", {"vm": "nosuch", "fd": n}, fds=[null])
+    finally:
+        os.close(null)
+
+
+@pytest.mark.parametrize("what", ["lease", "reserve", "forward"])
+def test_a_list_of_an_unknown_network_is_refused(vnetd, what):
+    done = vnetd.vnet(what, "list", "nosuch", check=False)
+    assert done.status == 1 and "nosuch" in done.err
+
+
 def test_a_slow_reader_is_closed(vnetd, api):
     """It asks and asks and reads nothing: first its requests wait, then it goes."""
     request = json.dumps({"jsonrpc": "2.0", "id": 1,
@@ -232,6 +254,18 @@ def test_exit_codes(vnetd):
                                    "/nonexistent", "list"],
                                   stderr=subprocess.PIPE)
     assert nobody_there.returncode == 3 and nobody_there.stderr
+
+
+def test_two_daemons_may_not_share_a_store(vnetd):
+    second = lab_module.Vnetd(ns=vnetd.ns)
+    second.args = ["--runtime-dir", second.runtime, "--state-dir", vnetd.state]
+    try:
+        second.launch()
+        assert second.proc.wait(10) == 1
+        assert str(vnetd.pid) in second.log() and vnetd.state in second.log()
+    finally:
+        second.close()
+    assert vnetd.vnet("list").status == 0
 
 
 def test_second_instance_is_refused(vnetd):
