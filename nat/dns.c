@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The resolver. See dns.h; messages are in dns_msg.c, names in names.c. */
-#include "nat/dns.h"
+/* The resolver. See dns.h; what it knows itself is in dns_local.c, messages are in
+ * dns_msg.c, names in names.c. */
+#include "nat/dns_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -97,34 +98,33 @@ bool dns_best_upstream(const struct dns *d, int64_t now_ms,
 
 /* ---- to the client -------------------------------------------------------- */
 
-static void to_client(struct dns *d, const struct endpoint *client,
-		      uint32_t asked, const uint8_t *data, size_t len,
-		      int64_t now_ms)
+static void to_client(struct dns *d, const struct dns_client *c,
+		      const uint8_t *data, size_t len, int64_t now_ms)
 {
 	struct iovec v = {(void *)data, len};
 	uint8_t hdr[UDP_HDR];
 	struct ipout_pkt p = {
-		.src = asked, .dst = ipaddr_get4(&client->ip),
+		.src = ipaddr_get4(&c->asked), .dst = ipaddr_get4(&c->ep.ip),
 		.proto = IP4_UDP, .hdr = hdr, .hdr_len = UDP_HDR,
 		.v = &v, .n = 1, .csum_at = 6,
 	};
 
-	udp_header(hdr, DNS_PORT, client->port, len);
+	udp_header(hdr, DNS_PORT, c->ep.port, len);
 	ipout_send(d->out, &p, now_ms);
 }
 
-static void answer(struct dns *d, const struct endpoint *client, uint32_t asked,
+static void answer(struct dns *d, const struct dns_client *c,
 		   const uint8_t *query, const struct dns_msg *q,
 		   struct dns_answer *a, int64_t now_ms)
 {
-	uint8_t out[DNS_QUERY_MAX];
+	uint8_t out[DNS_EDNS_MAX];
 	size_t len;
 
 	a->recursion = d->forward;
 	a->ttl_s = DNS_LOCAL_TTL_S;
 	len = dns_answer(out, sizeof(out), query, q, a);
 	if (len)
-		to_client(d, client, asked, out, len, now_ms);
+		to_client(d, c, out, len, now_ms);
 }
 
 /* The client's query failed for good. */
@@ -136,109 +136,57 @@ static void give_up(struct dns *d, struct dns_query *q, int64_t now_ms)
 	d->stats.failed++;
 	if (!dns_parse(&m, q->msg, q->len)) {
 		m.id = q->client_id;
-		answer(d, &q->client, q->asked, q->msg, &m, &a, now_ms);
+		answer(d, &q->client, q->msg, &m, &a, now_ms);
 	}
 	query_end(&q->fl);
 }
 
-/* ---- names of our own ------------------------------------------------------ */
+/* ---- what is ours to answer ------------------------------------------------ */
 
-/* Cut the domain off @name in place: true when it was there. */
-static bool strip_domain(const struct dns *d, char *name)
+/* What no resolver is asked for: kinds of messages, classes and types. */
+static enum dns_rcode judge(const struct dns_msg *m)
 {
-	size_t n = strlen(name), dn = strlen(d->domain);
-
-	if (n == dn && !strcmp(name, d->domain)) {
-		name[0] = '\0';
-		return true;
-	}
-	if (n <= dn + 1 || name[n - dn - 1] != '.' ||
-	    strcmp(name + n - dn, d->domain))
-		return false;
-	name[n - dn - 1] = '\0';
-	return true;
-}
-
-/* PTR for an address of the network; false when it is not ours to answer. */
-static bool local_ptr(const struct dns *d, const struct dns_msg *m,
-		      struct dns_answer *a, char text[2 * DNS_NAME_MAX + 2])
-{
-	const char *name;
-	uint32_t ip;
-
-	if (!dns_ptr_name(m->name, &ip) || !ip4_in_net(ip, &d->pol->net))
-		return false;
-	a->authoritative = true;
-	name = names_of(&d->names, ip);
-	if (!name || strlen(name) + strlen(d->domain) + 3 > DNS_NAME_MAX) {
-		a->rcode = DNS_NXDOMAIN;
-		return true;
-	}
-	if (m->type != DNS_PTR && m->type != DNS_ANY)
-		return true;
-	memcpy(text, name, strlen(name));
-	text[strlen(name)] = '.';
-	strcpy(text + strlen(name) + 1, d->domain);
-	a->ptr = text;
-	return true;
-}
-
-static bool local_name(const struct dns *d, const struct dns_msg *m,
-		       struct dns_answer *a, uint32_t ip[NAMES_PER_NAME])
-{
-	char name[DNS_NAME_MAX + 1];
-	bool zone;
-	size_t n;
-
-	strcpy(name, m->name);
-	zone = strip_domain(d, name);
-	n = names_find(&d->names, name, ip, NAMES_PER_NAME);
-	if (!n && !zone)
-		return false;
-	a->authoritative = true;
-	if (!n)
-		a->rcode = name[0] ? DNS_NXDOMAIN : DNS_NOERROR;
-	else if (m->type == DNS_A || m->type == DNS_ANY)
-		a->na = n;
-	/* Other types of a name that exists: no error, no data. */
-	a->a = ip;
-	return true;
+	if (m->opcode)
+		return DNS_NOTIMP;
+	if (m->qdcount != 1 || !m->has_question || m->malformed ||
+	    m->type == DNS_OPT)
+		return DNS_FORMERR;
+	if ((m->class != DNS_IN && m->class != DNS_CLASS_ANY) ||
+	    m->type == DNS_AXFR || m->type == DNS_IXFR)
+		return DNS_REFUSED;
+	return DNS_NOERROR;
 }
 
 /* Answer out of our own knowledge, if it is ours to answer. */
-static bool answer_local(struct dns *d, const struct endpoint *client,
-			 uint32_t asked, const uint8_t *query,
-			 const struct dns_msg *m, int64_t now_ms)
+static bool answer_local(struct dns *d, const struct dns_client *c,
+			 const uint8_t *query, const struct dns_msg *m,
+			 int64_t now_ms)
 {
-	char text[2 * DNS_NAME_MAX + 2];
-	uint32_t ip[NAMES_PER_NAME];
-	struct dns_answer a = {0};
+	struct dns_answer simple = {.rcode = judge(m)}, *a = &simple;
+	struct dns_local l;
 
-	if (m->opcode)
-		a.rcode = DNS_NOTIMP;
-	else if (m->qdcount != 1 || !m->has_question)
-		a.rcode = DNS_FORMERR;
-	else if ((m->class == 1 || m->class == 255) &&
-		 (local_ptr(d, m, &a, text) || local_name(d, m, &a, ip)))
+	if (!a->rcode && dns_local(d, m, &l)) {
+		a = &l.a;
 		d->stats.local++;
-	else if (!d->forward)
-		a.rcode = DNS_REFUSED;
-	else if (!d->nup)
-		a.rcode = DNS_SERVFAIL;
-	else
+	} else if (!a->rcode && !d->forward) {
+		a->rcode = DNS_REFUSED;
+	} else if (!a->rcode && !d->nup) {
+		a->rcode = DNS_SERVFAIL;
+	} else if (!a->rcode) {
 		return false;
-	if (a.rcode == DNS_REFUSED)
-		d->stats.refused++;
-	if (a.rcode == DNS_SERVFAIL)
-		d->stats.failed++;
-	answer(d, client, asked, query, m, &a, now_ms);
+	}
+	if (m->edns_version && a->rcode != DNS_FORMERR)
+		simple = (struct dns_answer){.rcode = DNS_BADVERS}, a = &simple;
+	d->stats.refused += a->rcode == DNS_REFUSED;
+	d->stats.failed += a->rcode == DNS_SERVFAIL;
+	answer(d, c, query, m, a, now_ms);
 	return true;
 }
 
 /* ---- everything else: ask an upstream -------------------------------------- */
 
 static struct dns_query *query_find(const struct dns *d,
-				    const struct endpoint *client, uint16_t id,
+				    const struct dns_client *c, uint16_t id,
 				    uint32_t hash, const uint8_t *p, size_t len)
 {
 	struct hnode *n = htab_find(&d->pending, hash);
@@ -246,7 +194,7 @@ static struct dns_query *query_find(const struct dns *d,
 	for (; n; n = htab_find_next(n)) {
 		struct dns_query *q = container_of(n, struct dns_query, node);
 
-		if (q->client_id == id && endpoint_eq(&q->client, client) &&
+		if (q->client_id == id && endpoint_eq(&q->client.ep, &c->ep) &&
 		    q->len == len && !memcmp(q->msg + 2, p + 2, len - 2))
 			return q;
 	}
@@ -299,9 +247,8 @@ static void next_try(struct dns *d, struct dns_query *q, int64_t now_ms)
 	give_up(d, q, now_ms);
 }
 
-static struct dns_query *query_new(struct dns *d, const struct endpoint *client,
-				   const struct ip4_pkt *k, const uint8_t *p,
-				   size_t len, int64_t now_ms)
+static struct dns_query *query_new(struct dns *d, const struct dns_client *c,
+				   const uint8_t *p, size_t len, int64_t now_ms)
 {
 	struct dns_query *q = calloc(1, sizeof(*q) + len);
 	uint64_t serial = d->serial++;
@@ -310,8 +257,7 @@ static struct dns_query *query_new(struct dns *d, const struct endpoint *client,
 		return NULL;
 	q->dns = d;
 	q->fl.end = query_end;
-	q->client = *client;
-	q->asked = k->ip.dst;
+	q->client = *c;
 	q->client_id = get_be16(p);
 	q->gen = d->gen;
 	q->last_refused = true;
@@ -319,17 +265,16 @@ static struct dns_query *query_new(struct dns *d, const struct endpoint *client,
 	memcpy(q->msg, p, len);
 	put_be16(q->msg, (uint16_t)hash_bytes(d->pending.seed, &serial,
 					      sizeof(serial)));
-	if (flow_add(d->flows, &q->fl, FLOW_DNS, k->nic_id, now_ms)) {
+	if (flow_add(d->flows, &q->fl, FLOW_DNS, c->nic_id, now_ms)) {
 		free(q);
 		return NULL;
 	}
 	return q;
 }
 
-int dns_guest_input(struct dns *d, const struct ip4_pkt *k, uint16_t sport,
+int dns_guest_input(struct dns *d, const struct dns_client *from,
 		    const struct iovec *payload, int n, int64_t now_ms)
 {
-	struct endpoint client = endpoint4(k->ip.src, sport);
 	uint8_t buf[DNS_QUERY_MAX];
 	size_t len = iov_len(payload, n);
 	struct dns_query *q;
@@ -342,12 +287,12 @@ int dns_guest_input(struct dns *d, const struct ip4_pkt *k, uint16_t sport,
 	if (dns_parse(&m, buf, len) || m.response)
 		return DROP_PROTO;
 	d->stats.queries++;
-	if (answer_local(d, &client, k->ip.dst, buf, &m, now_ms))
+	if (answer_local(d, from, buf, &m, now_ms))
 		return -1;
-	hash = hash_bytes(d->pending.seed, &client, sizeof(client)) ^ m.id;
-	if (query_find(d, &client, m.id, hash, buf, len))
+	hash = hash_bytes(d->pending.seed, &from->ep, sizeof(from->ep)) ^ m.id;
+	if (query_find(d, from, m.id, hash, buf, len))
 		return -1;
-	q = query_new(d, &client, k, buf, len, now_ms);
+	q = query_new(d, from, buf, len, now_ms);
 	if (!q)
 		return DROP_LIMIT;
 	htab_add(&d->pending, &q->node, hash);
@@ -376,7 +321,7 @@ void dns_host_reply(struct dns *d, struct dns_query *q, uint8_t *data,
 		}
 	}
 	put_be16(data, q->client_id);
-	to_client(d, &q->client, q->asked, data, len, now_ms);
+	to_client(d, &q->client, data, len, now_ms);
 	query_end(&q->fl);
 }
 

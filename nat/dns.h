@@ -27,13 +27,19 @@
 
 struct dns;
 
+/** struct dns_client - Who asks. */
+struct dns_client {
+	struct endpoint ep;
+	struct ipaddr asked; /* address of ours that it asked: it hears from it */
+	uint64_t nic_id;
+};
+
 /* A query that waits for an upstream. */
 struct dns_query {
 	struct flow fl; /* first; FLOW_DNS */
 	struct hnode node;
 	struct dns *dns;
-	struct endpoint client;
-	uint32_t asked; /* address that the client asked: it hears from it */
+	struct dns_client client;
 	uint16_t client_id;
 	uint32_t gen;	/* of the upstream list that @tried is about */
 	uint32_t tried; /* bit per upstream */
@@ -62,6 +68,7 @@ struct dns_stats {
 struct dns {
 	struct names names;
 	char domain[DNS_NAME_MAX + 1]; /* lower case, no dots at the ends */
+	struct ipaddr host_at[2]; /* of "host": IPv4, IPv6; zero = none */
 	bool forward; /* false: foreign names are REFUSED */
 	struct dns_upstream up[DNS_UPSTREAMS];
 	int nup;
@@ -77,7 +84,7 @@ struct dns {
 	struct dns_stats stats;
 };
 
-/* 0, -EINVAL (domain), -ENOMEM. The pointers are set by the caller. */
+/* 0, -EINVAL (domain), -ENOMEM. The pointers and host_at are set by the caller. */
 int dns_init(struct dns *d, const uint64_t seed[2], const char *domain);
 void dns_fini(struct dns *d);
 
@@ -94,7 +101,7 @@ bool dns_best_upstream(const struct dns *d, int64_t now_ms,
  *
  * Return: a drop_reason, or -1 when it was taken.
  */
-int dns_guest_input(struct dns *d, const struct ip4_pkt *k, uint16_t sport,
+int dns_guest_input(struct dns *d, const struct dns_client *from,
 		    const struct iovec *payload, int n, int64_t now_ms);
 
 /**

@@ -11,12 +11,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DNS_HDR	     12
-#define DNS_NAME_MAX 255 /* wire form, and so text and its NUL (RFC 1035 2.3.4) */
-#define DNS_MSG_MAX  65535
-#define DNS_PLAIN_MAX 512 /* without EDNS (RFC 1035 2.3.4) */
+#include "lib/inet.h"
 
-enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_AAAA = 28, DNS_OPT = 41, DNS_ANY = 255 };
+#define DNS_HDR	      12
+#define DNS_NAME_MAX  255 /* wire form, and so text and its NUL (RFC 1035 2.3.4) */
+#define DNS_MSG_MAX   65535
+#define DNS_PLAIN_MAX 512 /* without EDNS (RFC 1035 2.3.4) */
+#define DNS_EDNS_MAX  1232 /* most that we send or ask for (DNS flag day 2020) */
+#define DNS_NEGATIVE_TTL_S 5 /* a VM may start the next moment */
+
+enum dns_type {
+	DNS_A = 1,
+	DNS_NS = 2,
+	DNS_SOA = 6,
+	DNS_PTR = 12,
+	DNS_AAAA = 28,
+	DNS_OPT = 41,
+	DNS_IXFR = 251,
+	DNS_AXFR = 252,
+	DNS_ANY = 255,
+};
+
+enum dns_class { DNS_IN = 1, DNS_CLASS_ANY = 255 };
 
 enum dns_rcode {
 	DNS_NOERROR = 0,
@@ -25,22 +41,29 @@ enum dns_rcode {
 	DNS_NXDOMAIN = 3,
 	DNS_NOTIMP = 4,
 	DNS_REFUSED = 5,
+	DNS_BADVERS = 16, /* needs an OPT (RFC 6891 9) */
 };
 
 struct dns_msg {
 	uint16_t id;
 	uint16_t flags;
-	bool response;
+	bool response, truncated;
 	uint8_t opcode, rcode;
 	uint16_t qdcount;
 	/* The question; valid when has_question. */
 	bool has_question;
 	/* Lower case, labels joined by dots, no final dot; a dot within a label
-	 * becomes \1, so that it equals no host name. */
+	 * becomes \1, so that it equals no host name. The label that begins at
+	 * name[i] lies at DNS_HDR + i in the message. */
 	char name[DNS_NAME_MAX + 1];
 	uint16_t type, class;
 	size_t end; /* bytes of header and question */
-	bool edns;  /* an OPT record follows (queries only) */
+	/* Of queries with one question only: an OPT record (RFC 6891) … */
+	bool edns, dnssec_ok;
+	uint8_t edns_version;
+	uint16_t edns_size; /* what the client takes, as it says */
+	/* … and records that cannot be read, are too many, or two OPTs. */
+	bool malformed;
 };
 
 /**
@@ -65,9 +88,15 @@ struct dns_answer {
 	enum dns_rcode rcode;
 	bool authoritative;
 	bool recursion; /* recursion is available: we have upstreams */
-	const uint32_t *a; /* A records */
-	size_t na;
+	bool stream;	/* over TCP: no limit but the buffer's */
+	const struct ipaddr *addr; /* A and AAAA records */
+	size_t naddr;
 	const char *ptr; /* PTR record; NULL = none */
+	/* The name's zone, as an index into dns_msg.name: its SOA goes with an
+	 * answer that has no records (RFC 2308 3), itself its only server. */
+	bool has_zone;
+	size_t zone;
+	bool soa, ns; /* these records of the zone are the answer */
 	uint32_t ttl_s;
 };
 
@@ -75,14 +104,28 @@ struct dns_answer {
  * dns_answer() - Write the answer to a query
  * @q: the parsed @query; without a question only the header is answered
  *
- * Sets TC when not all records fit into @cap (or 512 bytes without EDNS).
+ * Sets TC when not all records fit into @cap, nor (unless streamed) into what the
+ * client takes: 512 bytes, with EDNS what it says up to DNS_EDNS_MAX.
  *
  * Return: bytes written, 0 when not even the header fits.
  */
 size_t dns_answer(uint8_t *out, size_t cap, const uint8_t *query,
 		  const struct dns_msg *q, const struct dns_answer *a);
 
-/* "15.2.0.10.in-addr.arpa" to 10.0.2.15 (RFC 1035 3.5); false otherwise. */
-bool dns_ptr_name(const char *name, uint32_t *ip);
+/* Is @name the zone's or beneath it? Where the zone's name begins in it: *@at. */
+bool dns_in_zone(const char *name, const char *zone, size_t *at);
+
+/** struct dns_reverse - A name under in-addr.arpa or ip6.arpa. */
+struct dns_reverse {
+	struct ipaddr ip; /* what the labels say; IPv4 is mapped, the rest zero */
+	uint8_t plen;	  /* how many bits they say, 96 and more for IPv4 */
+	bool beneath;	  /* further labels, that are no part of an address */
+};
+
+/* RFC 1035 3.5, RFC 3596 2.5. False for any other name. */
+bool dns_reverse(const char *name, struct dns_reverse *r);
+
+/* Where the last @labels labels of @name begin; it has at least so many. */
+size_t dns_suffix(const char *name, unsigned int labels);
 
 #endif

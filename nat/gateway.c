@@ -109,6 +109,8 @@ static void join_parts(struct gateway *g)
 		g->forwards.host_arg = e->host_arg;
 	g->udp.filter = c->udp_filter == NAT_FILTER_ADDR_PORT;
 	g->dns.forward = c->nat;
+	if (c->nat) /* the gateway's address stands for the host */
+		g->dns.host_at[0] = ipaddr_from4(c->ip);
 	g->forwards.arp = &g->arp;
 	g->forwards.resolve = c->resolve;
 	g->forwards.resolve_arg = c->resolve_arg;
@@ -319,8 +321,14 @@ static int udp_input(struct gateway *g, const struct ip4_pkt *k, bool src_ok,
 		return DROP_POLICY;
 	if (forward_udp_reply(&g->forwards, k, sport, dport, v, n, now_ms))
 		return -1;
-	if (k->to_us && dport == DNS_PORT)
-		return dns_guest_input(&g->dns, k, sport, v, n, now_ms);
+	if (k->to_us && dport == DNS_PORT) {
+		struct dns_client c = {
+			.ep = endpoint4(k->ip.src, sport),
+			.asked = ipaddr_from4(k->ip.dst), .nic_id = k->nic_id,
+		};
+
+		return dns_guest_input(&g->dns, &c, v, n, now_ms);
+	}
 	if (!g->cfg.nat)
 		return DROP_POLICY;
 	return udp_guest_input(&g->udp, k, sport, dport, v, n, now_ms);

@@ -11,7 +11,7 @@
 struct entry {
 	struct hnode by_name, by_ip;
 	uint64_t serial; /* order of setting */
-	uint32_t ip;
+	struct ipaddr ip;
 	char name[]; /* lower case */
 };
 
@@ -51,9 +51,9 @@ static uint32_t name_hash(const struct names *t, const char *name)
 	return hash_bytes(t->by_name.seed, name, strlen(name));
 }
 
-static uint32_t ip_hash(const struct names *t, uint32_t ip)
+static uint32_t ip_hash(const struct names *t, const struct ipaddr *ip)
 {
-	return hash_bytes(t->by_ip.seed, &ip, sizeof(ip));
+	return hash_bytes(t->by_ip.seed, ip, sizeof(*ip));
 }
 
 /* Check and lower @name; the length is bounded by what fits a DNS name. */
@@ -96,17 +96,25 @@ static struct entry *next_named(struct hnode *n, const char *name)
 	return NULL;
 }
 
-int names_set(struct names *t, const char *name, uint32_t ip)
+/* :: and 0.0.0.0 are no addresses to be found at. */
+static bool is_none(const struct ipaddr *ip)
+{
+	static const struct ipaddr zero;
+
+	return ipaddr_eq(ip, &zero) || (ipaddr_is4(ip) && !ipaddr_get4(ip));
+}
+
+int names_set(struct names *t, const char *name, const struct ipaddr *ip)
 {
 	char canon[DNS_NAME_MAX + 1];
 	struct entry *e;
 	size_t len;
 
-	if (!ip || name_canon(name, canon))
+	if (is_none(ip) || name_canon(name, canon))
 		return -EINVAL;
 	e = next_named(htab_find(&t->by_name, name_hash(t, canon)), canon);
 	for (; e; e = next_named(htab_find_next(&e->by_name), canon))
-		if (e->ip == ip)
+		if (ipaddr_eq(&e->ip, ip))
 			return 0;
 	if (t->by_name.count >= NAMES_MAX)
 		return -ENOSPC;
@@ -115,14 +123,14 @@ int names_set(struct names *t, const char *name, uint32_t ip)
 	if (!e)
 		return -ENOMEM;
 	memcpy(e->name, canon, len + 1);
-	e->ip = ip;
+	e->ip = *ip;
 	e->serial = t->serial++;
 	htab_add(&t->by_name, &e->by_name, name_hash(t, canon));
 	htab_add(&t->by_ip, &e->by_ip, ip_hash(t, ip));
 	return 0;
 }
 
-void names_del(struct names *t, const char *name, uint32_t ip)
+void names_del(struct names *t, const char *name, const struct ipaddr *ip)
 {
 	char canon[DNS_NAME_MAX + 1];
 	struct entry *e, *next;
@@ -132,13 +140,18 @@ void names_del(struct names *t, const char *name, uint32_t ip)
 	e = next_named(htab_find(&t->by_name, name_hash(t, canon)), canon);
 	for (; e; e = next) {
 		next = next_named(htab_find_next(&e->by_name), canon);
-		if (!ip || e->ip == ip)
+		if (!ip || ipaddr_eq(&e->ip, ip))
 			entry_free(t, e);
 	}
 }
 
-size_t names_find(const struct names *t, const char *name, uint32_t *ip,
-		  size_t cap)
+bool names_has(const struct names *t, const char *name)
+{
+	return next_named(htab_find(&t->by_name, name_hash(t, name)), name);
+}
+
+size_t names_find(const struct names *t, const char *name, bool ip6,
+		  struct ipaddr *ip, size_t cap)
 {
 	uint64_t serial[NAMES_PER_NAME];
 	struct entry *e;
@@ -150,6 +163,8 @@ size_t names_find(const struct names *t, const char *name, uint32_t *ip,
 	for (; e; e = next_named(htab_find_next(&e->by_name), name)) {
 		size_t i = n;
 
+		if (ipaddr_is4(&e->ip) == ip6)
+			continue;
 		if (n == cap)
 			break;
 		/* Insert by order of setting. */
@@ -164,7 +179,7 @@ size_t names_find(const struct names *t, const char *name, uint32_t *ip,
 	return n;
 }
 
-const char *names_of(const struct names *t, uint32_t ip)
+const char *names_of(const struct names *t, const struct ipaddr *ip)
 {
 	struct hnode *n = htab_find(&t->by_ip, ip_hash(t, ip));
 	struct entry *first = NULL;
@@ -172,7 +187,7 @@ const char *names_of(const struct names *t, uint32_t ip)
 	for (; n; n = htab_find_next(n)) {
 		struct entry *e = container_of(n, struct entry, by_ip);
 
-		if (e->ip == ip && (!first || e->serial < first->serial))
+		if (ipaddr_eq(&e->ip, ip) && (!first || e->serial < first->serial))
 			first = e;
 	}
 	return first ? first->name : NULL;

@@ -401,12 +401,16 @@ int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up, size_t n)
 
 int nat_name_set(struct nat *nat, const char *name, uint32_t ip4)
 {
-	return names_set(&nat->gw->dns.names, name, ip4);
+	struct ipaddr ip = ipaddr_from4(ip4);
+
+	return names_set(&nat->gw->dns.names, name, &ip);
 }
 
 void nat_name_del(struct nat *nat, const char *name, uint32_t ip4)
 {
-	names_del(&nat->gw->dns.names, name, ip4);
+	struct ipaddr ip = ipaddr_from4(ip4);
+
+	names_del(&nat->gw->dns.names, name, ip4 ? &ip : NULL);
 }
 
 void nat_nic_gone(struct nat *nat, uint64_t nic_id)

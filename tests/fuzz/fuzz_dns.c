@@ -61,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fake_nat *f;
 	struct fake_pkt k = {.src = GUEST, .dst = DNS, .proto = IP4_UDP,
 			     .sport = 3333, .dport = 53};
+	const struct ipaddr web[3] = {ipaddr_from4(GUEST), ipaddr_from4(OTHER),
+				      {{0xfd, [15] = 0x15}}};
 	struct endpoint up[2] = {endpoint4(0x01010101, 53),
 				 endpoint4(0x02020202, 53)};
 
@@ -74,8 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_nat_hello(f, GUEST);
 	fake_nat_clear(f);
 	dns_set_upstreams(&f->gw->dns, up, 2);
-	names_set(&f->gw->dns.names, "web", GUEST);
-	names_set(&f->gw->dns.names, "web", OTHER);
+	for (int i = 0; i < 3; i++)
+		names_set(&f->gw->dns.names, "web", &web[i]);
 	k.data = cur_bytes(&c, qlen);
 	k.len = qlen;
 	fake_nat_pkt(f, &k);

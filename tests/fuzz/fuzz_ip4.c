@@ -207,6 +207,7 @@ static void step(struct fake_nat *f, uint8_t op, const uint8_t *p, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct ipaddr guest = ipaddr_from4(GUEST);
 	struct cur c = cur_make(data, size);
 	struct fake_nat *f = malloc(sizeof(*f));
 	struct forward *w = calloc(1, sizeof(*w));
@@ -218,7 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f->cfg.udp_filter = size & 1 ? NAT_FILTER_EI : NAT_FILTER_ADDR_PORT;
 	fake_nat_start(f);
 	dns_set_upstreams(&f->gw->dns, &up, 1);
-	names_set(&f->gw->dns.names, "vm", GUEST);
+	names_set(&f->gw->dns.names, "vm", &guest);
 	w->id = 1;
 	w->proto = IP4_UDP;
 	w->nic_id = 7;

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the resolver answers by itself. See dns.h; in this order:
+ *
+ *   addresses   of this network: PTR, or nothing is there; of other networks of
+ *               vnet and of the loopback: nothing is there
+ *   host, gateway  under the network's domain and under "vnet"
+ *   the network's domain: its VMs, or no such name
+ *   localhost (RFC 6761 6.3), test (6.2), invalid (6.4), onion (RFC 7686): never
+ *               leave
+ *   vnet        the rest of it are names of other networks: no such name
+ *   bare names  of VMs
+ *
+ * Not followed: RFC 6762 22.1 (names in .local SHOULD be denied at once) and RFC
+ * 6303 4 for reverse zones of private addresses (SHOULD be served empty): the
+ * host's resolvers may well know its LAN's names, guests are to see the same.
+ */
+#include <string.h>
+
+#include "nat/dns_int.h"
+
+#define TOP "vnet"
+
+/* ---- reverse zones -------------------------------------------------------- */
+
+static bool prefix_in4(const struct dns_reverse *r, const struct ip4_net *n)
+{
+	return ipaddr_is4(&r->ip) && r->plen >= 96 + n->plen &&
+	       ip4_in_net(ipaddr_get4(&r->ip), n);
+}
+
+static unsigned int labels4(const struct ip4_net *n)
+{
+	return (n->plen + 7u) / 8 + 2;
+}
+
+/* How many labels the zone's name has; 0 = not ours to answer. */
+static unsigned int reverse_zone(const struct dns *d,
+				 const struct dns_reverse *r)
+{
+	static const struct ip4_net loop4 = {INADDR_LOOPBACK & 0xff000000, 8};
+	static const struct ipaddr loop6 = {{[15] = 1}};
+	const struct policy *p = d->pol;
+
+	if (prefix_in4(r, &p->net))
+		return labels4(&p->net);
+	for (size_t i = 0; i < p->ndeny; i++)
+		if (p->deny[i].plen && prefix_in4(r, &p->deny[i]))
+			return labels4(&p->deny[i]);
+	if (prefix_in4(r, &loop4))
+		return labels4(&loop4);
+	if (r->plen == 128 &&
+	    (ipaddr_eq(&r->ip, &loop6) || names_of(&d->names, &r->ip)))
+		return 32 + 2;
+	return 0;
+}
+
+static bool is_gateway(const struct dns *d, const struct ipaddr *ip)
+{
+	return ipaddr_is4(ip) && ipaddr_get4(ip) == d->pol->ip;
+}
+
+/* "<name>.<domain>" into @l; false when that is too long for a name. */
+static bool full_name(const struct dns *d, const char *name,
+		      struct dns_local *l)
+{
+	size_t n = strlen(name), dn = strlen(d->domain);
+
+	if (n + 1 + dn > DNS_NAME_MAX - 2)
+		return false;
+	memcpy(l->text, name, n);
+	l->text[n] = '.';
+	memcpy(l->text + n + 1, d->domain, dn + 1);
+	l->a.ptr = l->text;
+	return true;
+}
+
+/* Who has the address: true with @l->a.ptr set, or nobody. */
+static bool whose(const struct dns *d, const struct ipaddr *ip,
+		  struct dns_local *l)
+{
+	const char *name = names_of(&d->names, ip);
+
+	if (is_gateway(d, ip))
+		return full_name(d, "gateway", l);
+	if (ipaddr_eq(ip, &d->host_at[0]) || ipaddr_eq(ip, &d->host_at[1]))
+		return full_name(d, "host", l);
+	if (name)
+		return full_name(d, name, l);
+	if (!ipaddr_is4(ip) || ipaddr_get4(ip) == INADDR_LOOPBACK)
+		l->a.ptr = "localhost";
+	return l->a.ptr;
+}
+
+static bool at_apex(const struct dns_answer *a)
+{
+	return a->has_zone && !a->zone;
+}
+
+static bool wants(const struct dns_msg *m, enum dns_type t)
+{
+	return m->type == t || m->type == DNS_ANY;
+}
+
+/* The zone itself was asked for. */
+static void answer_apex(const struct dns_msg *m, struct dns_answer *a)
+{
+	a->soa = wants(m, DNS_SOA);
+	a->ns = wants(m, DNS_NS);
+}
+
+static bool local_reverse(const struct dns *d, const struct dns_msg *m,
+			  struct dns_local *l)
+{
+	struct dns_reverse r;
+	unsigned int labels;
+
+	if (!dns_reverse(m->name, &r))
+		return false;
+	labels = reverse_zone(d, &r);
+	if (!labels)
+		return false;
+	l->a.has_zone = true;
+	l->a.zone = dns_suffix(m->name, labels);
+	if (r.beneath || (r.plen == 128 && !whose(d, &r.ip, l)))
+		l->a.rcode = DNS_NXDOMAIN;
+	else if (at_apex(&l->a))
+		answer_apex(m, &l->a);
+	if (!wants(m, DNS_PTR))
+		l->a.ptr = NULL;
+	return true;
+}
+
+/* ---- names ---------------------------------------------------------------- */
+
+static void put_addr(struct dns_local *l, const struct ipaddr *ip)
+{
+	l->addr[l->a.naddr++] = *ip;
+	l->a.addr = l->addr;
+}
+
+/* The addresses of a VM, as far as they are asked for; false: there is none. */
+static bool vm_addrs(const struct dns *d, const struct dns_msg *m,
+		     const char *name, struct dns_local *l)
+{
+	if (!names_has(&d->names, name))
+		return false;
+	l->a.addr = l->addr;
+	if (wants(m, DNS_A))
+		l->a.naddr += names_find(&d->names, name, false, l->addr,
+					 NAMES_PER_NAME);
+	if (wants(m, DNS_AAAA))
+		l->a.naddr += names_find(&d->names, name, true,
+					 l->addr + l->a.naddr, NAMES_PER_NAME);
+	return true;
+}
+
+static void one_of_each(const struct dns_msg *m, struct dns_local *l,
+			const struct ipaddr *v4, const struct ipaddr *v6)
+{
+	static const struct ipaddr none;
+
+	if (wants(m, DNS_A) && !ipaddr_eq(v4, &none))
+		put_addr(l, v4);
+	if (wants(m, DNS_AAAA) && !ipaddr_eq(v6, &none))
+		put_addr(l, v6);
+}
+
+/* "host" and "gateway", whatever VMs are called: true when it was one of them. */
+static bool reserved_name(const struct dns *d, const struct dns_msg *m,
+			  struct dns_local *l)
+{
+	static const struct ipaddr none;
+	struct ipaddr gw4 = ipaddr_from4(d->pol->ip);
+	size_t at;
+
+	if ((!dns_in_zone(m->name, d->domain, &at) || !at) &&
+	    (!dns_in_zone(m->name, TOP, &at) || !at))
+		return false;
+	if (at == 8 && !strncmp(m->name, "gateway.", 8)) {
+		one_of_each(m, l, &gw4, &none);
+	} else if (at == 5 && !strncmp(m->name, "host.", 5)) {
+		one_of_each(m, l, &d->host_at[0], &d->host_at[1]);
+		if (ipaddr_eq(&d->host_at[0], &none) &&
+		    ipaddr_eq(&d->host_at[1], &none))
+			l->a.rcode = DNS_NXDOMAIN;
+	} else {
+		return false;
+	}
+	l->a.has_zone = true;
+	l->a.zone = at;
+	return true;
+}
+
+static bool own_domain(const struct dns *d, const struct dns_msg *m,
+		       struct dns_local *l)
+{
+	char name[DNS_NAME_MAX + 1];
+	size_t at;
+
+	if (!dns_in_zone(m->name, d->domain, &at))
+		return false;
+	l->a.has_zone = true;
+	l->a.zone = at;
+	if (!at) {
+		answer_apex(m, &l->a);
+		return true;
+	}
+	memcpy(name, m->name, at - 1);
+	name[at - 1] = '\0';
+	if (!vm_addrs(d, m, name, l))
+		l->a.rcode = DNS_NXDOMAIN;
+	return true;
+}
+
+/* Names that are never looked up anywhere. */
+static bool special_name(const struct dns_msg *m, struct dns_local *l)
+{
+	static const char *const nowhere[] = {"test", "invalid", "onion"};
+	static const struct ipaddr loop6 = {{[15] = 1}};
+	struct ipaddr loop4 = ipaddr_from4(INADDR_LOOPBACK);
+	size_t at;
+
+	l->a.has_zone = true;
+	if (dns_in_zone(m->name, "localhost", &at)) {
+		l->a.zone = at;
+		one_of_each(m, l, &loop4, &loop6);
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
+		if (!dns_in_zone(m->name, nowhere[i], &at))
+			continue;
+		l->a.zone = at;
+		l->a.rcode = DNS_NXDOMAIN;
+		return true;
+	}
+	l->a.has_zone = false;
+	return false;
+}
+
+static bool other_network(const struct dns_msg *m, struct dns_local *l)
+{
+	size_t at;
+
+	if (!dns_in_zone(m->name, TOP, &at))
+		return false;
+	l->a.has_zone = true;
+	l->a.zone = at;
+	if (at)
+		l->a.rcode = DNS_NXDOMAIN;
+	else
+		answer_apex(m, &l->a);
+	return true;
+}
+
+bool dns_local(const struct dns *d, const struct dns_msg *m,
+	       struct dns_local *l)
+{
+	memset(&l->a, 0, sizeof(l->a));
+	l->a.authoritative = true;
+	return local_reverse(d, m, l) || reserved_name(d, m, l) ||
+	       own_domain(d, m, l) || special_name(m, l) ||
+	       other_network(m, l) || vm_addrs(d, m, m->name, l);
+}

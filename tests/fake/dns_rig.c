@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See dns_rig.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/bytes.h"
+#include "tests/fake/dns_rig.h"
+
+struct ipaddr rig_ip(const char *text)
+{
+	struct ipaddr ip;
+
+	assert_int_equal(ipaddr_parse(text, &ip), 0);
+	return ip;
+}
+
+void rig_name(struct fake_nat *f, const char *name, const char *ip)
+{
+	struct ipaddr a = rig_ip(ip);
+
+	assert_int_equal(names_set(&f->gw->dns.names, name, &a), 0);
+}
+
+struct fake_nat *dns_rig_new(bool nat, int ups)
+{
+	struct fake_nat *f = malloc(sizeof(*f));
+	struct endpoint up[3] = {endpoint4(0x01010101, 53),
+				 endpoint4(0x02020202, 53),
+				 endpoint4(0x03030303, 53)};
+
+	fake_nat_init(f);
+	f->cfg.nat = nat;
+	fake_nat_start(f);
+	fake_nat_hello(f, GUEST);
+	fake_nat_clear(f);
+	dns_set_upstreams(&f->gw->dns, up, ups);
+	rig_name(f, "Web", "10.0.2.15");
+	return f;
+}
+
+void dns_rig_free(struct fake_nat *f)
+{
+	fake_nat_stop(f);
+	free(f);
+}
+
+size_t rig_query(uint8_t *b, const char *name, uint16_t type)
+{
+	struct wbuf w = wbuf_make(b, 300);
+
+	wbuf_be16(&w, RIG_ID);
+	wbuf_be16(&w, 0x0100);
+	wbuf_be16(&w, 1);
+	wbuf_fill(&w, 0, 6);
+	while (*name) {
+		size_t n = strcspn(name, ".");
+
+		wbuf_u8(&w, (uint8_t)n);
+		wbuf_copy(&w, name, n);
+		name += n + (name[n] == '.');
+	}
+	wbuf_u8(&w, 0);
+	wbuf_be16(&w, type);
+	wbuf_be16(&w, 1);
+	assert_true(wbuf_ok(&w));
+	return w.len;
+}
+
+size_t rig_opt(uint8_t *b, size_t n, uint8_t version, uint16_t size)
+{
+	memcpy(b + n, "\0\0\51\0\0\0\0\0\0\0\0", 11);
+	put_be16(b + n + 3, size);
+	b[n + 6] = version;
+	put_be16(b + 10, (uint16_t)(get_be16(b + 10) + 1));
+	return n + 11;
+}
+
+int rig_ask_bytes(struct fake_nat *f, const void *p, size_t len)
+{
+	struct fake_pkt k = {.src = GUEST, .dst = DNS, .proto = IP4_UDP,
+			     .sport = 3333, .dport = 53, .data = p, .len = len};
+
+	return fake_nat_pkt(f, &k);
+}
+
+int rig_ask(struct fake_nat *f, const char *name, uint16_t type)
+{
+	uint8_t b[300];
+
+	return rig_ask_bytes(f, b, rig_query(b, name, type));
+}
+
+struct fake_got rig_answer(struct fake_nat *f, int rcode, int records)
+{
+	struct fake_got g;
+
+	assert_true(f->n > 0);
+	g = fake_nat_got(f, f->n - 1);
+	assert_int_equal(g.ip.src, DNS);
+	assert_int_equal(g.sport, 53);
+	assert_int_equal(g.dport, 3333);
+	assert_int_equal(get_be16(g.data), RIG_ID);
+	assert_int_equal(g.data[2] & 0x80, 0x80);
+	assert_int_equal(g.data[3] & 15, rcode);
+	assert_int_equal(get_be16(g.data + 6), records);
+	return g;
+}
+
+struct fake_got rig_local(struct fake_nat *f, const char *name, uint16_t type,
+			  int rcode, int records)
+{
+	unsigned int before = f->n, sent = f->nsent;
+
+	assert_int_equal(rig_ask(f, name, type), -1);
+	assert_int_equal(f->nsent, sent);
+	assert_int_equal(f->n, before + 1);
+	return rig_answer(f, rcode, records);
+}
+
+void rig_reply(struct fake_nat *f, unsigned int i, uint8_t rcode, size_t len)
+{
+	const struct fake_nat_sent *s = &f->sent[i];
+	uint8_t *r;
+
+	if (len < s->len)
+		len = s->len;
+	r = calloc(1, len);
+	memcpy(r, s->p, s->len);
+	r[2] |= 0x80;
+	r[3] = (uint8_t)(0x80 | rcode);
+	dns_host_reply(&f->gw->dns, s->flow, r, len, f->now_ms);
+	gateway_flush(f->gw, f->now_ms);
+	free(r);
+}
