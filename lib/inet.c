@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 const struct mac mac_broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+const struct ipaddr ipaddr_any;
 
 static int hexval(char c)
 {
@@ -60,17 +61,17 @@ char *ip4_format(uint32_t ip, char buf[IP4_TEXT])
 	return buf;
 }
 
-/* "0" to "32", no sign, space or leading zero. */
-static int plen_parse(const char *s, uint8_t *plen)
+/* "0" to @max, no sign, space or leading zero. */
+static int plen_parse(const char *s, unsigned int max, uint8_t *plen)
 {
 	size_t len = strspn(s, "0123456789");
 	unsigned int v = 0;
 
-	if (!len || len > 2 || s[len] || (len == 2 && s[0] == '0'))
+	if (!len || len > 3 || s[len] || (len > 1 && s[0] == '0'))
 		return -EINVAL;
 	for (size_t i = 0; i < len; i++)
 		v = v * 10 + (unsigned int)(s[i] - '0');
-	if (v > 32)
+	if (v > max)
 		return -EINVAL;
 	*plen = (uint8_t)v;
 	return 0;
@@ -87,7 +88,7 @@ int ip4_net_parse(const char *s, struct ip4_net *net, uint32_t *host)
 		return -EINVAL;
 	memcpy(text, s, (size_t)(slash - s));
 	text[slash - s] = '\0';
-	if (plen_parse(slash + 1, &plen) || ip4_parse(text, &ip))
+	if (plen_parse(slash + 1, 32, &plen) || ip4_parse(text, &ip))
 		return -EINVAL;
 	if (!host && (ip & ~ip4_mask(plen)))
 		return -EINVAL;
@@ -105,6 +106,86 @@ char *ip4_net_format(const struct ip4_net *net, char buf[IP4_TEXT + 3])
 	snprintf(buf, IP4_TEXT + 3, "%s/%u", ip4_format(net->addr, ip),
 		 (unsigned int)(net->plen & 63));
 	return buf;
+}
+
+bool ipaddr_is_loopback(const struct ipaddr *a)
+{
+	static const struct ipaddr one = {{[15] = 1}};
+
+	return ipaddr_eq(a, &one) ||
+	       (ipaddr_is4(a) && ip4_is_loopback(ipaddr_get4(a)));
+}
+
+struct ipaddr ipaddr_linklocal(const struct mac *m)
+{
+	return (struct ipaddr){
+		{0xfe, 0x80, 0, 0, 0, 0, 0, 0, m->b[0] ^ 2, m->b[1], m->b[2],
+		 0xff, 0xfe, m->b[3], m->b[4], m->b[5]}};
+}
+
+struct ipaddr ipaddr_solicited_node(const struct ipaddr *a)
+{
+	return (struct ipaddr){{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff,
+				a->b[13], a->b[14], a->b[15]}};
+}
+
+/* @a with the bits behind @plen cleared. */
+static struct ipaddr prefix_of(const struct ipaddr *a, uint8_t plen)
+{
+	struct ipaddr r = {{0}};
+	size_t whole = plen / 8;
+
+	memcpy(r.b, a->b, whole);
+	if (plen % 8)
+		r.b[whole] = (uint8_t)(a->b[whole] & (0xff00 >> plen % 8));
+	return r;
+}
+
+int ip6_net_parse(const char *s, struct ip6_net *net, struct ipaddr *host)
+{
+	const char *slash = strchr(s, '/');
+	struct ipaddr ip, base;
+	char text[IP_TEXT];
+	uint8_t plen;
+
+	if (!slash || (size_t)(slash - s) >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, s, (size_t)(slash - s));
+	text[slash - s] = '\0';
+	if (plen_parse(slash + 1, 128, &plen) || ipaddr_parse(text, &ip) ||
+	    ipaddr_is4(&ip))
+		return -EINVAL;
+	base = prefix_of(&ip, plen);
+	if (!host && !ipaddr_eq(&base, &ip))
+		return -EINVAL;
+	if (host)
+		*host = ip;
+	*net = (struct ip6_net){base, plen};
+	return 0;
+}
+
+char *ip6_net_format(const struct ip6_net *net, char buf[IP6_NET_TEXT])
+{
+	char ip[IP_TEXT];
+
+	snprintf(buf, IP6_NET_TEXT, "%s/%u", ipaddr_format(&net->addr, ip),
+		 (unsigned int)net->plen);
+	return buf;
+}
+
+bool ipaddr_in_net6(const struct ipaddr *a, const struct ip6_net *n)
+{
+	struct ipaddr base;
+
+	if (ipaddr_is4(a) || n->plen > 128)
+		return false;
+	base = prefix_of(a, n->plen);
+	return ipaddr_eq(&base, &n->addr);
+}
+
+bool ip6_net_overlap(const struct ip6_net *a, const struct ip6_net *b)
+{
+	return ipaddr_in_net6(&a->addr, b) || ipaddr_in_net6(&b->addr, a);
 }
 
 int ipaddr_parse(const char *s, struct ipaddr *a)

@@ -20,6 +20,7 @@
 #define MAC_TEXT 18 /* "52:54:00:12:34:56" and its NUL */
 #define IP4_TEXT 16
 #define IP_TEXT	 46
+#define IP6_NET_TEXT (IP_TEXT + 4)
 
 struct mac {
 	uint8_t b[6];
@@ -36,7 +37,14 @@ struct ip4_net {
 	uint8_t plen; /* 0..32 */
 };
 
+/* An IPv6 prefix, likewise. Never one of IPv4-mapped addresses. */
+struct ip6_net {
+	struct ipaddr addr;
+	uint8_t plen; /* 0..128 */
+};
+
 extern const struct mac mac_broadcast;
+extern const struct ipaddr ipaddr_any; /* ::, and "none" in tables */
 
 static inline bool mac_eq(const struct mac *a, const struct mac *b)
 {
@@ -120,6 +128,60 @@ static inline bool ipaddr_eq(const struct ipaddr *a, const struct ipaddr *b)
 {
 	return memcmp(a->b, b->b, 16) == 0;
 }
+
+/* No address at all: what a zeroed struct holds (:: in IPv6). */
+static inline bool ipaddr_is_zero(const struct ipaddr *a)
+{
+	return ipaddr_eq(a, &ipaddr_any);
+}
+
+/* ---- kinds of addresses, either family ------------------------------------ */
+
+/* :: or 0.0.0.0. */
+static inline bool ipaddr_is_any(const struct ipaddr *a)
+{
+	return ipaddr_is_zero(a) || (ipaddr_is4(a) && !ipaddr_get4(a));
+}
+
+/* ::1 or 127/8. */
+bool ipaddr_is_loopback(const struct ipaddr *a);
+
+/* ff00::/8 or 224/4. */
+static inline bool ipaddr_is_multicast(const struct ipaddr *a)
+{
+	return a->b[0] == 0xff ||
+	       (ipaddr_is4(a) && ip4_is_multicast(ipaddr_get4(a)));
+}
+
+/* fe80::/10 or 169.254/16. */
+static inline bool ipaddr_is_linklocal(const struct ipaddr *a)
+{
+	return (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80) ||
+	       (ipaddr_is4(a) && ipaddr_get4(a) >> 16 == 0xa9fe);
+}
+
+/* ---- IPv6 only ------------------------------------------------------------ */
+
+/* The link-local address that a MAC makes (RFC 4291 2.5.1, RFC 2464 5). */
+struct ipaddr ipaddr_linklocal(const struct mac *m);
+
+/* ff02::1:ffXX:XXXX, where neighbours look for @a (RFC 4291 2.7.1). */
+struct ipaddr ipaddr_solicited_node(const struct ipaddr *a);
+
+/* The MAC of a multicast address (RFC 2464 7). */
+static inline struct mac ipaddr_multicast_mac(const struct ipaddr *a)
+{
+	return (struct mac){
+		{0x33, 0x33, a->b[12], a->b[13], a->b[14], a->b[15]}};
+}
+
+/* "fd00::/64", as ip4_net_parse(). -EINVAL also for IPv4 in any spelling. */
+int ip6_net_parse(const char *s, struct ip6_net *net, struct ipaddr *host);
+char *ip6_net_format(const struct ip6_net *net, char buf[IP6_NET_TEXT]);
+
+/* False for any IPv4 address, even in ::/0. */
+bool ipaddr_in_net6(const struct ipaddr *a, const struct ip6_net *n);
+bool ip6_net_overlap(const struct ip6_net *a, const struct ip6_net *b);
 
 /* Either family as text ("10.0.2.15", "fd00::1"); -EINVAL otherwise. */
 int ipaddr_parse(const char *s, struct ipaddr *a);

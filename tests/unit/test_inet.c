@@ -247,6 +247,151 @@ static void ipaddr_sockaddr__round_trip__both_families(void **state)
 	}
 }
 
+static struct ipaddr ip(const char *s)
+{
+	struct ipaddr a;
+
+	assert_int_equal(ipaddr_parse(s, &a), 0);
+	return a;
+}
+
+static void ip6_net_parse__good__prefix_and_host(void **state)
+{
+	struct ipaddr host, want = ip("fd00:1:2:3::15");
+	struct ip6_net n;
+	char buf[IP6_NET_TEXT];
+
+	(void)state;
+	assert_int_equal(ip6_net_parse("fd00:1:2:3::/64", &n, NULL), 0);
+	assert_int_equal(n.plen, 64);
+	assert_string_equal(ip6_net_format(&n, buf), "fd00:1:2:3::/64");
+	assert_int_equal(ip6_net_parse("fd00:1:2:3::15/64", &n, &host), 0);
+	assert_true(ipaddr_eq(&host, &want));
+	assert_string_equal(ip6_net_format(&n, buf), "fd00:1:2:3::/64");
+	assert_int_equal(ip6_net_parse("::/0", &n, NULL), 0);
+	assert_int_equal(ip6_net_parse("fe80::/10", &n, NULL), 0);
+	assert_int_equal(
+		ip6_net_parse("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
+			      &n, NULL),
+		0);
+	assert_string_equal(ip6_net_format(&n, buf),
+			    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128");
+}
+
+static void ip6_net_parse__bad__refused_and_untouched(void **state)
+{
+	static const char *const bad[] = {
+		"",		"fd00::",	 "fd00::/",	"fd00::/129",
+		"fd00::/064",	"fd00::1/64",	 "fd00::/ 64",	"fd00::/-1",
+		"10.0.2.0/24",	"fd00::%lo/64",	 "fd00:/64",	"fd00::/1280",
+		"::ffff:10.0.0.0/104", "fd00::/64/64", "/64",
+	};
+	struct ip6_net n = {{{7}}, 9};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char *exact = strdup(bad[i]);
+
+		assert_int_equal(ip6_net_parse(exact, &n, NULL), -EINVAL);
+		free(exact);
+	}
+	assert_int_equal(n.addr.b[0], 7);
+	assert_int_equal(n.plen, 9);
+}
+
+static void ipaddr_in_net6__every_length_and_ipv4(void **state)
+{
+	struct ipaddr all, v4 = ip("10.0.2.15");
+
+	(void)state;
+	memset(all.b, 0xff, 16);
+	for (unsigned int plen = 0; plen <= 128; plen++) {
+		struct ip6_net n = {all, (uint8_t)plen};
+		struct ipaddr in = all, out = all;
+
+		for (unsigned int i = plen; i < 128; i++)
+			n.addr.b[i / 8] &= (uint8_t)~(0x80u >> i % 8);
+		assert_true(ipaddr_in_net6(&in, &n));
+		if (plen) {
+			out.b[(plen - 1) / 8] ^= (uint8_t)(0x80u >>
+							   (plen - 1) % 8);
+			assert_false(ipaddr_in_net6(&out, &n));
+		}
+		assert_false(ipaddr_in_net6(&v4, &n));
+	}
+}
+
+static void ip6_net_overlap__symmetric_and_right(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool yes;
+	} t[] = {
+		{"fd00::/64", "fd00::/64", true},
+		{"fd00::/64", "fd00::/8", true},
+		{"fd00::/64", "fd00:0:0:1::/64", false},
+		{"::/0", "2001:db8::/32", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct ip6_net a, b;
+
+		assert_int_equal(ip6_net_parse(t[i].a, &a, NULL), 0);
+		assert_int_equal(ip6_net_parse(t[i].b, &b, NULL), 0);
+		assert_int_equal(ip6_net_overlap(&a, &b), t[i].yes);
+		assert_int_equal(ip6_net_overlap(&b, &a), t[i].yes);
+	}
+}
+
+static void ipaddr__kinds__told_apart(void **state)
+{
+	static const struct {
+		const char *text;
+		bool any, loop, multi, link;
+	} t[] = {
+		{"::", true, false, false, false},
+		{"0.0.0.0", true, false, false, false},
+		{"::1", false, true, false, false},
+		{"127.1.2.3", false, true, false, false},
+		{"::2", false, false, false, false},
+		{"ff02::1", false, false, true, false},
+		{"224.0.0.1", false, false, true, false},
+		{"fe80::1", false, false, false, true},
+		{"febf::1", false, false, false, true},
+		{"fec0::1", false, false, false, false},
+		{"169.254.1.1", false, false, false, true},
+		{"fd00::1", false, false, false, false},
+		{"2001:db8::1", false, false, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct ipaddr a = ip(t[i].text);
+
+		assert_int_equal(ipaddr_is_any(&a), t[i].any);
+		assert_int_equal(ipaddr_is_loopback(&a), t[i].loop);
+		assert_int_equal(ipaddr_is_multicast(&a), t[i].multi);
+		assert_int_equal(ipaddr_is_linklocal(&a), t[i].link);
+	}
+}
+
+static void ipaddr__derived_from_mac_and_address__as_the_rfcs_show(void **state)
+{
+	struct mac m = {{0x52, 0x54, 0x00, 0x12, 0x34, 0x56}}, g;
+	struct ipaddr a = ipaddr_linklocal(&m), s;
+	char buf[IP_TEXT];
+
+	(void)state;
+	assert_string_equal(ipaddr_format(&a, buf), "fe80::5054:ff:fe12:3456");
+	/* The example of RFC 4291 2.7.1. */
+	a = ip("4037::01:800:200e:8c6c");
+	s = ipaddr_solicited_node(&a);
+	assert_string_equal(ipaddr_format(&s, buf), "ff02::1:ff0e:8c6c");
+	g = ipaddr_multicast_mac(&s);
+	assert_memory_equal(g.b, "\x33\x33\xff\x0e\x8c\x6c", 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +406,13 @@ int main(void)
 		cmocka_unit_test(ip4__kinds__told_apart),
 		cmocka_unit_test(ipaddr_parse__both_families),
 		cmocka_unit_test(ipaddr_sockaddr__round_trip__both_families),
+		cmocka_unit_test(ip6_net_parse__good__prefix_and_host),
+		cmocka_unit_test(ip6_net_parse__bad__refused_and_untouched),
+		cmocka_unit_test(ipaddr_in_net6__every_length_and_ipv4),
+		cmocka_unit_test(ip6_net_overlap__symmetric_and_right),
+		cmocka_unit_test(ipaddr__kinds__told_apart),
+		cmocka_unit_test(
+			ipaddr__derived_from_mac_and_address__as_the_rfcs_show),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
