@@ -8,6 +8,8 @@
 #include <endian.h>
 #include <string.h>
 
+#include "lib/inet.h"
+
 uint64_t csum_add(uint64_t sum, const void *p, size_t len)
 {
 	const uint8_t *b = p;
@@ -39,6 +41,14 @@ uint64_t csum_add(uint64_t sum, const void *p, size_t len)
 	/* Fold each before adding: 64-bit carries must not be lost. */
 	folded = csum_fold((uint64_t)csum_fold(lo) + csum_fold(hi));
 	return sum + be16toh(folded);
+}
+
+uint64_t csum_pseudo6(const struct ipaddr *src, const struct ipaddr *dst,
+		      uint8_t proto, uint32_t len)
+{
+	uint64_t sum = csum_add32(proto, len);
+
+	return csum_add(csum_add(sum, src->b, 16), dst->b, 16);
 }
 
 uint64_t csum_add_odd(uint64_t sum, const void *p, size_t len)

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ipaddr;
+
 /**
  * csum_add() - Add @len bytes to a running sum
  *
@@ -48,6 +50,10 @@ static inline uint64_t csum_pseudo4(uint32_t src, uint32_t dst, uint8_t proto,
 {
 	return csum_add32(csum_add32(csum_add32(proto, src), dst), len);
 }
+
+/* The same over IPv6 (RFC 8200 8.1), ICMPv6 included. */
+uint64_t csum_pseudo6(const struct ipaddr *src, const struct ipaddr *dst,
+		      uint8_t proto, uint32_t len);
 
 /* RFC 1624 eqn. 3: field @sum after a 16-bit word changed from @old to @new. */
 static inline uint16_t csum_update16(uint16_t sum, uint16_t old, uint16_t new)

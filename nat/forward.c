@@ -154,10 +154,14 @@ void forwards_fini(struct forwards *t)
 static bool target_now(const struct forwards *t, const struct forward *f,
 		       uint32_t *ip)
 {
-	*ip = f->target_ip;
+	struct ipaddr a = f->target_ip;
+
 	if (f->nic_id && (!t->resolve ||
-			  !t->resolve(t->resolve_arg, f->nic_id, ip)))
+			  !t->resolve(t->resolve_arg, f->nic_id, false, &a)))
 		return false;
+	if (!ipaddr_is4(&a))
+		return false;
+	*ip = ipaddr_get4(&a);
 	return *ip && !policy_is_us(t->pol, *ip) &&
 	       ip4_in_net(*ip, &t->pol->net);
 }

@@ -17,7 +17,8 @@
 #define FORWARD_RECHECK_MS 1000 /* how often a flow's target is looked up again */
 
 /* The address that a NIC has now; false when it has none or its link is down. */
-typedef bool (*forward_resolve_fn)(void *arg, uint64_t nic_id, uint32_t *ip4);
+typedef bool (*forward_resolve_fn)(void *arg, uint64_t nic_id, bool ip6,
+				   struct ipaddr *out);
 
 struct forwards;
 
@@ -28,7 +29,7 @@ struct forward {
 	uint64_t id;
 	uint8_t proto; /* IP4_TCP, IP4_UDP */
 	uint64_t nic_id; /* target, or 0: … */
-	uint32_t target_ip; /* … this one */
+	struct ipaddr target_ip; /* … this one */
 	uint16_t target_port;
 	uint64_t accepted, refused;
 	uint32_t active; /* flows; TCP ones are counted by the gateway */

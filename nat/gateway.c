@@ -12,6 +12,7 @@
 
 #include "lib/bytes.h"
 #include "nat/iov.h"
+#include "nat/ip6.h"
 #include "switch/port.h"
 
 #define SCRATCH 65536
@@ -29,6 +30,27 @@ static uint32_t or_default(uint32_t v, uint32_t d)
 
 /* ---- life ------------------------------------------------------------------- */
 
+static int check_ip6(const struct nat_config *c, struct errtext *why)
+{
+	const struct ip6_net *n = &c->net6;
+
+	if (!n->plen)
+		return 0;
+	if (n->plen != 64 || ipaddr_is4(&n->addr))
+		return errtext_set(why, -EINVAL, "the IPv6 subnet is no /64");
+	if (!ipaddr_in_net6(&c->ip6, n) ||
+	    (!ipaddr_is_zero(&c->dns_ip6) && !ipaddr_in_net6(&c->dns_ip6, n)))
+		return errtext_set(why, -EINVAL, "gateway's IPv6 address is "
+						 "outside the subnet");
+	if (ipaddr_eq(&c->ip6, &c->dns_ip6))
+		return errtext_set(why, -EINVAL, "gateway and resolver share "
+						 "an IPv6 address");
+	if (c->mtu && c->mtu < IP6_MTU_MIN)
+		return errtext_set(why, -EINVAL, "MTU %u is too small for "
+						 "IPv6 (1280)", c->mtu);
+	return 0;
+}
+
 static int check_config(const struct nat_config *c, struct errtext *why)
 {
 	if (mac_is_group(&c->mac) || mac_is_zero(&c->mac))
@@ -40,12 +62,12 @@ static int check_config(const struct nat_config *c, struct errtext *why)
 	if (c->ip == c->dns_ip)
 		return errtext_set(why, -EINVAL,
 				   "gateway and resolver share an address");
-	if (c->ndeny > NAT_DENY_MAX)
+	if (c->ndeny > NAT_DENY_MAX || c->ndeny6 > NAT_DENY_MAX)
 		return errtext_set(why, -EINVAL, "too many denied prefixes");
 	if (c->mtu && c->mtu < (c->nat ? 576 : 68))
 		return errtext_set(why, -EINVAL, "MTU %u is too small for %s",
 				   c->mtu, c->nat ? "NAT (576)" : "IPv4 (68)");
-	return 0;
+	return check_ip6(c, why);
 }
 
 static void set_limits(struct gateway *g)
@@ -73,11 +95,15 @@ static void set_policy(struct gateway *g)
 	g->pol = (struct policy){
 		.ip = c->ip, .dns_ip = c->dns_ip, .net = c->net,
 		.host_access = c->host_access, .host_ip = c->host_ip,
-		.ndeny = c->ndeny,
+		.ndeny = c->ndeny, .host_ip6 = c->host_ip6,
+		.ndeny6 = c->ndeny6,
 	};
 	if (c->ndeny)
 		memcpy(g->pol.deny, c->deny, c->ndeny * sizeof(*c->deny));
+	if (c->ndeny6)
+		memcpy(g->pol.deny6, c->deny6, c->ndeny6 * sizeof(*c->deny6));
 	g->cfg.deny = NULL;
+	g->cfg.deny6 = NULL;
 }
 
 /* What every part needs of the others. */

@@ -47,6 +47,12 @@ struct gateway_service {
 	void *arg;
 };
 
+struct gateway_icmp6 {
+	uint8_t type;
+	nat_icmp6_fn fn; /* NULL = free */
+	void *arg;
+};
+
 struct gateway {
 	struct gateway_env env;
 	struct nat_config cfg;
@@ -63,6 +69,7 @@ struct gateway {
 	struct forwards forwards;
 	struct tcp *tcp; /* NULL without NAT */
 	struct gateway_service service[NAT_SERVICE_MAX];
+	struct gateway_icmp6 icmp6[NAT_SERVICE_MAX];
 	uint8_t *scratch; /* a datagram in one piece */
 	uint64_t denied;  /* TCP */
 	bool tcp_due;
@@ -105,6 +112,12 @@ int gateway_service_set(struct gateway *g, uint16_t port, nat_service_fn fn,
 			void *arg);
 int gateway_udp_send(struct gateway *g, const struct nat_udp_out *o,
 		     int64_t now_ms);
+int gateway_icmp6_service_set(struct gateway *g, uint8_t type, nat_icmp6_fn fn,
+			      void *arg);
+int gateway_icmp6_send(struct gateway *g, const struct nat_icmp6_out *o,
+		       int64_t now_ms);
+int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
+		      int64_t now_ms);
 int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
 		     int64_t now_ms);
 void gateway_nic_gone(struct gateway *g, uint64_t nic_id);

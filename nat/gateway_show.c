@@ -28,6 +28,31 @@ int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
 	return 0;
 }
 
+static bool match_denied6(void *arg, const struct tcp_flow_info *i)
+{
+	const struct gateway *g = arg;
+
+	if (i->forward_id)
+		return false;
+	for (size_t k = 0; k < g->pol.ndeny6; k++)
+		if (ipaddr_in_net6(&i->outside.ip, &g->pol.deny6[k]))
+			return true;
+	return false;
+}
+
+int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
+		      int64_t now_ms)
+{
+	if (n > NAT_DENY_MAX)
+		return -E2BIG;
+	if (n)
+		memcpy(g->pol.deny6, deny, n * sizeof(*deny));
+	g->pol.ndeny6 = n;
+	if (g->tcp)
+		tcp_end_matching(g->tcp, match_denied6, g, now_ms);
+	return 0;
+}
+
 void gateway_nic_gone(struct gateway *g, uint64_t nic_id)
 {
 	if (g->tcp)

@@ -296,6 +296,19 @@ void nat_set_host_ip(struct nat *nat, uint32_t host_ip)
 	nat->gw->pol.host_ip = host_ip;
 }
 
+void nat_set_host_ip6(struct nat *nat, const struct ipaddr *host_ip6)
+{
+	nat->gw->pol.host_ip6 = *host_ip6;
+}
+
+int nat_set_deny6(struct nat *nat, const struct ip6_net *deny, size_t n)
+{
+	int err = gateway_set_deny6(nat->gw, deny, n, turn(nat));
+
+	after_call(nat);
+	return err;
+}
+
 int nat_set_deny(struct nat *nat, const struct ip4_net *deny, size_t n)
 {
 	int err = gateway_set_deny(nat->gw, deny, n, turn(nat));
@@ -320,6 +333,23 @@ int nat_udp_send(struct nat *nat, const struct nat_udp_out *out)
 	return err;
 }
 
+int nat_icmp6_service(struct nat *nat, uint8_t type, nat_icmp6_fn fn,
+		      void *arg)
+{
+	return gateway_icmp6_service_set(nat->gw, type, fn, arg);
+}
+
+int nat_icmp6_send(struct nat *nat, const struct nat_icmp6_out *out)
+{
+	int err;
+
+	if (!outq_held(nat->gw->out))
+		turn(nat);
+	err = gateway_icmp6_send(nat->gw, out, nat->now_ms);
+	after_call(nat);
+	return err;
+}
+
 int nat_forward_add(struct nat *nat, const struct nat_forward *fwd,
 		    struct errtext *why)
 {
@@ -332,7 +362,7 @@ int nat_forward_add(struct nat *nat, const struct nat_forward *fwd,
 	}
 	if (fd < 0 || !fwd->target_port ||
 	    (fwd->proto != NAT_TCP && fwd->proto != NAT_UDP) ||
-	    (!fwd->nic_id && !fwd->target_ip)) {
+	    (!fwd->nic_id && ipaddr_is_any(&fwd->target_ip))) {
 		errtext_set(why, err, "the forward has no target or socket");
 		goto fail;
 	}
@@ -343,7 +373,7 @@ int nat_forward_add(struct nat *nat, const struct nat_forward *fwd,
 	f->id = fwd->id;
 	f->proto = (uint8_t)fwd->proto;
 	f->nic_id = fwd->nic_id;
-	f->target_ip = fwd->nic_id ? 0 : fwd->target_ip;
+	f->target_ip = fwd->nic_id ? ipaddr_any : fwd->target_ip;
 	f->target_port = fwd->target_port;
 	err = forward_add(&nat->gw->forwards, f);
 	if (err) {
@@ -399,18 +429,15 @@ int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up, size_t n)
 	return dns_set_upstreams(&nat->gw->dns, ep, k);
 }
 
-int nat_name_set(struct nat *nat, const char *name, uint32_t ip4)
+int nat_name_set(struct nat *nat, const char *name, const struct ipaddr *ip)
 {
-	struct ipaddr ip = ipaddr_from4(ip4);
-
-	return names_set(&nat->gw->dns.names, name, &ip);
+	return names_set(&nat->gw->dns.names, name, ip);
 }
 
-void nat_name_del(struct nat *nat, const char *name, uint32_t ip4)
+void nat_name_del(struct nat *nat, const char *name, const struct ipaddr *ip)
 {
-	struct ipaddr ip = ipaddr_from4(ip4);
-
-	names_del(&nat->gw->dns.names, name, ip4 ? &ip : NULL);
+	names_del(&nat->gw->dns.names, name,
+		  ip && !ipaddr_is_any(ip) ? ip : NULL);
 }
 
 void nat_nic_gone(struct nat *nat, uint64_t nic_id)

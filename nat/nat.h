@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The gateway port as one object: the pure gateway core (gateway.h) joined with the
- * host's sockets. It answers ARP, echo and DNS inside the network and, when NAT is
- * on, carries guests' ICMP, UDP and TCP over sockets of the process it runs in.
- * It knows neither DHCP nor leases: whoever owns it registers UDP services and
- * answers "which address has NIC 7 now?" through a callback.
+ * host's sockets. It answers ARP, NDP, echo and DNS inside the network and, when NAT
+ * is on, carries guests' ICMP, UDP and TCP over sockets of the process it runs in.
+ * It knows neither DHCP, router advertisements nor leases: whoever owns it
+ * registers UDP and ICMPv6 services and answers "which address has NIC 7 now?"
+ * through a callback.
  *
- * Everything runs on the owner's event loop; no call blocks. Addresses are host
- * order uint32_t or struct ipaddr; this version carries IPv4 only.
+ * Everything runs on the owner's event loop; no call blocks. IPv4 addresses are host
+ * order uint32_t, those of either family struct ipaddr.
  */
 #ifndef VNET_NAT_NAT_H
 #define VNET_NAT_NAT_H
@@ -35,7 +36,7 @@ struct nat;
 enum nat_host_access {
 	NAT_HOST_ADDRESS, /* the host's services on host_ip (default) */
 	NAT_HOST_OFF,	  /* refused: RST, ICMP code 13 */
-	NAT_HOST_LOOPBACK /* the host's services on 127.0.0.1 */
+	NAT_HOST_LOOPBACK /* the host's services on 127.0.0.1, ::1 */
 };
 
 /* Who may send to a guest's mapping from outside (RFC 4787 5). */
@@ -56,11 +57,13 @@ struct nat_limits {
 
 /**
  * nat_resolve_fn - The address that NIC @nic_id has now
+ * @ip6: which family's: an IPv6 address inside net6, or an IPv4 one
  *
  * Called when a forward's client connects. A current lease, else the address seen
  * on the NIC's port; false when there is none or its link is down.
  */
-typedef bool (*nat_resolve_fn)(void *arg, uint64_t nic_id, uint32_t *ip4);
+typedef bool (*nat_resolve_fn)(void *arg, uint64_t nic_id, bool ip6,
+			       struct ipaddr *out);
 
 /** struct nat_config - What the gateway is; copied by nat_new(). */
 struct nat_config {
@@ -68,14 +71,23 @@ struct nat_config {
 	uint32_t ip;	    /* the gateway's (or service) address, in net */
 	uint32_t dns_ip;    /* resolver's own address, in net; 0 = none */
 	struct ip4_net net; /* the network's subnet */
+	/* plen 0 = a network without IPv6: none of its packets is taken, its host
+	 * is asked nothing. Else a /64; the gateway then has the link-local
+	 * address made of its MAC too. */
+	struct ip6_net net6;
+	struct ipaddr ip6;     /* the gateway's address, in net6 */
+	struct ipaddr dns_ip6; /* resolver's own, in net6; zero = none */
 	uint16_t mtu;	    /* as the switch's; 0 = 1500 */
 	/* false = services only (internal, host-only): ARP, echo to ourselves,
 	 * UDP services, DNS for names; all else is DROP_POLICY. */
 	bool nat;
 	enum nat_host_access host_access;
 	uint32_t host_ip; /* where NAT_HOST_ADDRESS leads; 0 = none for now */
+	struct ipaddr host_ip6; /* the same for IPv6; zero = none for now */
 	const struct ip4_net *deny; /* destinations guests must not reach */
 	size_t ndeny;		    /* at most NAT_DENY_MAX */
+	const struct ip6_net *deny6;
+	size_t ndeny6; /* at most NAT_DENY_MAX */
 	const char *domain; /* of VM names, e.g. "lab.vnet"; NULL = "vnet" */
 	enum nat_filter udp_filter;
 	struct nat_limits limits;
@@ -107,9 +119,11 @@ struct port *nat_port(struct nat *nat);
 
 /* The host's own non-loopback address, now; 0 = none. Flows that exist stay. */
 void nat_set_host_ip(struct nat *nat, uint32_t host_ip);
+void nat_set_host_ip6(struct nat *nat, const struct ipaddr *host_ip6);
 
 /* Replace the denied prefixes; flows into new ones end. -E2BIG. */
 int nat_set_deny(struct nat *nat, const struct ip4_net *deny, size_t n);
+int nat_set_deny6(struct nat *nat, const struct ip6_net *deny, size_t n);
 
 /* ---- UDP services inside (DHCP) ------------------------------------------ */
 
@@ -158,6 +172,51 @@ struct nat_udp_out {
  */
 int nat_udp_send(struct nat *nat, const struct nat_udp_out *out);
 
+/* ---- ICMPv6 services inside (router solicitations) ------------------------- */
+
+/* An ICMPv6 message for a service. */
+struct nat_icmp6 {
+	const uint8_t *data; /* borrowed; from its type on, checksum verified */
+	size_t len;	     /* at least 8 */
+	struct ipaddr src;   /* :: for a client without an address */
+	struct ipaddr dst;   /* one of ours, or a group that routers are in */
+	uint8_t hop_limit;   /* NDP wants 255 (RFC 4861 6.1.1): for @fn to check */
+	struct mac src_mac;  /* of the Ethernet header */
+	uint64_t nic_id;     /* NIC of the port it came in on; 0 = none */
+};
+
+typedef void (*nat_icmp6_fn)(void *arg, const struct nat_icmp6 *m);
+
+/**
+ * nat_icmp6_service() - Take ICMPv6 messages of @type inside the network
+ * @type: one that the gateway does not handle itself (133: router solicitation);
+ *	neighbour discovery and echo are its own
+ * @fn: called from within the switch's input; may call nat_icmp6_send();
+ *	NULL gives the type back
+ *
+ * Return: 0, -ENOSPC (NAT_SERVICE_MAX), -EEXIST (taken), -EINVAL (the gateway's).
+ */
+int nat_icmp6_service(struct nat *nat, uint8_t type, nat_icmp6_fn fn,
+		      void *arg);
+
+/* An ICMPv6 message to guests. */
+struct nat_icmp6_out {
+	struct ipaddr dst; /* a guest's link-local or other address, or a group */
+	struct mac dst_mac; /* zero: by NDP, of a group its own (RFC 2464 7) */
+	const void *data;   /* from its type on; bytes 2 and 3 are filled in */
+	size_t len;
+};
+
+/**
+ * nat_icmp6_send() - Send from the gateway's link-local address, hop limit 255
+ *
+ * When it is allowed: as nat_udp_send().
+ *
+ * Return: 0, -EAFNOSUPPORT (no IPv6 here), -EINVAL (shorter than 8 bytes),
+ * -EMSGSIZE (longer than the MTU takes), -ENOBUFS (queue full, counted), -ENOMEM.
+ */
+int nat_icmp6_send(struct nat *nat, const struct nat_icmp6_out *out);
+
 /* ---- forwards ------------------------------------------------------------ */
 
 enum nat_proto { NAT_ICMP = 1, NAT_TCP = 6, NAT_UDP = 17 };
@@ -166,11 +225,12 @@ enum nat_proto { NAT_ICMP = 1, NAT_TCP = 6, NAT_UDP = 17 };
 struct nat_forward {
 	uint64_t id; /* the owner's; unique in this gateway */
 	enum nat_proto proto; /* NAT_TCP or NAT_UDP */
-	/* TCP: listening; UDP: bound. Taken over, on failure too. Made by the
-	 * owner, so that it survives this process. */
+	/* TCP: listening; UDP: bound; AF_INET, or AF_INET6 (with IPV6_V6ONLY).
+	 * Taken over, on failure too. Made by the owner, so that it survives
+	 * this process. */
 	int fd;
-	uint64_t nic_id;      /* target NIC, resolved per connection; or 0 */
-	uint32_t target_ip;   /* fixed target when nic_id is 0 */
+	uint64_t nic_id;	 /* target NIC, resolved per connection; or 0 */
+	struct ipaddr target_ip; /* fixed target when nic_id is 0; else zero */
 	uint16_t target_port;
 };
 
@@ -178,8 +238,11 @@ struct nat_forward {
  * nat_forward_add() - A forward starts to work now
  *
  * The guest sees the client's own address, except when that is loopback, in the
- * guest's subnet or the host's own: then the gateway's. While the target does not
- * resolve, TCP clients are refused (reset), datagrams dropped; both counted.
+ * guest's subnet or the host's own: then the gateway's. A target by NIC is reached
+ * by the client's family when it has such an address, else by the other one, as if
+ * the gateway were the client: a client over IPv6 reaches a guest that has only
+ * IPv4. While the target does not resolve, TCP clients are refused (reset),
+ * datagrams dropped; both counted.
  *
  * Return: 0, -EEXIST (@id), -EINVAL, -ENOSPC, -ENOMEM, or the descriptor's error.
  */
@@ -212,17 +275,17 @@ int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up,
 		      size_t n);
 
 /**
- * nat_name_set() - Answer for `name` and `name.<domain>` with @ip4 (A and PTR)
+ * nat_name_set() - Answer for `name` and `name.<domain>` with @ip (and its PTR)
  *
  * A name may have several addresses, an address several names (the first one is its
  * PTR). Setting a pair again is harmless. Names are matched without case.
  *
  * Return: 0, -EINVAL (not a host name), -ENOSPC, -ENOMEM.
  */
-int nat_name_set(struct nat *nat, const char *name, uint32_t ip4);
+int nat_name_set(struct nat *nat, const char *name, const struct ipaddr *ip);
 
-/* Forget the pair; @ip4 0 = all addresses of the name. */
-void nat_name_del(struct nat *nat, const char *name, uint32_t ip4);
+/* Forget the pair; @ip NULL or zero = all addresses of the name. */
+void nat_name_del(struct nat *nat, const char *name, const struct ipaddr *ip);
 
 /* ---- life of NICs, looking in -------------------------------------------- */
 

@@ -20,6 +20,9 @@ struct policy {
 	uint32_t host_ip; /* 0 = none */
 	struct ip4_net deny[NAT_DENY_MAX];
 	size_t ndeny;
+	struct ipaddr host_ip6; /* zero = none */
+	struct ip6_net deny6[NAT_DENY_MAX];
+	size_t ndeny6;
 };
 
 enum policy_verdict {

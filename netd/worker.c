@@ -56,18 +56,21 @@ static int forward_add(struct worker *w, json_t *body, struct chan_msg *m,
 	struct nat_forward f = {.fd = -1};
 	const char *proto = "";
 	int64_t id = 0, nic = 0, port = 0;
+	uint32_t ip4 = 0;
 	int r;
 
 	if ((r = jx_int(body, "forward", 1, INT64_MAX, &id, why)) ||
 	    (r = jx_int(body, "nic", 0, INT64_MAX, &nic, why)) ||
 	    (r = jx_int(body, "port", 1, 65535, &port, why)) ||
 	    (r = jx_need_str(body, "proto", &proto, why)) ||
-	    (r = jx_ip4(body, "ip", &f.target_ip, why)))
+	    (r = jx_ip4(body, "ip", &ip4, why)))
 		return r;
 	if (!w->nat || m->nfd != 1)
 		return errtext_set(why, -EINVAL, "no gateway or no socket");
 	f.id = (uint64_t)id;
 	f.nic_id = (uint64_t)nic;
+	if (ip4)
+		f.target_ip = ipaddr_from4(ip4);
 	f.target_port = (uint16_t)port;
 	f.proto = !strcmp(proto, "udp") ? NAT_UDP : NAT_TCP;
 	f.fd = m->fd[0];

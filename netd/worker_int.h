@@ -96,7 +96,7 @@ void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4);
 void worker_nic_unleased(struct worker *w, uint64_t id, uint32_t ip4);
 
 /* For the gateway: the address of a NIC now. */
-bool worker_nic_resolve(void *arg, uint64_t id, uint32_t *ip4);
+bool worker_nic_resolve(void *arg, uint64_t id, bool ip6, struct ipaddr *out);
 
 /* For the switch: an address was seen. */
 void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,

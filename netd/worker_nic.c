@@ -166,15 +166,19 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 
 static void name_set(struct worker *w, struct wnic *n, uint32_t ip4)
 {
+	struct ipaddr ip = ipaddr_from4(ip4);
+
 	/* A VM whose name is no host name simply has no DNS name. */
 	if (w->nat && n->vm[0] && ip4)
-		(void)nat_name_set(w->nat, n->vm, ip4);
+		(void)nat_name_set(w->nat, n->vm, &ip);
 }
 
 static void name_del(struct worker *w, struct wnic *n, uint32_t ip4)
 {
+	struct ipaddr ip = ipaddr_from4(ip4);
+
 	if (w->nat && n->vm[0] && ip4)
-		nat_name_del(w->nat, n->vm, ip4);
+		nat_name_del(w->nat, n->vm, &ip);
 }
 
 void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4)
@@ -242,16 +246,16 @@ void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
 	worker_tell(w, W_SEEN, 0, o, -1);
 }
 
-bool worker_nic_resolve(void *arg, uint64_t id, uint32_t *ip4)
+bool worker_nic_resolve(void *arg, uint64_t id, bool ip6, struct ipaddr *out)
 {
 	struct wnic *n = worker_nic_find(arg, id);
 
-	if (!n || !n->link)
+	if (!n || !n->link || ip6)
 		return false;
 	if (n->lease_ip)
-		*ip4 = n->lease_ip;
+		*out = ipaddr_from4(n->lease_ip);
 	else if (n->nseen)
-		*ip4 = n->seen[n->nseen - 1].ip4;
+		*out = ipaddr_from4(n->seen[n->nseen - 1].ip4);
 	else
 		return false;
 	return true;

@@ -10,6 +10,7 @@
 #include "lib/bytes.h"
 #include "lib/csum.h"
 #include "nat/iov.h"
+#include "nat/ip6.h"
 
 #define CHECK(c)                                                           \
 	do {                                                               \
@@ -65,6 +66,24 @@ static void check_ip4(struct fake_nat *f, struct fake_nat_out *o)
 	CHECK(!csum_finish(l4_sum(ip, IP4_HDR, h.len)));
 }
 
+static void check_ip6(struct fake_nat *f, struct fake_nat_out *o)
+{
+	uint8_t *h = o->p + ETH_HDR_LEN, *l4 = h + IP6_HDR;
+	size_t len = o->len - ETH_HDR_LEN - IP6_HDR;
+	struct ipaddr src, dst;
+
+	CHECK(f->gw->cfg.net6.plen);
+	CHECK(o->len >= ETH_HDR_LEN + IP6_HDR && h[0] >> 4 == 6);
+	CHECK(get_be16(h + 4) == len && h[7]);
+	CHECK(o->off.gso_type || len + IP6_HDR <= f->gw->cfg.mtu);
+	memcpy(src.b, h + 8, 16);
+	memcpy(dst.b, h + 24, 16);
+	CHECK(!ipaddr_is_multicast(&src) && !ipaddr_is_any(&dst));
+	CHECK(!csum_finish(csum_add(csum_pseudo6(&src, &dst, h[6],
+						 (uint32_t)len),
+				    l4, len)));
+}
+
 static void keep(struct fake_nat *f, const struct frame *fr)
 {
 	struct fake_nat_out *o = &f->out[f->n % FAKE_KEEP];
@@ -84,6 +103,8 @@ static void keep(struct fake_nat *f, const struct frame *fr)
 	CHECK(memcmp(o->p, fake_gw_mac.b, 6));
 	if (get_be16(o->p + 12) == ETHERTYPE_IP4)
 		check_ip4(f, o);
+	else if (get_be16(o->p + 12) == ETHERTYPE_IP6)
+		check_ip6(f, o);
 	else
 		CHECK(get_be16(o->p + 12) == ETHERTYPE_ARP4 && sum == 42);
 	f->n++;
@@ -336,12 +357,15 @@ static void fake_kick(void *arg)
 	f->kicks++;
 }
 
-static bool fake_resolve(void *arg, uint64_t nic_id, uint32_t *ip)
+static bool fake_resolve(void *arg, uint64_t nic_id, bool ip6,
+			 struct ipaddr *out)
 {
 	struct fake_nat *f = arg;
 
 	CHECK(nic_id);
-	*ip = f->resolves;
+	if (ip6)
+		return false;
+	*out = ipaddr_from4(f->resolves);
 	return f->resolves;
 }
 
@@ -357,6 +381,13 @@ void fake_nat_init(struct fake_nat *f)
 		.domain = "lab.vnet", .icmp_raw_fd = -1,
 		.resolve = fake_resolve, .resolve_arg = f,
 	};
+}
+
+void fake_nat_init6(struct fake_nat *f)
+{
+	CHECK(!ip6_net_parse("fd00:1::2/64", &f->cfg.net6, &f->cfg.ip6));
+	CHECK(!ipaddr_parse("fd00:1::3", &f->cfg.dns_ip6));
+	CHECK(!ipaddr_parse("2001:db8::5", &f->cfg.host_ip6));
 }
 
 void fake_nat_start(struct fake_nat *f)

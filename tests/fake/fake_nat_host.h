@@ -59,6 +59,8 @@ struct fake_nat {
 
 /* Defaults; then fake_nat_start(). */
 void fake_nat_init(struct fake_nat *f);
+/* Behind it: a network with IPv6, fd00:1::/64, gateway ::2, resolver ::3. */
+void fake_nat_init6(struct fake_nat *f);
 void fake_nat_start(struct fake_nat *f);
 /* Also checks that nothing is left open. */
 void fake_nat_stop(struct fake_nat *f);

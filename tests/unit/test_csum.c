@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "lib/compat.h"
+#include "lib/inet.h"
 
 /* RFC 1071 1, word by word. */
 static uint16_t plain(const uint8_t *p, size_t len)
@@ -151,6 +152,23 @@ static void csum_update16__any_change__as_summed_again(void **state)
 	assert_int_equal(csum_update16(0xdd2f, 0x5555, 0x3285), 0x0000);
 }
 
+static void csum_pseudo6__rfc_8200_layout__as_summed_in_one_piece(void **state)
+{
+	struct ipaddr src = {{0xfd, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9}};
+	struct ipaddr dst = {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x52, 0, 0, 0, 0, 0, 0, 1}};
+	uint8_t p[40] = {0};
+
+	(void)state;
+	memcpy(p, src.b, 16);
+	memcpy(p + 16, dst.b, 16);
+	p[33] = 1; /* 0x12345: longer than 16 bits */
+	p[34] = 0x23;
+	p[35] = 0x45;
+	p[39] = 58;
+	assert_int_equal(csum_fold(csum_pseudo6(&src, &dst, 58, 0x12345)),
+			 csum_fold(csum_add(0, p, sizeof(p))));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +179,8 @@ int main(void)
 		cmocka_unit_test(csum_add__all_ones_64k__no_carry_lost),
 		cmocka_unit_test(csum_add__in_pieces__as_whole),
 		cmocka_unit_test(csum_pseudo4__as_written_out__same),
+		cmocka_unit_test(
+			csum_pseudo6__rfc_8200_layout__as_summed_in_one_piece),
 		cmocka_unit_test(csum_update16__any_change__as_summed_again),
 	};
 
