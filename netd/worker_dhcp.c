@@ -11,6 +11,7 @@
 
 #include "lib/bytes.h"
 #include "lib/clock.h"
+#include "lib/hex.h"
 #include "lib/jx.h"
 #include "lib/log.h"
 #include "netd/worker_int.h"
@@ -25,39 +26,12 @@ struct wresv {
 
 /* ---- leases as JSON ------------------------------------------------------------ */
 
-static void hex(const uint8_t *p, size_t len, char *out)
-{
-	static const char digit[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < len; i++) {
-		*out++ = digit[p[i] >> 4];
-		*out++ = digit[p[i] & 15];
-	}
-	*out = '\0';
-}
-
-static int unhex(const char *s, uint8_t *out, size_t cap, uint8_t *len)
-{
-	size_t n = strlen(s) / 2;
-
-	if (strlen(s) % 2 || n > cap ||
-	    strspn(s, "0123456789abcdefABCDEF") != strlen(s))
-		return -EINVAL;
-	for (size_t i = 0; i < n; i++) {
-		char pair[3] = {s[2 * i], s[2 * i + 1], '\0'};
-
-		out[i] = (uint8_t)strtoul(pair, NULL, 16);
-	}
-	*len = (uint8_t)n;
-	return 0;
-}
-
 static json_t *lease_json(const struct dhcp_lease *l, const char *state)
 {
 	char id[2 * DHCP_CLIENT_ID_MAX + 1];
 	json_t *o;
 
-	hex(l->client_id, l->client_id_len, id);
+	hex_encode(l->client_id, l->client_id_len, id);
 	o = json_pack("{s:s,s:s,s:I,s:I,s:s}", "client_id", id, "hostname",
 		      l->hostname, "nic", (json_int_t)l->nic_id, "expires",
 		      (json_int_t)l->expiry_s, "state", state);
@@ -70,6 +44,7 @@ static int lease_read(json_t *o, struct dhcp_lease *l, struct errtext *why)
 {
 	const char *state = "bound", *id = "", *name = "";
 	int64_t nic = 0;
+	size_t len = 0;
 	int r;
 
 	if ((r = jx_ip4(o, "ip", &l->ip, why)) ||
@@ -83,9 +58,10 @@ static int lease_read(json_t *o, struct dhcp_lease *l, struct errtext *why)
 	l->nic_id = (uint64_t)nic;
 	snprintf(l->hostname, sizeof(l->hostname), "%s", name);
 	r = dhcp_state_parse(state);
-	if (r < 0 || unhex(id, l->client_id, sizeof(l->client_id),
-			   &l->client_id_len))
+	if (r < 0 ||
+	    hex_decode(id, l->client_id, sizeof(l->client_id), &len))
 		return errtext_set(why, -EINVAL, "bad lease");
+	l->client_id_len = (uint8_t)len;
 	l->state = (enum dhcp_state)r;
 	return 0;
 }
