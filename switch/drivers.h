@@ -19,6 +19,8 @@
 #ifndef VNET_SWITCH_DRIVERS_H
 #define VNET_SWITCH_DRIVERS_H
 
+#include <sys/socket.h>
+
 #include "lib/errtext.h"
 #include "switch/vswitch.h"
 
@@ -33,6 +35,11 @@ struct driver_events {
 	/* A stream or seqpacket listener accepted @fd (borrowed: dup it to keep
 	 * it): the owner hands it to control, which keeps it for a restart. */
 	void (*accepted)(void *arg, uint64_t nic_id, int fd);
+	/* A datagram socket heard a sender that it has no way to answer; the owner
+	 * calls driver_dgram_way() later, not from in here. NULL: senders are
+	 * answered by their address (this process can look it up). */
+	void (*sender)(void *arg, uint64_t nic_id,
+		       const struct sockaddr_storage *ss, socklen_t len);
 };
 
 /* What every driver is given. */
@@ -86,10 +93,34 @@ int driver_stream(const struct driver_ctx *ctx, const struct port_spec *spec,
  * Every sender address becomes a port of its own (at most 64, idle ones make
  * room); senders without an address are counted and dropped. A first datagram
  * `VFKT` (vfkit, libkrun) is swallowed. A peer that is gone (ECONNREFUSED,
- * ENOENT on send) loses its port; the socket stays.
+ * ENOENT on send) loses its port; the socket stays. See driver_events.sender.
  */
 int driver_dgram(const struct driver_ctx *ctx, const struct port_spec *spec,
 		 int fd, struct driver **out, struct errtext *why);
+
+/* How a sender on a datagram socket is answered. */
+enum dgram_way {
+	DGRAM_WAY_SOCKET,  /* by a datagram socket that is connected to it */
+	/* By the driver's own socket, which has been connected to it: a peer that
+	 * is connected to us hears nobody else. */
+	DGRAM_WAY_SHARED,
+	DGRAM_WAY_REFUSED, /* not for now */
+	DGRAM_WAY_GONE,	   /* there is nobody: its port goes */
+};
+
+/**
+ * driver_dgram_way() - Answers driver_events.sender
+ *
+ * DGRAM_WAY_GONE may also come unasked, for a peer whose way was shared: nothing
+ * tells the driver of its end.
+ *
+ * @fd: for DGRAM_WAY_SOCKET, taken over; else -1
+ *
+ * Return: 0; -ENOENT: nobody asked for it (any more); -EINVAL: @d is no driver of
+ * such a socket; or what is wrong with @fd.
+ */
+int driver_dgram_way(struct driver *d, const struct sockaddr_storage *ss,
+		     socklen_t len, enum dgram_way way, int fd);
 
 /**
  * driver_msg() - A message socket with one peer: SOCK_SEQPACKET or SOCK_DGRAM

@@ -124,6 +124,13 @@ static void put(struct msgq *q, const struct frame *f)
 	q->count++;
 }
 
+void msgq_keep(struct msgq *q, const struct frame *const *batch,
+	       unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		put(q, batch[i]);
+}
+
 /* The record at @at, which is moved on to the next. */
 static struct iovec record(const struct msgq *q, size_t *at)
 {
@@ -242,7 +249,6 @@ enum msg_state msgq_tx(struct msgq *q, int fd, const struct msg_addr *to,
 		port_drop(q->port, DROP_NO_PEER, n - done);
 		return st;
 	}
-	for (; done < n; done++)
-		put(q, batch[done]);
+	msgq_keep(q, batch + done, n - done);
 	return st;
 }

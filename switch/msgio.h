@@ -68,6 +68,10 @@ void msgq_clear(struct msgq *q);
 enum msg_state msgq_tx(struct msgq *q, int fd, const struct msg_addr *to,
 		       const struct frame *const *batch, unsigned int n);
 
+/* Let a batch wait: the way to the peer is not known yet. */
+void msgq_keep(struct msgq *q, const struct frame *const *batch,
+	       unsigned int n);
+
 /* Send what waits; *progress is set when something went out (nullable). */
 enum msg_state msgq_drain(struct msgq *q, int fd, const struct msg_addr *to,
 			  bool *progress);

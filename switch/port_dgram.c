@@ -4,6 +4,14 @@
  * QEMU's dgram netdev, vfkit, libkrun's unixgram. See drivers.h. The sending and
  * receiving is msgio.c.
  *
+ * A sandboxed process has no file system to find a sender's path in. Its owner then
+ * sets driver_events.sender: a new peer is told to it, what is for the peer waits
+ * in its queue, and driver_dgram_way() brings the way back: a socket connected to
+ * the peer, or the word that ours is connected to it. Without sender() the
+ * peer's address is used as it is. A way that leads nowhere any more is asked for
+ * again: the runner may have come back at the same place. One that was refused is
+ * asked for again when the peer speaks, once a second.
+ *
  * The kernel lets few datagrams wait at a receiver (net.unix.max_dgram_qlen) and
  * an unconnected socket cannot be told when one is taken; so what did not go out
  * is tried again by a timer, soon at first, and less often while nothing moves.
@@ -28,6 +36,9 @@
 #define PEERS_MAX    64
 #define PEER_IDLE_MS 10000 /* silent for so long: may make room */
 
+#define ASK_AGAIN_MS 1000
+#define ASKS_MAX     PEERS_MAX /* in ASK_AGAIN_MS */
+
 #define RETRY_MIN_NS 50000
 #define RETRY_MAX_NS 5000000
 
@@ -35,6 +46,14 @@
  * is connected to us has no other limit: when it stops reading it can fill this
  * for its neighbours on the same socket, which wait in their queues meanwhile. */
 #define SNDBUF (1024 * 1024)
+
+enum peer_way {
+	WAY_ADDRESS, /* by the peer's address, from the hub's socket */
+	WAY_ASKED,   /* not known yet: frames wait */
+	WAY_SOCKET,  /* peer->fd is connected to it */
+	WAY_SHARED,  /* the hub's socket is connected to it */
+	WAY_NONE,    /* refused: what is for it is dropped */
+};
 
 struct hub {
 	struct driver drv;
@@ -47,6 +66,8 @@ struct hub {
 	bool link_up;
 	bool stale; /* some peer is gone */
 	long retry_ns; /* 0 = timer not running */
+	int64_t asks_ms; /* since when asks are counted */
+	unsigned int asks;
 	struct port_stats past; /* of peers that are no more */
 	struct msg_rx rx;
 };
@@ -58,9 +79,13 @@ struct peer {
 	struct list node;
 	struct msg_addr addr;
 	struct msgq q;
-	int64_t heard_ms;
+	enum peer_way way;
+	int fd; /* WAY_SOCKET; else -1 */
+	int64_t asked_ms, heard_ms;
 	bool gone;
 };
+
+static const struct msg_addr nowhere; /* on a connected socket */
 
 /* ---- timer --------------------------------------------------------------- */
 
@@ -99,8 +124,45 @@ static void peer_close(struct port *port)
 {
 	struct peer *p = container_of(port, struct peer, port);
 
+	fd_close(&p->fd);
 	msgq_fini(&p->q);
 	free(p);
+}
+
+static int peer_fd(const struct peer *p)
+{
+	return p->way == WAY_SOCKET ? p->fd : p->hub->fd;
+}
+
+static const struct msg_addr *peer_to(const struct peer *p)
+{
+	return p->way == WAY_ADDRESS ? &p->addr : &nowhere;
+}
+
+/* Ask the owner for a way to @p, unless that was done too often. */
+static void peer_ask(struct peer *p, int64_t now_ms)
+{
+	struct hub *h = p->hub;
+	const struct driver_events *ev = h->drv.ctx.ev;
+
+	fd_close(&p->fd);
+	p->gone = false;
+	p->asked_ms = now_ms;
+	p->way = WAY_NONE;
+	if (now_ms - h->asks_ms >= ASK_AGAIN_MS) {
+		h->asks_ms = now_ms;
+		h->asks = 0;
+	}
+	if (h->asks == ASKS_MAX)
+		return;
+	h->asks++;
+	p->way = WAY_ASKED;
+	ev->sender(ev->arg, h->drv.nic_id, &p->addr.ss, p->addr.len);
+}
+
+static bool hub_asks(const struct hub *h)
+{
+	return h->drv.ctx.ev && h->drv.ctx.ev->sender;
 }
 
 static void peer_tx(struct port *port, const struct frame *const *batch,
@@ -108,11 +170,12 @@ static void peer_tx(struct port *port, const struct frame *const *batch,
 {
 	struct peer *p = container_of(port, struct peer, port);
 
-	if (p->gone) {
+	if (p->gone || p->way == WAY_NONE)
 		port_drop(port, DROP_NO_PEER, n);
-		return;
-	}
-	settle(p, msgq_tx(&p->q, p->hub->fd, &p->addr, batch, n));
+	else if (p->way == WAY_ASKED)
+		msgq_keep(&p->q, batch, n);
+	else
+		settle(p, msgq_tx(&p->q, peer_fd(p), peer_to(p), batch, n));
 }
 
 static const struct port_ops peer_ops = {
@@ -168,6 +231,7 @@ static struct peer *peer_new(struct hub *h, const struct msg_addr *a,
 		free(p);
 		return NULL;
 	}
+	p->fd = -1;
 	p->hub = h;
 	p->addr = *a;
 	p->heard_ms = now_ms;
@@ -184,21 +248,32 @@ static struct peer *peer_new(struct hub *h, const struct msg_addr *a,
 	list_add_tail(&h->peers, &p->node);
 	h->npeers++;
 	driver_peer(&h->drv, true);
+	if (hub_asks(h))
+		peer_ask(p, now_ms);
 	return p;
 }
 
-/* Remove peers that were found gone. */
-static void reap(struct hub *h)
+static void peer_lost(struct peer *p)
+{
+	struct hub *h = p->hub;
+
+	peer_del(p);
+	if (!h->npeers)
+		driver_peer(&h->drv, false);
+}
+
+/* Remove peers that were found gone, or ask where they are now. */
+static void reap(struct hub *h, int64_t now_ms)
 {
 	if (!h->stale)
 		return;
 	h->stale = false;
 	list_for_each_safe(p, &h->peers, struct peer, node) {
-		if (p->gone)
-			peer_del(p);
+		if (p->gone && p->way == WAY_ADDRESS)
+			peer_lost(p);
+		else if (p->gone)
+			peer_ask(p, now_ms);
 	}
-	if (!h->npeers)
-		driver_peer(&h->drv, false);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -215,14 +290,15 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	list_for_each(p, &h->peers, struct peer, node) {
 		enum msg_state st;
 
-		if (p->gone || !p->q.count)
+		if (p->gone || !p->q.count || p->way == WAY_ASKED ||
+		    p->way == WAY_NONE)
 			continue;
-		st = msgq_drain(&p->q, h->fd, &p->addr, &moved);
+		st = msgq_drain(&p->q, peer_fd(p), peer_to(p), &moved);
 		if (st == MSG_GONE)
 			p->gone = h->stale = true;
 		waiting |= st == MSG_BLOCKED;
 	}
-	reap(h);
+	reap(h, clock_mono_ms());
 	if (ns > RETRY_MAX_NS)
 		ns = RETRY_MAX_NS;
 	if (waiting)
@@ -289,7 +365,10 @@ static void take(struct hub *h, int i, struct run *r, int64_t now_ms)
 		list_add_tail(&h->peers, &p->node);
 	}
 	/* The address is somebody's again, after its last owner went. */
-	p->gone = false;
+	if (p->way == WAY_ADDRESS)
+		p->gone = false;
+	else if (p->way == WAY_NONE && now_ms - p->asked_ms >= ASK_AGAIN_MS)
+		peer_ask(p, now_ms);
 	if (!whole)
 		port_drop(&p->port, DROP_LONG, 1);
 	else if (!fresh || !is_greeting(f)) {
@@ -321,7 +400,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			break;
 		done += n;
 	}
-	reap(h);
+	reap(h, now_ms);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -374,6 +453,60 @@ static void set_sndbuf(int fd)
 
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &v, sizeof(v)))
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v));
+}
+
+/* Whom the answer is about: who asked, or whose shared way has ended. */
+static struct peer *way_asker(struct driver *d,
+			      const struct sockaddr_storage *ss, socklen_t len,
+			      enum dgram_way way)
+{
+	struct hub *h = container_of(d, struct hub, drv);
+	struct msg_addr a = {.len = len};
+	struct peer *p;
+
+	memcpy(&a.ss, ss, len);
+	p = peer_find(h, &a, addr_hash(h, &a));
+	if (p && p->way == WAY_SHARED && way == DGRAM_WAY_GONE)
+		return p;
+	return p && p->way == WAY_ASKED ? p : NULL;
+}
+
+static void way_open(struct peer *p, int fd)
+{
+	p->fd = fd;
+	p->way = fd >= 0 ? WAY_SOCKET : WAY_SHARED;
+	if (fd >= 0)
+		set_sndbuf(fd);
+	settle(p, msgq_drain(&p->q, peer_fd(p), peer_to(p), NULL));
+}
+
+int driver_dgram_way(struct driver *d, const struct sockaddr_storage *ss,
+		     socklen_t len, enum dgram_way way, int fd)
+{
+	struct peer *p;
+	int r = 0;
+
+	if (d->ops != &hub_ops || len > sizeof(*ss) ||
+	    (way == DGRAM_WAY_SOCKET) != (fd >= 0))
+		r = -EINVAL;
+	else if (!(p = way_asker(d, ss, len, way)))
+		r = -ENOENT;
+	else if (way == DGRAM_WAY_SOCKET)
+		r = fd_setup(fd);
+	if (r) {
+		fd_close(&fd);
+		return r;
+	}
+	if (way == DGRAM_WAY_SOCKET || way == DGRAM_WAY_SHARED) {
+		way_open(p, fd);
+	} else if (way == DGRAM_WAY_GONE) {
+		peer_lost(p);
+	} else {
+		p->way = WAY_NONE;
+		port_drop(&p->port, DROP_NO_PEER, p->q.count);
+		msgq_clear(&p->q);
+	}
+	return 0;
 }
 
 static int hub_start(struct hub *h)

@@ -33,6 +33,22 @@ static void on_accepted(void *arg, uint64_t nic_id, int fd)
 	x->accepted_fd = dup(fd);
 }
 
+static void on_sender(void *arg, uint64_t nic_id,
+		      const struct sockaddr_storage *ss, socklen_t len)
+{
+	struct fix *x = arg;
+
+	assert_int_equal(nic_id, 7);
+	x->sender = *ss;
+	x->sender_len = len;
+	x->senders++;
+}
+
+void fix_ask_ways(struct fix *x)
+{
+	x->ev.sender = on_sender;
+}
+
 int fix_setup(void **state)
 {
 	struct vswitch_config cfg = {.seed = {3, 4}};
@@ -41,7 +57,7 @@ int fix_setup(void **state)
 	x->base = event_base_new();
 	x->sw = vswitch_new(&cfg);
 	fake_port_add(&x->f, x->sw, "f", PORT_GUEST, 0);
-	x->ev = (struct driver_events){x, on_peer, on_accepted};
+	x->ev = (struct driver_events){x, on_peer, on_accepted, NULL};
 	x->ctx = (struct driver_ctx){x->base, x->sw, &x->ev};
 	x->spec = (struct port_spec){"vm-0", PORT_GUEST, 7, 0};
 	x->peer = x->memfd = x->accepted_fd = -1;

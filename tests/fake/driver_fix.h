@@ -26,11 +26,17 @@ struct fix {
 	int connected;	 /* last ev.peer */
 	int peer_calls;
 	int accepted_fd; /* dup of what ev.accepted showed */
+	struct sockaddr_storage sender; /* last ev.sender */
+	socklen_t sender_len;
+	unsigned int senders;
 };
 
 /* cmocka's; *state is the struct fix. The driver in it is freed, too. */
 int fix_setup(void **state);
 int fix_teardown(void **state);
+
+/* From now on the driver asks for ways to its senders (ev.sender). Before it is made. */
+void fix_ask_ways(struct fix *x);
 
 /* A few rounds of the loop. */
 void fix_turn(struct fix *x);

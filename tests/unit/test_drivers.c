@@ -164,6 +164,140 @@ static void dgram__peer_gone__its_port_goes_the_socket_stays(void **state)
 	close(p0);
 }
 
+static int way_answer(struct fix *x, enum dgram_way way, int fd)
+{
+	return driver_dgram_way(x->d, &x->sender, x->sender_len, way, fd);
+}
+
+/* What control does for a runner whose socket takes datagrams from anybody. */
+static int way_socket(const struct fix *x)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (const struct sockaddr *)&x->sender,
+				 x->sender_len),
+			 0);
+	return fd;
+}
+
+static void dgram__way_asked_for__frames_wait_for_it(void **state)
+{
+	struct fix *x = *state;
+	struct dg g;
+	int p0;
+
+	fix_ask_ways(x);
+	dgram_open(x, &g);
+	p0 = dgram_loose_peer(&g, "p0");
+	fix_turn(x);
+	assert_int_equal(x->senders, 1);
+	for (uint8_t i = 0; i < 3; i++)
+		fix_to_driver(x, 60, i);
+	fix_turn(x);
+	assert_int_equal(hear(p0), 0);
+	assert_int_equal(way_answer(x, DGRAM_WAY_SOCKET, way_socket(x)), 0);
+	assert_int_equal(hear(p0), 3);
+	fix_to_driver(x, 60, 3);
+	assert_int_equal(hear(p0), 1);
+	/* nobody asked for another */
+	assert_int_equal(way_answer(x, DGRAM_WAY_SOCKET, way_socket(x)),
+			 -ENOENT);
+	assert_int_equal(fix_drops(x, DROP_NO_PEER), 0);
+	close(p0);
+}
+
+static void dgram__way_is_shared__until_it_is_gone(void **state)
+{
+	struct fix *x = *state;
+	struct dg g;
+	int p0, hub;
+
+	fix_ask_ways(x);
+	hub = fix_listener("hub", SOCK_DGRAM, &g.hub, &g.len);
+	assert_int_equal(driver_dgram(&x->ctx, &x->spec, dup(hub), &x->d, NULL),
+			 0);
+	p0 = dgram_peer(&g, "p0");
+	assert_int_equal(write(p0, "VFKT", 4), 4);
+	fix_turn(x);
+	assert_int_equal(x->senders, 1);
+	assert_int_equal(connect(hub, (const struct sockaddr *)&x->sender,
+				 x->sender_len),
+			 0);
+	assert_int_equal(way_answer(x, DGRAM_WAY_SHARED, -1), 0);
+	fix_to_driver(x, 60, 1);
+	assert_int_equal(hear(p0), 1);
+	assert_int_equal(x->connected, 1);
+	assert_int_equal(way_answer(x, DGRAM_WAY_GONE, -1), 0);
+	assert_int_equal(x->connected, 0);
+	close(p0);
+	close(hub);
+}
+
+static void dgram__way_refused__asked_again_once_a_second(void **state)
+{
+	struct fix *x = *state;
+	struct dg g;
+	int p0;
+
+	fix_ask_ways(x);
+	dgram_open(x, &g);
+	p0 = dgram_peer(&g, "p0");
+	say(p0, 1, 1);
+	fix_turn(x);
+	fix_to_driver(x, 60, 1);
+	assert_int_equal(way_answer(x, DGRAM_WAY_REFUSED, -1), 0);
+	assert_int_equal(fix_drops(x, DROP_NO_PEER), 1);
+	for (uint8_t i = 0; i < 100; i++) {
+		say(p0, 1, i);
+		fix_turn(x);
+	}
+	assert_true(x->senders <= 2); /* two: a very slow machine */
+	assert_int_equal(x->f.n, 101); /* it is heard all the same */
+	close(p0);
+}
+
+static void dgram__way_leads_nowhere__asked_for_again(void **state)
+{
+	struct fix *x = *state;
+	struct dg g;
+	int p0;
+
+	fix_ask_ways(x);
+	dgram_open(x, &g);
+	p0 = dgram_loose_peer(&g, "p0");
+	fix_turn(x);
+	assert_int_equal(way_answer(x, DGRAM_WAY_SOCKET, way_socket(x)), 0);
+	close(p0);
+	fix_to_driver(x, 60, 1);
+	for (int i = 0; i < 10000 && x->senders < 2; i++)
+		event_base_loop(x->base, EVLOOP_NONBLOCK);
+	assert_int_equal(x->senders, 2);
+	/* and there it is again */
+	p0 = fix_listener("p0", SOCK_DGRAM, &g.hub, &g.len);
+	fix_to_driver(x, 60, 2);
+	assert_int_equal(way_answer(x, DGRAM_WAY_SOCKET, way_socket(x)), 0);
+	assert_int_equal(hear(p0), 1);
+	close(p0);
+}
+
+static void dgram_way__wrong_answers__refused_and_closed(void **state)
+{
+	struct fix *x = *state;
+	struct dg g;
+	int p0;
+
+	fix_ask_ways(x);
+	dgram_open(x, &g);
+	p0 = dgram_peer(&g, "p0");
+	say(p0, 1, 1);
+	fix_turn(x);
+	assert_int_equal(way_answer(x, DGRAM_WAY_SOCKET, -1), -EINVAL);
+	assert_int_equal(way_answer(x, DGRAM_WAY_SHARED, dup(p0)), -EINVAL);
+	x->sender.ss_family = 99;
+	assert_int_equal(way_answer(x, DGRAM_WAY_SHARED, -1), -ENOENT);
+	close(p0);
+}
+
 static void dgram__slow_peer__queued_in_order_then_delivered(void **state)
 {
 	struct fix *x = *state;
@@ -428,6 +562,11 @@ int main(void)
 		T(dgram__several_senders__a_port_each),
 		T(dgram__sender_without_address__counted_and_dropped),
 		T(dgram__peer_gone__its_port_goes_the_socket_stays),
+		T(dgram__way_asked_for__frames_wait_for_it),
+		T(dgram__way_is_shared__until_it_is_gone),
+		T(dgram__way_refused__asked_again_once_a_second),
+		T(dgram__way_leads_nowhere__asked_for_again),
+		T(dgram_way__wrong_answers__refused_and_closed),
 		T(dgram__slow_peer__queued_in_order_then_delivered),
 		T(dgram__too_many_senders__refused_and_counted),
 		T(dgram__largest_and_too_large__taken_and_dropped),
