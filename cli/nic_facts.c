@@ -35,6 +35,7 @@ struct runner_nic nic_facts(const json_t *nic)
 		.mac = text(nic, "mac"),
 		.type = either(nic, "type"),
 		.path = either(nic, "path"),
+		.peer_dir = either(nic, "peer_dir"),
 		.ifname = either(nic, "ifname"),
 		.qmp = either(nic, "qmp"),
 		.fd = -1,

@@ -102,6 +102,7 @@ static const char *chardev_reconnect(const struct runner_nic *n)
 static void qemu_netdev(const struct runner_nic *n, struct strv *a)
 {
 	char *path = quote(n->path ? n->path : "", map_qemu);
+	char *peers = quote(n->peer_dir ? n->peer_dir : ".", map_qemu);
 
 	strv_add(a, "-netdev");
 	if (is(n->type, "fd"))
@@ -112,11 +113,12 @@ static void qemu_netdev(const struct runner_nic *n, struct strv *a)
 			 "addr.path=%s%s", n->nic, path, netdev_reconnect(n));
 	else if (is(n->type, "dgram"))
 		strv_add(a, "dgram,id=vnet%u,local.type=unix,"
-			 "local.path=%s.qemu,remote.type=unix,remote.path=%s",
-			 n->nic, path, path);
+			 "local.path=%s/qemu,remote.type=unix,remote.path=%s",
+			 n->nic, peers, path);
 	else
 		strv_add(a, "tap,id=vnet%u,ifname=%s,script=no,downscript=no",
 			 n->nic, n->ifname);
+	free(peers);
 	free(path);
 }
 
@@ -144,12 +146,6 @@ static void qemu_connect(const struct runner_nic *n, struct runner_out *out)
 			 n->device, n->nic, n->nic, n->mac);
 	}
 	qemu_monitor(n, &out->args);
-	out->note = is(n->type, "dgram")
-			    ? "QEMU makes a socket of its own beside the "
-			      "daemon's (….qemu), so it must be able to write "
-			      "to that directory; --type stream needs no such "
-			      "right"
-			    : NULL;
 }
 
 unsigned int runner_qemu_version(const char *text)

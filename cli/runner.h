@@ -23,6 +23,7 @@ struct runner_nic {
 	const char *mac;
 	const char *type;   /* stream, dgram, seqpacket, tap, netns, fd */
 	const char *path;   /* the daemon's socket */
+	const char *peer_dir; /* dgram: folder for the runner's own socket */
 	const char *ifname; /* of a TAP */
 	const char *qmp;    /* the daemon's listener for QEMU's monitor */
 	int fd;		    /* connected SOCK_DGRAM inherited by the runner, or -1 */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/fdutil.h"
+#include "netd/peerdir.h"
 #include "netd/priv.h"
 #include "netd/validate.h"
 #include "switch/drivers.h"
@@ -95,6 +96,21 @@ static int open_socket(struct endpoint *ep, const char *dir,
 	return 0;
 }
 
+static int open_dgram(struct endpoint *ep, const char *dir,
+		      const struct nic_conf *c, struct errtext *why)
+{
+	char peers[sizeof(ep->peers)];
+	int r = endpoint_path(dir, c->vm, c->index, "peer", peers,
+			      sizeof(peers), why);
+
+	if (!r)
+		r = peerdir_make(peers, c->owner, why);
+	if (r)
+		return r;
+	memcpy(ep->peers, peers, sizeof(peers));
+	return open_socket(ep, dir, c, SOCK_DGRAM, why);
+}
+
 static int open_mem(struct endpoint *ep, struct errtext *why)
 {
 	int fd = new_mem(why);
@@ -154,7 +170,7 @@ static int open_parts(struct endpoint *ep, const char *dir, struct priv *priv,
 		r = open_mem(ep, why);
 		return r ? r : open_socket(ep, dir, c, SOCK_STREAM, why);
 	case NIC_DGRAM:
-		return open_socket(ep, dir, c, SOCK_DGRAM, why);
+		return open_dgram(ep, dir, c, why);
 	case NIC_SEQPACKET:
 		return open_socket(ep, dir, c, SOCK_SEQPACKET, why);
 	case NIC_TAP:
@@ -205,6 +221,8 @@ void endpoint_leave(struct endpoint *ep)
 {
 	if (ep && ep->tap[0] && tap_in_use(ep->tap))
 		ep->tap[0] = '\0';
+	if (ep)
+		ep->leave = true;
 }
 
 void endpoint_free(struct endpoint *ep, struct priv *priv)
@@ -216,6 +234,8 @@ void endpoint_free(struct endpoint *ep, struct priv *priv)
 	fd_close(&ep->mem_fd);
 	if (ep->path[0])
 		(void)unlink(ep->path);
+	if (ep->peers[0])
+		peerdir_remove(ep->peers, ep->leave);
 	if (ep->tap[0])
 		(void)priv_tap_del(priv, ep->tap, NULL);
 	free(ep);

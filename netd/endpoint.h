@@ -23,6 +23,9 @@ struct endpoint {
 	int conn_fd;   /* the connection, bound socket, TAP, packet socket */
 	int mem_fd;    /* stream, fd: switch/drivers.h, struct stream_mem */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or "" */
+	/* dgram: peerdir.h; or "" */
+	char peers[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	bool leave; /* runners go on without us */
 	char tap[IFNAMSIZ]; /* persistent device to be deleted, or "" */
 };
 
@@ -37,8 +40,8 @@ struct endpoint {
 int endpoint_open(const char *dir, struct priv *priv, struct nic_conf *c,
 		  uint16_t mtu, struct endpoint **out, struct errtext *why);
 
-/* vnetd ends, the NIC does not: a TAP that a VMM has open is left to it; the next
- * vnetd finds it by name. Before endpoint_free(). */
+/* vnetd ends, the NIC does not: a TAP that a VMM has open is left to it, so is a
+ * runner's socket; the next vnetd finds them by name. Before endpoint_free(). */
 void endpoint_leave(struct endpoint *ep);
 
 /* Close; unlink the socket, delete the device. */

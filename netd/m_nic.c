@@ -316,7 +316,7 @@ const struct method m_nic[] = {
 	{"nic.attach", RIGHT_USE,
 	 "Give a VM a NIC, or find the one that is there. With type fd a new "
 	 "descriptor replaces the old one.",
-	 p_attach, NIC_OBJECT " + {connect:{type,path,ifname,netns,qmp}}",
+	 p_attach, NIC_OBJECT " + {connect:{type,path,peer_dir,ifname,netns,qmp}}",
 	 attach},
 	{"nic.connect", RIGHT_USE,
 	 "Hand in a descriptor for a NIC of type fd, after a restart.",

@@ -30,6 +30,7 @@ struct super;
 struct qmp;
 struct endpoint;
 struct nic_timer;
+struct nic_way;
 
 enum net_state { NET_STOPPED, NET_STARTING, NET_RUNNING, NET_FAILED };
 
@@ -78,6 +79,7 @@ struct nic {
 	bool moving; /* link held down after a move */
 	bool leaving; /* the worker it moves away from still has it */
 	struct nic_timer *timer; /* retry, or the end of a move */
+	struct nic_way *way;	 /* nicctl_way.c */
 	struct {
 		uint32_t ip;
 		struct mac mac;

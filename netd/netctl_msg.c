@@ -289,6 +289,7 @@ static int on_message(void *arg, uint16_t type, json_t *body,
 		return leases_event(n->ctl->leases, n, body, why);
 	case W_PEER:
 	case W_ACCEPTED:
+	case W_SENDER:
 	case W_SEEN:
 		return nicctl_message(n->ctl, n, type, body, m, why);
 	case W_LOG:

@@ -247,6 +247,7 @@ void nicctl_open(struct ctl *ctl, struct nic *nic)
 void nicctl_release(struct ctl *ctl, struct nic *nic)
 {
 	nic_disarm(nic);
+	nic_way_forget(nic);
 	qmp_free(nic->qmp);
 	nic->qmp = NULL;
 	if (ctl->stopping)
@@ -580,8 +581,7 @@ static void on_seen(struct ctl *ctl, struct nic *nic, const struct mac *mac,
 	addrs_changed(ctl, nic->conf.vm);
 }
 
-/* NULL when the message is about a NIC that just left: not the worker's fault. */
-static struct nic *nic_of(struct ctl *ctl, struct network *n, int64_t id)
+struct nic *nic_of(struct ctl *ctl, struct network *n, int64_t id)
 {
 	struct nic *nic = model_nic_by_id(&ctl->model, id);
 
@@ -598,6 +598,8 @@ int nicctl_message(struct ctl *ctl, struct network *n, uint16_t type,
 	int64_t id;
 	int r;
 
+	if (type == W_SENDER)
+		return nic_message_sender(ctl, n, body, why);
 	if (type == W_PEER)
 		r = wmsg_peer(body, &id, &connected, why);
 	else if (type == W_SEEN)

@@ -47,7 +47,7 @@ void nicctl_move(struct ctl *ctl, struct call *c, struct nic *nic,
 void nicctl_net_ready(struct ctl *ctl, struct network *n);
 void nicctl_net_gone(struct ctl *ctl, struct network *n);
 
-/* W_PEER, W_ACCEPTED, W_SEEN from @n's worker; -EPROTO with @why. */
+/* W_PEER, W_ACCEPTED, W_SEEN, W_SENDER from @n's worker; -EPROTO with @why. */
 int nicctl_message(struct ctl *ctl, struct network *n, uint16_t type,
 		   json_t *body, struct chan_msg *m, struct errtext *why);
 

@@ -16,6 +16,9 @@ struct nic_req {
 	bool fresh;	   /* refused = never attached */
 };
 
+/* nicctl_way.c: the peer that a NIC's datagram socket is connected to. */
+struct nic_way;
+
 struct nic_timer {
 	struct ctl *ctl;
 	int64_t id;
@@ -26,6 +29,14 @@ static inline bool nic_link_up(const struct nic *nic)
 {
 	return nic->conf.link && !nic->moving;
 }
+
+/* NIC @id of @n; NULL when it just left: its worker may still speak of it. */
+struct nic *nic_of(struct ctl *ctl, struct network *n, int64_t id);
+
+/* W_SENDER: find a way back to a runner and tell the worker. -EPROTO with @why. */
+int nic_message_sender(struct ctl *ctl, struct network *n, json_t *body,
+		       struct errtext *why);
+void nic_way_forget(struct nic *nic);
 
 void nic_set_state(struct nic *nic, enum nic_state st, const char *reason);
 

@@ -67,6 +67,8 @@ static int receive(struct priv *p, uint16_t type, struct priv_answer *a,
 	a->why.s[sizeof(a->why.s) - 1] = '\0';
 	a->text[sizeof(a->text) - 1] = '\0';
 	r = 0;
+	if (a->shared)
+		nfd = 0;
 	if (!a->err && m.nfd != nfd)
 		r = -EMFILE; /* no room for them in our table */
 	for (unsigned int i = 0; !r && !a->err && i < nfd; i++) {
@@ -143,14 +145,16 @@ int priv_fd(const struct priv *p)
 
 /* ---- requests ------------------------------------------------------------------------ */
 
-static int ask(struct priv *p, enum priv_type type, const void *body,
-	       size_t len, struct priv_answer *a, int *fds, unsigned int nfd,
-	       struct errtext *why)
+/* @give: a descriptor that goes along, borrowed; -1 = none. */
+static int ask_with(struct priv *p, enum priv_type type, const void *body,
+		    size_t len, int give, struct priv_answer *a, int *fds,
+		    unsigned int nfd, struct errtext *why)
 {
 	int r = -EPIPE;
 
 	if (!p->dead)
-		r = chan_send(p->chan, (uint16_t)type, 0, body, len, NULL, 0);
+		r = chan_send(p->chan, (uint16_t)type, 0, body, len, &give,
+			      give >= 0);
 	if (!r)
 		r = receive(p, (uint16_t)type, a, fds, nfd);
 	if (r == -EPIPE) {
@@ -163,6 +167,13 @@ static int ask(struct priv *p, enum priv_type type, const void *body,
 	if (a->err && why)
 		*why = a->why;
 	return a->err;
+}
+
+static int ask(struct priv *p, enum priv_type type, const void *body,
+	       size_t len, struct priv_answer *a, int *fds, unsigned int nfd,
+	       struct errtext *why)
+{
+	return ask_with(p, type, body, len, -1, a, fds, nfd, why);
 }
 
 /* A name into a request's field, whole or not at all. */
@@ -219,6 +230,21 @@ int priv_tap_del(struct priv *p, const char *name, struct errtext *why)
 		return tapdev_del(name, why);
 	r = put_name(q.name, sizeof(q.name), name, why);
 	return r ? r : ask(p, PRIV_TAP_DEL, &q, sizeof(q), &a, NULL, 0, why);
+}
+
+int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
+	     struct errtext *why)
+{
+	struct priv_answer a = {0};
+	struct priv_way q = *w;
+	int r, fd[1] = {-1};
+
+	if (!p->chan)
+		return priv_do_way(w, ours, fd_out, why);
+	r = ask_with(p, PRIV_WAY, &q, sizeof(q), ours, &a, fd, 1, why);
+	if (!r)
+		*fd_out = a.shared ? -1 : fd[0];
+	return r;
 }
 
 int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,

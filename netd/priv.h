@@ -105,6 +105,29 @@ int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
 		   struct errtext *why);
 int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why);
 
+struct priv_way {
+	char path[108]; /* sun_path of a runner's datagram socket; a first byte of
+			 * 0 makes it an abstract name */
+	uint8_t len;	/* of its bytes, a path's terminator left out */
+	/* Folder of the NIC, RUNTIME/nic/NAME.peer, "" for none. A socket that is
+	 * not connected to us is answered only when it lies in there: the address
+	 * is a worker's claim, and no worker shall pick whom it may write to. */
+	char folder[108];
+	uid_t owner; /* of the NIC: paths are looked up as this user */
+};
+
+/**
+ * priv_way() - A way back to a runner that sent to a NIC's datagram socket
+ * @ours: the NIC's socket
+ * @fd_out: a socket connected to the runner's, caller's; -1: the runner's socket is
+ *	connected to @ours, which has now been connected to it in turn
+ *
+ * Return: 0; -ENOENT or -ECONNREFUSED: nobody is there; -EPERM: not a socket that
+ * may be answered; other negative errno.
+ */
+int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
+	     struct errtext *why);
+
 /**
  * priv_bind() - A listening TCP or bound UDP socket, also below port 1024
  * @proto: IPPROTO_TCP or IPPROTO_UDP

@@ -39,6 +39,7 @@ struct helper {
 	struct spawn spawn;
 	int lock;
 	int sigchld;
+	int given; /* descriptor of the request under way; -1 = none */
 };
 
 /* An answer under construction; the descriptors are ours and closed after sending. */
@@ -118,6 +119,18 @@ static int do_port_owner(struct helper *h, const void *body,
 					  out->a.text, sizeof(out->a.text));
 }
 
+static int do_way(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_way *q = body;
+	int r = priv_judge_way(q, h->run_dir, &out->a.why);
+
+	if (!r)
+		r = priv_do_way(q, h->given, &out->fd[0], &out->a.why);
+	out->a.shared = !r && out->fd[0] < 0;
+	out->nfd = !r && out->fd[0] >= 0;
+	return r;
+}
+
 static void journal_path(const struct helper *h, const char *bridge,
 			 char out[JOURNAL_PATH])
 {
@@ -162,6 +175,7 @@ static int do_uplink_out(struct helper *h, const void *body,
 static const struct {
 	size_t len; /* of the request */
 	int (*fn)(struct helper *h, const void *body, struct reply *out);
+	unsigned int nfd; /* descriptors that come with it: 0 or 1 */
 } requests[PRIV_TYPES] = {
 	[PRIV_WORKER] = {sizeof(struct priv_req_worker), do_worker},
 	[PRIV_TAP] = {sizeof(struct priv_tap), do_tap},
@@ -171,6 +185,7 @@ static const struct {
 	[PRIV_BIND] = {sizeof(struct priv_req_port), do_bind},
 	[PRIV_RAW_ICMP] = {0, do_raw_icmp},
 	[PRIV_PORT_OWNER] = {sizeof(struct priv_req_port), do_port_owner},
+	[PRIV_WAY] = {sizeof(struct priv_way), do_way, 1},
 };
 
 /* ---- the process ---------------------------------------------------------------------- */
@@ -195,6 +210,7 @@ static int serve(struct helper *h)
 		struct priv_req_uplink uplink;
 		struct priv_req_port port;
 		struct priv_req_name name;
+		struct priv_way way;
 	} body;
 	struct reply out = {.fd = {-1, -1}};
 	struct chan_msg m;
@@ -204,15 +220,17 @@ static int serve(struct helper *h)
 		return 0;
 	if (r <= 0)
 		return r ? r : -EPIPE;
-	chan_msg_close(&m); /* no request comes with descriptors */
 	if (m.type >= PRIV_TYPES || !requests[m.type].fn ||
-	    m.len != requests[m.type].len) {
+	    m.len != requests[m.type].len || m.nfd != requests[m.type].nfd) {
 		log_err("priv: request of type %u and %zu bytes is none",
 			m.type, m.len);
+		chan_msg_close(&m);
 		return -EPROTO;
 	}
 	memcpy(&body, m.body, m.len);
+	h->given = m.nfd ? m.fd[0] : -1;
 	out.a.err = requests[m.type].fn(h, &body, &out);
+	chan_msg_close(&m);
 	return answer(h, m.type, &out);
 }
 

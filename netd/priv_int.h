@@ -24,6 +24,7 @@ enum priv_type {
 	PRIV_BIND,     /* answer: [fd] */
 	PRIV_RAW_ICMP, /* answer: [fd] */
 	PRIV_PORT_OWNER, /* answer: text */
+	PRIV_WAY,	 /* with [ours]; answer: [fd], or none: shared */
 	PRIV_TYPES
 };
 
@@ -52,6 +53,7 @@ struct priv_req_port {
 struct priv_answer {
 	int err; /* 0 or negative errno */
 	pid_t pid;
+	bool shared; /* PRIV_WAY: no descriptor comes with it */
 	char text[PRIV_OWNER];
 	struct errtext why;
 };
@@ -64,12 +66,18 @@ int priv_judge_tap(const struct priv_tap *t, struct errtext *why);
 int priv_judge_name(const char *name, size_t cap, struct errtext *why);
 int priv_judge_uplink(const struct priv_req_uplink *r, struct errtext *why);
 int priv_judge_port(const struct priv_req_port *r, struct errtext *why);
+int priv_judge_way(const struct priv_way *w, const char *run_dir,
+		   struct errtext *why);
+/* Is it a path of a plain name in the NIC's own folder? */
+bool priv_way_in_folder(const struct priv_way *w);
 
 /* ---- doing, with the rights of whoever calls ------------------------------------------ */
 
 int priv_do_tap(const struct priv_tap *t, int *fd_out, struct errtext *why);
 int priv_do_bind(int proto, const struct ipaddr *ip, uint16_t port,
 		 int *fd_out, struct errtext *why);
+int priv_do_way(const struct priv_way *w, int ours, int *fd_out,
+		struct errtext *why);
 int priv_do_raw_icmp(int *fd_out, struct errtext *why);
 int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
 		       char *out, size_t cap);

@@ -150,6 +150,52 @@ int priv_judge_uplink(const struct priv_req_uplink *u, struct errtext *why)
 	return 0;
 }
 
+/* A path must end where its length says; an abstract name may hold any byte. */
+static bool way_address(const struct priv_way *w)
+{
+	if (!w->len || w->len > sizeof(w->path))
+		return false;
+	return !w->path[0] || strnlen(w->path, w->len) == w->len;
+}
+
+static bool is_peer_folder(const char *folder, const char *run_dir)
+{
+	static const char suffix[] = ".peer";
+	size_t n = strlen(run_dir);
+	const char *name;
+
+	if (strncmp(folder, run_dir, n) || strncmp(folder + n, "/nic/", 5))
+		return false;
+	name = folder + n + 5;
+	n = word(name, 108);
+	return n >= sizeof(suffix) &&
+	       !strcmp(name + n - sizeof(suffix) + 1, suffix);
+}
+
+bool priv_way_in_folder(const struct priv_way *w)
+{
+	size_t n = strlen(w->folder);
+	char name[sizeof(w->path) + 1];
+
+	if (!n || !w->path[0] || w->len < n + 2 ||
+	    memcmp(w->path, w->folder, n) || w->path[n] != '/')
+		return false;
+	memcpy(name, w->path + n + 1, w->len - n - 1);
+	name[w->len - n - 1] = '\0';
+	return word(name, sizeof(name)) && !is_dots(name);
+}
+
+int priv_judge_way(const struct priv_way *w, const char *run_dir,
+		   struct errtext *why)
+{
+	if (!way_address(w))
+		return errtext_set(why, -EINVAL, "not a socket's address");
+	if (strnlen(w->folder, sizeof(w->folder)) == sizeof(w->folder) ||
+	    (w->folder[0] && !is_peer_folder(w->folder, run_dir)))
+		return errtext_set(why, -EPERM, "not a NIC's folder");
+	return 0;
+}
+
 int priv_judge_port(const struct priv_req_port *p, struct errtext *why)
 {
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)

@@ -51,6 +51,10 @@ enum wmsg {
 	W_FORWARD_ADD,
 	W_FORWARD_DEL, /* {"forward"}. Request. */
 
+	/* {"nic","addr":hex, "way":"socket|shared|refused|gone"} + the socket for
+	 * the first: answers W_SENDER. */
+	W_NIC_WAY,
+
 	W_LEASE_DONE,	 /* {"token":n, "ok":bool}: a commit is in the store, or not */
 	W_LEASE_RELEASE, /* {"ip"}: forget the lease. Request. */
 	W_STATUS,	 /* {}: the answer is a status, see below. Request. */
@@ -70,6 +74,9 @@ enum wmsg {
 	W_SEEN,	       /* {"nic","mac","ip"}: an address seen in ARP or IPv4 */
 	W_LOG,	       /* {"level","line"} */
 	W_EVENT,       /* {"event":"dhcp.pool_exhausted"|…, …}: for subscribers */
+	/* {"nic","addr":hex}: a datagram NIC heard this sun_path and has no way to
+	 * answer it. */
+	W_SENDER,
 };
 
 /*

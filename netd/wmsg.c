@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "lib/esc.h"
+#include "lib/hex.h"
 #include "lib/jx.h"
+#include "netd/priv.h"
 #include "netd/validate.h"
 
 #define SLACK_S 3600 /* a term may be this much longer than configured */
@@ -103,6 +105,33 @@ int wmsg_seen(json_t *body, const struct net_conf *net, int64_t *nic,
 		   (net->subnet.plen && net_guest_ip(net, *ip, NULL))))
 		*ip = 0;
 	return r;
+}
+
+int wmsg_sender(json_t *body, int64_t *nic, struct priv_way *w,
+		struct errtext *why)
+{
+	char raw[sizeof(w->path) + 1];
+	const char *addr = "";
+	size_t len = 0;
+	int r = wmsg_nic(body, nic, why);
+
+	if (!r && jx_need_str(body, "addr", &addr, why))
+		r = -EPROTO;
+	if (!r && (hex_decode(addr, raw, sizeof(raw), &len) || !len))
+		r = -EPROTO;
+	if (!r && raw[0] && len && !raw[len - 1])
+		len--; /* a path's terminator */
+	if (!r && (!len || len > sizeof(w->path) ||
+		   (raw[0] && memchr(raw, 0, len))))
+		r = -EPROTO;
+	if (r)
+		return why && why->s[0] ? r : errtext_set(why, r,
+							  "a sender's address "
+							  "that is none");
+	memset(w->path, 0, sizeof(w->path));
+	memcpy(w->path, raw, len);
+	w->len = (uint8_t)len;
+	return 0;
 }
 
 int wmsg_log(json_t *body, enum log_level *level, char line[WMSG_LINE_MAX],

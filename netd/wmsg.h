@@ -13,6 +13,8 @@
 #include "lib/log.h"
 #include "netd/conf.h"
 
+struct priv_way;
+
 #define WMSG_LINE_MAX  900  /* characters of a log line */
 #define WMSG_EVENT_MAX 4096 /* bytes of an event */
 
@@ -26,6 +28,10 @@ int wmsg_nic(json_t *body, int64_t *nic, struct errtext *why);
 int wmsg_peer(json_t *body, int64_t *nic, bool *connected, struct errtext *why);
 int wmsg_seen(json_t *body, const struct net_conf *net, int64_t *nic,
 	      struct mac *mac, uint32_t *ip, struct errtext *why);
+
+/* @w: path and len are set, the rest is the caller's. */
+int wmsg_sender(json_t *body, int64_t *nic, struct priv_way *w,
+		struct errtext *why);
 
 /* @line: escaped, cut. */
 int wmsg_log(json_t *body, enum log_level *level, char line[WMSG_LINE_MAX],

@@ -130,6 +130,8 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_nic_del(w, body, why);
 	case W_NIC_LINK:
 		return worker_nic_link(w, body, why);
+	case W_NIC_WAY:
+		return worker_nic_way(w, body, m, why);
 	case W_FORWARD_ADD:
 		return forward_add(w, body, m, why);
 	case W_FORWARD_DEL:

@@ -4,10 +4,14 @@
  * names that the network's DNS answers for them.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
+#include "lib/compat.h"
+#include "lib/hex.h"
 #include "lib/jx.h"
 #include "lib/log.h"
 #include "netd/worker_int.h"
@@ -97,6 +101,19 @@ static void on_accepted(void *arg, uint64_t nic_id, int fd)
 		    json_pack("{s:I}", "nic", (json_int_t)nic_id), fd);
 }
 
+static void on_sender(void *arg, uint64_t nic_id,
+		      const struct sockaddr_storage *ss, socklen_t len)
+{
+	const size_t at = offsetof(struct sockaddr_un, sun_path);
+	char addr[2 * sizeof(*ss) + 1];
+
+	hex_encode((const char *)ss + at, (size_t)len - at, addr);
+	worker_tell(arg, W_SENDER, 0,
+		    json_pack("{s:I,s:s}", "nic", (json_int_t)nic_id, "addr",
+			      addr),
+		    -1);
+}
+
 static int read_nic(json_t *body, struct wnic *n, const char **type,
 		    uint32_t *src_ip4, struct errtext *why)
 {
@@ -148,6 +165,7 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 	w->driver_ev.arg = w;
 	w->driver_ev.peer = on_peer;
 	w->driver_ev.accepted = on_accepted;
+	w->driver_ev.sender = on_sender;
 	/* On the list first: the driver may report its peer at once. */
 	list_add_tail(&w->nics, &n->node);
 	r = open_driver(w, type, &spec, take_fds(body, m), &n->driver, why);
@@ -285,6 +303,49 @@ int worker_nic_link(struct worker *w, json_t *body, struct errtext *why)
 	if (!r)
 		driver_link(n->driver, n->link);
 	return r;
+}
+
+static int read_way(json_t *body, struct sockaddr_storage *ss, socklen_t *len,
+		    enum dgram_way *way, struct errtext *why)
+{
+	static const char *const ways[] = {"socket", "shared", "refused",
+					   "gone"};
+	const size_t at = offsetof(struct sockaddr_un, sun_path);
+	const char *addr = "", *name = "";
+	size_t n = 0, i = 0;
+	int r;
+
+	memset(ss, 0, sizeof(*ss));
+	if ((r = jx_need_str(body, "addr", &addr, why)) ||
+	    (r = jx_need_str(body, "way", &name, why)) ||
+	    (r = hex_decode(addr, (char *)ss + at, sizeof(*ss) - at, &n)))
+		return r;
+	ss->ss_family = AF_UNIX;
+	*len = (socklen_t)(at + n);
+	while (i < ARRAY_LEN(ways) && strcmp(ways[i], name))
+		i++;
+	*way = (enum dgram_way)i;
+	return i < ARRAY_LEN(ways) ? 0 : -EINVAL;
+}
+
+int worker_nic_way(struct worker *w, json_t *body, struct chan_msg *m,
+		   struct errtext *why)
+{
+	struct sockaddr_storage ss;
+	enum dgram_way way = DGRAM_WAY_REFUSED;
+	socklen_t len = 0;
+	struct wnic *n;
+	int fd, r = find(w, body, &n, why);
+
+	if (!r)
+		r = read_way(body, &ss, &len, &way, why);
+	if (r)
+		return r;
+	fd = m->nfd ? m->fd[0] : -1;
+	if (m->nfd)
+		m->fd[0] = -1;
+	r = driver_dgram_way(n->driver, &ss, len, way, fd);
+	return r == -ENOENT ? 0 : r; /* the runner has gone meanwhile */
 }
 
 static void nic_free(struct worker *w, struct wnic *n)

@@ -225,6 +225,18 @@ int priv_bind(struct priv *p, int proto, const struct ipaddr *ip, uint16_t port,
 	return some_fd(fd_out);
 }
 
+int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
+	     struct errtext *why)
+{
+	(void)ours;
+	p->ways++;
+	p->last_way = *w;
+	if (p->way_result < 0)
+		return errtext_set(why, p->way_result, "fake: no way");
+	*fd_out = -1;
+	return p->way_result ? 0 : some_fd(fd_out);
+}
+
 int priv_raw_icmp(struct priv *p, int *fd_out, struct errtext *why)
 {
 	if (!p->root)

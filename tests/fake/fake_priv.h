@@ -38,6 +38,9 @@ struct priv {
 	int busy_port; /* priv_bind() says -EADDRINUSE for it */
 	unsigned int taps, taps_deleted, uplinks_in, uplinks_out, binds;
 	struct priv_tap last_tap;
+	int way_result; /* of priv_way(): negative errno, 0 = a socket, 1 = shared */
+	unsigned int ways;
+	struct priv_way last_way;
 };
 
 struct priv *fake_priv_new(bool root);

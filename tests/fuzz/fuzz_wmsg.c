@@ -25,6 +25,8 @@ static void fresh(void)
 	rig_quiet(true);
 	rig_call(rig, "network.define", "{'name':'lab','mode':'nat'}", -1);
 	rig_call(rig, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	rig_call(rig, "nic.attach",
+		 "{'vm':'B','network':'lab','type':'dgram'}", -1);
 	rig_call(rig, "events.subscribe", "{}", -1);
 }
 
@@ -69,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			data[0] >> 4, data + 1, size - 1, NULL, 0);
 	rig_spin(rig);
 	n = model_net_find(&rig->ctl.model, "lab");
-	if (!n || rig->ctl.model.nnets != 1 || rig->ctl.model.nnics != 1)
+	if (!n || rig->ctl.model.nnets != 1 || rig->ctl.model.nnics != 2)
 		abort();
 	htab_walk(&n->leases, check_lease, n);
 	if (!w->chan || ++runs % 256 == 0)

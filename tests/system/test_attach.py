@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Real guests with the arguments that `vnet attach --for qemu` prints. (A dgram NIC of
-a path is not among them yet: docs/architecture.md, what is known to be missing.)"""
+"""Real guests with the arguments that `vnet attach --for qemu` prints."""
 
 import pytest
 
@@ -13,7 +12,7 @@ def web(lab):
     return lab.outside.who(80)
 
 
-@pytest.mark.parametrize("kind", ["stream", "tap"])
+@pytest.mark.parametrize("kind", ["stream", "dgram", "tap"])
 def test_a_guest_on_pasted_arguments(lab, vnetd, guests, kind):
     lab_module.need_guest()
     vnetd.vnet("define", "lab", "--mode", "nat")

@@ -247,6 +247,48 @@ static void attach__again__same_nic(void **state)
 	assert_int_equal(rig_code(r), RPC_EXISTS);
 }
 
+static void sender__answered_by_priv__worker_is_told(void **state)
+{
+	static const struct {
+		int result;
+		const char *way;
+		unsigned int nfd;
+	} c[] = {
+		{0, "\"way\":\"socket\"", 1}, {1, "\"way\":\"shared\"", 0},
+		{-ECONNREFUSED, "\"way\":\"gone\"", 0},
+		{-EPERM, "\"way\":\"refused\"", 0},
+	};
+	struct rig *r = *state;
+	char said[100], folder[120];
+	struct nic *nic;
+
+	rig_call(r, "nic.attach", "{'vm':'G','network':'lab','type':'dgram'}",
+		 -1);
+	nic = model_nic_find(&r->ctl.model, "G", 0);
+	snprintf(said, sizeof(said), "{\"nic\":%lld,\"addr\":\"2f6100\"}",
+		 (long long)nic->conf.id);
+	rig_quiet(true);
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		struct fake_worker *w = lab(r);
+
+		r->priv->way_result = c[i].result;
+		fake_worker_say(w, W_SENDER, said, -1);
+		rig_spin(r);
+		assert_non_null(strstr(fake_worker_last(w, W_NIC_WAY),
+				       c[i].way));
+		assert_non_null(strstr(fake_worker_last(w, W_NIC_WAY),
+				       "\"addr\":\"2f6100\""));
+		assert_int_equal(w->got[w->ngot - 1].nfd, c[i].nfd);
+	}
+	rig_quiet(false);
+	snprintf(folder, sizeof(folder), "%s/nic/G-0.peer", r->dir);
+	assert_string_equal(r->priv->last_way.folder, folder);
+	assert_string_equal(r->priv->last_way.path, "/a");
+	assert_int_equal(access(folder, F_OK), 0);
+	rig_call(r, "nic.detach", "{'vm':'G'}", -1);
+	assert_int_equal(access(folder, F_OK), -1);
+}
+
 static void attach__worker_refuses__never_was(void **state)
 {
 	struct rig *r = *state;
@@ -687,6 +729,7 @@ int main(void)
 		T_LAB(undefine__with_nics__only_with_force),
 		T_LAB(attach__stream__socket_and_worker),
 		T_LAB(attach__again__same_nic),
+		T_LAB(sender__answered_by_priv__worker_is_told),
 		T_LAB(attach__worker_refuses__never_was),
 		T_LAB(attach__fd__handed_on_and_replaced),
 		T_LAB(attach__fd_that_is_no_socket__refused),

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netd/priv.h"
 #include "netd/wmsg.h"
 
 #define NOW 1000000
@@ -130,6 +131,50 @@ static void seen__foreign_address__not_kept(void **state)
 	json_decref(o);
 }
 
+static int sender(const char *addr, struct priv_way *w)
+{
+	json_t *o = json_pack("{s:i,s:s}", "nic", 100, "addr", addr);
+	int64_t nic = 0;
+	int r = wmsg_sender(o, &nic, w, NULL);
+
+	json_decref(o);
+	return r;
+}
+
+static void sender__paths_and_abstract_names__taken(void **state)
+{
+	struct priv_way w;
+
+	(void)state;
+	assert_int_equal(sender("2f612f6200", &w), 0);
+	assert_int_equal(w.len, 4);
+	assert_string_equal(w.path, "/a/b");
+	assert_int_equal(sender("2f61", &w), 0); /* a full sun_path has no NUL */
+	assert_int_equal(w.len, 2);
+	assert_int_equal(sender("0061000062", &w), 0);
+	assert_int_equal(w.len, 5);
+	assert_memory_equal(w.path, "\0a\0\0b", 5);
+}
+
+static void sender__what_is_no_address__refused(void **state)
+{
+	static const char *const bad[] = {"", "2", "2g", "00612", "2f00620a00"};
+	char longer[2 * 110 + 1];
+	struct priv_way w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(sender(bad[i], &w), -EPROTO);
+	memset(longer, '2', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(sender(longer, &w), -EPROTO);
+	longer[2 * 109] = '\0';
+	assert_int_equal(sender(longer, &w), -EPROTO);
+	longer[2 * 108] = '\0';
+	assert_int_equal(sender(longer, &w), 0);
+	assert_int_equal(w.len, 108);
+}
+
 static void log__escaped_and_cut(void **state)
 {
 	char line[WMSG_LINE_MAX], longer[4000];
@@ -173,6 +218,8 @@ int main(void)
 		cmocka_unit_test(lease__odd_members__refused),
 		cmocka_unit_test(lease__guests_choice__tamed),
 		cmocka_unit_test(seen__foreign_address__not_kept),
+		cmocka_unit_test(sender__paths_and_abstract_names__taken),
+		cmocka_unit_test(sender__what_is_no_address__refused),
 		cmocka_unit_test(log__escaped_and_cut),
 		cmocka_unit_test(event__size_is_bounded),
 	};

@@ -206,6 +206,76 @@ static void port_line__other_text__refused(void **state)
 				    &l));
 }
 
+static struct priv_way way(const char *path, const char *folder)
+{
+	struct priv_way w = {.owner = 1000};
+
+	w.len = (uint8_t)strlen(path);
+	memcpy(w.path, path, w.len);
+	memcpy(w.folder, folder, strlen(folder));
+	return w;
+}
+
+static void judge_way__folders__only_those_of_nics(void **state)
+{
+	static const char *const bad[] = {
+		"/run", "/run/vnet/nic", "/run/vnet/nic/.peer",
+		"/run/vnet/nic/a-0", "/run/vnet/nic/a/b.peer",
+		"/run/vnet/nic/../x.peer", "/run/vnet2/nic/a-0.peer",
+		"/run/vnet/nic/a-0.peer/", "/run/vnet/nic/a-0.peer/x.peer",
+	};
+	struct priv_way w = way("/tmp/x", "/run/vnet/nic/a-0.peer");
+	struct errtext why = {{0}};
+
+	(void)state;
+	assert_int_equal(priv_judge_way(&w, "/run/vnet", NULL), 0);
+	w = way("/tmp/x", "");
+	assert_int_equal(priv_judge_way(&w, "/run/vnet", NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		w = way("/tmp/x", bad[i]);
+		assert_int_equal(priv_judge_way(&w, "/run/vnet", &why), -EPERM);
+		assert_true(why.s[0]);
+	}
+	memset(w.folder, 'a', sizeof(w.folder)); /* not terminated */
+	assert_int_equal(priv_judge_way(&w, "/run/vnet", NULL), -EPERM);
+}
+
+static void judge_way__address_and_length_disagree__refused(void **state)
+{
+	struct priv_way w = way("/tmp/x", "");
+
+	(void)state;
+	w.len = 0;
+	assert_int_equal(priv_judge_way(&w, "/run/vnet", NULL), -EINVAL);
+	w.len = 109;
+	assert_int_equal(priv_judge_way(&w, "/run/vnet", NULL), -EINVAL);
+	w.len = 7; /* a NUL within */
+	assert_int_equal(priv_judge_way(&w, "/run/vnet", NULL), -EINVAL);
+	w.path[0] = '\0'; /* abstract: any byte may be in it */
+	assert_int_equal(priv_judge_way(&w, "/run/vnet", NULL), 0);
+}
+
+static void way_in_folder__a_plain_name_in_it__and_nothing_else(void **state)
+{
+	static const char folder[] = "/run/vnet/nic/a-0.peer";
+	static const char *const bad[] = {
+		"/run/vnet/nic/a-0.peer", "/run/vnet/nic/a-0.peer/",
+		"/run/vnet/nic/a-0.peer/..", "/run/vnet/nic/a-0.peer/x/y",
+		"/run/vnet/nic/a-0.peerx/y", "/run/vnet/nic/a-0.dgram",
+		"a-0.peer/x",
+	};
+	struct priv_way w = way("/run/vnet/nic/a-0.peer/qemu", folder);
+
+	(void)state;
+	assert_true(priv_way_in_folder(&w));
+	memset(w.folder, 0, sizeof(w.folder));
+	assert_false(priv_way_in_folder(&w));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		w = way(bad[i], folder);
+		assert_false(priv_way_in_folder(&w));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +286,9 @@ int main(void)
 		cmocka_unit_test(judge_worker__names),
 		cmocka_unit_test(judge_uplink__names),
 		cmocka_unit_test(judge_port__protocol_and_number),
+		cmocka_unit_test(judge_way__folders__only_those_of_nics),
+		cmocka_unit_test(judge_way__address_and_length_disagree__refused),
+		cmocka_unit_test(way_in_folder__a_plain_name_in_it__and_nothing_else),
 		cmocka_unit_test(port_line__tcp4_listener__read),
 		cmocka_unit_test(port_line__udp6__read),
 		cmocka_unit_test(port_line__other_text__refused),

@@ -129,7 +129,8 @@ static void runner_connect__qemu_other_types(void **state)
 	contains("qemu", &n, "tap,id=vnet0,ifname=vn-MyVM-0,script=no,"
 			     "downscript=no", true);
 	n.type = "dgram";
-	contains("qemu", &n, "local.path=/run/vnet/nic/MyVM-0.sock.qemu,"
+	n.peer_dir = "/run/vnet/nic/MyVM-0.peer";
+	contains("qemu", &n, "local.path=/run/vnet/nic/MyVM-0.peer/qemu,"
 			     "remote.type=unix,"
 			     "remote.path=/run/vnet/nic/MyVM-0.sock", true);
 }
