@@ -132,6 +132,28 @@ void forward_del(struct forwards *t, struct forward *f)
 	free(f);
 }
 
+static bool is_any(const struct ipaddr *ip)
+{
+	static const struct ipaddr any6;
+	struct ipaddr any4 = ipaddr_from4(0);
+
+	return ipaddr_eq(ip, &any4) || ipaddr_eq(ip, &any6);
+}
+
+void forward_rebound(struct forward *f, const struct endpoint *was,
+		     const struct endpoint *now)
+{
+	bool same_port = now && now->port == was->port;
+
+	list_for_each_safe(fl, &f->flows, struct forward_flow, on_forward) {
+		struct ipaddr local = ipaddr_from4(fl->local);
+
+		if (!same_port || (!is_any(&now->ip) &&
+				   !ipaddr_eq(&now->ip, &local)))
+			flow_end(fl);
+	}
+}
+
 static bool fini_one(struct hnode *n, void *arg)
 {
 	forward_del(arg, container_of(n, struct forward, node));
@@ -286,6 +308,7 @@ void forward_udp_input(struct forwards *t, struct forward *fwd,
 		return;
 	flow_touch(&f->fl, now_ms);
 	f->fl.bytes_in += r->len;
+	fwd->bytes_in += r->len;
 	udp_header(hdr, f->seen.port, f->guest.port, r->len);
 	p.src = ipaddr_get4(&f->seen.ip);
 	p.dst = ipaddr_get4(&f->guest.ip);
@@ -326,6 +349,7 @@ bool forward_udp_reply(struct forwards *t, const struct ip4_pkt *k,
 		step = k->off.gso_size;
 	flow_touch(&f->fl, now_ms);
 	f->fl.bytes_out += len;
+	f->fwd->bytes_out += len;
 	s = (struct udp_send){
 		.to = f->client, .tos = k->ip.tos, .df = k->ip.df,
 		.ttl = udp_ttl_out(k),

@@ -27,12 +27,15 @@ struct forward {
 	struct list flows; /* UDP clients */
 	struct forwards *all;
 	uint64_t id;
+	uint64_t group; /* the owner's, for counting */
 	uint8_t proto; /* IP4_TCP, IP4_UDP */
 	uint64_t nic_id; /* target, or 0: … */
 	struct ipaddr target_ip; /* … this one */
 	uint16_t target_port;
 	uint64_t accepted, refused;
 	uint32_t active; /* flows; TCP ones are counted by the gateway */
+	uint64_t bytes_in, bytes_out; /* payload; of TCP only flows that ended */
+	uint64_t live_in, live_out; /* gateway_show.c's, of those that did not */
 	void *host;
 };
 
@@ -94,6 +97,15 @@ struct forward *forward_find(const struct forwards *t, uint64_t id);
  */
 bool forward_target(struct forwards *t, struct forward *f,
 		    struct endpoint *guest, uint64_t *nic_id);
+
+/**
+ * forward_rebound() - The forward's socket is another one
+ * @was, @now: what it was bound to and is; @now NULL = it has none
+ *
+ * UDP flows that could not be answered from where their clients had sent to end.
+ */
+void forward_rebound(struct forward *f, const struct endpoint *was,
+		     const struct endpoint *now);
 
 /* From the forward's UDP socket: a client's datagram. */
 void forward_udp_input(struct forwards *t, struct forward *f,

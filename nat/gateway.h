@@ -126,6 +126,12 @@ void gateway_flow_walk(struct gateway *g,
 		       bool (*fn)(void *arg, const struct nat_flow *f),
 		       void *arg, int64_t now_ms);
 
+/* Numbers of all forwards, those of flows that are not over included. */
+void gateway_forward_walk(struct gateway *g,
+			  bool (*fn)(void *arg, uint64_t group,
+				     const struct nat_forward_stats *s),
+			  void *arg);
+
 /* Remove a forward with all its flows. */
 void gateway_forward_del(struct gateway *g, struct forward *f, int64_t now_ms);
 

@@ -67,6 +67,64 @@ void gateway_forward_del(struct gateway *g, struct forward *f, int64_t now_ms)
 	forward_del(&g->forwards, f);
 }
 
+/* ---- numbers of forwards ----------------------------------------------------- */
+
+struct forward_show {
+	bool (*fn)(void *arg, uint64_t group, const struct nat_forward_stats *s);
+	void *arg;
+};
+
+static bool clear_live(struct hnode *n, void *arg)
+{
+	struct forward *f = container_of(n, struct forward, node);
+
+	(void)arg;
+	f->live_in = f->live_out = 0;
+	return true;
+}
+
+static bool add_live(void *arg, const struct tcp_flow_info *i)
+{
+	struct gateway *g = arg;
+	struct forward *f = i->forward_id
+				    ? forward_find(&g->forwards, i->forward_id)
+				    : NULL;
+
+	if (f) {
+		f->live_in += i->bytes_in;
+		f->live_out += i->bytes_out;
+	}
+	return true;
+}
+
+static bool show_numbers(struct hnode *n, void *arg)
+{
+	struct forward *f = container_of(n, struct forward, node);
+	struct forward_show *w = arg;
+	struct nat_forward_stats s = {
+		.accepted = f->accepted, .refused = f->refused,
+		.active = f->active, .bytes_in = f->bytes_in + f->live_in,
+		.bytes_out = f->bytes_out + f->live_out,
+	};
+
+	return w->fn(w->arg, f->group, &s);
+}
+
+void gateway_forward_walk(struct gateway *g,
+			  bool (*fn)(void *arg, uint64_t group,
+				     const struct nat_forward_stats *s),
+			  void *arg)
+{
+	struct forward_show w = {fn, arg};
+
+	if (!g->forwards.by_id.count)
+		return;
+	htab_walk(&g->forwards.by_id, clear_live, NULL);
+	if (g->tcp)
+		tcp_walk(g->tcp, add_live, g);
+	htab_walk(&g->forwards.by_id, show_numbers, &w);
+}
+
 void gateway_stats(const struct gateway *g, struct nat_stats *s)
 {
 	const struct flow_tab *t = &g->flows;

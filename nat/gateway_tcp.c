@@ -87,7 +87,8 @@ static void env_kick(void *arg)
 		g->env.kick(g->env.kick_arg);
 }
 
-static void env_forward_end(void *arg, uint64_t forward_id, bool answered)
+static void env_forward_end(void *arg, uint64_t forward_id, bool answered,
+			    uint64_t bytes_out, uint64_t bytes_in)
 {
 	struct gateway *g = arg;
 	struct forward *f = forward_find(&g->forwards, forward_id);
@@ -95,6 +96,8 @@ static void env_forward_end(void *arg, uint64_t forward_id, bool answered)
 	if (!f)
 		return;
 	f->active--;
+	f->bytes_out += bytes_out;
+	f->bytes_in += bytes_in;
 	if (!answered)
 		f->refused++;
 }

@@ -63,6 +63,10 @@ void host_icmp_raw_close(struct host *h);
  * then. Sets @f->host. */
 int host_forward_open(struct host *h, struct forward *f, int fd);
 
+/* Give it another one, -1 for none, in place of what it has. On failure it has none,
+ * and @fd is the caller's. UDP flows that cannot be answered over it end. */
+int host_forward_swap(struct host *h, struct forward *f, int fd);
+
 /* Receive up to HOST_BATCH datagrams into h->msg: how many, or negative errno.
  * They stay until the next call. */
 int host_recv(struct host *h, int fd);

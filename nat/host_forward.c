@@ -3,7 +3,7 @@
  * The forwards' descriptors: listening TCP and bound UDP sockets that somebody else
  * made. See forward.h.
  *
- * #syscalls accept4 setsockopt close
+ * #syscalls accept4 setsockopt getsockname close
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@ struct forward_sock {
 	struct host *host;
 	struct forward *fwd;
 	int fd;
+	struct endpoint bound;
 	int8_t df;
 };
 
@@ -151,33 +152,53 @@ static int forward_send(void *arg, struct forward *f, uint32_t local,
 	struct forward_sock *s = f->host;
 
 	(void)arg;
+	if (!s)
+		return -ENOTCONN;
 	host_set_df(s->fd, u->df, &s->df);
 	return host_send(s->fd, u, local);
 }
 
 /* ---- both --------------------------------------------------------------------- */
 
+static int watch(struct forward_sock *s)
+{
+	bool tcp = s->fwd->proto == IP4_TCP;
+
+	if (event_assign(&s->ev, s->host->base, s->fd, EV_READ | EV_PERSIST,
+			 tcp ? tcp_on_readable : udp_on_readable, s) ||
+	    evtimer_assign(&s->pause, s->host->base, listener_on_rested, s) ||
+	    event_add(&s->ev, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+static int bound_to(int fd, struct endpoint *out)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len))
+		return -errno;
+	return ipaddr_from_sockaddr(&ss, &out->ip, &out->port);
+}
+
 int host_forward_open(struct host *h, struct forward *f, int fd)
 {
 	struct forward_sock *s = calloc(1, sizeof(*s));
-	bool tcp = f->proto == IP4_TCP;
 	int err = fd_setup(fd);
 
 	if (!s)
 		return -ENOMEM;
-	if (!err && !tcp)
-		err = host_recv_options(fd, true);
 	s->host = h;
 	s->fwd = f;
 	s->fd = fd;
 	s->df = -1;
-	if (!err && (event_assign(&s->ev, h->base, fd, EV_READ | EV_PERSIST,
-				  tcp ? tcp_on_readable : udp_on_readable,
-				  s) ||
-		     evtimer_assign(&s->pause, h->base, listener_on_rested,
-				    s) ||
-		     event_add(&s->ev, NULL)))
-		err = -ENOMEM;
+	if (!err && f->proto != IP4_TCP)
+		err = host_recv_options(fd, true);
+	if (!err)
+		err = bound_to(fd, &s->bound);
+	if (!err)
+		err = watch(s);
 	if (err) {
 		free(s);
 		return err;
@@ -198,6 +219,23 @@ static void forward_close(void *arg, struct forward *f)
 	fd_close(&s->fd);
 	free(s);
 	f->host = NULL;
+}
+
+int host_forward_swap(struct host *h, struct forward *f, int fd)
+{
+	struct forward_sock *s = f->host;
+	struct endpoint was = s ? s->bound : (struct endpoint){0};
+	int err = 0;
+
+	/* Who is through already does not have to come again. */
+	if (s && f->proto == IP4_TCP)
+		tcp_on_readable(s->fd, EV_READ, s);
+	forward_close(h, f);
+	if (fd >= 0)
+		err = host_forward_open(h, f, fd);
+	s = f->host;
+	forward_rebound(f, &was, s ? &s->bound : NULL);
+	return err;
 }
 
 const struct forward_host host_forward_ops = {

@@ -371,6 +371,7 @@ int nat_forward_add(struct nat *nat, const struct nat_forward *fwd,
 	if (!f)
 		goto fail;
 	f->id = fwd->id;
+	f->group = fwd->group;
 	f->proto = (uint8_t)fwd->proto;
 	f->nic_id = fwd->nic_id;
 	f->target_ip = fwd->nic_id ? ipaddr_any : fwd->target_ip;
@@ -404,15 +405,32 @@ int nat_forward_del(struct nat *nat, uint64_t id)
 	return 0;
 }
 
-int nat_forward_stats(struct nat *nat, uint64_t id,
-		      struct nat_forward_stats *out)
+int nat_forward_socket(struct nat *nat, uint64_t id, int fd,
+		       struct errtext *why)
 {
-	const struct forward *f = forward_find(&nat->gw->forwards, id);
+	struct forward *f = forward_find(&nat->gw->forwards, id);
+	int err = -ENOENT;
 
-	if (!f)
-		return -ENOENT;
-	*out = (struct nat_forward_stats){f->accepted, f->refused, f->active};
-	return 0;
+	if (!f) {
+		fd_close(&fd);
+		return errtext_set(why, err, "there is no such forward");
+	}
+	turn(nat);
+	err = host_forward_swap(&nat->host, f, fd);
+	if (err) {
+		fd_close(&fd);
+		errtext_set(why, err, "cannot use the forward's socket");
+	}
+	after_call(nat);
+	return err;
+}
+
+void nat_forward_walk(struct nat *nat,
+		      bool (*fn)(void *arg, uint64_t group,
+				 const struct nat_forward_stats *s),
+		      void *arg)
+{
+	gateway_forward_walk(nat->gw, fn, arg);
 }
 
 int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up, size_t n)

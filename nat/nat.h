@@ -224,6 +224,7 @@ enum nat_proto { NAT_ICMP = 1, NAT_TCP = 6, NAT_UDP = 17 };
 /** struct nat_forward - One host port that leads to a guest. */
 struct nat_forward {
 	uint64_t id; /* the owner's; unique in this gateway */
+	uint64_t group; /* the owner's: forwards that are counted together */
 	enum nat_proto proto; /* NAT_TCP or NAT_UDP */
 	/* TCP: listening; UDP: bound; AF_INET, or AF_INET6 (with IPV6_V6ONLY).
 	 * Taken over, on failure too. Made by the owner, so that it survives
@@ -252,15 +253,30 @@ int nat_forward_add(struct nat *nat, const struct nat_forward *fwd,
 /* Stop it and end its flows; -ENOENT. */
 int nat_forward_del(struct nat *nat, uint64_t id);
 
+/**
+ * nat_forward_socket() - The forward goes on over another socket
+ * @fd: as in nat_forward_add(), -1 = none for now; taken over, on failure too
+ *
+ * TCP connections stay. UDP clients stay when the new socket answers from where they
+ * had sent to: the same port, at any address or at theirs.
+ *
+ * Return: 0, -ENOENT, -ENOMEM, or the descriptor's error: then it has none.
+ */
+int nat_forward_socket(struct nat *nat, uint64_t id, int fd,
+		       struct errtext *why);
+
 struct nat_forward_stats {
 	uint64_t accepted; /* connections, or new UDP clients */
 	uint64_t refused;  /* no target, link down, quota */
 	uint32_t active;   /* flows now */
+	uint64_t bytes_in, bytes_out; /* payload, in: to the guest */
 };
 
-/* -ENOENT. */
-int nat_forward_stats(struct nat *nat, uint64_t id,
-		      struct nat_forward_stats *out);
+/* Numbers of all forwards. @fn must not change the gateway; false stops. */
+void nat_forward_walk(struct nat *nat,
+		      bool (*fn)(void *arg, uint64_t group,
+				 const struct nat_forward_stats *s),
+		      void *arg);
 
 /* ---- names --------------------------------------------------------------- */
 

@@ -252,7 +252,8 @@ void tcp_flow_end(struct tcp_flow *f, bool reset_host)
 	tcp_close_host(f, reset_host);
 	if (f->forward_id && t->env.forward_end)
 		t->env.forward_end(t->env.arg, f->forward_id,
-				   f->state >= TCP_ST_OPEN);
+				   f->state >= TCP_ST_OPEN, f->bytes_out,
+				   f->bytes_in);
 	if (f->state == TCP_ST_CONNECTING || f->state == TCP_ST_TIME_WAIT)
 		tcp_set_state(f, TCP_ST_OPEN); /* off those accounts */
 	wtimer_cancel(t->env.wheel, &f->rtx);

@@ -139,9 +139,11 @@ struct tcp_env {
 	/* tcp_flush() is due soon. Not called from within tcp_flush() except
 	 * when work is left over for the next turn. */
 	void (*kick)(void *arg);
-	/* A forward's flow is over; @answered: the guest had accepted it. Must
-	 * not call the core. May be NULL. */
-	void (*forward_end)(void *arg, uint64_t forward_id, bool answered);
+	/* A forward's flow is over; @answered: the guest had accepted it;
+	 * payload as in struct tcp_flow_info. Must not call the core. May be
+	 * NULL. */
+	void (*forward_end)(void *arg, uint64_t forward_id, bool answered,
+			    uint64_t bytes_out, uint64_t bytes_in);
 };
 
 struct tcp_config {

@@ -24,17 +24,21 @@ static const struct resv *reserved(const struct nic *nic)
 	return model_resv_by_mac(nic->net, &nic->conf.mac);
 }
 
-uint32_t addrs_of_nic(const struct nic *nic, int64_t wall_s)
+uint32_t addrs_live(const struct nic *nic, int64_t wall_s)
 {
 	struct lease *l = model_lease_by_mac(nic->net, &nic->conf.mac, wall_s);
-	const struct resv *r;
 
 	if (l)
 		return l->conf.address;
-	if (nic->nseen)
-		return nic->seen[nic->nseen - 1].ip;
-	r = reserved(nic);
-	return r ? r->conf.address : 0;
+	return nic->nseen ? nic->seen[nic->nseen - 1].ip : 0;
+}
+
+uint32_t addrs_of_nic(const struct nic *nic, int64_t wall_s)
+{
+	uint32_t ip = addrs_live(nic, wall_s);
+	const struct resv *r = ip ? NULL : reserved(nic);
+
+	return r ? r->conf.address : ip;
 }
 
 /* A bridged guest's address lies in some subnet of the host's interfaces. */

@@ -117,6 +117,7 @@ static void host_changed(void *arg)
 		return;
 	netctl_push_all(&d->ctl);
 	netctl_links_changed(&d->ctl);
+	fwdctl_host_changed(&d->ctl);
 }
 
 static void resolv_changed(void *arg)

@@ -14,8 +14,8 @@ static const char *const names[] = {
 	"nic.disconnected", "nic.link",		 "nic.address",
 	"lease.bound",	    "lease.released",	 "lease.expired",
 	"lease.declined",   "forward.added",	 "forward.removed",
-	"forward.state",    "worker.exited",	 "worker.started",
-	"dhcp.pool_exhausted",
+	"forward.changed",  "forward.state",	 "worker.exited",
+	"worker.started",   "dhcp.pool_exhausted",
 };
 
 static_assert(ARRAY_LEN(names) == EVENT_TYPES, "a name for every event");

@@ -219,6 +219,17 @@ size_t hostaddr_locals(const struct hostaddr *h, const uint32_t **out)
 	return h->nlocals;
 }
 
+bool hostaddr_is_here(const struct ipaddr *ip)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = ipaddr_to_sockaddr(ip, 0, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool here = fd >= 0 && !bind(fd, (struct sockaddr *)&ss, len);
+
+	fd_close(&fd);
+	return here;
+}
+
 const char *hostaddr_default_dev(const struct hostaddr *h)
 {
 	return h->default_dev;

@@ -9,6 +9,7 @@
 #define VNET_NETD_HOSTADDR_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/errtext.h"
@@ -39,6 +40,9 @@ size_t hostaddr_routes(const struct hostaddr *h, const struct host_route **out);
 
 /* All of the host's own IPv4 addresses but loopback's; borrowed likewise. */
 size_t hostaddr_locals(const struct hostaddr *h, const uint32_t **out);
+
+/* May sockets be bound to @ip now? Asks the kernel; "any" is always here. */
+bool hostaddr_is_here(const struct ipaddr *ip);
 
 /* The default route's interface, "" when there is none. */
 const char *hostaddr_default_dev(const struct hostaddr *h);

@@ -9,6 +9,7 @@
 
 #include "lib/clock.h"
 #include "netd/addrs.h"
+#include "netd/fwdctl.h"
 #include "netd/obj.h"
 #include "netd/proto.h"
 #include "netd/store.h"
@@ -85,8 +86,10 @@ static void remember(struct ctl *ctl, const struct commit *c)
 		return;
 	events_emit(&ctl->events, EVENT_LEASE_BOUND,
 		    obj_lease(ctl, c->net, &c->conf, "bound"));
-	if (nic)
-		addrs_changed(ctl, nic->conf.vm);
+	if (!nic)
+		return;
+	addrs_changed(ctl, nic->conf.vm);
+	fwdctl_vm_changed(ctl, c->net, nic->conf.vm);
 }
 
 static void done(struct network *n, int64_t token, bool ok)
@@ -179,6 +182,7 @@ int leases_event(struct leases *l, struct network *n, json_t *body,
 	struct lease_conf conf;
 	struct errtext full = {""};
 	const char *state;
+	struct nic *nic;
 	int r = wmsg_lease(body, &n->conf, clock_wall_s(), NULL, &conf, &state,
 			   why);
 
@@ -195,6 +199,9 @@ int leases_event(struct leases *l, struct network *n, json_t *body,
 		if (forget(l->ctl, n, conf.address, &full))
 			log_limited(&l->budget, clock_mono_ms(), LOG_LVL_WARN,
 				    "leases: %s", full.s);
+		nic = model_nic_by_mac(n, &conf.mac);
+		if (nic)
+			fwdctl_vm_changed(l->ctl, n, nic->conf.vm);
 		return 0;
 	}
 	return 0; /* an unknown kind of event harms nobody */

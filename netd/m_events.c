@@ -40,9 +40,9 @@ const struct method m_events[] = {
 	 "network.state, nic.attached, nic.detached, nic.connected, "
 	 "nic.disconnected, nic.link, nic.address, lease.bound, "
 	 "lease.released, lease.expired, lease.declined, forward.added, "
-	 "forward.removed, forward.state, worker.started, worker.exited, "
-	 "dhcp.pool_exhausted; events.missed {count} when this reader was too "
-	 "slow.",
+	 "forward.removed, forward.changed, forward.state, worker.started, "
+	 "worker.exited, dhcp.pool_exhausted; events.missed {count} when this "
+	 "reader was too slow.",
 	 p_subscribe, "{}", subscribe},
 	{NULL},
 };

@@ -190,6 +190,12 @@ void model_fwd_del(struct model *m, struct forward *f)
 	free(f);
 }
 
+void model_fwd_set(struct model *m, struct forward *f, const struct fwd_conf *c)
+{
+	m->nfwds = m->nfwds - fwd_ports(&f->conf) + fwd_ports(c);
+	f->conf = *c;
+}
+
 struct forward *model_fwd_by_id(struct model *m, int64_t id)
 {
 	list_for_each(n, &m->nets, struct network, node)

@@ -87,7 +87,28 @@ struct nic {
 	unsigned int nseen;
 };
 
-enum fwd_state { FWD_INACTIVE, FWD_ACTIVE, FWD_FAILED };
+enum fwd_state {
+	FWD_INACTIVE, /* nothing is wrong, but nobody is there: network, VM */
+	FWD_ACTIVE,
+	FWD_WAITING, /* for its address to appear on the host */
+	FWD_FAILED
+};
+
+/* One socket of a forward: a port of the host, and the guest's port it leads to. */
+struct fwd_sock {
+	struct ipaddr ip; /* bound to; 0.0.0.0 = any */
+	uint16_t port, to_port;
+	int fd;	       /* -1 = not open; all of a forward are, or none */
+	uint32_t wire; /* its id on the channel; 0 = the worker does not have it */
+	bool told;     /* the worker has this very descriptor (or knows of none) */
+};
+
+/* As the worker counts; since it was told of the forward. */
+struct fwd_stats {
+	uint64_t clients; /* now */
+	uint64_t accepted, refused;
+	uint64_t bytes_in, bytes_out; /* payload, in: to the guest */
+};
 
 struct forward {
 	struct list node; /* network.fwds */
@@ -97,9 +118,16 @@ struct forward {
 	/* Run time, fwdctl.c. */
 	enum fwd_state state;
 	char reason[256];
-	int *fd;	 /* one socket per port of the range, or NULL */
-	int64_t sent_nic; /* the worker was told: a NIC, 0 by address, -1 not sent */
-	uint32_t wire;	 /* first id on the channel; one per port */
+	bool announced; /* subscribers know of it: changes are told */
+	struct fwd_sock *sock; /* NULL = never tried to open them */
+	unsigned int nsock;
+	int bind_err;	 /* why they are not open */
+	bool refused;	 /* the worker does not want it */
+	char fault[256]; /* the sentence for these two */
+	bool absent;	 /* open, but the host lost the address */
+	int64_t sent_nic; /* the worker was told: a NIC, 0 by address, -1 nothing */
+	uint32_t sent_ip;
+	struct fwd_stats stats; /* as of the last question */
 };
 
 struct resv {
@@ -139,6 +167,8 @@ struct nic *model_nic_by_mac(struct network *n, const struct mac *mac);
 struct forward *model_fwd_add(struct model *m, struct network *n,
 			      const struct fwd_conf *c);
 void model_fwd_del(struct model *m, struct forward *f);
+/* It is configured so now. */
+void model_fwd_set(struct model *m, struct forward *f, const struct fwd_conf *c);
 struct forward *model_fwd_by_id(struct model *m, int64_t id);
 unsigned int fwd_ports(const struct fwd_conf *c);
 

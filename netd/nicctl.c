@@ -579,6 +579,7 @@ static void on_seen(struct ctl *ctl, struct nic *nic, const struct mac *mac,
 	nic->seen[nic->nseen - 1].mac = *mac;
 	events_emit(&ctl->events, EVENT_NIC_ADDRESS, obj_nic(ctl, nic));
 	addrs_changed(ctl, nic->conf.vm);
+	fwdctl_vm_changed(ctl, nic->net, nic->conf.vm);
 }
 
 struct nic *nic_of(struct ctl *ctl, struct network *n, int64_t id)

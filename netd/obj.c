@@ -26,7 +26,8 @@ const char *nic_state_name(enum nic_state s)
 
 const char *fwd_state_name(enum fwd_state s)
 {
-	static const char *const names[] = {"inactive", "active", "failed"};
+	static const char *const names[] = {"inactive", "active", "waiting",
+					    "failed"};
 
 	return names[s];
 }
@@ -150,6 +151,20 @@ json_t *obj_forward(const struct forward *f)
 		"to_address", obj_ip(c->to_address), "to_port",
 		(int)c->to_port, "state", fwd_state_name(f->state), "reason",
 		obj_str(f->reason));
+}
+
+json_t *obj_fwd_stats(const struct forward *f)
+{
+	const struct fwd_stats *s = &f->stats;
+
+	if (!f->net->synced)
+		return json_null();
+	return json_pack("{s:I,s:I,s:I,s:I,s:I}", "clients",
+			 (json_int_t)s->clients, "accepted",
+			 (json_int_t)s->accepted, "refused",
+			 (json_int_t)s->refused, "bytes_in",
+			 (json_int_t)s->bytes_in, "bytes_out",
+			 (json_int_t)s->bytes_out);
 }
 
 json_t *obj_resv(const struct network *n, const struct resv *r)

@@ -12,6 +12,8 @@ json_t *obj_nic(struct ctl *ctl, const struct nic *nic);
 /* What a runner needs to reach the NIC. */
 json_t *obj_connect(const struct nic *nic);
 json_t *obj_forward(const struct forward *f);
+/* Its numbers; null while its network does not run. */
+json_t *obj_fwd_stats(const struct forward *f);
 json_t *obj_resv(const struct network *n, const struct resv *r);
 json_t *obj_lease(struct ctl *ctl, const struct network *n,
 		  const struct lease_conf *l, const char *state);

@@ -248,11 +248,12 @@ int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
 }
 
 int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
-	      uint16_t port, int *fd_out, struct errtext *why)
+	      uint16_t port, bool share, int *fd_out, struct errtext *why)
 {
-	struct priv_req_port q = {.proto = proto, .port = port, .ip = *ip};
+	struct priv_req_port q = {.proto = proto, .port = port, .ip = *ip,
+				  .share = share};
 	struct priv_answer a = {0};
-	int r = priv_do_bind(proto, ip, port, fd_out, why);
+	int r = priv_do_bind(&q, fd_out, why);
 
 	/* What needs no privilege is not asked for. */
 	if (r != -EACCES || !p->chan)

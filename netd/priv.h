@@ -128,14 +128,17 @@ struct priv_way {
 int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
 	     struct errtext *why);
 
+#define PRIV_BACKLOG 512 /* of the listening sockets made here */
+
 /**
  * priv_bind() - A listening TCP or bound UDP socket, also below port 1024
  * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @share: UDP: beside a socket with SO_REUSEADDR, which the asker is about to close
  *
  * -EADDRINUSE, -EADDRNOTAVAIL, -EACCES (rootless and a privileged port).
  */
 int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
-	      uint16_t port, int *fd_out, struct errtext *why);
+	      uint16_t port, bool share, int *fd_out, struct errtext *why);
 
 /* A raw ICMP socket that passes echo replies and errors only; -EPERM rootless. */
 int priv_raw_icmp(struct priv *p, int *fd_out, struct errtext *why);

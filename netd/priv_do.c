@@ -14,8 +14,6 @@
 #include "lib/fdutil.h"
 #include "switch/tapdev.h"
 
-#define BACKLOG 512
-
 int priv_do_tap(const struct priv_tap *t, int *fd_out, struct errtext *why)
 {
 	struct tapdev d = {
@@ -48,34 +46,40 @@ int priv_do_tap(const struct priv_tap *t, int *fd_out, struct errtext *why)
 	return r;
 }
 
-static int bind_socket(int fd, int proto, const struct ipaddr *ip,
-		       uint16_t port)
+static int set_one(int fd, int level, int opt, int v)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = ipaddr_to_sockaddr(ip, port, &ss);
-	int one = 1;
-
-	/* A listener does not wait for its predecessor's connections to end. */
-	if (proto == IPPROTO_TCP &&
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)))
-		return -errno;
-	if (ss.ss_family == AF_INET6 &&
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)))
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&ss, len))
-		return -errno;
-	if (proto == IPPROTO_TCP && listen(fd, BACKLOG))
-		return -errno;
-	return 0;
+	return setsockopt(fd, level, opt, &v, sizeof(v)) ? -errno : 0;
 }
 
-int priv_do_bind(int proto, const struct ipaddr *ip, uint16_t port,
-		 int *fd_out, struct errtext *why)
+static int bind_socket(int fd, const struct priv_req_port *q)
 {
-	int type = proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
-	int fd = socket(ipaddr_is4(ip) ? AF_INET : AF_INET6,
-			type | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
-	int r = fd < 0 ? -errno : bind_socket(fd, proto, ip, port);
+	bool tcp = q->proto == IPPROTO_TCP;
+	struct sockaddr_storage ss;
+	socklen_t len = ipaddr_to_sockaddr(&q->ip, q->port, &ss);
+	int r = 0;
+
+	/* A listener does not wait for its predecessor's connections to end. For
+	 * UDP the option would let others in for good, so it goes again. */
+	if (tcp || q->share)
+		r = set_one(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (!r && ss.ss_family == AF_INET6)
+		r = set_one(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!r && bind(fd, (struct sockaddr *)&ss, len))
+		r = -errno;
+	if (!r && !tcp && q->share)
+		r = set_one(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+	if (!r && tcp && listen(fd, PRIV_BACKLOG))
+		r = -errno;
+	return r;
+}
+
+int priv_do_bind(const struct priv_req_port *q, int *fd_out,
+		 struct errtext *why)
+{
+	int type = q->proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	int fd = socket(ipaddr_is4(&q->ip) ? AF_INET : AF_INET6,
+			type | SOCK_NONBLOCK | SOCK_CLOEXEC, q->proto);
+	int r = fd < 0 ? -errno : bind_socket(fd, q);
 	char text[IP_TEXT];
 
 	if (!r) {
@@ -84,8 +88,8 @@ int priv_do_bind(int proto, const struct ipaddr *ip, uint16_t port,
 	}
 	fd_close(&fd);
 	return errtext_set(why, r, "%s %s port %u: %s",
-			   proto == IPPROTO_TCP ? "tcp" : "udp",
-			   ipaddr_format(ip, text), port,
+			   q->proto == IPPROTO_TCP ? "tcp" : "udp",
+			   ipaddr_format(&q->ip, text), q->port,
 			   r == -EACCES ? "privileged port, needs root"
 					: strerror(-r));
 }

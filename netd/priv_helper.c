@@ -92,8 +92,7 @@ static int do_bind(struct helper *h, const void *body, struct reply *out)
 
 	(void)h;
 	if (!r)
-		r = priv_do_bind(q->proto, &q->ip, q->port, &out->fd[0],
-				 &out->a.why);
+		r = priv_do_bind(q, &out->fd[0], &out->a.why);
 	out->nfd = r ? 0 : 1;
 	return r;
 }

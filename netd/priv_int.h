@@ -48,6 +48,7 @@ struct priv_req_port {
 	int proto;
 	struct ipaddr ip;
 	uint16_t port;
+	bool share; /* PRIV_BIND */
 };
 
 struct priv_answer {
@@ -74,8 +75,8 @@ bool priv_way_in_folder(const struct priv_way *w);
 /* ---- doing, with the rights of whoever calls ------------------------------------------ */
 
 int priv_do_tap(const struct priv_tap *t, int *fd_out, struct errtext *why);
-int priv_do_bind(int proto, const struct ipaddr *ip, uint16_t port,
-		 int *fd_out, struct errtext *why);
+int priv_do_bind(const struct priv_req_port *q, int *fd_out,
+		 struct errtext *why);
 int priv_do_way(const struct priv_way *w, int ours, int *fd_out,
 		struct errtext *why);
 int priv_do_raw_icmp(int *fd_out, struct errtext *why);

@@ -46,10 +46,18 @@ enum wmsg {
 	W_NIC_DEL,  /* {"nic"}; the answer says its descriptors are closed. Request. */
 	W_NIC_LINK, /* {"nic","up":bool}. Request. */
 
-	/* {"forward":id, "proto":"tcp|udp", "nic":id|null, "ip":ip|null,
-	 *  "port":22} + the listening or bound socket. Request. */
+	/* {"forward":id, "group":id, "proto":"tcp|udp", "nic":id|null,
+	 *  "ip":ip|null, "port":22} + the listening or bound socket. What the user
+	 *  configured as one forward is a group. Request. */
 	W_FORWARD_ADD,
 	W_FORWARD_DEL, /* {"forward"}. Request. */
+	/* {"forward"} [+ socket]: goes on over this one, or over none for now; TCP
+	 * connections stay. Request. */
+	W_FORWARD_SOCKET,
+	/* {"after":group}: the answer has the next groups' numbers in order:
+	 *  {"forwards":[[group,clients,accepted,refused,bytes_in,bytes_out],…],
+	 *   "more":bool}. Request. */
+	W_FORWARD_STATS,
 
 	/* {"nic","addr":hex, "way":"socket|shared|refused|gone"} + the socket for
 	 * the first: answers W_SENDER. */

@@ -478,6 +478,19 @@ int store_fwd_add(struct store *s, struct fwd_conf *c, struct errtext *why)
 	return r;
 }
 
+int store_fwd_update(struct store *s, const struct fwd_conf *c,
+		     struct errtext *why)
+{
+	return run(s, why,
+		   "UPDATE forwards SET proto=?2, address=?3, port=?4, "
+		   "port_end=?5, to_vm=?6, to_nic=?7, to_address=?8, to_port=?9 "
+		   "WHERE id=?1",
+		   "ittiititi", c->id, fwd_proto_name(c->proto),
+		   ip_text(c->address).s, (int64_t)c->port,
+		   (int64_t)c->port_end, c->to_vm, (int64_t)c->to_nic,
+		   ip_text(c->to_address).s, (int64_t)c->to_port);
+}
+
 int store_fwd_del(struct store *s, int64_t id, struct errtext *why)
 {
 	return run_del(s, why, "DELETE FROM forwards WHERE id=?1", id, NULL);

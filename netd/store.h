@@ -56,6 +56,8 @@ int store_nics_del(struct store *s, const int64_t *id, size_t n,
 		   struct errtext *why);
 
 int store_fwd_add(struct store *s, struct fwd_conf *c, struct errtext *why);
+int store_fwd_update(struct store *s, const struct fwd_conf *c,
+		     struct errtext *why);
 int store_fwd_del(struct store *s, int64_t id, struct errtext *why);
 
 int store_resv_put(struct store *s, const struct resv_conf *c,

@@ -442,6 +442,7 @@ int nic_conf_check(const struct nic_conf *c, struct errtext *why)
 int fwd_conf_check(const struct fwd_conf *c, const struct net_conf *net,
 		   struct errtext *why)
 {
+	char ip[IP4_TEXT];
 	int r;
 
 	if (net->mode != NET_NAT)
@@ -459,6 +460,10 @@ int fwd_conf_check(const struct fwd_conf *c, const struct net_conf *net,
 		return errtext_set(why, -EINVAL,
 				   "to_port leaves no room for %d ports",
 				   c->port_end - c->port + 1);
+	if (ip4_is_multicast(c->address) || c->address == INADDR_BROADCAST)
+		return errtext_set(why, -EINVAL,
+				   "%s cannot be an address of the host",
+				   ip4_format(c->address, ip));
 	if ((c->to_vm[0] != '\0') == (c->to_address != 0))
 		return errtext_set(why, -EINVAL,
 				   "give either to_vm or to_address");

@@ -134,6 +134,50 @@ int wmsg_sender(json_t *body, int64_t *nic, struct priv_way *w,
 	return 0;
 }
 
+static bool row_ok(json_t *row)
+{
+	for (size_t i = 0; i < 6; i++)
+		if (!json_is_integer(json_array_get(row, i)) ||
+		    json_integer_value(json_array_get(row, i)) < 0)
+			return false;
+	return json_array_size(row) == 6;
+}
+
+static uint64_t number(json_t *row, size_t i)
+{
+	return (uint64_t)json_integer_value(json_array_get(row, i));
+}
+
+int wmsg_forwards(json_t *result,
+		  void (*take)(void *arg, int64_t id, const struct fwd_stats *s),
+		  void *arg, int64_t *last, struct errtext *why)
+{
+	json_t *row, *rows = json_object_get(result, "forwards");
+	bool more = false;
+	int64_t at = *last;
+	size_t i;
+
+	if (!json_is_array(rows) || jx_bool(result, "more", &more, why))
+		return errtext_set(why, -EPROTO, "numbers that are none");
+	json_array_foreach(rows, i, row) {
+		struct fwd_stats s;
+
+		if (!row_ok(row) || (int64_t)number(row, 0) <= at)
+			return errtext_set(why, -EPROTO,
+					   "numbers of a forward in disorder");
+		at = (int64_t)number(row, 0);
+		s = (struct fwd_stats){number(row, 1), number(row, 2),
+				       number(row, 3), number(row, 4),
+				       number(row, 5)};
+		take(arg, at, &s);
+	}
+	/* Without progress it would be asked forever. */
+	if (more && at == *last)
+		return errtext_set(why, -EPROTO, "more numbers, but none");
+	*last = at;
+	return more;
+}
+
 int wmsg_log(json_t *body, enum log_level *level, char line[WMSG_LINE_MAX],
 	     struct errtext *why)
 {

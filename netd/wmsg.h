@@ -12,6 +12,7 @@
 #include "lib/errtext.h"
 #include "lib/log.h"
 #include "netd/conf.h"
+#include "netd/model.h"
 
 struct priv_way;
 
@@ -32,6 +33,17 @@ int wmsg_seen(json_t *body, const struct net_conf *net, int64_t *nic,
 /* @w: path and len are set, the rest is the caller's. */
 int wmsg_sender(json_t *body, int64_t *nic, struct priv_way *w,
 		struct errtext *why);
+
+/**
+ * wmsg_forwards() - An answer to W_FORWARD_STATS
+ * @take: called for each row
+ * @last: id of the last row, to ask for more
+ *
+ * Return: 1 when there is more (then @last has grown), 0, -EPROTO.
+ */
+int wmsg_forwards(json_t *result,
+		  void (*take)(void *arg, int64_t id, const struct fwd_stats *s),
+		  void *arg, int64_t *last, struct errtext *why);
 
 /* @line: escaped, cut. */
 int wmsg_log(json_t *body, enum log_level *level, char line[WMSG_LINE_MAX],

@@ -48,46 +48,6 @@ int64_t worker_now(struct worker *w)
 	return clock_mono_ms();
 }
 
-/* ---- forwards: straight to the gateway ------------------------------------ */
-
-static int forward_add(struct worker *w, json_t *body, struct chan_msg *m,
-		       struct errtext *why)
-{
-	struct nat_forward f = {.fd = -1};
-	const char *proto = "";
-	int64_t id = 0, nic = 0, port = 0;
-	uint32_t ip4 = 0;
-	int r;
-
-	if ((r = jx_int(body, "forward", 1, INT64_MAX, &id, why)) ||
-	    (r = jx_int(body, "nic", 0, INT64_MAX, &nic, why)) ||
-	    (r = jx_int(body, "port", 1, 65535, &port, why)) ||
-	    (r = jx_need_str(body, "proto", &proto, why)) ||
-	    (r = jx_ip4(body, "ip", &ip4, why)))
-		return r;
-	if (!w->nat || m->nfd != 1)
-		return errtext_set(why, -EINVAL, "no gateway or no socket");
-	f.id = (uint64_t)id;
-	f.nic_id = (uint64_t)nic;
-	if (ip4)
-		f.target_ip = ipaddr_from4(ip4);
-	f.target_port = (uint16_t)port;
-	f.proto = !strcmp(proto, "udp") ? NAT_UDP : NAT_TCP;
-	f.fd = m->fd[0];
-	m->fd[0] = -1;
-	return nat_forward_add(w->nat, &f, why);
-}
-
-static int forward_del(struct worker *w, json_t *body, struct errtext *why)
-{
-	int64_t id = 0;
-	int r = jx_int(body, "forward", 1, INT64_MAX, &id, why);
-
-	if (r)
-		return r;
-	return w->nat ? nat_forward_del(w->nat, (uint64_t)id) : -ENOENT;
-}
-
 /* ---- dispatch --------------------------------------------------------------- */
 
 static int start(struct worker *w)
@@ -133,9 +93,13 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 	case W_NIC_WAY:
 		return worker_nic_way(w, body, m, why);
 	case W_FORWARD_ADD:
-		return forward_add(w, body, m, why);
+		return worker_forward_add(w, body, m, why);
 	case W_FORWARD_DEL:
-		return forward_del(w, body, why);
+		return worker_forward_del(w, body, why);
+	case W_FORWARD_SOCKET:
+		return worker_forward_socket(w, body, m, why);
+	case W_FORWARD_STATS:
+		return worker_forward_stats(w, body, result, why);
 	case W_LEASE_DONE:
 		return worker_dhcp_done(w, body, why);
 	case W_LEASE_RELEASE:

@@ -120,6 +120,15 @@ void worker_dhcp_nic(struct worker *w, struct wnic *n);
 /* A NIC went (it is off the list already). */
 void worker_dhcp_nic_gone(struct worker *w, const struct wnic *n);
 
+/* worker_forward.c: W_FORWARD_… */
+int worker_forward_add(struct worker *w, json_t *body, struct chan_msg *m,
+		       struct errtext *why);
+int worker_forward_del(struct worker *w, json_t *body, struct errtext *why);
+int worker_forward_socket(struct worker *w, json_t *body, struct chan_msg *m,
+			  struct errtext *why);
+int worker_forward_stats(struct worker *w, json_t *body, json_t **result,
+			 struct errtext *why);
+
 /* worker_status.c: the answer to W_STATUS; new reference. */
 json_t *worker_status(struct worker *w);
 

@@ -42,6 +42,8 @@ struct fake_worker *fake_worker_of(struct priv *p, const char *network)
 	return NULL;
 }
 
+static const char no_numbers[] = "{\"forwards\":[],\"more\":false}";
+
 static void answer(struct fake_worker *w, const struct chan_msg *m)
 {
 	if (w->mute)
@@ -50,6 +52,9 @@ static void answer(struct fake_worker *w, const struct chan_msg *m)
 		(void)chan_send(w->chan, W_READY, 0, "{}", 2, NULL, 0);
 	else if (m->id && m->type == w->refuse)
 		fake_worker_say(w, W_ERROR, "{\"message\":\"no such luck\"}",
+				(int)m->id + 1000000);
+	else if (m->type == W_FORWARD_STATS)
+		fake_worker_say(w, W_DONE, w->numbers ? w->numbers : no_numbers,
 				(int)m->id + 1000000);
 	else if (m->id)
 		(void)chan_send(w->chan, W_DONE, m->id, "{}", 2, NULL, 0);
@@ -213,10 +218,12 @@ int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
 }
 
 int priv_bind(struct priv *p, int proto, const struct ipaddr *ip, uint16_t port,
-	      int *fd_out, struct errtext *why)
+	      bool share, int *fd_out, struct errtext *why)
 {
 	(void)proto;
-	(void)ip;
+	p->shared_binds += share;
+	if (p->absent_ip && ipaddr_get4(ip) == p->absent_ip)
+		return errtext_set(why, -EADDRNOTAVAIL, "no such address");
 	if (p->fail_bind)
 		return errtext_set(why, p->fail_bind, "fake: no port");
 	if (port == p->busy_port)

@@ -28,6 +28,7 @@ struct fake_worker {
 	unsigned int ngot;
 	uint16_t refuse; /* answer requests of this type with W_ERROR */
 	bool mute;	 /* answer nothing */
+	const char *numbers; /* answer to W_FORWARD_STATS; NULL = none */
 };
 
 struct priv {
@@ -36,6 +37,8 @@ struct priv {
 	unsigned int nworkers;
 	int fail_worker, fail_tap, fail_uplink, fail_bind; /* negative errno */
 	int busy_port; /* priv_bind() says -EADDRINUSE for it */
+	uint32_t absent_ip; /* … -EADDRNOTAVAIL */
+	unsigned int shared_binds;
 	unsigned int taps, taps_deleted, uplinks_in, uplinks_out, binds;
 	struct priv_tap last_tap;
 	int way_result; /* of priv_way(): negative errno, 0 = a socket, 1 = shared */

@@ -374,10 +374,13 @@ static void env_kick(void *arg)
 	r->kicks++;
 }
 
-static void env_forward_end(void *arg, uint64_t forward_id, bool answered)
+static void env_forward_end(void *arg, uint64_t forward_id, bool answered,
+			    uint64_t bytes_out, uint64_t bytes_in)
 {
 	struct fake_tcp *r = arg;
 
+	r->ended_out += bytes_out;
+	r->ended_in += bytes_in;
 	r->ended_forward = forward_id;
 	r->nended++;
 	r->nanswered += answered;

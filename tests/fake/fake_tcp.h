@@ -98,7 +98,7 @@ struct fake_tcp {
 
 	struct tcp_unreach unreach;
 	unsigned int nunreach;
-	uint64_t ended_forward;
+	uint64_t ended_forward, ended_out, ended_in;
 	unsigned int nended, nanswered;
 };
 

@@ -234,7 +234,7 @@ static void cmd_bind(char **a, struct errtext *why)
 
 	if (!r)
 		r = priv_bind(p, !strcmp(a[1], "tcp") ? IPPROTO_TCP : IPPROTO_UDP,
-			      &ip, (uint16_t)atoi(a[3]), &fd, why);
+			      &ip, (uint16_t)atoi(a[3]), false, &fd, why);
 	keep(r, fd, why);
 }
 

@@ -135,7 +135,8 @@ def test_forward_to_a_guest_that_is_down(lab, d):
             with contextlib.suppress(ConnectionResetError):
                 assert s.recv(10) == b"", "closed, not left hanging"
     listed = d.vnet("forward", "list", json=True).data["forwards"]
-    assert listed[0]["state"] == "active"
+    assert listed[0]["state"] == "inactive" and "address" in listed[0]["reason"]
+    assert listed[0]["stats"]["refused"] == 1
 
 
 def test_forward_to_a_vm_that_does_not_exist_refuses(lab, d):

@@ -566,70 +566,6 @@ static void reserve__before_attach__follows_the_mac(void **state)
 			       "10.0.2.50"));
 }
 
-/* ---- forwards ------------------------------------------------------------ */
-
-static void forward__busy_port__named(void **state)
-{
-	struct rig *r = *state;
-
-	r->priv->busy_port = 80;
-	assert_null(rig_call(r, "forward.add",
-			     "{'network':'lab','proto':'tcp','port':80,"
-			     "'to_address':'10.0.2.20'}",
-			     -1));
-	assert_int_equal(rig_code(r), RPC_EXISTS);
-	assert_string_equal(rig_text(r),
-			    "tcp port 80 is in use by nginx (pid 812)");
-	assert_non_null(rig_call(r, "forward.add",
-				 "{'network':'lab','proto':'tcp','port':81,"
-				 "'to_address':'10.0.2.20'}",
-				 -1));
-	rig_call(r, "network.define", "{'name':'red','mode':'nat'}", -1);
-	assert_null(rig_call(r, "forward.add",
-			     "{'network':'red','proto':'tcp','port':81,"
-			     "'to_address':'10.0.3.20'}",
-			     -1));
-	assert_string_equal(rig_text(r),
-			    "tcp port 81 is in use by network lab (forward 1)");
-}
-
-static void forward__by_name__follows_the_vm(void **state)
-{
-	struct rig *r = *state;
-	json_t *o = rig_call(
-		r, "forward.add",
-		"{'network':'lab','proto':'udp','port':5000,'port_end':5002,"
-		"'to_vm':'A'}",
-		-1);
-
-	assert_string_equal(rig_str(o, "state"), "inactive");
-	assert_int_equal(r->priv->binds, 3);
-	/* The sockets are open: the worker has them to refuse who comes. */
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 3);
-	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 3);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 6);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
-			       "\"port\":5002"));
-	rig_call(r, "nic.detach", "{'vm':'A'}", -1);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 6);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 9);
-	assert_non_null(rig_call(r, "forward.del", "{'id':1}", -1));
-	assert_int_equal(r->ctl.model.nfwds, 0);
-}
-
-static void forward__not_nat__refused(void **state)
-{
-	struct rig *r = *state;
-
-	rig_call(r, "network.define", "{'name':'in','mode':'internal'}", -1);
-	assert_null(rig_call(r, "forward.add",
-			     "{'network':'in','proto':'tcp','port':80,"
-			     "'to_vm':'A'}",
-			     -1));
-	assert_non_null(strstr(rig_text(r), "nat"));
-}
-
 /* ---- the store says no ---------------------------------------------------- */
 
 static void store_readonly__refused_and_memory_unchanged(void **state)
@@ -744,9 +680,6 @@ int main(void)
 		T_LAB(addresses__seen__shown),
 		T_LAB(reserve__taken_address__refused),
 		T_LAB(reserve__before_attach__follows_the_mac),
-		T_LAB(forward__busy_port__named),
-		T_LAB(forward__by_name__follows_the_vm),
-		T_LAB(forward__not_nat__refused),
 		T_LAB(store_readonly__refused_and_memory_unchanged),
 		T_LAB(hostile__killed_each_time),
 	};
