@@ -70,6 +70,19 @@ static bool looks_like_ports(const char *s)
 	return s[strspn(s, "0123456789-")] == '\0';
 }
 
+int forward_spec_ports(const char *s, struct forward_spec *f,
+		       struct errtext *why)
+{
+	uint16_t first, last;
+
+	if (!parse_ports(s, &first, &last))
+		return errtext_set(why, -EINVAL, "\"%.64s\" is no port (1 to "
+				   "65535) or range like 8000-8010", s);
+	f->port = first;
+	f->port_end = last;
+	return 0;
+}
+
 /* PROTO:[ADDRESS:]PORT[-PORT]; moves *s behind it. */
 static int parse_outside(const char **s, struct forward_spec *f,
 			 struct errtext *why)
@@ -99,10 +112,7 @@ static int parse_outside(const char **s, struct forward_spec *f,
 					   "missing; write it like "
 					   "tcp:127.0.0.1:2222:MyVM:22");
 	}
-	if (!parse_ports(part, &f->port, &f->port_end))
-		return errtext_set(why, -EINVAL, "\"%s\" is no port (1 to "
-				   "65535) or range like 8000-8010", part);
-	return 0;
+	return forward_spec_ports(part, f, why);
 }
 
 /* "MyVM", "MyVM/1", "10.0.2.15", "fd00::15". */
@@ -113,6 +123,8 @@ static int parse_target(const char *part, struct forward_spec *f,
 	struct ipaddr ip;
 	long nic;
 
+	f->to_vm[0] = f->to_address[0] = '\0';
+	f->to_nic = -1;
 	if (!ipaddr_parse(part, &ip)) {
 		ipaddr_format(&ip, f->to_address);
 		return 0;
@@ -132,50 +144,77 @@ static int parse_target(const char *part, struct forward_spec *f,
 	return 0;
 }
 
-static int parse_to_port(const char *part, struct forward_spec *f,
-			 struct errtext *why)
+int forward_spec_target(const char *s, struct forward_spec *f,
+			struct errtext *why)
 {
-	uint16_t last;
+	char part[PART_TEXT];
+	int r;
 
-	if (!parse_ports(part, &f->to_port, &last))
+	if (*s && s[strlen(s) - 1] == ':')
+		return errtext_set(why, -EINVAL, "something is missing behind "
+				   "the last colon; write it like MyVM:22");
+	if (!next_part(&s, part))
+		return errtext_set(why, -EINVAL, "the target is missing; %s",
+				   example);
+	r = parse_target(part, f, why);
+	f->to_port = f->to_port_end = 0;
+	if (r || !*s)
+		return r;
+	if (!next_part(&s, part) || *s)
+		return errtext_set(why, -EINVAL, "too much behind the target; "
+				   "%s", example);
+	if (!parse_ports(part, &f->to_port, &f->to_port_end))
 		return errtext_set(why, -EINVAL, "\"%s\" is no port (1 to "
 				   "65535) of the guest", part);
-	if (last != f->to_port && last - f->to_port != f->port_end - f->port)
-		return errtext_set(why, -EINVAL, "the ranges %u-%u and %s "
-				   "differ in length", f->port, f->port_end,
-				   part);
-	if (f->to_port + (f->port_end - f->port) > 65535)
-		return errtext_set(why, -EINVAL, "the range reaches beyond "
-				   "port 65535 of the guest");
 	return 0;
+}
+
+/* "All to one port" and "the first to this one" would both be written so. */
+static int one_for_many(const struct forward_spec *f, struct errtext *why)
+{
+	unsigned int more = f->port_end - f->port;
+
+	if (f->to_port + more > 65535)
+		return errtext_set(why, -EINVAL, "%u ports of the host cannot "
+				   "lead to port %u alone; give the guest's "
+				   "as a range, too", more + 1, f->to_port);
+	return errtext_set(why, -EINVAL, "%u ports of the host cannot lead to "
+			   "port %u alone; did you mean %u-%u?", more + 1,
+			   f->to_port, f->to_port, f->to_port + more);
+}
+
+int forward_spec_finish(struct forward_spec *f, struct errtext *why)
+{
+	if (!f->to_port) {
+		f->to_port = f->port;
+		f->to_port_end = f->port_end;
+	}
+	if (f->port_end - f->port == f->to_port_end - f->to_port)
+		return 0;
+	if (f->to_port == f->to_port_end)
+		return one_for_many(f, why);
+	if (f->port == f->port_end)
+		return errtext_set(why, -EINVAL, "port %u of the host cannot "
+				   "lead to ports %u-%u of the guest", f->port,
+				   f->to_port, f->to_port_end);
+	return errtext_set(why, -EINVAL, "the ranges %u-%u and %u-%u differ in "
+			   "length", f->port, f->port_end, f->to_port,
+			   f->to_port_end);
 }
 
 int forward_spec_parse(const char *s, struct forward_spec *out,
 		       struct errtext *why)
 {
 	struct forward_spec f = {.to_nic = -1};
-	char part[PART_TEXT];
 	int r = parse_outside(&s, &f, why);
 
-	if (r)
-		return r;
-	if (!next_part(&s, part))
-		return errtext_set(why, -EINVAL, "the target is missing; %s",
-				   example);
-	r = parse_target(part, &f, why);
-	if (r)
-		return r;
-	f.to_port = f.port;
-	if (*s) {
-		if (!next_part(&s, part) || *s)
-			return errtext_set(why, -EINVAL, "too much behind the "
-					   "target; %s", example);
-		r = parse_to_port(part, &f, why);
-		if (r)
-			return r;
-	}
-	*out = f;
-	return 0;
+	if (!r)
+		r = forward_spec_target(s, &f, why);
+	if (!r)
+		r = forward_spec_finish(&f, why);
+	if (!r)
+		*out = f;
+	return r;
 }
 
 int forward_spec_parse_key(const char *s, struct forward_spec *out,

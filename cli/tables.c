@@ -63,26 +63,35 @@ static void forward_host_cell(struct out_table *t, const json_t *o)
 			 v6 ? "]" : "", (long long)port);
 }
 
-/* "MyVM:22", "MyVM/1:22" or "10.0.2.15:22" */
+/* "MyVM:22", "MyVM/1:22", "10.0.2.15:22" or "MyVM:9000-9010" */
 static void forward_target_cell(struct out_table *t, const json_t *o)
 {
 	json_int_t nic = json_integer_value(json_object_get(o, "to_nic"));
 	json_int_t port = json_integer_value(json_object_get(o, "to_port"));
-	const char *vm = cli_str(o, "to_vm");
+	json_int_t more =
+		json_integer_value(json_object_get(o, "port_end")) -
+		json_integer_value(json_object_get(o, "port"));
+	const char *vm = cli_str(o, "to_vm"), *ip = cli_str(o, "to_address");
+	char ports[48], which[16] = "";
+	bool v6 = !*vm && strchr(ip, ':');
 
 	if (*vm && nic)
-		out_cell(t, "%s/%lld:%lld", vm, (long long)nic,
-			 (long long)port);
+		snprintf(which, sizeof(which), "/%lld", (long long)nic);
+	if (more > 0)
+		snprintf(ports, sizeof(ports), "%lld-%lld", (long long)port,
+			 (long long)(port + more));
 	else
-		out_cell(t, "%s:%lld", *vm ? vm : cli_str(o, "to_address"),
-			 (long long)port);
+		snprintf(ports, sizeof(ports), "%lld", (long long)port);
+	out_cell(t, "%s%s%s%s:%s", v6 ? "[" : "", *vm ? vm : ip, which,
+		 v6 ? "]" : "", ports);
 }
 
 void table_forwards(const json_t *forwards, unsigned int indent, bool color)
 {
-	static const char *const heads[] = {"ID",     "NETWORK", "PROTOCOL",
-					    "HOST",   "TARGET",	 "!STATE",
-					    "?REASON", NULL};
+	static const char *const heads[] = {
+		"ID",	  "NETWORK",   "PROTOCOL",    "HOST",	    "TARGET",
+		"!STATE", ">?CLIENTS", ">?IN BYTES", ">?OUT BYTES", "?REASON",
+		NULL};
 	struct out_table *t = out_table_new(heads);
 	json_t *o;
 	size_t i;
@@ -91,7 +100,10 @@ void table_forwards(const json_t *forwards, unsigned int indent, bool color)
 		out_fields(t, o, "id", "network", "proto", NULL);
 		forward_host_cell(t, o);
 		forward_target_cell(t, o);
-		out_fields(t, o, "state", "reason", NULL);
+		out_field(t, o, "state");
+		out_fields(t, json_object_get(o, "stats"), "clients",
+			   "bytes_in", "bytes_out", NULL);
+		out_field(t, o, "reason");
 	}
 	finish(t, indent, color);
 }

@@ -359,6 +359,14 @@ class Fake:
         self.data["forwards"].append(f)
         return f
 
+    def forward_set(self, c, ident, id, **change):
+        for f in self.data["forwards"]:
+            if f["id"] == id:
+                change.pop("to_port_end", None)
+                f.update(change)
+                return f
+        raise Refusal(NOT_FOUND, "no forward %d" % id)
+
     def forward_del(self, c, ident, id=None, network=None, proto=None,
                     port=None, address=None):
         for f in self.data["forwards"]:
@@ -369,7 +377,9 @@ class Fake:
         raise Refusal(NOT_FOUND, "no such forward")
 
     def forward_list(self, c, ident, network=None):
-        return {"forwards": [f for f in self.data["forwards"]
+        stats = {"clients": 2, "accepted": 3, "refused": 0, "bytes_in": 1234,
+                 "bytes_out": 99}
+        return {"forwards": [dict(f, stats=stats) for f in self.data["forwards"]
                              if network in (None, f["network"])]}
 
     def lease_list(self, c, ident, network=None):

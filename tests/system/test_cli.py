@@ -112,7 +112,7 @@ def lab(fake):
 
 COMMANDS = ["define", "undefine", "start", "stop", "autostart", "list", "show",
             "attach", "detach", "move", "link", "ip", "run", "forward add",
-            "forward del", "forward list", "lease list", "lease release",
+            "forward set", "forward del", "forward list", "lease list", "lease release",
             "reserve add", "reserve del", "reserve list", "events", "info"]
 
 
@@ -475,7 +475,7 @@ def test_ip_none_is_an_empty_table_with_a_hint(lab):
 
 def test_forward_add_list_del(lab):
     lab.ok("forward", "add", "lab", "tcp:127.0.0.1:2222:MyVM:22")
-    lab.ok("forward", "add", "lab", "udp:8000-8010:MyVM/1:9000")
+    lab.ok("forward", "add", "lab", "udp:8000-8010:MyVM/1:9000-9010")
     lab.ok("forward", "add", "lab", "tcp:8080:10.0.5.99:80")
     assert lab.asked("forward.add") == [
         {"network": "lab", "proto": "tcp", "address": "127.0.0.1", "port": 2222,
@@ -485,15 +485,50 @@ def test_forward_add_list_del(lab):
         {"network": "lab", "proto": "tcp", "port": 8080,
          "to_address": "10.0.5.99", "to_port": 80}]
     rows = [line.split() for line in lab.ok("forward", "list").splitlines()]
-    assert rows[0] == ["ID", "NETWORK", "PROTOCOL", "HOST", "TARGET", "STATE"]
+    assert rows[0] == ["ID", "NETWORK", "PROTOCOL", "HOST", "TARGET", "STATE",
+                       "CLIENTS", "IN", "BYTES", "OUT", "BYTES"]
     assert [r[3:5] for r in rows[1:]] == [
-        ["127.0.0.1:2222", "MyVM:22"], ["0.0.0.0:8000-8010", "MyVM/1:9000"],
+        ["127.0.0.1:2222", "MyVM:22"], ["0.0.0.0:8000-8010", "MyVM/1:9000-9010"],
         ["0.0.0.0:8080", "10.0.5.99:80"]]
+    assert rows[1][6:9] == ["2", "1234", "99"]
     lab.ok("forward", "del", "lab", "tcp:2222")
     lab.ok("forward", "del", rows[2][0])
     lab.ok("forward", "del", "lab", rows[3][0])
     assert lab.ok("forward", "list", "lab").count("\n") == 1
     assert "no such forward" in lab.refused("forward", "del", "lab", "tcp:1")
+
+
+def test_forward_add_in_options(lab):
+    lab.ok("forward", "add", "lab", "--proto", "udp", "--host-port", "5000-5001",
+           "--to", "MyVM/1:6000-6001", "--bind", "127.0.0.1")
+    lab.ok("forward", "add", "lab", "--host-port", "2222", "--to", "10.0.5.99")
+    assert lab.asked("forward.add") == [
+        {"network": "lab", "proto": "udp", "address": "127.0.0.1", "port": 5000,
+         "port_end": 5001, "to_vm": "MyVM", "to_nic": 1, "to_port": 6000},
+        {"network": "lab", "proto": "tcp", "port": 2222,
+         "to_address": "10.0.5.99", "to_port": 2222}]
+    for args, says in ((("tcp:1:v:1", "--to", "x"), "not both"),
+                       (("--host-port", "1"), "what leads where?"),
+                       (("--host-port", "1-2", "--to", "v:9"), "did you mean 9-10?"),
+                       (("--host-port", "1", "--to", "v", "--bind", "x"),
+                        "must be an address of the host")):
+        assert says in lab.refused("forward", "add", "lab", *args, status=2)
+
+
+def test_forward_set(lab):
+    lab.ok("forward", "add", "lab", "tcp:2222:MyVM:22")
+    ident = lab.ok("forward", "list").splitlines()[1].split()[0]
+    lab.ok("forward", "set", ident, "--to", "Other:2200")
+    lab.ok("forward", "set", "lab", "tcp:2222", "--host-port", "2223", "--bind",
+           "any", "--to", "Third/1")
+    assert lab.asked("forward.set") == [
+        {"id": int(ident), "to_vm": "Other", "to_port": 2200, "to_port_end": 2200},
+        {"id": int(ident), "address": "0.0.0.0", "port": 2223, "port_end": 2223,
+         "to_vm": "Third", "to_nic": 1}]
+    assert "Third/1:2200" in lab.ok("forward", "list")
+    assert "what shall change?" in lab.refused("forward", "set", ident, status=2)
+    assert "no forward of tcp port 9" in lab.refused(
+        "forward", "set", "lab", "tcp:9", "--to", "x")
 
 
 def test_forward_busy_port_names_the_holder(lab):

@@ -62,13 +62,60 @@ static void forward_spec_parse__no_target_port__is_the_hosts(void **state)
 
 static void forward_spec_parse__range__maps_in_parallel(void **state)
 {
-	struct forward_spec f = good("tcp:8000-8010:web:9000");
+	struct forward_spec f = good("tcp:8000-8010:web:9000-9010");
 
 	(void)state;
 	assert_int_equal(f.port, 8000);
 	assert_int_equal(f.port_end, 8010);
 	assert_int_equal(f.to_port, 9000);
-	assert_int_equal(good("tcp:8000-8010:web:9000-9010").to_port, 9000);
+	assert_int_equal(f.to_port_end, 9010);
+}
+
+static void forward_spec_parse__range_to_one_port__is_ambiguous(void **state)
+{
+	(void)state;
+	bad("tcp:8000-8010:web:80", "did you mean 80-90?");
+	bad("tcp:8000-8010:web:8000", "11 ports of the host cannot lead to");
+	bad("tcp:1-10:MyVM:65530", "as a range, too");
+	bad("tcp:80:MyVM:80-90", "port 80 of the host cannot lead to");
+}
+
+static void forward_spec_target__parts__are_read(void **state)
+{
+	struct forward_spec f = {.proto = "tcp", .port = 5, .port_end = 6};
+	struct errtext why;
+
+	(void)state;
+	assert_int_equal(forward_spec_target("MyVM:22", &f, &why), 0);
+	assert_string_equal(f.to_vm, "MyVM");
+	assert_int_equal(f.to_port, 22);
+	assert_int_equal(forward_spec_target("[fd00::1]:7-8", &f, &why), 0);
+	assert_string_equal(f.to_address, "fd00::1");
+	assert_string_equal(f.to_vm, "");
+	assert_int_equal(f.to_port_end, 8);
+	assert_int_equal(forward_spec_finish(&f, &why), 0);
+	assert_int_equal(forward_spec_target("web/2", &f, &why), 0);
+	assert_int_equal(f.to_nic, 2);
+	assert_int_equal(f.to_port, 0);
+	assert_int_equal(forward_spec_finish(&f, &why), 0);
+	assert_int_equal(f.to_port, 5);
+	assert_int_equal(f.to_port_end, 6);
+	assert_true(forward_spec_target("", &f, &why) < 0);
+	assert_true(forward_spec_target("MyVM:", &f, &why) < 0);
+	assert_true(forward_spec_target("MyVM:1:2", &f, &why) < 0);
+	assert_int_equal(f.port, 5);
+}
+
+static void forward_spec_ports__range__is_read(void **state)
+{
+	struct forward_spec f = {.port = 1};
+	struct errtext why;
+
+	(void)state;
+	assert_true(forward_spec_ports("9-8", &f, &why) < 0);
+	assert_int_equal(f.port, 1);
+	assert_int_equal(forward_spec_ports("8000-8010", &f, &why), 0);
+	assert_int_equal(f.port_end, 8010);
 }
 
 static void forward_spec_parse__guest_address__is_no_vm(void **state)
@@ -129,7 +176,6 @@ static void forward_spec_parse__wrong__says_what_is_right(void **state)
 	bad("tcp:2222:MyVM/x:22", "number of a NIC");
 	bad("tcp:2222:/1:22", "neither a VM nor");
 	bad("tcp:1-10:MyVM:1-5", "differ in length");
-	bad("tcp:1-10:MyVM:65530", "beyond");
 	bad("tcp:[::1:2222:MyVM:22", "port is missing");
 	bad("tcp:[::1]x:2222:MyVM:22", "port is missing");
 }
@@ -191,6 +237,10 @@ int main(void)
 		cmocka_unit_test(
 			forward_spec_parse__no_target_port__is_the_hosts),
 		cmocka_unit_test(forward_spec_parse__range__maps_in_parallel),
+		cmocka_unit_test(
+			forward_spec_parse__range_to_one_port__is_ambiguous),
+		cmocka_unit_test(forward_spec_target__parts__are_read),
+		cmocka_unit_test(forward_spec_ports__range__is_read),
 		cmocka_unit_test(forward_spec_parse__guest_address__is_no_vm),
 		cmocka_unit_test(
 			forward_spec_parse__second_nic__is_behind_a_slash),
