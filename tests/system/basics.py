@@ -52,7 +52,7 @@ def sh(*argv, check=True, timeout=30, stdin=None):
     return done.stdout
 
 
-def eventually(what, true, timeout=10, every=0.1):
+def eventually(what, true, timeout=30, every=0.1):
     """Wait until true() is; its value. LabError with `what` when time is up."""
     deadline = time.monotonic() + timeout
     while True:
@@ -120,13 +120,8 @@ def program(name):
 
 def binary(name):
     """Path of a program that we built. VNET_BUILD names the folder."""
-    there = os.environ.get("VNET_BUILD")
-    for d in [there] if there else [os.path.join(TOP, "build", c)
-                                    for c in ("san", "release")]:
-        path = os.path.join(d, name)
-        if os.path.exists(path):
-            return os.path.realpath(path)
-    return os.path.join(there or os.path.join(TOP, "build", "release"), name)
+    there = os.environ.get("VNET_BUILD", os.path.join(TOP, "build", "release"))
+    return os.path.realpath(os.path.join(there, name))
 
 
 # ---- processes ---------------------------------------------------------
