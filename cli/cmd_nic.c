@@ -68,7 +68,7 @@ static const char attach_help[] =
 	"  vnet attach web --network lab --netns web --ifname eth0\n"
 	"      /run/netns/web gets an eth0; run a DHCP client there\n"
 	"  vnet attach fc --network lab --for firecracker\n"
-	"  vnet attach MyVM --network lab --fd 5 5<>/dev/net/tap\n"
+	"  vnet attach MyVM --network lab --fd 5 5<>/dev/tap7\n"
 	"      hand in a descriptor of your own\n";
 
 /* The type asked for; NULL when nothing says so. */

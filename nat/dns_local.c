@@ -6,12 +6,12 @@
  *               vnet and of the loopback: nothing is there
  *   host, gateway  under the network's domain and under "vnet"
  *   the network's domain: its VMs, or no such name
- *   localhost (RFC 6761 6.3), test (6.2), invalid (6.4), onion (RFC 7686): never
- *               leave
+ *   localhost (RFC 6761 6.3), invalid (6.4), onion (RFC 7686): never leave
  *   vnet        the rest of it are names of other networks: no such name
  *   bare names  of VMs
  *
- * Not followed: RFC 6762 22.1 (names in .local SHOULD be denied at once) and RFC
+ * Not followed: RFC 6761 6.2 (names in .test SHOULD be denied at once: labs serve
+ * them), RFC 6762 22.1 (names in .local SHOULD be denied at once) and RFC
  * 6303 4 for reverse zones of private addresses (SHOULD be served empty): the
  * host's resolvers may well know its LAN's names, guests are to see the same.
  */
@@ -216,7 +216,7 @@ static bool own_domain(const struct dns *d, const struct dns_msg *m,
 /* Names that are never looked up anywhere. */
 static bool special_name(const struct dns_msg *m, struct dns_local *l)
 {
-	static const char *const nowhere[] = {"test", "invalid", "onion"};
+	static const char *const nowhere[] = {"invalid", "onion"};
 	static const struct ipaddr loop6 = {{[15] = 1}};
 	struct ipaddr loop4 = ipaddr_from4(INADDR_LOOPBACK);
 	size_t at;
