@@ -13,6 +13,7 @@
 struct client_key {
 	uint64_t id;
 	struct endpoint client;
+	struct ipaddr local;
 	uint16_t zero[3];
 };
 
@@ -30,9 +31,10 @@ int forwards_init(struct forwards *t, const uint64_t seed[2])
 }
 
 static uint32_t client_hash(const struct forwards *t, uint64_t id,
-			    const struct endpoint *client)
+			    const struct endpoint *client, uint32_t local)
 {
-	struct client_key key = {.id = id, .client = *client};
+	struct client_key key = {.id = id, .client = *client,
+				 .local = ipaddr_from4(local)};
 
 	return hash_bytes(t->by_client.seed, &key, sizeof(key));
 }
@@ -52,16 +54,18 @@ static uint32_t id_hash(const struct forwards *t, uint64_t id)
 
 static struct forward_flow *by_client(const struct forwards *t,
 				      const struct forward *fwd,
-				      const struct endpoint *client)
+				      const struct endpoint *client,
+				      uint32_t local)
 {
 	struct hnode *n = htab_find(&t->by_client,
-				    client_hash(t, fwd->id, client));
+				    client_hash(t, fwd->id, client, local));
 
 	for (; n; n = htab_find_next(n)) {
 		struct forward_flow *f =
 			container_of(n, struct forward_flow, by_client);
 
-		if (f->fwd == fwd && endpoint_eq(&f->client, client))
+		if (f->fwd == fwd && f->local == local &&
+		    endpoint_eq(&f->client, client))
 			return f;
 	}
 	return NULL;
@@ -220,7 +224,7 @@ static void flow_on_timer(struct wtimer *w, int64_t now_ms)
 static bool choose_seen(const struct forwards *t, struct forward_flow *f)
 {
 	uint32_t real = ipaddr_get4(&f->client.ip);
-	uint32_t seen = policy_client(t->pol, real, f->local);
+	uint32_t seen = policy_client(t->pol, real);
 	uint32_t port = f->client.port, step = guest_hash(t, &f->client,
 							  &f->guest);
 
@@ -233,6 +237,20 @@ static bool choose_seen(const struct forwards *t, struct forward_flow *f)
 		port = 1024 + (port + step % 9973 + 1) % 64511;
 	}
 	return false;
+}
+
+/* Strangers must not push out what the guest itself has: a forward's clients are at
+ * most half of what its NIC may have, and evict each other. */
+static void make_room(struct forwards *t, struct forward *fwd)
+{
+	uint32_t max = (t->flows->limit[FLOW_UDP] + 1) / 2;
+	struct forward_flow *oldest =
+		list_first(&fwd->flows, struct forward_flow, on_forward);
+
+	if (fwd->active < max || !oldest)
+		return;
+	t->flows->evicted++;
+	flow_end(oldest);
 }
 
 static struct forward_flow *flow_new(struct forwards *t, struct forward *fwd,
@@ -252,6 +270,7 @@ static struct forward_flow *flow_new(struct forwards *t, struct forward *fwd,
 		free(f);
 		return NULL;
 	}
+	make_room(t, fwd);
 	if (!choose_seen(t, f) ||
 	    flow_add(t->flows, &f->fl, FLOW_UDP, nic_id, now_ms)) {
 		fwd->refused++;
@@ -260,7 +279,7 @@ static struct forward_flow *flow_new(struct forwards *t, struct forward *fwd,
 		return NULL;
 	}
 	htab_add(&t->by_client, &f->by_client,
-		 client_hash(t, fwd->id, &f->client));
+		 client_hash(t, fwd->id, &f->client, f->local));
 	htab_add(&t->by_guest, &f->by_guest,
 		 guest_hash(t, &f->guest, &f->seen));
 	list_add_tail(&fwd->flows, &f->on_forward);
@@ -284,6 +303,13 @@ static struct forward_flow *flow_recheck(struct forwards *t,
 	return NULL;
 }
 
+static void flow_used(struct forward_flow *f, int64_t now_ms)
+{
+	flow_touch(&f->fl, now_ms);
+	list_del(&f->on_forward);
+	list_add_tail(&f->fwd->flows, &f->on_forward);
+}
+
 void forward_udp_input(struct forwards *t, struct forward *fwd,
 		       const struct udp_recv *r, int64_t now_ms)
 {
@@ -299,14 +325,14 @@ void forward_udp_input(struct forwards *t, struct forward *fwd,
 
 	if (!ipaddr_is4(&r->from.ip) || r->len > 65535 - IP4_HDR - UDP_HDR)
 		return;
-	f = by_client(t, fwd, &r->from);
+	f = by_client(t, fwd, &r->from, r->local);
 	if (f)
 		f = flow_recheck(t, f, now_ms);
 	if (!f)
 		f = flow_new(t, fwd, r, now_ms);
 	if (!f)
 		return;
-	flow_touch(&f->fl, now_ms);
+	flow_used(f, now_ms);
 	f->fl.bytes_in += r->len;
 	fwd->bytes_in += r->len;
 	udp_header(hdr, f->seen.port, f->guest.port, r->len);
@@ -315,10 +341,20 @@ void forward_udp_input(struct forwards *t, struct forward *fwd,
 	ipout_send(t->out, &p, now_ms);
 }
 
+/* An error does not say from which of our addresses it was sent: most have one. */
+static struct forward_flow *any_of_client(struct forward *fwd,
+					  const struct endpoint *client)
+{
+	list_for_each(f, &fwd->flows, struct forward_flow, on_forward)
+		if (endpoint_eq(&f->client, client))
+			return f;
+	return NULL;
+}
+
 void forward_udp_error(struct forwards *t, struct forward *fwd,
 		       const struct host_err *e, int64_t now_ms)
 {
-	struct forward_flow *f = by_client(t, fwd, &e->to);
+	struct forward_flow *f = any_of_client(fwd, &e->to);
 	struct host_err he = *e;
 
 	if (!f)
@@ -347,7 +383,7 @@ bool forward_udp_reply(struct forwards *t, const struct ip4_pkt *k,
 	len = step = iov_len(payload, n);
 	if (k->off.gso_type == GSO_UDP_L4 && k->off.gso_size)
 		step = k->off.gso_size;
-	flow_touch(&f->fl, now_ms);
+	flow_used(f, now_ms);
 	f->fl.bytes_out += len;
 	f->fwd->bytes_out += len;
 	s = (struct udp_send){

@@ -4,9 +4,11 @@
  * because their answers must leave through the forward's own socket; for TCP this
  * only says where a connection goes and whom the guest sees.
  *
- * A UDP flow is one client endpoint of one forward. The guest sees the client itself,
- * or the gateway where it could not answer it (policy_client()); then a port that is
- * free towards that guest endpoint stands for the client.
+ * A UDP flow is one client endpoint at one of the host's addresses, to which answers
+ * must return from there. The guest sees the client itself, or the gateway where it
+ * could not answer it (policy_client()); if the client's port is taken towards that
+ * guest endpoint another stands for it. Clients of a forward are at most half of the
+ * UDP flows that a NIC may have; then the one not heard of for longest makes room.
  */
 #ifndef VNET_NAT_FORWARD_H
 #define VNET_NAT_FORWARD_H
@@ -24,7 +26,7 @@ struct forwards;
 
 struct forward {
 	struct hnode node;
-	struct list flows; /* UDP clients */
+	struct list flows; /* UDP clients, the one last used at the end */
 	struct forwards *all;
 	uint64_t id;
 	uint64_t group; /* the owner's, for counting */

@@ -137,14 +137,14 @@ void gateway_forward_del(struct gateway *g, struct forward *f, int64_t now_ms);
 
 /**
  * gateway_tcp_accept() - A client came to a TCP forward
- * @client: its address; @local: the host's address that it came to
+ * @client: its address; its port is only a wish, if the guest sees it already
  * @sock: of host_tcp; taken over on success only
  *
  * Return: 0, -EHOSTUNREACH (no target), -ENOSPC, -ENOMEM. Counted.
  */
 int gateway_tcp_accept(struct gateway *g, struct forward *f,
-		       const struct endpoint *client, uint32_t local,
-		       void *sock, int64_t now_ms);
+		       const struct endpoint *client, void *sock,
+		       int64_t now_ms);
 
 /* In gateway_tcp.c: what tcp.h wants from its surroundings. */
 int gateway_tcp_new(struct gateway *g);

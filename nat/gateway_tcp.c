@@ -138,18 +138,18 @@ int gateway_tcp_input(struct gateway *g, const struct ip4_pkt *k,
 }
 
 int gateway_tcp_accept(struct gateway *g, struct forward *f,
-		       const struct endpoint *client, uint32_t local,
-		       void *sock, int64_t now_ms)
+		       const struct endpoint *client, void *sock,
+		       int64_t now_ms)
 {
-	uint32_t real = ipaddr_get4(&client->ip), shown;
-	struct tcp_accept a = {.sock = sock, .forward_id = f->id};
+	/* One client port may come to two forwards of one guest port. */
+	struct tcp_accept a = {.sock = sock, .forward_id = f->id,
+			       .any_port = true};
 	int err;
 
 	if (!g->tcp || !forward_target(&g->forwards, f, &a.guest, &a.nic_id))
 		return -EHOSTUNREACH;
-	shown = policy_client(&g->pol, real, local);
-	a.shown = endpoint4(shown, client->port);
-	a.any_port = shown != real;
+	a.shown = endpoint4(policy_client(&g->pol, ipaddr_get4(&client->ip)),
+			    client->port);
 	f->active++;
 	err = tcp_accept(g->tcp, &a, now_ms);
 	if (err) {

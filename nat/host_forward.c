@@ -35,26 +35,11 @@ static void refuse(int fd)
 	fd_close(&fd);
 }
 
-/* The host's address that the client came to; 0 when unknown. */
-static uint32_t local_ip(int fd)
-{
-	struct sockaddr_storage ss = {0};
-	socklen_t len = sizeof(ss);
-	struct ipaddr ip;
-	uint16_t port;
-
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) ||
-	    ipaddr_from_sockaddr(&ss, &ip, &port) || !ipaddr_is4(&ip))
-		return 0;
-	return ipaddr_get4(&ip);
-}
-
 static void accepted(struct forward_sock *s, int fd,
 		     const struct sockaddr_storage *from, int64_t now_ms)
 {
 	struct host *h = s->host;
 	struct endpoint client;
-	uint32_t local = local_ip(fd);
 	void *sock;
 
 	if (ipaddr_from_sockaddr(from, &client.ip, &client.port) ||
@@ -63,7 +48,7 @@ static void accepted(struct forward_sock *s, int fd,
 		refuse(fd);
 		return;
 	}
-	if (gateway_tcp_accept(h->gw, s->fwd, &client, local, sock, now_ms))
+	if (gateway_tcp_accept(h->gw, s->fwd, &client, sock, now_ms))
 		host_tcp_ops.close(sock, true);
 }
 

@@ -46,11 +46,10 @@ enum policy_verdict policy_dst(const struct policy *p, uint32_t dst,
 	return POLICY_OUT;
 }
 
-uint32_t policy_client(const struct policy *p, uint32_t client, uint32_t local)
+uint32_t policy_client(const struct policy *p, uint32_t client)
 {
 	if (ip4_is_martian(client) || ip4_is_multicast(client) ||
-	    ip4_in_net(client, &p->net) || client == p->host_ip ||
-	    client == local)
+	    ip4_in_net(client, &p->net))
 		return p->ip;
 	return client;
 }

@@ -48,11 +48,11 @@ bool policy_denied(const struct policy *p, uint32_t ip);
 /**
  * policy_client() - The source that a guest sees for a forward's client
  * @client: its real address
- * @local: the host's address that it came to; 0 = unknown
  *
  * Return: @client, or the gateway's address for those that the guest could not
- * answer: loopback, its own subnet, and the host itself.
+ * answer: loopback and its own subnet. A hairpin comes from the host's address, and
+ * is seen so (RFC 4787 REQ-9a, RFC 5382 REQ-8: external source).
  */
-uint32_t policy_client(const struct policy *p, uint32_t client, uint32_t local);
+uint32_t policy_client(const struct policy *p, uint32_t client);
 
 #endif

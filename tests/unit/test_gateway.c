@@ -643,7 +643,7 @@ static struct forward *tcp_forward(struct fake_nat *f)
 static int tcp_client(struct fake_nat *f, struct forward *w, uint32_t ip)
 {
 	struct endpoint client = endpoint4(ip, 999);
-	int ret = gateway_tcp_accept(f->gw, w, &client, HOST, f, f->now_ms);
+	int ret = gateway_tcp_accept(f->gw, w, &client, f, f->now_ms);
 
 	if (!ret)
 		f->live[FAKE_TCP]++;
@@ -666,13 +666,20 @@ static void tcp_forward__clients__seen_as_themselves_or_gateway(void **state)
 	assert_int_equal(g.dport, 22);
 	assert_int_equal(g.l4[13] & 0x3f, 2); /* SYN */
 	/* Two clients that must look like the gateway, with one port. */
-	assert_int_equal(tcp_client(f, w, HOST), 0);
+	assert_int_equal(tcp_client(f, w, 0x7f000002), 0);
 	assert_int_equal(tcp_client(f, w, 0x7f000001), 0);
 	assert_int_equal(fake_nat_got(f, 1).ip.src, GW);
 	assert_int_equal(fake_nat_got(f, 2).ip.src, GW);
 	assert_int_not_equal(fake_nat_got(f, 1).sport,
 			     fake_nat_got(f, 2).sport);
-	assert_int_equal(w->active, 3);
+	/* A hairpin: RFC 5382 REQ-8, external source. */
+	assert_int_equal(tcp_client(f, w, HOST), 0);
+	assert_int_equal(fake_nat_got(f, 3).ip.src, HOST);
+	/* The same client port through another forward of the same port. */
+	assert_int_equal(tcp_client(f, w, 0xc0a80117), 0);
+	assert_int_equal(fake_nat_got(f, 4).ip.src, 0xc0a80117);
+	assert_int_not_equal(fake_nat_got(f, 4).sport, 999);
+	assert_int_equal(w->active, 5);
 	gateway_forward_del(f->gw, w, f->now_ms);
 	gateway_flush(f->gw, f->now_ms);
 	assert_int_equal(f->live[FAKE_TCP], 0);

@@ -585,17 +585,116 @@ static void forward__client__seen_as_itself_and_answered(void **state)
 	assert_int_equal(f->sent[1].kind, FAKE_UDP);
 }
 
-static void forward__client_is_the_host__seen_as_gateway(void **state)
+static void forward__client_the_guest_cannot_answer__seen_as_gateway(
+	void **state)
 {
-	static const uint32_t who[] = {0x7f000001, HOST, OTHER, 0x0a0a0a0a};
+	static const struct {
+		uint32_t ip, seen;
+	} who[] = {
+		{0x7f000001, GW}, {OTHER, GW}, {GW, GW},
+		{HOST, HOST}, /* a hairpin: RFC 4787 REQ-9a */
+	};
 	struct fake_nat *f = *state;
 	struct forward *w = add_forward(f, 1);
 
-	for (unsigned int i = 0; i < 4; i++) {
-		/* The last one comes to its own address. */
-		client(f, w, who[i], (uint16_t)(100 + i), 0x0a0a0a0a);
-		assert_int_equal(fake_nat_got(f, i).ip.src, GW);
+	for (unsigned int i = 0; i < ARRAY_LEN(who); i++) {
+		client(f, w, who[i].ip, (uint16_t)(100 + i), HOST);
+		assert_int_equal(fake_nat_got(f, i).ip.src, who[i].seen);
 	}
+}
+
+static void forward__client_speaks_to_two_addresses__answered_from_each(
+	void **state)
+{
+	struct fake_nat *f = *state;
+	struct forward *w = add_forward(f, 1);
+	struct fake_pkt k = udp(CLIENT, 999);
+
+	client(f, w, CLIENT, 999, HOST);
+	client(f, w, CLIENT, 999, 0x0a0a0a0a);
+	k.sport = 69;
+	fake_nat_pkt(f, &k);
+	assert_int_equal(f->sent[0].local, HOST);
+	k.dport = fake_nat_got(f, 1).sport;
+	assert_int_not_equal(k.dport, 999);
+	fake_nat_pkt(f, &k);
+	assert_int_equal(f->sent[1].local, 0x0a0a0a0a);
+	assert_int_equal(f->sent[1].to.port, 999);
+}
+
+static void forward__many_clients__the_oldest_of_them_makes_room(void **state)
+{
+	struct fake_nat *f = *state;
+	struct forward *w = add_forward(f, 1), *o = add_forward(f, 2);
+	struct fake_pkt k = udp(FAR, 7);
+	uint32_t max = (f->gw->flows.limit[FLOW_UDP] + 1) / 2;
+
+	fake_nat_pkt(f, &k); /* the guest's own */
+	client(f, o, CLIENT, 1, HOST);
+	for (uint32_t i = 0; i < max; i++)
+		client(f, w, CLIENT, (uint16_t)(2000 + i), HOST);
+	assert_int_equal(w->active, max);
+	client(f, w, CLIENT, 2000, HOST); /* used again */
+	client(f, w, CLIENT, 999, HOST);
+	assert_int_equal(w->active, max);
+	assert_int_equal(w->accepted, max + 1);
+	client(f, w, CLIENT, 2000, HOST); /* it was spared */
+	assert_int_equal(w->accepted, max + 1);
+	client(f, w, CLIENT, 2001, HOST); /* this one was not */
+	assert_int_equal(w->accepted, max + 2);
+	assert_int_equal(o->active, 1);
+	assert_int_equal(f->live[FAKE_UDP], 1);
+}
+
+static void forward_rebound__clients_stay_where_answers_can_leave(void **state)
+{
+	struct fake_nat *f = *state;
+	struct forward *w = add_forward(f, 1);
+	struct endpoint any = endpoint4(0, 53), one = endpoint4(HOST, 53);
+	struct endpoint other = endpoint4(0, 54);
+
+	client(f, w, CLIENT, 1, HOST);
+	client(f, w, CLIENT, 2, 0x0a0a0a0a);
+	forward_rebound(w, &any, &any);
+	assert_int_equal(w->active, 2);
+	forward_rebound(w, &any, &one);
+	assert_int_equal(w->active, 1);
+	forward_rebound(w, &one, &any);
+	assert_int_equal(w->active, 1);
+	forward_rebound(w, &any, &other);
+	assert_int_equal(w->active, 0);
+	client(f, w, CLIENT, 1, HOST);
+	forward_rebound(w, &other, NULL);
+	assert_int_equal(w->active, 0);
+	assert_int_equal(f->gw->flows.total[FLOW_UDP], 0);
+}
+
+static bool first_stats(void *arg, uint64_t group,
+			const struct nat_forward_stats *s)
+{
+	assert_int_equal(group, 5);
+	*(struct nat_forward_stats *)arg = *s;
+	return false;
+}
+
+static void forward_walk__bytes__of_flows_that_live_and_ended(void **state)
+{
+	struct fake_nat *f = *state;
+	struct forward *w = add_forward(f, 1);
+	struct fake_pkt k = udp(CLIENT, 999);
+	struct nat_forward_stats s;
+
+	w->group = 5;
+	client(f, w, CLIENT, 999, HOST);
+	k.sport = 69;
+	fake_nat_pkt(f, &k);
+	fake_nat_wait(f, 301000);
+	client(f, w, CLIENT, 999, HOST);
+	gateway_forward_walk(f->gw, first_stats, &s);
+	assert_int_equal(s.accepted, 2);
+	assert_int_equal(s.active, 1);
+	assert_int_equal(s.bytes_in, 6);
+	assert_int_equal(s.bytes_out, k.len);
 }
 
 static void forward__two_clients_one_port__told_apart(void **state)
@@ -606,13 +705,13 @@ static void forward__two_clients_one_port__told_apart(void **state)
 	uint16_t port;
 
 	client(f, w, 0x7f000001, 999, 0x7f000001);
-	client(f, w, HOST, 999, HOST);
+	client(f, w, OTHER, 999, HOST);
 	port = fake_nat_got(f, 1).sport;
 	assert_int_not_equal(port, 999);
 	k.sport = 69;
 	k.dport = port;
 	fake_nat_pkt(f, &k);
-	assert_int_equal(ipaddr_get4(&f->sent[0].to.ip), HOST);
+	assert_int_equal(ipaddr_get4(&f->sent[0].to.ip), OTHER);
 	assert_int_equal(f->sent[0].to.port, 999);
 	k.dport = 999;
 	fake_nat_pkt(f, &k);
@@ -759,7 +858,11 @@ int main(void)
 		T(error__frag_needed__mtu_told),
 		T(error__from_the_host_by_gateway_address__shown_as_it),
 		T(forward__client__seen_as_itself_and_answered),
-		T(forward__client_is_the_host__seen_as_gateway),
+		T(forward__client_the_guest_cannot_answer__seen_as_gateway),
+		T(forward__client_speaks_to_two_addresses__answered_from_each),
+		T(forward__many_clients__the_oldest_of_them_makes_room),
+		T(forward_rebound__clients_stay_where_answers_can_leave),
+		T(forward_walk__bytes__of_flows_that_live_and_ended),
 		T(forward__two_clients_one_port__told_apart),
 		T(forward__unresolved__dropped_and_counted),
 		T(forward__target_has_a_new_address__followed),
