@@ -97,6 +97,21 @@ int jx_ip4(json_t *o, const char *key, uint32_t *out, struct errtext *why)
 	return 0;
 }
 
+int jx_ip(json_t *o, const char *key, struct ipaddr *out, struct errtext *why)
+{
+	const char *s = NULL;
+	int r = jx_str(o, key, &s, why);
+
+	if (r || !s)
+		return r;
+	if (ipaddr_parse(s, out))
+		return errtext_set(why, -EINVAL,
+				   "parameter \"%s\": \"%.60s\" is no IPv4 or "
+				   "IPv6 address",
+				   key, s);
+	return 0;
+}
+
 int jx_net4(json_t *o, const char *key, struct ip4_net *out,
 	    struct errtext *why)
 {
@@ -145,6 +160,15 @@ int jx_set_ip4(json_t *o, const char *key, uint32_t ip)
 	char s[IP4_TEXT];
 
 	return json_object_set_new(o, key, json_string(ip4_format(ip, s)))
+		       ? -ENOMEM
+		       : 0;
+}
+
+int jx_set_ip(json_t *o, const char *key, const struct ipaddr *a)
+{
+	char s[IP_TEXT];
+
+	return json_object_set_new(o, key, json_string(ipaddr_format(a, s)))
 		       ? -ENOMEM
 		       : 0;
 }

@@ -25,6 +25,8 @@ int jx_int(json_t *o, const char *key, int64_t min, int64_t max, int64_t *out,
 int jx_bool(json_t *o, const char *key, bool *out, struct errtext *why);
 int jx_mac(json_t *o, const char *key, struct mac *out, struct errtext *why);
 int jx_ip4(json_t *o, const char *key, uint32_t *out, struct errtext *why);
+/* Either family. */
+int jx_ip(json_t *o, const char *key, struct ipaddr *out, struct errtext *why);
 int jx_net4(json_t *o, const char *key, struct ip4_net *out,
 	    struct errtext *why);
 
@@ -34,6 +36,7 @@ int jx_only(json_t *o, const char *const *keys, struct errtext *why);
 /* Setters that spell addresses; 0 or -ENOMEM. */
 int jx_set_mac(json_t *o, const char *key, const struct mac *m);
 int jx_set_ip4(json_t *o, const char *key, uint32_t ip);
+int jx_set_ip(json_t *o, const char *key, const struct ipaddr *a);
 int jx_set_net4(json_t *o, const char *key, const struct ip4_net *n);
 
 #endif

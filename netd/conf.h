@@ -70,11 +70,11 @@ struct nic_conf {
 struct fwd_conf {
 	int64_t id, network;
 	int proto; /* IPPROTO_TCP, IPPROTO_UDP */
-	uint32_t address; /* of the host; 0 = all */
+	struct ipaddr address; /* of the host; zero = all */
 	uint16_t port, port_end;
 	char to_vm[CONF_NAME_MAX + 1]; /* "" = by to_address */
 	int to_nic;		       /* -1 = the VM's lowest on the network */
-	uint32_t to_address;
+	struct ipaddr to_address; /* zero = by to_vm */
 	uint16_t to_port;
 };
 

@@ -187,7 +187,7 @@ static int check(struct ctl *ctl, const struct network *n,
 static bool same_host_side(const struct forward *f, const struct fwd_conf *c)
 {
 	return f && !fwd_is_open(f) && f->conf.proto == c->proto &&
-	       f->conf.address == c->address && f->conf.port == c->port &&
+	       ipaddr_eq(&f->conf.address, &c->address) && f->conf.port == c->port &&
 	       f->conf.port_end == c->port_end;
 }
 

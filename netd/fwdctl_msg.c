@@ -103,7 +103,7 @@ static void add_sock(struct ctl *ctl, struct forward *f, struct fwd_sock *s)
 			 (json_int_t)s->wire, "group", (json_int_t)f->conf.id,
 			 "proto", fwd_proto_name(f->conf.proto), "nic",
 			 f->sent_nic ? json_integer(f->sent_nic) : json_null(),
-			 "ip", obj_ip(f->sent_ip), "port", (int)s->to_port);
+			 "ip", obj_ipaddr(&f->sent_ip), "port", (int)s->to_port);
 	if (q)
 		*q = (struct fwd_req){ctl, f->conf.id, s->wire};
 	super_request(f->net->sup, W_FORWARD_ADD, body, &s->fd, 1,
@@ -131,7 +131,8 @@ void fwd_sync(struct ctl *ctl, struct forward *f)
 
 	if (!f->net->synced)
 		return;
-	if (f->sent_nic != want || f->sent_ip != f->conf.to_address) {
+	if (f->sent_nic != want ||
+	    !ipaddr_eq(&f->sent_ip, &f->conf.to_address)) {
 		fwd_unsend(f);
 		f->sent_nic = want;
 		f->sent_ip = f->conf.to_address;

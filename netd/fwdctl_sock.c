@@ -20,7 +20,8 @@ struct fwd_sock *fwd_layout(const struct fwd_conf *c, unsigned int *n)
 
 	for (unsigned int i = 0; s && i < ports; i++)
 		s[i] = (struct fwd_sock){
-			.ip = ipaddr_from4(c->address),
+			.ip = ipaddr_is_zero(&c->address) ? ipaddr_from4(0)
+							  : c->address,
 			.port = (uint16_t)(c->port + i),
 			.to_port = (uint16_t)(c->to_port + i),
 			.fd = -1,
@@ -98,14 +99,6 @@ static int busy(struct ctl *ctl, const struct fwd_conf *c,
 
 /* ---- an own socket steps aside ------------------------------------------- */
 
-static bool is_any(const struct ipaddr *ip)
-{
-	static const struct ipaddr any6;
-	struct ipaddr any4 = ipaddr_from4(0);
-
-	return ipaddr_eq(ip, &any4) || ipaddr_eq(ip, &any6);
-}
-
 /*
  * "From any address to this one" has both on the same port for a moment. A
  * listening socket that is shut down stays bound and lets another listen; for UDP
@@ -135,7 +128,7 @@ static bool step_all(const struct forward *f, const struct fwd_sock *s,
 
 		if (o->fd < 0 || o->port != s->port ||
 		    ipaddr_eq(&o->ip, &s->ip) ||
-		    (!is_any(&o->ip) && !is_any(&s->ip)))
+		    (!ipaddr_is_any(&o->ip) && !ipaddr_is_any(&s->ip)))
 			continue;
 		step(f->conf.proto, o->fd, aside);
 		any = true;

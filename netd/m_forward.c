@@ -21,16 +21,24 @@ static int read_target(json_t *params, struct fwd_conf *conf)
 	if (vm) {
 		snprintf(conf->to_vm, sizeof(conf->to_vm), "%s", vm);
 		conf->to_nic = -1;
-		conf->to_address = 0;
+		conf->to_address = ipaddr_any;
 	}
 	if (m_str(params, "to_address")) {
-		(void)jx_ip4(params, "to_address", &conf->to_address, NULL);
+		(void)jx_ip(params, "to_address", &conf->to_address, NULL);
 		if (!vm)
 			conf->to_vm[0] = '\0';
 		conf->to_nic = -1;
 	}
 	conf->to_nic = (int)m_int(params, "to_nic", conf->to_nic);
 	return 0;
+}
+
+/* "0.0.0.0" is all addresses, as is none. */
+static void read_address(json_t *params, struct ipaddr *out)
+{
+	(void)jx_ip(params, "address", out, NULL);
+	if (ipaddr_is_any(out))
+		*out = ipaddr_any;
 }
 
 /* "to_port_end" says nothing new; who gives it wants to be told when it is wrong. */
@@ -62,7 +70,7 @@ static void add(struct ctl *ctl, struct call *c, json_t *params)
 	}
 	conf.network = n->conf.id;
 	(void)fwd_proto_parse(m_str(params, "proto"), &conf.proto);
-	(void)jx_ip4(params, "address", &conf.address, NULL);
+	read_address(params, &conf.address);
 	conf.port = (uint16_t)m_int(params, "port", 0);
 	conf.port_end = (uint16_t)m_int(params, "port_end", conf.port);
 	conf.to_port = (uint16_t)m_int(params, "to_port", conf.port);
@@ -96,7 +104,7 @@ static void set(struct ctl *ctl, struct call *c, json_t *params)
 	end = conf.port_end - conf.port;
 	if (m_str(params, "proto"))
 		(void)fwd_proto_parse(m_str(params, "proto"), &conf.proto);
-	(void)jx_ip4(params, "address", &conf.address, NULL);
+	read_address(params, &conf.address);
 	conf.port = (uint16_t)m_int(params, "port", conf.port);
 	end = m_int(params, "port_end", conf.port + end);
 	if (end > 65535) {
@@ -114,7 +122,7 @@ static void set(struct ctl *ctl, struct call *c, json_t *params)
 static struct forward *find(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct network *n;
-	uint32_t address = 0;
+	struct ipaddr address = ipaddr_any;
 	bool any = !m_str(params, "address");
 	int64_t id = m_int(params, "id", 0), port = m_int(params, "port", 0);
 	int proto = 0;
@@ -131,10 +139,10 @@ static struct forward *find(struct ctl *ctl, struct call *c, json_t *params)
 	if (!n)
 		return NULL;
 	(void)fwd_proto_parse(m_str(params, "proto"), &proto);
-	(void)jx_ip4(params, "address", &address, NULL);
+	read_address(params, &address);
 	list_for_each(f, &n->fwds, struct forward, node)
 		if (f->conf.proto == proto && f->conf.port == port &&
-		    (any || f->conf.address == address))
+		    (any || ipaddr_eq(&f->conf.address, &address)))
 			return f;
 	call_fail(c, RPC_NOT_FOUND, "network %s has no forward of %s port %lld",
 		  n->conf.name, fwd_proto_name(proto), (long long)port);

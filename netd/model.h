@@ -126,7 +126,7 @@ struct forward {
 	char fault[256]; /* the sentence for these two */
 	bool absent;	 /* open, but the host lost the address */
 	int64_t sent_nic; /* the worker was told: a NIC, 0 by address, -1 nothing */
-	uint32_t sent_ip;
+	struct ipaddr sent_ip;
 	struct fwd_stats stats; /* as of the last question */
 };
 

@@ -44,6 +44,14 @@ json_t *obj_ip(uint32_t ip)
 	return ip ? json_string(ip4_format(ip, s)) : json_null();
 }
 
+json_t *obj_ipaddr(const struct ipaddr *a)
+{
+	char s[IP_TEXT];
+
+	return ipaddr_is_zero(a) ? json_null()
+				 : json_string(ipaddr_format(a, s));
+}
+
 json_t *obj_mac(const struct mac *m)
 {
 	char s[MAC_TEXT];
@@ -139,16 +147,18 @@ json_t *obj_connect(const struct nic *nic)
 json_t *obj_forward(const struct forward *f)
 {
 	const struct fwd_conf *c = &f->conf;
-	char s[IP4_TEXT];
+	char s[IP_TEXT] = "0.0.0.0";
 
+	if (!ipaddr_is_zero(&c->address))
+		ipaddr_format(&c->address, s);
 	return json_pack(
 		"{s:I,s:s,s:s,s:s,s:i,s:i,s:o,s:o,s:o,s:i,s:s,s:o}", "id",
 		(json_int_t)c->id, "network", f->net->conf.name, "proto",
-		fwd_proto_name(c->proto), "address",
-		ip4_format(c->address, s), "port", (int)c->port, "port_end",
+		fwd_proto_name(c->proto), "address", s,
+		"port", (int)c->port, "port_end",
 		(int)c->port_end, "to_vm", obj_str(c->to_vm), "to_nic",
 		c->to_nic < 0 ? json_null() : json_integer(c->to_nic),
-		"to_address", obj_ip(c->to_address), "to_port",
+		"to_address", obj_ipaddr(&c->to_address), "to_port",
 		(int)c->to_port, "state", fwd_state_name(f->state), "reason",
 		obj_str(f->reason));
 }

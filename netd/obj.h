@@ -25,6 +25,7 @@ const char *fwd_state_name(enum fwd_state s);
 /* String or null for "". */
 json_t *obj_str(const char *s);
 json_t *obj_ip(uint32_t ip);   /* or null for 0 */
+json_t *obj_ipaddr(const struct ipaddr *a); /* or null for zero */
 json_t *obj_mac(const struct mac *m); /* or null for zero */
 
 #endif

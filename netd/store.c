@@ -315,7 +315,7 @@ static int run_del(struct store *s, struct errtext *why, const char *sql,
 /* ---- text forms; "" for none --------------------------------------------- */
 
 struct addr_text {
-	char s[IP4_TEXT + 3];
+	char s[IP_TEXT];
 };
 
 static struct addr_text ip_text(uint32_t ip)
@@ -324,6 +324,15 @@ static struct addr_text ip_text(uint32_t ip)
 
 	if (ip)
 		ip4_format(ip, t.s);
+	return t;
+}
+
+static struct addr_text ipaddr_text(const struct ipaddr *a)
+{
+	struct addr_text t = {""};
+
+	if (!ipaddr_is_zero(a))
+		ipaddr_format(a, t.s);
 	return t;
 }
 
@@ -469,9 +478,9 @@ int store_fwd_add(struct store *s, struct fwd_conf *c, struct errtext *why)
 	int r = run(s, why,
 		    "INSERT INTO forwards VALUES(NULL,?,?,?,?,?,?,?,?,?)",
 		    "ittiititi", c->network, fwd_proto_name(c->proto),
-		    ip_text(c->address).s, (int64_t)c->port,
+		    ipaddr_text(&c->address).s, (int64_t)c->port,
 		    (int64_t)c->port_end, c->to_vm, (int64_t)c->to_nic,
-		    ip_text(c->to_address).s, (int64_t)c->to_port);
+		    ipaddr_text(&c->to_address).s, (int64_t)c->to_port);
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);
@@ -486,9 +495,9 @@ int store_fwd_update(struct store *s, const struct fwd_conf *c,
 		   "port_end=?5, to_vm=?6, to_nic=?7, to_address=?8, to_port=?9 "
 		   "WHERE id=?1",
 		   "ittiititi", c->id, fwd_proto_name(c->proto),
-		   ip_text(c->address).s, (int64_t)c->port,
+		   ipaddr_text(&c->address).s, (int64_t)c->port,
 		   (int64_t)c->port_end, c->to_vm, (int64_t)c->to_nic,
-		   ip_text(c->to_address).s, (int64_t)c->to_port);
+		   ipaddr_text(&c->to_address).s, (int64_t)c->to_port);
 }
 
 int store_fwd_del(struct store *s, int64_t id, struct errtext *why)

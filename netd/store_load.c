@@ -45,6 +45,17 @@ static uint32_t r_ip(struct row *r)
 	return ip;
 }
 
+static struct ipaddr r_ipaddr(struct row *r)
+{
+	struct ipaddr a = {{0}};
+	char t[64];
+
+	r_text(r, t, sizeof(t));
+	if (t[0] && ipaddr_parse(t, &a))
+		r->bad = true;
+	return a;
+}
+
 static struct mac r_mac(struct row *r)
 {
 	struct mac m = {{0}};
@@ -113,12 +124,12 @@ static int read_fwd(struct row *r, const struct store_sink *sink,
 	c.network = r_int(r, 1, INT64_MAX);
 	r_text(r, t, sizeof(t));
 	r->bad |= fwd_proto_parse(t, &c.proto) != 0;
-	c.address = r_ip(r);
+	c.address = r_ipaddr(r);
 	c.port = (uint16_t)r_int(r, 1, 65535);
 	c.port_end = (uint16_t)r_int(r, 1, 65535);
 	r_text(r, c.to_vm, sizeof(c.to_vm));
 	c.to_nic = (int)r_int(r, -1, CONF_NIC_INDEX);
-	c.to_address = r_ip(r);
+	c.to_address = r_ipaddr(r);
 	c.to_port = (uint16_t)r_int(r, 1, 65535);
 	return r->bad ? -EUCLEAN : sink->fwd(sink->arg, &c, why);
 }

@@ -442,7 +442,8 @@ int nic_conf_check(const struct nic_conf *c, struct errtext *why)
 int fwd_conf_check(const struct fwd_conf *c, const struct net_conf *net,
 		   struct errtext *why)
 {
-	char ip[IP4_TEXT];
+	const struct ipaddr bcast4 = ipaddr_from4(INADDR_BROADCAST);
+	char ip[IP_TEXT];
 	int r;
 
 	if (net->mode != NET_NAT)
@@ -460,18 +461,22 @@ int fwd_conf_check(const struct fwd_conf *c, const struct net_conf *net,
 		return errtext_set(why, -EINVAL,
 				   "to_port leaves no room for %d ports",
 				   c->port_end - c->port + 1);
-	if (ip4_is_multicast(c->address) || c->address == INADDR_BROADCAST)
+	if (ipaddr_is_multicast(&c->address) ||
+	    ipaddr_eq(&c->address, &bcast4))
 		return errtext_set(why, -EINVAL,
 				   "%s cannot be an address of the host",
-				   ip4_format(c->address, ip));
-	if ((c->to_vm[0] != '\0') == (c->to_address != 0))
+				   ipaddr_format(&c->address, ip));
+	if ((c->to_vm[0] != '\0') == !ipaddr_is_zero(&c->to_address))
 		return errtext_set(why, -EINVAL,
 				   "give either to_vm or to_address");
 	if (c->to_vm[0]) {
 		r = validate_name("VM name", c->to_vm, why);
 		return r;
 	}
-	return net_guest_ip(net, c->to_address, why);
+	if (!ipaddr_is4(&c->to_address))
+		return errtext_set(why, -EINVAL,
+				   "network %s carries IPv4 only", net->name);
+	return net_guest_ip(net, ipaddr_get4(&c->to_address), why);
 }
 
 int resv_conf_check(const struct resv_conf *c, const struct net_conf *net,
@@ -497,7 +502,8 @@ bool fwd_overlap(const struct fwd_conf *a, const struct fwd_conf *b)
 {
 	return a->proto == b->proto && a->port <= b->port_end &&
 	       b->port <= a->port_end &&
-	       (!a->address || !b->address || a->address == b->address);
+	       (ipaddr_is_zero(&a->address) || ipaddr_is_zero(&b->address) ||
+		ipaddr_eq(&a->address, &b->address));
 }
 
 void dev_name(const char *prefix, const char *name, int index,

@@ -25,7 +25,6 @@ int worker_forward_add(struct worker *w, json_t *body, struct chan_msg *m,
 	struct nat_forward f = {.fd = -1};
 	const char *proto = "";
 	int64_t id = 0, group = 0, nic = 0, port = 0;
-	uint32_t ip4 = 0;
 	int r;
 
 	if ((r = jx_int(body, "forward", 1, INT64_MAX, &id, why)) ||
@@ -33,15 +32,13 @@ int worker_forward_add(struct worker *w, json_t *body, struct chan_msg *m,
 	    (r = jx_int(body, "nic", 0, INT64_MAX, &nic, why)) ||
 	    (r = jx_int(body, "port", 1, 65535, &port, why)) ||
 	    (r = jx_need_str(body, "proto", &proto, why)) ||
-	    (r = jx_ip4(body, "ip", &ip4, why)))
+	    (r = jx_ip(body, "ip", &f.target_ip, why)))
 		return r;
 	if (!w->nat || m->nfd != 1)
 		return errtext_set(why, -EINVAL, "no gateway or no socket");
 	f.id = (uint64_t)id;
 	f.group = (uint64_t)group;
 	f.nic_id = (uint64_t)nic;
-	if (ip4)
-		f.target_ip = ipaddr_from4(ip4);
 	f.target_port = (uint16_t)port;
 	f.proto = !strcmp(proto, "udp") ? NAT_UDP : NAT_TCP;
 	f.fd = take_fd(m);

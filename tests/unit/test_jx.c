@@ -168,6 +168,7 @@ static void addresses__malformed__say_what_was_given(void **state)
 	struct fix *f = *state;
 	struct ip4_net net;
 	struct mac mac;
+	struct ipaddr any;
 	uint32_t ip;
 
 	assert_int_equal(jx_mac(f->o, "ip", &mac, &f->why), -EINVAL);
@@ -176,6 +177,9 @@ static void addresses__malformed__say_what_was_given(void **state)
 	assert_int_equal(jx_ip4(f->o, "s", &ip, &f->why), -EINVAL);
 	assert_string_equal(f->why.s,
 			    "parameter \"s\": \"text\" is no IPv4 address");
+	assert_int_equal(jx_ip(f->o, "s", &any, &f->why), -EINVAL);
+	assert_string_equal(f->why.s, "parameter \"s\": \"text\" is no IPv4 or "
+				      "IPv6 address");
 	assert_int_equal(jx_net4(f->o, "host", &net, &f->why), -EINVAL);
 	assert_int_equal(jx_net4(f->o, "e", &net, &f->why), -EINVAL);
 	assert_int_equal(jx_net4(f->o, "i", &net, &f->why), -EINVAL);
@@ -217,6 +221,7 @@ static void setters__then_getters__round_trip(void **state)
 	struct fix *f = *state;
 	struct mac mac = {{2, 0, 0xff, 0x80, 1, 9}}, mac2;
 	struct ip4_net net = {.addr = 0xc0a83800, .plen = 24}, net2;
+	struct ipaddr six = {{0xfd, [15] = 1}}, got;
 	uint32_t ip;
 
 	assert_int_equal(jx_set_mac(f->o, "m", &mac), 0);
@@ -224,6 +229,11 @@ static void setters__then_getters__round_trip(void **state)
 	assert_int_equal(jx_set_net4(f->o, "w", &net), 0);
 	assert_int_equal(jx_mac(f->o, "m", &mac2, &f->why), 0);
 	assert_int_equal(jx_ip4(f->o, "p", &ip, &f->why), 0);
+	assert_int_equal(jx_set_ip(f->o, "6", &six), 0);
+	assert_int_equal(jx_ip(f->o, "6", &got, &f->why), 0);
+	assert_true(ipaddr_eq(&six, &got));
+	assert_int_equal(jx_ip(f->o, "p", &got, &f->why), 0);
+	assert_true(ipaddr_is4(&got));
 	assert_int_equal(jx_net4(f->o, "w", &net2, &f->why), 0);
 	assert_true(mac_eq(&mac, &mac2));
 	assert_true(ip == 0xffffffff);

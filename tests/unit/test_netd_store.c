@@ -146,7 +146,9 @@ static void fill(struct fix *f)
 			       .ifname = "eth0", .netns = "/run/netns/x",
 			       .owner = 1000, .link = true};
 	struct fwd_conf fwd = {.proto = IPPROTO_UDP, .port = 5, .port_end = 7,
-			       .to_vm = "MyVM", .to_nic = -1, .to_port = 9};
+			       .to_vm = "MyVM", .to_nic = -1, .to_port = 9,
+			       .address = {{[15] = 1}},
+			       .to_address = ipaddr_from4(0x0a00020f)};
 	struct resv_conf resv = {.address = 0x0a000232, .vm = "MyVM",
 				 .hostname = "h"};
 	struct lease_conf l = {.address = 0x0a00020f, .client_id = "01ff",
@@ -183,6 +185,9 @@ static void round_trip__reopened__all_there(void **state)
 	assert_int_equal(f->fwd.proto, IPPROTO_UDP);
 	assert_int_equal(f->fwd.to_nic, -1);
 	assert_int_equal(f->fwd.port_end, 7);
+	assert_int_equal(f->fwd.address.b[15], 1);
+	assert_false(ipaddr_is4(&f->fwd.address));
+	assert_int_equal(ipaddr_get4(&f->fwd.to_address), 0x0a00020f);
 	assert_string_equal(f->resv.hostname, "h");
 	assert_true(mac_is_zero(&f->resv.mac));
 	assert_string_equal(f->lease.client_id, "01ff");

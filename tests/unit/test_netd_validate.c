@@ -201,9 +201,9 @@ static void forward__overlap(void **state)
 	assert_false(fwd_overlap(&a, &b));
 	b.port = 20;
 	assert_true(fwd_overlap(&a, &b));
-	a.address = 0x7f000001;
+	a.address = ipaddr_from4(0x7f000001);
 	assert_true(fwd_overlap(&a, &b)); /* all addresses contain it */
-	b.address = 0x7f000002;
+	b.address = ipaddr_from4(0x7f000002);
 	assert_false(fwd_overlap(&a, &b));
 	b.address = a.address;
 	b.proto = 17;
