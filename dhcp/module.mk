@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Layer 1: the DHCP server, pure: bytes in, bytes out, lease events.
+# Layer 1: the DHCP server and router advertisements, pure: bytes in, bytes out,
+# lease events.
 DHCP_CORE := dhcp_choose dhcp_config dhcp_msg dhcp_names dhcp_pool dhcp_reply \
-             dhcp_reserve dhcp_rules dhcp_server
+             dhcp_reserve dhcp_rules dhcp_server ra
 DHCP_IO   :=
 DHCP_PKGS :=
