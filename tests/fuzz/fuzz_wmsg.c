@@ -2,7 +2,8 @@
 /* links: fake_priv ctl_rig netd */
 /*
  * Messages of a worker that a guest has taken over: the first byte chooses the
- * type, the rest is the body. Control may kill the worker, and nothing else.
+ * type, the rest is the body. NUMBERS is the answer to the question for forwards'
+ * numbers. Control may kill the worker, and nothing else.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "netd/netctl.h"
 #include "netd/proto.h"
 #include "tests/fake/ctl_rig.h"
+
+#define NUMBERS 0xfe
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,6 +30,8 @@ static void fresh(void)
 	rig_call(rig, "nic.attach", "{'vm':'A','network':'lab'}", -1);
 	rig_call(rig, "nic.attach",
 		 "{'vm':'B','network':'lab','type':'dgram'}", -1);
+	rig_call(rig, "forward.add",
+		 "{'network':'lab','proto':'tcp','port':80,'to_vm':'A'}", -1);
 	rig_call(rig, "events.subscribe", "{}", -1);
 }
 
@@ -52,6 +57,22 @@ static bool check_lease(struct hnode *h, void *arg)
 	return true;
 }
 
+static void say(struct fake_worker *w, const uint8_t *data, size_t size)
+{
+	char *text;
+
+	if (data[0] != NUMBERS) {
+		(void)chan_send(w->chan, (uint16_t)(W_READY + data[0] % 16),
+				data[0] >> 4, data + 1, size - 1, NULL, 0);
+		return;
+	}
+	text = strndup((const char *)data + 1, size - 1);
+	w->numbers = text;
+	rig_call(rig, "forward.list", "{}", -1);
+	w->numbers = NULL;
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static unsigned int runs;
@@ -67,8 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w = fake_worker_of(rig->priv, "lab");
 	if (size > 60000)
 		size = 60000;
-	(void)chan_send(w->chan, (uint16_t)(W_READY + data[0] % 16),
-			data[0] >> 4, data + 1, size - 1, NULL, 0);
+	say(w, data, size);
 	rig_spin(rig);
 	n = model_net_find(&rig->ctl.model, "lab");
 	if (!n || rig->ctl.model.nnets != 1 || rig->ctl.model.nnics != 2)

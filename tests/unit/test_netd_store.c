@@ -165,6 +165,30 @@ static void fill(struct fix *f)
 	assert_int_equal(store_lease_put(f->s, &l, NULL), 0);
 }
 
+static void fwd_update__reopened__the_new_one(void **state)
+{
+	struct fix *f = *state;
+	struct fwd_conf c = {.id = 1, .proto = IPPROTO_TCP, .port = 80,
+			     .port_end = 81,
+			     .address = ipaddr_from4(0x7f000001),
+			     .to_nic = -1,
+			     .to_address = ipaddr_from4(0x0a000214),
+			     .to_port = 90};
+
+	fill(f);
+	assert_int_equal(store_fwd_update(f->s, &c, NULL), 0);
+	reopen(f);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->fwd.id, 1);
+	assert_int_equal(f->fwd.network, f->net.id);
+	assert_int_equal(f->fwd.proto, IPPROTO_TCP);
+	assert_int_equal(ipaddr_get4(&f->fwd.address), 0x7f000001);
+	assert_int_equal(f->fwd.port_end, 81);
+	assert_string_equal(f->fwd.to_vm, "");
+	assert_int_equal(ipaddr_get4(&f->fwd.to_address), 0x0a000214);
+	assert_int_equal(f->fwd.to_port, 90);
+}
+
 static void round_trip__reopened__all_there(void **state)
 {
 	struct fix *f = *state;
@@ -343,6 +367,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(fwd_update__reopened__the_new_one),
 		T(round_trip__reopened__all_there),
 		T(net_del__takes_everything_along),
 		T(nic_ids__never_reused),
