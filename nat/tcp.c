@@ -177,6 +177,7 @@ static void flow_init(struct tcp_flow *f, int64_t now_ms)
 	f->snd_una = f->snd_nxt = f->snd_max = f->iss;
 	f->host_seq = f->iss + 1;
 	f->recover = f->iss;
+	f->ops = f->t->env.host;
 	f->mss = TCP_MSS_DEFAULT;
 	f->born_ms = f->used_ms = now_ms;
 	list_init(&f->work);
@@ -240,7 +241,7 @@ void tcp_close_host(struct tcp_flow *f, bool reset)
 {
 	if (!f->sock)
 		return;
-	f->t->env.host->close(f->sock, reset);
+	f->ops->close(f->sock, reset);
 	f->sock = NULL;
 }
 
@@ -416,9 +417,9 @@ static const char *state_name(const struct tcp_flow *f)
 	return f->fin_rcvd ? "close_wait" : "established";
 }
 
-static void fill_info(const struct tcp_flow *f, struct tcp_flow_info *i)
+void tcp_flow_info(const struct tcp_flow *f, struct tcp_flow_info *out)
 {
-	*i = (struct tcp_flow_info){
+	*out = (struct tcp_flow_info){
 		.nic_id = f->nic->id,
 		.forward_id = f->forward_id,
 		.guest = f->key.guest,
@@ -444,7 +445,7 @@ static bool end_if_match(struct hnode *n, void *arg)
 	struct end_arg *e = arg;
 	struct tcp_flow_info info;
 
-	fill_info(f, &info);
+	tcp_flow_info(f, &info);
 	if (e->match(e->arg, &info))
 		tcp_flow_abort(f, e->now_ms);
 	return true;
@@ -488,9 +489,9 @@ static bool show_one(struct hnode *n, void *arg)
 	struct walk_arg *w = arg;
 	struct tcp_flow_info info;
 
-	fill_info(f, &info);
+	tcp_flow_info(f, &info);
 	if (f->sock)
-		info.host_port = f->t->env.host->local_port(f->sock);
+		info.host_port = f->ops->local_port(f->sock);
 	return w->fn(w->arg, &info);
 }
 

@@ -65,6 +65,7 @@ struct tcp_out {
 
 enum tcp_verdict {
 	TCP_CONNECT,	/* connect to the endpoint written to @to */
+	TCP_SERVE,	/* to a service of our own, of env->service */
 	TCP_RESET,	/* refuse with RST */
 	TCP_DROP,	/* silently */
 	TCP_PROHIBITED, /* ICMP: administratively prohibited */
@@ -125,6 +126,10 @@ struct tcp_env {
 	struct wheel *wheel;
 	const struct tcp_host_ops *host;
 	void *host_arg; /* first argument of host->connect */
+	/* "Sockets" of TCP_SERVE: services inside this process. May be NULL when
+	 * route never says that; attach is not called. */
+	const struct tcp_host_ops *service;
+	void *service_arg;
 
 	/* Where does this SYN lead? @to is preset to its destination. */
 	enum tcp_verdict (*route)(void *arg, const struct tcp_pkt *p,
@@ -198,6 +203,8 @@ void tcp_host_readable(struct tcp_flow *f, int64_t now_ms);
 void tcp_host_writable(struct tcp_flow *f, int64_t now_ms);
 /* The connection failed; bytes that arrived before may still be peeked at. */
 void tcp_host_error(struct tcp_flow *f, int err, int64_t now_ms);
+/* Reset both sides now, whatever the guest has not read yet. */
+void tcp_host_abort(struct tcp_flow *f, int64_t now_ms);
 
 /* ---- ends ---------------------------------------------------------------- */
 
@@ -216,6 +223,8 @@ struct tcp_flow_info {
 	uint64_t bytes_out, bytes_in; /* payload, from the guest's view out */
 	int64_t born_ms, used_ms;
 };
+
+void tcp_flow_info(const struct tcp_flow *f, struct tcp_flow_info *out);
 
 /* Reset both sides of all flows that @match picks. @match must not call the core. */
 void tcp_end_matching(struct tcp *t,

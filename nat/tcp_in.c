@@ -203,7 +203,7 @@ static bool offer(struct tcp_flow *f, const struct tcp_pkt *p,
 	ssize_t r;
 	int n = iov_slice(p->l4, p->nl4, s->hlen + skip, len, v);
 
-	r = f->t->env.host->send(f->sock, v, n);
+	r = f->ops->send(f->sock, v, n);
 	if (r < 0 && r != -EAGAIN) {
 		tcp_host_failed(f, (int)r);
 		return false;
@@ -224,7 +224,7 @@ static void take_fin(struct tcp_flow *f, int64_t now_ms)
 	advance(f, 1);
 	f->fin_rcvd = true;
 	f->fin_first = !f->eof || seq_le(f->snd_max, f->fin_seq);
-	f->t->env.host->shutdown_wr(f->sock);
+	f->ops->shutdown_wr(f->sock);
 	tcp_arm_idle(f, now_ms); /* it may be the second one */
 }
 
@@ -363,4 +363,9 @@ void tcp_host_error(struct tcp_flow *f, int err, int64_t now_ms)
 		tcp_host_failed(f, err);
 	else
 		tcp_flow_abort(f, now_ms);
+}
+
+void tcp_host_abort(struct tcp_flow *f, int64_t now_ms)
+{
+	tcp_flow_abort(f, now_ms);
 }

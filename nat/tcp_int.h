@@ -88,6 +88,7 @@ struct tcp_flow {
 	struct tcp_nic *nic;
 	struct list nic_node, tw_node;
 	struct list work; /* tcp->work: flush has something to do */
+	const struct tcp_host_ops *ops; /* of … */
 	void *sock;	  /* NULL in TIME_WAIT */
 	struct endpoint host;
 	uint64_t forward_id;

@@ -71,15 +71,19 @@ static void refuse(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
 
 /* ---- opened by the guest ------------------------------------------------- */
 
-/* The guest may route this SYN; if so, where to. */
-static bool may_go(struct tcp *t, const struct tcp_pkt *p,
-		   const struct tcp_seg *s, const struct tcp_key *k,
-		   struct endpoint *to, int64_t now_ms)
+/* Where does this SYN lead? When nowhere, the guest is told. */
+static enum tcp_verdict judge(struct tcp *t, const struct tcp_pkt *p,
+			      const struct tcp_seg *s, const struct tcp_key *k,
+			      struct endpoint *to, int64_t now_ms)
 {
+	enum tcp_verdict v;
+
 	*to = k->outside;
-	switch (t->env.route(t->env.arg, p, to)) {
+	v = t->env.route(t->env.arg, p, to);
+	switch (v) {
 	case TCP_CONNECT:
-		return true;
+	case TCP_SERVE:
+		return v;
 	case TCP_RESET:
 		tcp_reset_reply(t, k, p->nic_id, s, now_ms);
 		break;
@@ -91,7 +95,7 @@ static bool may_go(struct tcp *t, const struct tcp_pkt *p,
 		break;
 	}
 	t->stats.denied++;
-	return false;
+	return v;
 }
 
 void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s)
@@ -120,10 +124,12 @@ void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 	      const struct tcp_key *k, int64_t now_ms)
 {
 	struct endpoint to;
+	enum tcp_verdict v = judge(t, p, s, k, &to, now_ms);
+	void *arg = t->env.host_arg;
 	struct tcp_flow *f;
 	int err;
 
-	if (!may_go(t, p, s, k, &to, now_ms))
+	if (v != TCP_CONNECT && v != TCP_SERVE)
 		return;
 	f = tcp_flow_new(t, k, p->nic_id, now_ms);
 	if (!f) {
@@ -138,7 +144,11 @@ void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 	}
 	f->host = to;
 	tcp_take_syn(f, s);
-	err = t->env.host->connect(t->env.host_arg, f, &to, &f->sock);
+	if (v == TCP_SERVE) {
+		f->ops = t->env.service;
+		arg = t->env.service_arg;
+	}
+	err = f->ops->connect(arg, f, &to, &f->sock);
 	if (err) {
 		f->sock = NULL;
 		tcp_flow_end(f, true);
@@ -207,7 +217,7 @@ int tcp_accept(struct tcp *t, const struct tcp_accept *a, int64_t now_ms)
 	f->wnd_due = true;
 	f->syn_due = true;
 	tcp_set_state(f, TCP_ST_SYN_SENT);
-	t->env.host->attach(f->sock, f);
+	f->ops->attach(f->sock, f);
 	tcp_arm_idle(f, now_ms);
 	tcp_queue(f);
 	return 0;

@@ -53,7 +53,7 @@ static uint16_t window(struct tcp_flow *f, bool syn)
 
 	if (f->wnd_due && f->sock && !f->fin_rcvd && !f->blocked &&
 	    !f->host_err) {
-		size_t room = min_sz(f->t->env.host->space(f->sock),
+		size_t room = min_sz(f->ops->space(f->sock),
 				     0xffffu << TCP_WSCALE);
 		uint32_t e = f->rcv_nxt + (uint32_t)room, step;
 
@@ -206,7 +206,7 @@ void tcp_discard_acked(struct tcp_flow *f)
 		end = f->fin_seq;
 	if (!f->sock || !seq_lt(f->host_seq, end))
 		return;
-	err = f->t->env.host->discard(f->sock, end - f->host_seq);
+	err = f->ops->discard(f->sock, end - f->host_seq);
 	if (err)
 		tcp_host_failed(f, err);
 	else
@@ -268,7 +268,7 @@ static ssize_t send_at(struct tcp_flow *f, uint32_t seq, size_t len,
 		lent_back(t);
 	v.iov_base = t->buf + t->buf_used;
 	v.iov_len = min_sz(len, TCP_BUF - t->buf_used);
-	got = t->env.host->peek(f->sock, seq - f->host_seq, &v, 1);
+	got = f->ops->peek(f->sock, seq - f->host_seq, &v, 1);
 	if (got <= 0)
 		return got;
 	t->buf_used += (size_t)got;
@@ -283,7 +283,7 @@ static ssize_t send_at(struct tcp_flow *f, uint32_t seq, size_t len,
 static size_t usable(const struct tcp_flow *f)
 {
 	size_t off = f->snd_nxt - f->host_seq;
-	size_t limit = f->t->env.host->peek_limit(f->sock);
+	size_t limit = f->ops->peek_limit(f->sock);
 	uint32_t wnd = f->snd_wnd < f->cwnd ? f->snd_wnd : f->cwnd;
 	uint32_t flight = f->snd_nxt - f->snd_una;
 
