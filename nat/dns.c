@@ -26,18 +26,20 @@ int dns_init(struct dns *d, const uint64_t seed[2], const char *domain)
 		d->domain[i] = domain[i] >= 'A' && domain[i] <= 'Z'
 				       ? (char)(domain[i] + 32)
 				       : domain[i];
+	list_init(&d->tcp_due);
 	err = names_init(&d->names, seed);
 	return err ? err : htab_init(&d->pending, 16, seed);
 }
 
-static void query_end(struct flow *f)
+void dns_query_end(struct dns_query *q)
 {
-	struct dns_query *q = container_of(f, struct dns_query, fl);
 	struct dns *d = q->dns;
 
 	d->host->close(d->host_arg, q);
-	flow_del(d->flows, f);
-	wtimer_cancel(d->wheel, &f->timer);
+	if (q->client.conn)
+		dns_tcp_query_gone(q);
+	flow_del(d->flows, &q->fl);
+	wtimer_cancel(d->wheel, &q->fl.timer);
 	htab_del(&d->pending, &q->node);
 	free(q);
 }
@@ -45,7 +47,7 @@ static void query_end(struct flow *f)
 static bool fini_one(struct hnode *n, void *arg)
 {
 	(void)arg;
-	query_end(&container_of(n, struct dns_query, node)->fl);
+	dns_query_end(container_of(n, struct dns_query, node));
 	return true;
 }
 
@@ -56,17 +58,6 @@ void dns_fini(struct dns *d)
 		htab_fini(&d->pending);
 	}
 	names_fini(&d->names);
-}
-
-int dns_set_upstreams(struct dns *d, const struct endpoint *up, int n)
-{
-	if (n < 0 || n > DNS_UPSTREAMS)
-		return -E2BIG;
-	for (int i = 0; i < n; i++)
-		d->up[i] = (struct dns_upstream){.ep = up[i]};
-	d->nup = n;
-	d->gen++;
-	return 0;
 }
 
 /* First upstream not in @tried: healthy ones first; -1 when none is left. */
@@ -85,21 +76,10 @@ static int pick(const struct dns *d, uint32_t tried, int64_t now_ms)
 	return bad;
 }
 
-bool dns_best_upstream(const struct dns *d, int64_t now_ms,
-		       struct endpoint *up)
-{
-	int i = pick(d, 0, now_ms);
-
-	if (i < 0 || !d->forward)
-		return false;
-	*up = d->up[i].ep;
-	return true;
-}
-
 /* ---- to the client -------------------------------------------------------- */
 
-static void to_client(struct dns *d, const struct dns_client *c,
-		      const uint8_t *data, size_t len, int64_t now_ms)
+static void to_udp_client(struct dns *d, const struct dns_client *c,
+			  const uint8_t *data, size_t len, int64_t now_ms)
 {
 	struct iovec v = {(void *)data, len};
 	uint8_t hdr[UDP_HDR];
@@ -117,28 +97,47 @@ static void answer(struct dns *d, const struct dns_client *c,
 		   const uint8_t *query, const struct dns_msg *q,
 		   struct dns_answer *a, int64_t now_ms)
 {
-	uint8_t out[DNS_EDNS_MAX];
+	uint8_t out[DNS_EDNS_MAX]; /* no answer of ours is longer */
 	size_t len;
 
 	a->recursion = d->forward;
+	a->stream = c->conn;
 	a->ttl_s = DNS_LOCAL_TTL_S;
 	len = dns_answer(out, sizeof(out), query, q, a);
-	if (len)
-		to_client(d, c, out, len, now_ms);
+	if (len && c->conn)
+		(void)dns_tcp_answer(c->conn, out, len, true);
+	else if (len)
+		to_udp_client(d, c, out, len, now_ms);
+}
+
+static void fail(struct dns *d, struct dns_query *q, int64_t now_ms)
+{
+	uint8_t rcode = q->bad_rcode ? q->bad_rcode : DNS_SERVFAIL;
+	struct dns_answer a = {.rcode = rcode};
+	struct dns_msg m;
+
+	d->stats.failed++;
+	if (dns_parse(&m, q->msg, q->len))
+		return;
+	m.id = q->client_id;
+	answer(d, &q->client, q->msg, &m, &a, now_ms);
 }
 
 /* The client's query failed for good. */
 static void give_up(struct dns *d, struct dns_query *q, int64_t now_ms)
 {
-	struct dns_answer a = {.rcode = DNS_SERVFAIL};
-	struct dns_msg m;
+	fail(d, q, now_ms);
+	dns_query_end(q);
+}
 
-	d->stats.failed++;
-	if (!dns_parse(&m, q->msg, q->len)) {
-		m.id = q->client_id;
-		answer(d, &q->client, q->msg, &m, &a, now_ms);
-	}
-	query_end(&q->fl);
+/* A newer query of the NIC needs its place. Over UDP the client asks again. */
+static void query_evict(struct flow *f)
+{
+	struct dns_query *q = container_of(f, struct dns_query, fl);
+
+	if (q->client.conn)
+		fail(q->dns, q, f->used_ms);
+	dns_query_end(q);
 }
 
 /* ---- what is ours to answer ------------------------------------------------ */
@@ -195,56 +194,125 @@ static struct dns_query *query_find(const struct dns *d,
 		struct dns_query *q = container_of(n, struct dns_query, node);
 
 		if (q->client_id == id && endpoint_eq(&q->client.ep, &c->ep) &&
-		    q->len == len && !memcmp(q->msg + 2, p + 2, len - 2))
+		    !q->client.conn && q->len == len &&
+		    !memcmp(q->msg + 2, p + 2, len - 2))
 			return q;
 	}
 	return NULL;
+}
+
+/* The upstream asked now is no good. Its TCP may fail where UDP works. */
+static void current_failed(struct dns *d, struct dns_query *q, int64_t now_ms)
+{
+	if (q->current >= 0 && !q->stream)
+		d->up[q->current].bad_until_ms = now_ms + DNS_BAD_MS;
 }
 
 static void query_on_timer(struct wtimer *t, int64_t now_ms)
 {
 	struct flow *f = container_of(t, struct flow, timer);
 	struct dns_query *q = container_of(f, struct dns_query, fl);
-	struct dns *d = q->dns;
 
-	if (q->gen == d->gen && q->current >= 0)
-		d->up[q->current].bad_until_ms = now_ms + DNS_BAD_MS;
+	current_failed(q->dns, q, now_ms);
 	q->last_refused = false;
-	next_try(d, q, now_ms);
+	next_try(q->dns, q, now_ms);
+}
+
+/* Ask upstream @i; false when that failed at once. */
+static bool ask(struct dns *d, struct dns_query *q, int i, bool stream,
+		int64_t now_ms)
+{
+	int64_t wait_ms = stream ? 2 * DNS_TRY_MS : DNS_TRY_MS;
+
+	q->tried |= 1u << i;
+	q->current = i;
+	q->stream = stream;
+	if (d->host->ask(d->host_arg, q, &d->up[i].ep))
+		return false;
+	wtimer_arm(d->wheel, &q->fl.timer, now_ms + wait_ms, query_on_timer);
+	return true;
 }
 
 /* Ask the next upstream, or give up. Ends @q when it gives up. */
 static void next_try(struct dns *d, struct dns_query *q, int64_t now_ms)
 {
-	if (q->gen != d->gen) {
-		q->gen = d->gen;
-		q->tried = 0;
-		q->last_refused = true;
-	}
 	for (int rounds = 0; rounds < 2 * DNS_UPSTREAMS; rounds++) {
 		int i = pick(d, q->tried, now_ms);
 
-		if (now_ms - q->fl.born_ms >= DNS_GIVE_UP_MS)
+		if (now_ms - q->since_ms >= DNS_GIVE_UP_MS)
 			break;
 		if (i < 0) {
 			/* All were asked. Another round only when one of them
-			 * was silent: it may have lost the packet. */
-			if (q->last_refused || !d->nup)
+			 * was silent: it may have lost the packet. Not when
+			 * another has spoken meanwhile. */
+			if (q->last_refused || q->bad_rcode)
 				break;
 			q->tried = 0;
 			q->last_refused = true;
 			continue;
 		}
-		q->tried |= 1u << i;
-		q->current = i;
-		if (!d->host->ask(d->host_arg, q, &d->up[i].ep)) {
-			wtimer_arm(d->wheel, &q->fl.timer, now_ms + DNS_TRY_MS,
-				   query_on_timer);
+		if (ask(d, q, i, false, now_ms))
 			return;
-		}
-		d->up[i].bad_until_ms = now_ms + DNS_BAD_MS;
+		current_failed(d, q, now_ms);
 	}
 	give_up(d, q, now_ms);
+}
+
+/* With what the list of upstreams is now, from its start. */
+static void start(struct dns *d, struct dns_query *q, int64_t now_ms)
+{
+	q->since_ms = now_ms;
+	q->tried = 0;
+	q->last_refused = true;
+	q->bad_rcode = 0;
+	if (d->nup) {
+		next_try(d, q, now_ms);
+		return;
+	}
+	/* The host is between two networks, perhaps. */
+	q->current = -1;
+	d->host->close(d->host_arg, q);
+	wtimer_arm(d->wheel, &q->fl.timer, now_ms + DNS_GIVE_UP_MS,
+		   query_on_timer);
+}
+
+static bool restart_one(struct hnode *n, void *arg)
+{
+	struct dns_query *q = container_of(n, struct dns_query, node);
+
+	start(q->dns, q, *(int64_t *)arg);
+	return true;
+}
+
+void dns_woke(struct dns *d, int64_t now_ms)
+{
+	for (int i = 0; i < d->nup; i++)
+		d->up[i].bad_until_ms = 0;
+	htab_walk(&d->pending, restart_one, &now_ms);
+}
+
+static bool same_upstreams(const struct dns *d, const struct endpoint *up, int n)
+{
+	if (n != d->nup)
+		return false;
+	for (int i = 0; i < n; i++)
+		if (!endpoint_eq(&up[i], &d->up[i].ep))
+			return false;
+	return true;
+}
+
+int dns_set_upstreams(struct dns *d, const struct endpoint *up, int n,
+		      int64_t now_ms)
+{
+	if (n < 0 || n > DNS_UPSTREAMS)
+		return -E2BIG;
+	if (same_upstreams(d, up, n))
+		return 0;
+	for (int i = 0; i < n; i++)
+		d->up[i] = (struct dns_upstream){.ep = up[i]};
+	d->nup = n;
+	dns_woke(d, now_ms);
+	return 0;
 }
 
 static struct dns_query *query_new(struct dns *d, const struct dns_client *c,
@@ -256,11 +324,9 @@ static struct dns_query *query_new(struct dns *d, const struct dns_client *c,
 	if (!q)
 		return NULL;
 	q->dns = d;
-	q->fl.end = query_end;
+	q->fl.end = query_evict;
 	q->client = *c;
 	q->client_id = get_be16(p);
-	q->gen = d->gen;
-	q->last_refused = true;
 	q->len = (uint16_t)len;
 	memcpy(q->msg, p, len);
 	put_be16(q->msg, (uint16_t)hash_bytes(d->pending.seed, &serial,
@@ -269,7 +335,34 @@ static struct dns_query *query_new(struct dns *d, const struct dns_client *c,
 		free(q);
 		return NULL;
 	}
+	if (c->conn)
+		dns_tcp_query_new(q);
 	return q;
+}
+
+int dns_query_input(struct dns *d, const struct dns_client *from,
+		    const uint8_t *msg, size_t len, int64_t now_ms)
+{
+	struct dns_query *q;
+	struct dns_msg m;
+	uint32_t hash;
+
+	if (dns_parse(&m, msg, len) || m.response)
+		return DROP_PROTO;
+	d->stats.queries++;
+	if (from->conn)
+		d->stats.over_tcp++;
+	if (answer_local(d, from, msg, &m, now_ms))
+		return -1;
+	hash = hash_bytes(d->pending.seed, &from->ep, sizeof(from->ep)) ^ m.id;
+	if (!from->conn && query_find(d, from, m.id, hash, msg, len))
+		return -1;
+	q = query_new(d, from, msg, len, now_ms);
+	if (!q)
+		return DROP_LIMIT;
+	htab_add(&d->pending, &q->node, hash);
+	start(d, q, now_ms);
+	return -1;
 }
 
 int dns_guest_input(struct dns *d, const struct dns_client *from,
@@ -277,27 +370,25 @@ int dns_guest_input(struct dns *d, const struct dns_client *from,
 {
 	uint8_t buf[DNS_QUERY_MAX];
 	size_t len = iov_len(payload, n);
-	struct dns_query *q;
-	struct dns_msg m;
-	uint32_t hash;
 
 	if (len > sizeof(buf))
 		return DROP_PROTO;
 	iov_copy(payload, n, 0, buf, len);
-	if (dns_parse(&m, buf, len) || m.response)
-		return DROP_PROTO;
-	d->stats.queries++;
-	if (answer_local(d, from, buf, &m, now_ms))
-		return -1;
-	hash = hash_bytes(d->pending.seed, &from->ep, sizeof(from->ep)) ^ m.id;
-	if (query_find(d, from, m.id, hash, buf, len))
-		return -1;
-	q = query_new(d, from, buf, len, now_ms);
-	if (!q)
-		return DROP_LIMIT;
-	htab_add(&d->pending, &q->node, hash);
-	next_try(d, q, now_ms);
-	return -1;
+	return dns_query_input(d, from, buf, len, now_ms);
+}
+
+/* ---- what upstreams say ------------------------------------------------------ */
+
+/* Pass it on; what is too long for a stream that nobody reads fails. */
+static void deliver(struct dns *d, struct dns_query *q, uint8_t *data,
+		    size_t len, int64_t now_ms)
+{
+	put_be16(data, q->client_id);
+	if (!q->client.conn)
+		to_udp_client(d, &q->client, data, len, now_ms);
+	else if (!dns_tcp_answer(q->client.conn, data, len, false))
+		fail(d, q, now_ms);
+	dns_query_end(q);
 }
 
 void dns_host_reply(struct dns *d, struct dns_query *q, uint8_t *data,
@@ -305,29 +396,27 @@ void dns_host_reply(struct dns *d, struct dns_query *q, uint8_t *data,
 {
 	uint8_t rcode;
 
-	if (!dns_reply_matches(q->msg, q->len, data, len)) {
+	if (q->current < 0 || !dns_reply_matches(q->msg, q->len, data, len)) {
 		d->stats.spoofed++;
 		return;
 	}
 	rcode = data[3] & 15;
-	if (q->gen == d->gen && q->current >= 0) {
-		bool bad = rcode == DNS_SERVFAIL || rcode == DNS_REFUSED;
-
-		d->up[q->current].bad_until_ms = 0;
-		/* Another one may know better; the last word counts. */
-		if (bad && pick(d, q->tried, now_ms) >= 0) {
-			next_try(d, q, now_ms);
-			return;
-		}
+	d->up[q->current].bad_until_ms = 0;
+	/* Another one may know better; the last word counts. */
+	if ((rcode == DNS_SERVFAIL || rcode == DNS_REFUSED) &&
+	    pick(d, q->tried, now_ms) >= 0) {
+		q->bad_rcode = rcode;
+		next_try(d, q, now_ms);
+		return;
 	}
-	put_be16(data, q->client_id);
-	to_client(d, &q->client, data, len, now_ms);
-	query_end(&q->fl);
+	if (data[2] & 2 && q->client.conn && !q->stream &&
+	    ask(d, q, q->current, true, now_ms))
+		return;
+	deliver(d, q, data, len, now_ms);
 }
 
 void dns_host_failed(struct dns *d, struct dns_query *q, int64_t now_ms)
 {
-	if (q->gen == d->gen && q->current >= 0)
-		d->up[q->current].bad_until_ms = now_ms + DNS_BAD_MS;
+	current_failed(d, q, now_ms);
 	next_try(d, q, now_ms);
 }

@@ -21,4 +21,25 @@ struct dns_local {
 bool dns_local(const struct dns *d, const struct dns_msg *m,
 	       struct dns_local *l);
 
+/**
+ * dns_query_input() - A query came, in whatever way
+ * @msg: borrowed
+ *
+ * Return: a drop_reason, or -1 when it was taken.
+ */
+int dns_query_input(struct dns *d, const struct dns_client *from,
+		    const uint8_t *msg, size_t len, int64_t now_ms);
+
+/* Forget it, without a word to the client. */
+void dns_query_end(struct dns_query *q);
+
+/* Put an answer into the stream. False when there is no room for it; with @must that
+ * ends the connection. */
+bool dns_tcp_answer(struct dns_conn *c, const uint8_t *data, size_t len,
+		    bool must);
+
+/* A query of client.conn waits for an upstream; no longer. */
+void dns_tcp_query_new(struct dns_query *q);
+void dns_tcp_query_gone(struct dns_query *q);
+
 #endif

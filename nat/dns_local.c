@@ -21,6 +21,8 @@
 
 #define TOP "vnet"
 
+static const struct ipaddr loop6 = {{[15] = 1}};
+
 /* ---- reverse zones -------------------------------------------------------- */
 
 static bool prefix_in4(const struct dns_reverse *r, const struct ip4_net *n)
@@ -34,12 +36,21 @@ static unsigned int labels4(const struct ip4_net *n)
 	return (n->plen + 7u) / 8 + 2;
 }
 
+static bool prefix_in6(const struct dns_reverse *r, const struct ip6_net *n)
+{
+	return n->plen && r->plen >= n->plen && ipaddr_in_net6(&r->ip, n);
+}
+
+static unsigned int labels6(const struct ip6_net *n)
+{
+	return (n->plen + 3u) / 4 + 2;
+}
+
 /* How many labels the zone's name has; 0 = not ours to answer. */
 static unsigned int reverse_zone(const struct dns *d,
 				 const struct dns_reverse *r)
 {
 	static const struct ip4_net loop4 = {INADDR_LOOPBACK & 0xff000000, 8};
-	static const struct ipaddr loop6 = {{[15] = 1}};
 	const struct policy *p = d->pol;
 
 	if (prefix_in4(r, &p->net))
@@ -49,15 +60,22 @@ static unsigned int reverse_zone(const struct dns *d,
 			return labels4(&p->deny[i]);
 	if (prefix_in4(r, &loop4))
 		return labels4(&loop4);
+	if (prefix_in6(r, &p->net6))
+		return labels6(&p->net6);
+	for (size_t i = 0; i < p->ndeny6; i++)
+		if (prefix_in6(r, &p->deny6[i]))
+			return labels6(&p->deny6[i]);
 	if (r->plen == 128 &&
-	    (ipaddr_eq(&r->ip, &loop6) || names_of(&d->names, &r->ip)))
+	    (ipaddr_is_loopback(&r->ip) || names_of(&d->names, &r->ip)))
 		return 32 + 2;
 	return 0;
 }
 
 static bool is_gateway(const struct dns *d, const struct ipaddr *ip)
 {
-	return ipaddr_is4(ip) && ipaddr_get4(ip) == d->pol->ip;
+	if (ipaddr_is4(ip))
+		return ipaddr_get4(ip) == d->pol->ip;
+	return d->pol->net6.plen && ipaddr_eq(ip, &d->pol->ip6);
 }
 
 /* "<name>.<domain>" into @l; false when that is too long for a name. */
@@ -79,6 +97,7 @@ static bool full_name(const struct dns *d, const char *name,
 static bool whose(const struct dns *d, const struct ipaddr *ip,
 		  struct dns_local *l)
 {
+	const struct ipaddr loop4 = ipaddr_from4(INADDR_LOOPBACK);
 	const char *name = names_of(&d->names, ip);
 
 	if (is_gateway(d, ip))
@@ -87,7 +106,7 @@ static bool whose(const struct dns *d, const struct ipaddr *ip,
 		return full_name(d, "host", l);
 	if (name)
 		return full_name(d, name, l);
-	if (!ipaddr_is4(ip) || ipaddr_get4(ip) == INADDR_LOOPBACK)
+	if (ipaddr_eq(ip, &loop6) || ipaddr_eq(ip, &loop4))
 		l->a.ptr = "localhost";
 	return l->a.ptr;
 }
@@ -158,11 +177,9 @@ static bool vm_addrs(const struct dns *d, const struct dns_msg *m,
 static void one_of_each(const struct dns_msg *m, struct dns_local *l,
 			const struct ipaddr *v4, const struct ipaddr *v6)
 {
-	static const struct ipaddr none;
-
-	if (wants(m, DNS_A) && !ipaddr_eq(v4, &none))
+	if (wants(m, DNS_A) && !ipaddr_is_zero(v4))
 		put_addr(l, v4);
-	if (wants(m, DNS_AAAA) && !ipaddr_eq(v6, &none))
+	if (wants(m, DNS_AAAA) && !ipaddr_is_zero(v6))
 		put_addr(l, v6);
 }
 
@@ -170,19 +187,19 @@ static void one_of_each(const struct dns_msg *m, struct dns_local *l,
 static bool reserved_name(const struct dns *d, const struct dns_msg *m,
 			  struct dns_local *l)
 {
-	static const struct ipaddr none;
-	struct ipaddr gw4 = ipaddr_from4(d->pol->ip);
+	const struct policy *p = d->pol;
+	struct ipaddr gw4 = ipaddr_from4(p->ip);
 	size_t at;
 
 	if ((!dns_in_zone(m->name, d->domain, &at) || !at) &&
 	    (!dns_in_zone(m->name, TOP, &at) || !at))
 		return false;
 	if (at == 8 && !strncmp(m->name, "gateway.", 8)) {
-		one_of_each(m, l, &gw4, &none);
+		one_of_each(m, l, &gw4, p->net6.plen ? &p->ip6 : &ipaddr_any);
 	} else if (at == 5 && !strncmp(m->name, "host.", 5)) {
 		one_of_each(m, l, &d->host_at[0], &d->host_at[1]);
-		if (ipaddr_eq(&d->host_at[0], &none) &&
-		    ipaddr_eq(&d->host_at[1], &none))
+		if (ipaddr_is_zero(&d->host_at[0]) &&
+		    ipaddr_is_zero(&d->host_at[1]))
 			l->a.rcode = DNS_NXDOMAIN;
 	} else {
 		return false;
@@ -217,8 +234,7 @@ static bool own_domain(const struct dns *d, const struct dns_msg *m,
 static bool special_name(const struct dns_msg *m, struct dns_local *l)
 {
 	static const char *const nowhere[] = {"invalid", "onion"};
-	static const struct ipaddr loop6 = {{[15] = 1}};
-	struct ipaddr loop4 = ipaddr_from4(INADDR_LOOPBACK);
+	const struct ipaddr loop4 = ipaddr_from4(INADDR_LOOPBACK);
 	size_t at;
 
 	l->a.has_zone = true;

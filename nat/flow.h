@@ -21,6 +21,7 @@
 enum flow_kind {
 	FLOW_UDP,   /* mappings and the clients of UDP forwards */
 	FLOW_ICMP,
+	FLOW_DNSTCP, /* connections to the resolver; before its queries */
 	FLOW_DNS,
 	FLOW_REASM, /* datagrams in reassembly */
 	FLOW_NEIGH,

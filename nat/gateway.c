@@ -19,7 +19,7 @@
 
 /* Per NIC, where the configuration says 0. */
 static const struct nat_limits limits_default = {
-	.udp = 512, .icmp = 64, .tcp = 1024, .dns = 64, .frags = 16,
+	.udp = 512, .icmp = 64, .tcp = 1024, .dns = 64, .dns_tcp = 16, .frags = 16,
 	.neigh = 64,
 };
 
@@ -79,11 +79,13 @@ static void set_limits(struct gateway *g)
 	l->icmp = or_default(l->icmp, d->icmp);
 	l->tcp = or_default(l->tcp, d->tcp);
 	l->dns = or_default(l->dns, d->dns);
+	l->dns_tcp = or_default(l->dns_tcp, d->dns_tcp);
 	l->frags = or_default(l->frags, d->frags);
 	l->neigh = or_default(l->neigh, d->neigh);
 	g->flows.limit[FLOW_UDP] = l->udp;
 	g->flows.limit[FLOW_ICMP] = l->icmp;
 	g->flows.limit[FLOW_DNS] = l->dns;
+	g->flows.limit[FLOW_DNSTCP] = l->dns_tcp;
 	g->flows.limit[FLOW_REASM] = l->frags;
 	g->flows.limit[FLOW_NEIGH] = l->neigh;
 }
@@ -96,7 +98,8 @@ static void set_policy(struct gateway *g)
 		.ip = c->ip, .dns_ip = c->dns_ip, .net = c->net,
 		.host_access = c->host_access, .host_ip = c->host_ip,
 		.ndeny = c->ndeny, .host_ip6 = c->host_ip6,
-		.ndeny6 = c->ndeny6,
+		.ndeny6 = c->ndeny6, .net6 = c->net6, .ip6 = c->ip6,
+		.dns_ip6 = c->dns_ip6,
 	};
 	if (c->ndeny)
 		memcpy(g->pol.deny, c->deny, c->ndeny * sizeof(*c->deny));
@@ -135,8 +138,11 @@ static void join_parts(struct gateway *g)
 		g->forwards.host_arg = e->host_arg;
 	g->udp.filter = c->udp_filter == NAT_FILTER_ADDR_PORT;
 	g->dns.forward = c->nat;
-	if (c->nat) /* the gateway's address stands for the host */
+	if (c->nat) { /* the gateway's address stands for the host */
 		g->dns.host_at[0] = ipaddr_from4(c->ip);
+		if (c->net6.plen)
+			g->dns.host_at[1] = c->ip6;
+	}
 	g->forwards.arp = &g->arp;
 	g->forwards.resolve = c->resolve;
 	g->forwards.resolve_arg = c->resolve_arg;
@@ -172,7 +178,7 @@ static int init_parts(struct gateway *g, struct errtext *why)
 	if (err == -EINVAL)
 		errtext_set(why, err, "\"%s\" cannot be a domain", domain);
 	g->cfg.domain = NULL;
-	return err || !g->cfg.nat ? err : gateway_tcp_new(g);
+	return err ? err : gateway_tcp_new(g);
 }
 
 int gateway_new(const struct nat_config *cfg, const struct gateway_env *env,
@@ -228,12 +234,19 @@ void gateway_hold(struct gateway *g)
 
 void gateway_flush(struct gateway *g, int64_t now_ms)
 {
+	if (dns_tcp_due(&g->dns)) {
+		/* What it reports is done right below: nobody has to be woken. */
+		outq_hold(g->out, true);
+		dns_tcp_run(&g->dns, now_ms);
+	}
 	outq_hold(g->out, false);
 	if (g->tcp_due) {
 		g->tcp_due = false;
 		tcp_flush(g->tcp, now_ms);
 	}
 	outq_flush(g->out);
+	if (dns_tcp_due(&g->dns))
+		g->env.kick(g->env.kick_arg);
 }
 
 void gateway_run(struct gateway *g, int64_t now_ms)

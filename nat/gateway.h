@@ -67,7 +67,7 @@ struct gateway {
 	struct icmp icmp;
 	struct dns dns;
 	struct forwards forwards;
-	struct tcp *tcp; /* NULL without NAT */
+	struct tcp *tcp;
 	struct gateway_service service[NAT_SERVICE_MAX];
 	struct gateway_icmp6 icmp6[NAT_SERVICE_MAX];
 	uint8_t *scratch; /* a datagram in one piece */

@@ -23,8 +23,7 @@ int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
 	g->pol.ndeny = n;
 	/* UDP and echo mappings have no fixed peer: their next packets are
 	 * judged by the new rules, both ways. */
-	if (g->tcp)
-		tcp_end_matching(g->tcp, match_denied, g, now_ms);
+	tcp_end_matching(g->tcp, match_denied, g, now_ms);
 	return 0;
 }
 
@@ -48,21 +47,19 @@ int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
 	if (n)
 		memcpy(g->pol.deny6, deny, n * sizeof(*deny));
 	g->pol.ndeny6 = n;
-	if (g->tcp)
-		tcp_end_matching(g->tcp, match_denied6, g, now_ms);
+	tcp_end_matching(g->tcp, match_denied6, g, now_ms);
 	return 0;
 }
 
 void gateway_nic_gone(struct gateway *g, uint64_t nic_id)
 {
-	if (g->tcp)
-		tcp_nic_gone(g->tcp, nic_id);
+	tcp_nic_gone(g->tcp, nic_id);
 	flow_nic_end(&g->flows, nic_id);
 }
 
 void gateway_forward_del(struct gateway *g, struct forward *f, int64_t now_ms)
 {
-	if (g->tcp && f->proto == IP4_TCP)
+	if (f->proto == IP4_TCP)
 		tcp_forward_gone(g->tcp, f->id, now_ms);
 	forward_del(&g->forwards, f);
 }
@@ -128,10 +125,9 @@ void gateway_forward_walk(struct gateway *g,
 void gateway_stats(const struct gateway *g, struct nat_stats *s)
 {
 	const struct flow_tab *t = &g->flows;
-	struct tcp_stats tcp = {0};
+	struct tcp_stats tcp;
 
-	if (g->tcp)
-		tcp_stats(g->tcp, &tcp);
+	tcp_stats(g->tcp, &tcp);
 	*s = (struct nat_stats){
 		.udp_flows = t->total[FLOW_UDP],
 		.icmp_flows = t->total[FLOW_ICMP],
@@ -253,8 +249,7 @@ void gateway_flow_walk(struct gateway *g,
 {
 	struct show s = {fn, arg, now_ms, false};
 
-	if (g->tcp)
-		tcp_walk(g->tcp, show_tcp, &s);
+	tcp_walk(g->tcp, show_tcp, &s);
 	if (!s.stopped)
 		udp_walk(&g->udp, show_udp, &s);
 	if (!s.stopped)

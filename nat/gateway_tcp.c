@@ -14,11 +14,8 @@ static enum tcp_verdict env_route(void *arg, const struct tcp_pkt *p,
 	struct gateway *g = arg;
 	uint32_t dst = ipaddr_get4(&p->dst), real = 0;
 
-	/* The resolver over TCP (RFC 7766) is the upstream itself. */
 	if (policy_is_us(&g->pol, dst) && to->port == DNS_PORT)
-		return dns_best_upstream(&g->dns, g->now_ms, to)
-			       ? TCP_CONNECT
-			       : TCP_RESET;
+		return TCP_SERVE;
 	switch (policy_dst(&g->pol, dst, &real)) {
 	case POLICY_OUT:
 		to->ip = ipaddr_from4(real);
@@ -106,7 +103,8 @@ int gateway_tcp_new(struct gateway *g)
 {
 	struct tcp_env env = {
 		.arg = g, .wheel = &g->wheel, .host = g->env.tcp,
-		.host_arg = g->env.tcp_arg, .route = env_route,
+		.host_arg = g->env.tcp_arg, .service = &dns_tcp_ops,
+		.service_arg = &g->dns, .route = env_route,
 		.emit = env_emit, .emit_flush = env_emit_flush,
 		.unreach = env_unreach, .kick = env_kick,
 		.forward_end = env_forward_end,
@@ -129,7 +127,10 @@ int gateway_tcp_input(struct gateway *g, const struct ip4_pkt *k,
 		.l4 = k->l4, .nl4 = k->nl4, .l4_len = k->l4_len,
 	};
 
-	if (!g->tcp || k->bcast)
+	if (k->bcast || k->head_len < TCP_HDR)
+		return k->bcast ? DROP_POLICY : DROP_PROTO;
+	/* Without NAT there is nothing but the resolver. */
+	if (!g->cfg.nat && (!k->to_us || get_be16(k->head + 2) != DNS_PORT))
 		return DROP_POLICY;
 	if (!ip4_l4_csum_ok(k, 16))
 		return DROP_PROTO;
@@ -146,7 +147,7 @@ int gateway_tcp_accept(struct gateway *g, struct forward *f,
 			       .any_port = true};
 	int err;
 
-	if (!g->tcp || !forward_target(&g->forwards, f, &a.guest, &a.nic_id))
+	if (!forward_target(&g->forwards, f, &a.guest, &a.nic_id))
 		return -EHOSTUNREACH;
 	a.shown = endpoint4(policy_client(&g->pol, ipaddr_get4(&client->ip)),
 			    client->port);

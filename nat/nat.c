@@ -436,15 +436,16 @@ void nat_forward_walk(struct nat *nat,
 int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up, size_t n)
 {
 	struct endpoint ep[DNS_UPSTREAMS];
-	int k = 0;
+	int err;
 
-	if (n > NAT_UPSTREAM_MAX)
+	if (n > DNS_UPSTREAMS)
 		return -E2BIG;
 	for (size_t i = 0; i < n; i++)
-		if (ipaddr_is4(&up[i].ip))
-			ep[k++] = (struct endpoint){
-				up[i].ip, up[i].port ? up[i].port : DNS_PORT};
-	return dns_set_upstreams(&nat->gw->dns, ep, k);
+		ep[i] = (struct endpoint){up[i].ip,
+					  up[i].port ? up[i].port : DNS_PORT};
+	err = dns_set_upstreams(&nat->gw->dns, ep, (int)n, turn(nat));
+	after_call(nat);
+	return err;
 }
 
 int nat_name_set(struct nat *nat, const char *name, const struct ipaddr *ip)

@@ -51,6 +51,7 @@ struct nat_limits {
 	uint32_t icmp;	/* echo mappings, each one host socket (64) */
 	uint32_t tcp;	/* connections (1024) */
 	uint32_t dns;	/* queries that wait for an upstream (64) */
+	uint32_t dns_tcp; /* connections to the resolver (16) */
 	uint32_t frags; /* datagrams in reassembly (16) */
 	uint32_t neigh; /* addresses learned by ARP (64) */
 };
@@ -285,8 +286,8 @@ struct nat_upstream {
 	uint16_t port; /* 0 = 53 */
 };
 
-/* The host's resolvers, best first; replaces the list. Queries under way go on.
- * Entries of a family that is not carried yet are skipped. -E2BIG. */
+/* The host's resolvers, best first; replaces the list. If it is another one, queries
+ * under way are asked again at once. -E2BIG. */
 int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up,
 		      size_t n);
 

@@ -20,6 +20,8 @@ struct policy {
 	uint32_t host_ip; /* 0 = none */
 	struct ip4_net deny[NAT_DENY_MAX];
 	size_t ndeny;
+	struct ip6_net net6; /* plen 0 = no IPv6 */
+	struct ipaddr ip6, dns_ip6; /* ours; zero = none */
 	struct ipaddr host_ip6; /* zero = none */
 	struct ip6_net deny6[NAT_DENY_MAX];
 	size_t ndeny6;

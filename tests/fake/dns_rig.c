@@ -39,7 +39,7 @@ struct fake_nat *dns_rig_new(bool nat, int ups)
 	fake_nat_start(f);
 	fake_nat_hello(f, GUEST);
 	fake_nat_clear(f);
-	dns_set_upstreams(&f->gw->dns, up, ups);
+	dns_set_upstreams(&f->gw->dns, up, ups, f->now_ms);
 	rig_name(f, "Web", "10.0.2.15");
 	return f;
 }
@@ -48,37 +48,6 @@ void dns_rig_free(struct fake_nat *f)
 {
 	fake_nat_stop(f);
 	free(f);
-}
-
-size_t rig_query(uint8_t *b, const char *name, uint16_t type)
-{
-	struct wbuf w = wbuf_make(b, 300);
-
-	wbuf_be16(&w, RIG_ID);
-	wbuf_be16(&w, 0x0100);
-	wbuf_be16(&w, 1);
-	wbuf_fill(&w, 0, 6);
-	while (*name) {
-		size_t n = strcspn(name, ".");
-
-		wbuf_u8(&w, (uint8_t)n);
-		wbuf_copy(&w, name, n);
-		name += n + (name[n] == '.');
-	}
-	wbuf_u8(&w, 0);
-	wbuf_be16(&w, type);
-	wbuf_be16(&w, 1);
-	assert_true(wbuf_ok(&w));
-	return w.len;
-}
-
-size_t rig_opt(uint8_t *b, size_t n, uint8_t version, uint16_t size)
-{
-	memcpy(b + n, "\0\0\51\0\0\0\0\0\0\0\0", 11);
-	put_be16(b + n + 3, size);
-	b[n + 6] = version;
-	put_be16(b + 10, (uint16_t)(get_be16(b + 10) + 1));
-	return n + 11;
 }
 
 int rig_ask_bytes(struct fake_nat *f, const void *p, size_t len)

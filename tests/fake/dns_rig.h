@@ -7,20 +7,13 @@
 #ifndef VNET_TESTS_DNS_RIG_H
 #define VNET_TESTS_DNS_RIG_H
 
-#include "tests/fake/fake_nat_host.h"
-
-#define RIG_ID 0x4242
+#include "tests/fake/dns_guest.h"
 
 struct fake_nat *dns_rig_new(bool nat, int ups);
 void dns_rig_free(struct fake_nat *f);
 
 struct ipaddr rig_ip(const char *text);
 void rig_name(struct fake_nat *f, const char *name, const char *ip);
-
-/* Write a query of class IN with id RIG_ID into @b (300 bytes); its length. */
-size_t rig_query(uint8_t *b, const char *name, uint16_t type);
-/* Put an OPT behind a query of @n bytes; the new length. */
-size_t rig_opt(uint8_t *b, size_t n, uint8_t version, uint16_t size);
 
 /* From GUEST port 3333 to the resolver's address; the drop reason or -1. */
 int rig_ask_bytes(struct fake_nat *f, const void *p, size_t len);

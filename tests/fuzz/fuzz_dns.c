@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_nat_start(f);
 	fake_nat_hello(f, GUEST);
 	fake_nat_clear(f);
-	dns_set_upstreams(&f->gw->dns, up, 2);
+	dns_set_upstreams(&f->gw->dns, up, 2, f->now_ms);
 	for (int i = 0; i < 3; i++)
 		names_set(&f->gw->dns.names, "web", &web[i]);
 	k.data = cur_bytes(&c, qlen);

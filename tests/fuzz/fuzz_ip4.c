@@ -218,7 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					    .frags = 2, .neigh = 4};
 	f->cfg.udp_filter = size & 1 ? NAT_FILTER_EI : NAT_FILTER_ADDR_PORT;
 	fake_nat_start(f);
-	dns_set_upstreams(&f->gw->dns, &up, 1);
+	dns_set_upstreams(&f->gw->dns, &up, 1, f->now_ms);
 	names_set(&f->gw->dns.names, "vm", &guest);
 	w->id = 1;
 	w->proto = IP4_UDP;

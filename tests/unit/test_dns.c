@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: nat_core fake_nat_host dns_rig */
+/* links: nat_core fake_nat_host dns_rig dns_guest */
 /* The forwarder: queries to the host's resolvers and back. */
 #include <errno.h>
 #include <setjmp.h>
@@ -190,15 +190,81 @@ static void foreign__servfail_from_one__another_is_asked(void **state)
 	rig_answer(f, DNS_SERVFAIL, 0);
 }
 
-static void foreign__upstreams_change_meanwhile__new_ones_asked(void **state)
+static void foreign__upstreams_change_meanwhile__new_ones_at_once(void **state)
 {
 	struct fake_nat *f = *state;
 	struct endpoint up = endpoint4(0x09090909, 53);
 
 	rig_ask(f, "example.org", DNS_A);
-	dns_set_upstreams(&f->gw->dns, &up, 1);
-	fake_nat_wait(f, 2100);
-	assert_int_equal(ipaddr_get4(&f->sent[1].to.ip), 0x09090909);
+	fake_nat_wait(f, 9000);
+	f->nsent = 0;
+	dns_set_upstreams(&f->gw->dns, &up, 1, f->now_ms);
+	assert_int_equal(f->nsent, 1);
+	assert_int_equal(ipaddr_get4(&f->sent[0].to.ip), 0x09090909);
+	/* The same list again changes nothing. */
+	dns_set_upstreams(&f->gw->dns, &up, 1, f->now_ms);
+	assert_int_equal(f->nsent, 1);
+	fake_nat_wait(f, 1900); /* it has all its time again */
+	rig_reply(f, 0, DNS_NOERROR, 0);
+	rig_answer(f, DNS_NOERROR, 0);
+}
+
+static void foreign__no_upstream_for_a_while__waits_for_one(void **state)
+{
+	struct fake_nat *f = *state;
+	struct endpoint up = endpoint4(0x09090909, 53);
+
+	rig_ask(f, "example.org", DNS_A);
+	dns_set_upstreams(&f->gw->dns, NULL, 0, f->now_ms);
+	assert_int_equal(f->live[FAKE_DNS], 0);
+	fake_nat_wait(f, 5000);
+	assert_int_equal(f->n, 0);
+	dns_set_upstreams(&f->gw->dns, &up, 1, f->now_ms);
+	assert_int_equal(f->nsent, 2);
+	dns_set_upstreams(&f->gw->dns, NULL, 0, f->now_ms);
+	fake_nat_wait(f, DNS_GIVE_UP_MS + 100);
+	rig_answer(f, DNS_SERVFAIL, 0);
+}
+
+static void foreign__host_woke__all_good_and_asked_again(void **state)
+{
+	struct fake_nat *f = *state;
+
+	rig_ask(f, "example.org", DNS_A);
+	fake_nat_wait(f, 5000); /* two upstreams were silent */
+	assert_int_equal(f->nsent, 3);
+	dns_woke(&f->gw->dns, f->now_ms);
+	assert_int_equal(f->nsent, 4);
+	assert_int_equal(ipaddr_get4(&f->sent[3].to.ip), 0x01010101);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(f->gw->dns.up[i].bad_until_ms, 0);
+	fake_nat_wait(f, 9000);
+	assert_int_equal(f->n, 0);
+	fake_nat_wait(f, 1100);
+	rig_answer(f, DNS_SERVFAIL, 0);
+}
+
+static void foreign__one_refuses_rest_silent__told_when_all_had_a_try(
+	void **state)
+{
+	struct fake_nat *f = *state;
+
+	rig_ask(f, "example.org", DNS_A);
+	rig_reply(f, 0, DNS_REFUSED, 0);
+	assert_int_equal(f->nsent, 2);
+	fake_nat_wait(f, 2 * DNS_TRY_MS + 100);
+	assert_int_equal(f->nsent, 3);
+	rig_answer(f, DNS_REFUSED, 0);
+}
+
+static void foreign__upstream_of_either_family__asked(void **state)
+{
+	struct fake_nat *f = *state;
+	struct endpoint up = {rig_ip("2001:db8::53"), 53};
+
+	dns_set_upstreams(&f->gw->dns, &up, 1, f->now_ms);
+	rig_ask(f, "example.org", DNS_A);
+	assert_true(endpoint_eq(&f->sent[0].to, &up));
 }
 
 static void foreign__quota__oldest_makes_room(void **state)
@@ -235,7 +301,11 @@ int main(void)
 		T(foreign__refused_at_once__next_at_once),
 		T(foreign__no_descriptor__servfail),
 		T(foreign__servfail_from_one__another_is_asked),
-		T(foreign__upstreams_change_meanwhile__new_ones_asked),
+		T(foreign__upstreams_change_meanwhile__new_ones_at_once),
+		T(foreign__no_upstream_for_a_while__waits_for_one),
+		T(foreign__host_woke__all_good_and_asked_again),
+		T(foreign__one_refuses_rest_silent__told_when_all_had_a_try),
+		T(foreign__upstream_of_either_family__asked),
 		T(foreign__quota__oldest_makes_room),
 		cmocka_unit_test_setup_teardown(foreign__no_upstream__servfail,
 						setup_none, teardown),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: nat_core fake_nat_host dns_rig */
+/* links: nat_core fake_nat_host dns_rig dns_guest */
 /* What the resolver answers by itself. */
 #include <errno.h>
 #include <setjmp.h>

@@ -592,20 +592,25 @@ static void tcp__to_outside_and_host__connects_there(void **state)
 	assert_int_equal(f->sent[1].to.port, 22);
 }
 
-static void tcp__to_resolver__connects_to_the_upstream(void **state)
+static void tcp__to_resolver__served_by_ourselves(void **state)
 {
 	struct fake_nat *f = *state;
-	struct endpoint up = endpoint4(0x01010101, 5353);
 	struct fake_pkt k = syn(DNS, 53);
+	struct fake_got g;
 
+	for (unsigned int i = 0; i < 2; i++) {
+		k.dst = i ? DNS : GW;
+		fake_nat_pkt(f, &k);
+		assert_int_equal(f->n, i + 1);
+		g = fake_nat_got(f, i);
+		assert_int_equal(g.ip.src, k.dst);
+		assert_int_equal(g.l4[13], 0x12); /* SYN, ACK */
+	}
+	k = syn(DNS, 54);
 	fake_nat_pkt(f, &k);
-	assert_int_equal(f->nsent, 0); /* none yet: reset */
-	assert_int_equal(f->n, 1);
-	dns_set_upstreams(&f->gw->dns, &up, 1);
-	k.sport++;
-	fake_nat_pkt(f, &k);
-	assert_int_equal(f->nsent, 1);
-	assert_true(endpoint_eq(&f->sent[0].to, &up));
+	g = fake_nat_got(f, 2);
+	assert_int_equal(g.l4[13] & 4, 4);
+	assert_int_equal(f->nsent, 0);
 }
 
 static void tcp__corrupt_checksum__dropped_but_unfinished_taken(void **state)
@@ -866,7 +871,7 @@ int main(void)
 		T(service__more_than_the_table__refused),
 		TS(services_only__outside_and_host__policy),
 		T(tcp__to_outside_and_host__connects_there),
-		T(tcp__to_resolver__connects_to_the_upstream),
+		T(tcp__to_resolver__served_by_ourselves),
 		T(tcp__corrupt_checksum__dropped_but_unfinished_taken),
 		T(tcp_forward__clients__seen_as_themselves_or_gateway),
 		T(tcp_forward__no_target__refused),
