@@ -19,6 +19,7 @@
 #include "lib/fdutil.h"
 #include "nat/host.h"
 #include "nat/host_tcp.h"
+#include "nat/host_wake.h"
 #include "switch/vswitch.h"
 
 struct nat {
@@ -26,6 +27,7 @@ struct nat {
 	struct gateway *gw;
 	struct host host;
 	struct event *timer, *kick;
+	struct host_wake *wake; /* NULL: not noticed */
 	int64_t timer_at_ms; /* WHEEL_NEVER = not armed */
 	int64_t now_ms;
 };
@@ -154,6 +156,7 @@ static void nat_close(struct port *p)
 
 	gateway_free(nat->gw);
 	host_tcp_free(nat->host.tcp);
+	host_wake_free(nat->wake);
 	host_fini(&nat->host);
 	if (nat->timer)
 		event_free(nat->timer);
@@ -179,6 +182,16 @@ static int64_t tcp_now(void *arg)
 	return turn(arg);
 }
 
+/* The host slept: what failed before may work now. */
+static void nat_woke(void *arg)
+{
+	struct nat *nat = arg;
+	int64_t now_ms = turn(nat);
+
+	dns_woke(&nat->gw->dns, now_ms);
+	turn_end(nat, now_ms);
+}
+
 static int init_host(struct nat *nat, struct event_base *base, bool tcp)
 {
 	struct host *h = &nat->host;
@@ -195,6 +208,8 @@ static int init_host(struct nat *nat, struct event_base *base, bool tcp)
 	nat->kick = event_new(base, -1, 0, nat_on_kick, nat);
 	if (!nat->timer || !nat->kick)
 		return -ENOMEM;
+	if (tcp && host_wake_new(base, nat_woke, nat, &nat->wake))
+		nat->wake = NULL;
 	/* Without NAT no socket is ever made: the process may not be allowed to. */
 	return tcp ? host_tcp_new(base, HOST_TCP_PEEK_AUTO, tcp_now, nat,
 				  &h->tcp)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: nat_io nat_core switch_core fake_nat_host dns_rig dns_guest */
-/* Upstreams over real sockets on the loopback. */
+/* Upstreams over real sockets on the loopback, and sleep noticed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 
 #include "lib/bytes.h"
 #include "nat/host.h"
+#include "nat/host_wake.h"
 #include "tests/fake/dns_rig.h"
 
 /* The fake world, but for its DNS sockets. */
@@ -262,6 +263,39 @@ static void ip6__upstream__asked(void **state)
 	teardown(&s);
 }
 
+static void slept__clocks_apart__noticed_once(void **state)
+{
+	int64_t gap = 0;
+
+	(void)state;
+	(void)host_slept(&gap, 5000000, 3000000); /* since boot */
+	assert_false(host_slept(&gap, 5001000, 3001000));
+	assert_false(host_slept(&gap, 5002999, 3002000));
+	assert_true(host_slept(&gap, 9002999, 3003000));
+	assert_false(host_slept(&gap, 9003999, 3004000));
+}
+
+static void woke(void *arg)
+{
+	(*(int *)arg)++;
+}
+
+static void wake__no_sleep__quiet(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct host_wake *w = NULL;
+	int n = 0;
+
+	(void)state;
+	assert_int_equal(host_wake_new(base, woke, &n, &w), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(n, 0);
+	host_wake_free(w);
+	host_wake_free(NULL);
+	event_base_free(base);
+	libevent_global_shutdown();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -273,6 +307,8 @@ int main(void)
 		T(tcp__foreign_message_first__waited_on),
 		T(tcp__upstream_closes__servfail),
 		cmocka_unit_test(ip6__upstream__asked),
+		cmocka_unit_test(slept__clocks_apart__noticed_once),
+		cmocka_unit_test(wake__no_sleep__quiet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
