@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +17,22 @@
 #include "lib/log.h"
 
 #define SETTLE_MS 100
-#define WATCHED	  (IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | \
+#define LINKS_MAX 16 /* symbolic links followed */
+#define IN_FOLDER (IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | \
 		   IN_MOVED_FROM | IN_ATTRIB)
+/* The file too: where it is a mount of its own (containers), what is written to it
+ * is no event of the folder. */
+#define IN_FILE (IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF)
+
+struct watches {
+	int wd[LINKS_MAX + 2];
+	size_t n;
+};
 
 struct resolv {
 	char path[PATH_MAX];
 	int fd; /* inotify */
+	struct watches on;
 	struct event *in, *settle;
 	void (*changed)(void *arg);
 	void *arg;
@@ -103,22 +112,84 @@ static bool read_file(struct resolv *r)
 	return differs;
 }
 
-static void watch_folder_of(struct resolv *r, const char *file)
+static void watch_one(struct resolv *r, struct watches *w, const char *path,
+		      uint32_t events, int *err)
 {
-	char copy[PATH_MAX];
+	int wd = inotify_add_watch(r->fd, path, events);
 
-	snprintf(copy, sizeof(copy), "%s", file);
-	(void)inotify_add_watch(r->fd, dirname(copy), WATCHED);
+	*err = wd < 0 ? errno : 0;
+	if (wd >= 0 && w->n < sizeof(w->wd) / sizeof(w->wd[0]))
+		w->wd[w->n++] = wd;
 }
 
-/* The folders of the name and of what it points to; adding twice is harmless. */
+/* Where @file is or would be: the nearest folder above it that exists. */
+static void watch_folder_of(struct resolv *r, struct watches *w,
+			    const char *file)
+{
+	char at[PATH_MAX];
+	int err = ENOENT;
+
+	snprintf(at, sizeof(at), "%s", file);
+	while (err == ENOENT) {
+		char *slash = strrchr(at, '/');
+
+		if (!slash)
+			break;
+		*(slash == at ? slash + 1 : slash) = '\0';
+		watch_one(r, w, at, IN_FOLDER, &err);
+		if (slash == at)
+			break;
+	}
+}
+
+/* Follow one symbolic link in place: false when @path is none. */
+static bool follow(char path[PATH_MAX])
+{
+	char to[PATH_MAX], whole[2 * PATH_MAX];
+	ssize_t n = readlink(path, to, sizeof(to) - 1);
+	const char *slash = strrchr(path, '/');
+
+	if (n <= 0)
+		return false;
+	to[n] = '\0';
+	if (to[0] == '/')
+		snprintf(whole, sizeof(whole), "%s", to);
+	else
+		snprintf(whole, sizeof(whole), "%.*s%s",
+			 slash ? (int)(slash - path + 1) : 0, path, to);
+	if (strlen(whole) >= PATH_MAX)
+		return false;
+	strcpy(path, whole);
+	return true;
+}
+
+static bool is_in(const struct watches *w, int wd)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->wd[i] == wd)
+			return true;
+	return false;
+}
+
+/* The file, and the folders of the name and of all that it points to. What was
+ * watched before and is none of these any more is let go. */
 static void watch(struct resolv *r)
 {
-	char target[PATH_MAX];
+	struct watches now = {.n = 0};
+	char at[PATH_MAX];
+	int err;
 
-	watch_folder_of(r, r->path);
-	if (realpath(r->path, target))
-		watch_folder_of(r, target);
+	snprintf(at, sizeof(at), "%s", r->path);
+	for (int i = 0; i < LINKS_MAX; i++) {
+		watch_folder_of(r, &now, at);
+		if (!follow(at))
+			break;
+	}
+	watch_one(r, &now, r->path, IN_FILE, &err);
+	for (size_t i = 0; i < r->on.n; i++)
+		if (!is_in(&now, r->on.wd[i]))
+			(void)inotify_rm_watch(r->fd, r->on.wd[i]);
+	r->on = now;
 }
 
 static void settle_on_timer(evutil_socket_t fd, short what, void *arg)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The host's resolvers as they are now: /etc/resolv.conf, watched with inotify
- * (the file, its folder and, for a symbolic link, its target's folder: VPN clients
- * and network managers replace any of them).
+ * (the file, its folder and, for symbolic links, the folders of all they point to, as far
+ * as they exist: VPN clients and network managers write or replace any of them).
+ * What systemd-resolved's stub says (127.0.0.53) is taken as it is: it answers.
  */
 #ifndef VNET_NETD_RESOLV_H
 #define VNET_NETD_RESOLV_H

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "netd/resolv.h"
@@ -131,6 +132,119 @@ static void watch__written_replaced_linked(void **state)
 	rmdir(dir);
 }
 
+/* A folder of one test's own; end with tidy(). */
+struct watched {
+	char dir[64], path[96];
+	struct event_base *base;
+	struct resolv *r;
+	int changes;
+};
+
+static const char *at(const struct watched *w, const char *name, char buf[128])
+{
+	snprintf(buf, 128, "%s/%s", w->dir, name);
+	return buf;
+}
+
+static void start_watching(struct watched *w)
+{
+	assert_int_equal(resolv_new(w->base, w->path, count, &w->changes, &w->r,
+				    NULL),
+			 0);
+}
+
+static void make_folder(struct watched *w)
+{
+	*w = (struct watched){.dir = "/tmp/vnet-resolv-XXXXXX"};
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->path, sizeof(w->path), "%s/resolv.conf", w->dir);
+	w->base = event_base_new();
+}
+
+static void tidy(struct watched *w, const char *const *files)
+{
+	char p[128];
+
+	resolv_free(w->r);
+	event_base_free(w->base);
+	libevent_global_shutdown();
+	for (; *files; files++)
+		(void)remove(at(w, *files, p));
+	assert_int_equal(rmdir(w->dir), 0);
+}
+
+/* Three links: /etc/resolv.conf -> run/link -> ../lib/file, none of it there yet. */
+static void watch__chain_of_links__each_link_counts(void **state)
+{
+	static const char *const files[] = {"resolv.conf", "run/link", "lib/file",
+					    "lib/other", "run", "lib", NULL};
+	const struct ipaddr *a;
+	struct watched w;
+	char p[128], q[128];
+
+	(void)state;
+	make_folder(&w);
+	assert_int_equal(symlink("run/link", w.path), 0);
+	start_watching(&w);
+	assert_int_equal(resolv_servers(w.r, &a), 0);
+	/* What the link names comes into being, folder by folder. */
+	mkdir(at(&w, "run", p), 0700);
+	mkdir(at(&w, "lib", p), 0700);
+	write_file(at(&w, "lib/file", p), "nameserver 192.0.2.1\n");
+	write_file(at(&w, "lib/other", p), "nameserver 192.0.2.2\n");
+	assert_int_equal(symlink("../lib/file", at(&w, "run/link", p)), 0);
+	wait_change(w.base, &w.changes, 1);
+	assert_int_equal(resolv_servers(w.r, &a), 1);
+	/* The link in the middle moves on. */
+	assert_int_equal(symlink("../lib/other", at(&w, "run/new", p)), 0);
+	rename(p, at(&w, "run/link", q));
+	wait_change(w.base, &w.changes, 2);
+	assert_int_equal(ipaddr_get4(&a[0]) & 255, 2);
+	/* The file at the end is written. */
+	write_file(at(&w, "lib/other", p),
+		   "nameserver 192.0.2.3\nnameserver ::1\n");
+	wait_change(w.base, &w.changes, 3);
+	assert_int_equal(resolv_servers(w.r, &a), 2);
+	tidy(&w, files);
+}
+
+/* As where the file is a mount: its folder hears nothing of it. */
+static void watch__written_by_another_name__noticed(void **state)
+{
+	static const char *const files[] = {"sub/resolv.conf", "alias", "sub",
+					    NULL};
+	struct watched w;
+	char p[128], q[128];
+
+	(void)state;
+	make_folder(&w);
+	mkdir(at(&w, "sub", p), 0700);
+	snprintf(w.path, sizeof(w.path), "%s/sub/resolv.conf", w.dir);
+	write_file(w.path, "nameserver 192.0.2.1\n");
+	assert_int_equal(link(w.path, at(&w, "alias", q)), 0);
+	start_watching(&w);
+	write_file(q, "nameserver 192.0.2.2\n");
+	wait_change(w.base, &w.changes, 1);
+	tidy(&w, files);
+}
+
+static void watch__same_servers_again__no_change(void **state)
+{
+	static const char *const files[] = {"resolv.conf", NULL};
+	struct watched w;
+
+	(void)state;
+	make_folder(&w);
+	write_file(w.path, "nameserver 192.0.2.1\n");
+	start_watching(&w);
+	write_file(w.path, "search lan\nnameserver 192.0.2.1\noptions edns0\n");
+	write_file(w.path, "nameserver 192.0.2.1\n");
+	for (int i = 0; i < 2; i++) /* the event, and what it set off */
+		event_base_loop(w.base, EVLOOP_ONCE);
+	assert_int_equal(w.changes, 0);
+	tidy(&w, files);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +253,9 @@ int main(void)
 		cmocka_unit_test(parse__too_many__first_ones),
 		cmocka_unit_test(parse__every_truncation__no_overrun),
 		cmocka_unit_test(watch__written_replaced_linked),
+		cmocka_unit_test(watch__chain_of_links__each_link_counts),
+		cmocka_unit_test(watch__written_by_another_name__noticed),
+		cmocka_unit_test(watch__same_servers_again__no_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
