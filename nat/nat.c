@@ -468,6 +468,11 @@ int nat_name_set(struct nat *nat, const char *name, const struct ipaddr *ip)
 	return names_set(&nat->gw->dns.names, name, ip);
 }
 
+void nat_host_name(struct nat *nat, const struct ipaddr *ip)
+{
+	nat->gw->dns.host_at[!ipaddr_is4(ip)] = *ip;
+}
+
 void nat_name_del(struct nat *nat, const char *name, const struct ipaddr *ip)
 {
 	names_del(&nat->gw->dns.names, name,

@@ -301,6 +301,10 @@ int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up,
  */
 int nat_name_set(struct nat *nat, const char *name, const struct ipaddr *ip);
 
+/* What "host" leads to under the domain and under "vnet", by family. With NAT it is the
+ * gateway's address from the start; without, nobody's. */
+void nat_host_name(struct nat *nat, const struct ipaddr *ip);
+
 /* Forget the pair; @ip NULL or zero = all addresses of the name. */
 void nat_name_del(struct nat *nat, const char *name, const struct ipaddr *ip);
 

@@ -176,6 +176,11 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 	}
 	if (!n->link)
 		driver_link(n->driver, false);
+	if (n->role == PORT_HOST && w->nat && spec.src_ip4) {
+		struct ipaddr host = ipaddr_from4(spec.src_ip4);
+
+		nat_host_name(w->nat, &host);
+	}
 	worker_dhcp_nic(w, n);
 	return 0;
 }
