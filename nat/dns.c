@@ -84,7 +84,7 @@ static void to_udp_client(struct dns *d, const struct dns_client *c,
 	struct iovec v = {(void *)data, len};
 	uint8_t hdr[UDP_HDR];
 	struct ipout_pkt p = {
-		.src = ipaddr_get4(&c->asked), .dst = ipaddr_get4(&c->ep.ip),
+		.src = c->asked, .dst = c->ep.ip,
 		.proto = IP4_UDP, .hdr = hdr, .hdr_len = UDP_HDR,
 		.v = &v, .n = 1, .csum_at = 6,
 	};

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/compat.h"
 #include "nat/iov.h"
 
 #define PORT_TRIES 64
@@ -31,10 +32,10 @@ int forwards_init(struct forwards *t, const uint64_t seed[2])
 }
 
 static uint32_t client_hash(const struct forwards *t, uint64_t id,
-			    const struct endpoint *client, uint32_t local)
+			    const struct endpoint *client,
+			    const struct ipaddr *local)
 {
-	struct client_key key = {.id = id, .client = *client,
-				 .local = ipaddr_from4(local)};
+	struct client_key key = {.id = id, .client = *client, .local = *local};
 
 	return hash_bytes(t->by_client.seed, &key, sizeof(key));
 }
@@ -55,7 +56,7 @@ static uint32_t id_hash(const struct forwards *t, uint64_t id)
 static struct forward_flow *by_client(const struct forwards *t,
 				      const struct forward *fwd,
 				      const struct endpoint *client,
-				      uint32_t local)
+				      const struct ipaddr *local)
 {
 	struct hnode *n = htab_find(&t->by_client,
 				    client_hash(t, fwd->id, client, local));
@@ -64,7 +65,7 @@ static struct forward_flow *by_client(const struct forwards *t,
 		struct forward_flow *f =
 			container_of(n, struct forward_flow, by_client);
 
-		if (f->fwd == fwd && f->local == local &&
+		if (f->fwd == fwd && ipaddr_eq(&f->local, local) &&
 		    endpoint_eq(&f->client, client))
 			return f;
 	}
@@ -136,26 +137,15 @@ void forward_del(struct forwards *t, struct forward *f)
 	free(f);
 }
 
-static bool is_any(const struct ipaddr *ip)
-{
-	static const struct ipaddr any6;
-	struct ipaddr any4 = ipaddr_from4(0);
-
-	return ipaddr_eq(ip, &any4) || ipaddr_eq(ip, &any6);
-}
-
 void forward_rebound(struct forward *f, const struct endpoint *was,
 		     const struct endpoint *now)
 {
 	bool same_port = now && now->port == was->port;
 
-	list_for_each_safe(fl, &f->flows, struct forward_flow, on_forward) {
-		struct ipaddr local = ipaddr_from4(fl->local);
-
-		if (!same_port || (!is_any(&now->ip) &&
-				   !ipaddr_eq(&now->ip, &local)))
+	list_for_each_safe(fl, &f->flows, struct forward_flow, on_forward)
+		if (!same_port || (!ipaddr_is_any(&now->ip) &&
+				   !ipaddr_eq(&now->ip, &fl->local)))
 			flow_end(fl);
-	}
 }
 
 static bool fini_one(struct hnode *n, void *arg)
@@ -176,35 +166,42 @@ void forwards_fini(struct forwards *t)
 		htab_fini(&t->by_guest);
 }
 
-/* Where does @f lead now? */
-static bool target_now(const struct forwards *t, const struct forward *f,
-		       uint32_t *ip)
+static bool resolve(const struct forwards *t, const struct forward *f,
+		    bool ip6, struct ipaddr *ip)
 {
-	struct ipaddr a = f->target_ip;
+	return (!ip6 || t->pol->net6.plen) &&
+	       t->resolve(t->resolve_arg, f->nic_id, ip6, ip) &&
+	       ipaddr_is4(ip) != ip6;
+}
 
-	if (f->nic_id && (!t->resolve ||
-			  !t->resolve(t->resolve_arg, f->nic_id, false, &a)))
+/* Where does @f lead now for @client? */
+static bool target_now(const struct forwards *t, const struct forward *f,
+		       const struct ipaddr *client, struct ipaddr *ip)
+{
+	bool ip6 = !ipaddr_is4(client);
+
+	*ip = f->target_ip;
+	if (f->nic_id && (!t->resolve || (!resolve(t, f, ip6, ip) &&
+					  !resolve(t, f, !ip6, ip))))
 		return false;
-	if (!ipaddr_is4(&a))
-		return false;
-	*ip = ipaddr_get4(&a);
-	return *ip && !policy_is_us(t->pol, *ip) &&
-	       ip4_in_net(*ip, &t->pol->net);
+	return !ipaddr_is_any(ip) && !ipaddr_is_linklocal(ip) &&
+	       !policy_is_us(t->pol, ip) && policy_is_inside(t->pol, ip);
 }
 
 bool forward_target(struct forwards *t, struct forward *f,
-		    struct endpoint *guest, uint64_t *nic_id)
+		    const struct ipaddr *client, struct endpoint *guest,
+		    uint64_t *nic_id)
 {
-	uint32_t ip;
+	struct ipaddr ip;
 
-	if (!target_now(t, f, &ip)) {
+	if (!target_now(t, f, client, &ip)) {
 		f->refused++;
 		t->refused++;
 		return false;
 	}
 	f->accepted++;
-	*guest = endpoint4(ip, f->target_port);
-	*nic_id = f->nic_id ? f->nic_id : arp_nic(t->arp, ip);
+	*guest = (struct endpoint){ip, f->target_port};
+	*nic_id = f->nic_id ? f->nic_id : neigh_nic(t->neigh, &ip);
 	return true;
 }
 
@@ -223,15 +220,15 @@ static void flow_on_timer(struct wtimer *w, int64_t now_ms)
 /* Choose what the guest sees; false when no port is free. */
 static bool choose_seen(const struct forwards *t, struct forward_flow *f)
 {
-	uint32_t real = ipaddr_get4(&f->client.ip);
-	uint32_t seen = policy_client(t->pol, real);
+	struct ipaddr seen = policy_client(t->pol, &f->client.ip,
+					   &f->guest.ip);
 	uint32_t port = f->client.port, step = guest_hash(t, &f->client,
 							  &f->guest);
 
 	for (int i = 0; i < PORT_TRIES; i++) {
-		f->seen = endpoint4(seen, (uint16_t)port);
+		f->seen = (struct endpoint){seen, (uint16_t)port};
 		/* Ports of ours inside must not look like a client. */
-		if (port && !(seen == t->pol->ip && port == 53) &&
+		if (port && !(port == 53 && policy_is_us(t->pol, &seen)) &&
 		    !by_guest(t, &f->guest, &f->seen))
 			return true;
 		port = 1024 + (port + step % 9973 + 1) % 64511;
@@ -266,7 +263,7 @@ static struct forward_flow *flow_new(struct forwards *t, struct forward *fwd,
 	f->local = r->local;
 	f->checked_ms = now_ms;
 	f->fl.end = flow_evict;
-	if (!forward_target(t, fwd, &f->guest, &nic_id)) {
+	if (!forward_target(t, fwd, &f->client.ip, &f->guest, &nic_id)) {
 		free(f);
 		return NULL;
 	}
@@ -279,7 +276,7 @@ static struct forward_flow *flow_new(struct forwards *t, struct forward *fwd,
 		return NULL;
 	}
 	htab_add(&t->by_client, &f->by_client,
-		 client_hash(t, fwd->id, &f->client, f->local));
+		 client_hash(t, fwd->id, &f->client, &f->local));
 	htab_add(&t->by_guest, &f->by_guest,
 		 guest_hash(t, &f->guest, &f->seen));
 	list_add_tail(&fwd->flows, &f->on_forward);
@@ -292,12 +289,13 @@ static struct forward_flow *flow_new(struct forwards *t, struct forward *fwd,
 static struct forward_flow *flow_recheck(struct forwards *t,
 					 struct forward_flow *f, int64_t now_ms)
 {
-	uint32_t ip;
+	struct ipaddr ip;
 
 	if (now_ms - f->checked_ms < FORWARD_RECHECK_MS)
 		return f;
 	f->checked_ms = now_ms;
-	if (target_now(t, f->fwd, &ip) && ip == ipaddr_get4(&f->guest.ip))
+	if (target_now(t, f->fwd, &f->client.ip, &ip) &&
+	    ipaddr_eq(&ip, &f->guest.ip))
 		return f;
 	flow_end(f);
 	return NULL;
@@ -323,9 +321,9 @@ void forward_udp_input(struct forwards *t, struct forward *fwd,
 		.lent = true, .csum_at = 6,
 	};
 
-	if (!ipaddr_is4(&r->from.ip) || r->len > 65535 - IP4_HDR - UDP_HDR)
+	if (r->len > 65535 - UDP_HDR)
 		return;
-	f = by_client(t, fwd, &r->from, r->local);
+	f = by_client(t, fwd, &r->from, &r->local);
 	if (f)
 		f = flow_recheck(t, f, now_ms);
 	if (!f)
@@ -336,8 +334,8 @@ void forward_udp_input(struct forwards *t, struct forward *fwd,
 	f->fl.bytes_in += r->len;
 	fwd->bytes_in += r->len;
 	udp_header(hdr, f->seen.port, f->guest.port, r->len);
-	p.src = ipaddr_get4(&f->seen.ip);
-	p.dst = ipaddr_get4(&f->guest.ip);
+	p.src = f->seen.ip;
+	p.dst = f->guest.ip;
 	ipout_send(t->out, &p, now_ms);
 }
 
@@ -351,6 +349,35 @@ static struct forward_flow *any_of_client(struct forward *fwd,
 	return NULL;
 }
 
+/* The other family's words for an error (RFC 7915 4.2, 5.2), from the gateway. */
+static bool translate_error(struct host_err *e, bool to4)
+{
+	static const struct {
+		uint8_t type4, code4, type6, code6;
+	} t[] = {
+		{ICMP_T_UNREACH, ICMP_C_PORT, ICMP6_UNREACH, ICMP6_C_PORT},
+		{ICMP_T_UNREACH, ICMP_C_HOST, ICMP6_UNREACH, ICMP6_C_ADDRESS},
+		{ICMP_T_UNREACH, ICMP_C_NET, ICMP6_UNREACH, ICMP6_C_NOROUTE},
+		{ICMP_T_UNREACH, ICMP_C_ADMIN, ICMP6_UNREACH, ICMP6_C_ADMIN},
+		{ICMP_T_UNREACH, ICMP_C_FRAG, ICMP6_TOO_BIG, 0},
+		{ICMP_T_TIME, 0, ICMP6_TIME, 0},
+	};
+
+	e->from = ipaddr_any;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		if (to4 ? e->type != t[i].type6 || e->code != t[i].code6
+			: e->type != t[i].type4 || e->code != t[i].code4)
+			continue;
+		e->type = to4 ? t[i].type4 : t[i].type6;
+		e->code = to4 ? t[i].code4 : t[i].code6;
+		/* A header of IPv6 is 20 bytes longer. */
+		if (t[i].code4 == ICMP_C_FRAG && e->info)
+			e->info = to4 ? e->info - 20 : e->info + 20;
+		return true;
+	}
+	return false;
+}
+
 void forward_udp_error(struct forwards *t, struct forward *fwd,
 		       const struct host_err *e, int64_t now_ms)
 {
@@ -359,17 +386,19 @@ void forward_udp_error(struct forwards *t, struct forward *fwd,
 
 	if (!f)
 		return;
-	if (e->from == ipaddr_get4(&e->to.ip) || ip4_is_loopback(e->from))
-		he.from = ipaddr_get4(&f->seen.ip);
+	udp_error_from(&he, &e->to.ip, &f->seen.ip);
+	if (ipaddr_is4(&e->to.ip) != ipaddr_is4(&f->guest.ip) &&
+	    !translate_error(&he, ipaddr_is4(&f->guest.ip)))
+		return;
 	udp_error(t->out, &f->guest, &f->seen, f->fl.nic->id, &he, now_ms);
 }
 
-bool forward_udp_reply(struct forwards *t, const struct ip4_pkt *k,
+bool forward_udp_reply(struct forwards *t, const struct pkt *k,
 		       uint16_t sport, uint16_t dport,
 		       const struct iovec *payload, int n, int64_t now_ms)
 {
-	struct endpoint guest = endpoint4(k->ip.src, sport);
-	struct endpoint to = endpoint4(k->ip.dst, dport);
+	struct endpoint guest = {k->ip.src, sport};
+	struct endpoint to = {k->ip.dst, dport};
 	struct iovec piece[FRAME_SEGS];
 	struct forward_flow *f;
 	size_t len, step;
@@ -393,7 +422,7 @@ bool forward_udp_reply(struct forwards *t, const struct ip4_pkt *k,
 	};
 	for (size_t at = 0; at < len || !at; at += step) {
 		s.n = iov_slice(payload, n, at, step, piece);
-		t->host->send(t->host_arg, f->fwd, f->local, &s);
+		t->host->send(t->host_arg, f->fwd, &f->local, &s);
 		if (!step)
 			break;
 	}

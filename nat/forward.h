@@ -2,7 +2,8 @@
 /*
  * Forwards: host ports that lead to guests. For UDP the clients' flows live here,
  * because their answers must leave through the forward's own socket; for TCP this
- * only says where a connection goes and whom the guest sees.
+ * only says where a connection goes and whom the guest sees. Client and guest may
+ * be of different families: the gateway's address stands for the client then.
  *
  * A UDP flow is one client endpoint at one of the host's addresses, to which answers
  * must return from there. The guest sees the client itself, or the gateway where it
@@ -47,15 +48,16 @@ struct forward_flow {
 	struct list on_forward;
 	struct forward *fwd;
 	struct endpoint client; /* real */
-	uint32_t local;		/* the host's address it came to; 0 = unknown */
+	struct ipaddr local; /* the host's address it came to; zero = unknown */
 	struct endpoint seen;	/* what the guest sees */
 	struct endpoint guest;
 	int64_t checked_ms;
 };
 
 struct forward_host {
-	/* Answer a client through the forward's socket, from address @local. */
-	int (*send)(void *arg, struct forward *f, uint32_t local,
+	/* Answer a client through the forward's socket, from address @local (zero =
+	 * unknown). */
+	int (*send)(void *arg, struct forward *f, const struct ipaddr *local,
 		    const struct udp_send *s);
 	/* The forward is removed: close its descriptor. */
 	void (*close)(void *arg, struct forward *f);
@@ -67,7 +69,7 @@ struct forwards {
 	struct wheel *wheel;
 	struct ipout *out;
 	const struct policy *pol;
-	const struct arp *arp; /* whose NIC a fixed target is */
+	const struct neigh_tab *neigh; /* whose NIC a fixed target is */
 	const struct forward_host *host;
 	void *host_arg;
 	forward_resolve_fn resolve; /* nullable */
@@ -94,11 +96,13 @@ struct forward *forward_find(const struct forwards *t, uint64_t id);
 
 /**
  * forward_target() - Where a new client of @f goes
+ * @client: its address; the target's of the same family is preferred
  *
  * Counts accepted or refused. Return: false when the target has no address.
  */
 bool forward_target(struct forwards *t, struct forward *f,
-		    struct endpoint *guest, uint64_t *nic_id);
+		    const struct ipaddr *client, struct endpoint *guest,
+		    uint64_t *nic_id);
 
 /**
  * forward_rebound() - The forward's socket is another one
@@ -122,7 +126,7 @@ void forward_udp_error(struct forwards *t, struct forward *f,
  *
  * Return: false when it does not belong to one.
  */
-bool forward_udp_reply(struct forwards *t, const struct ip4_pkt *k,
+bool forward_udp_reply(struct forwards *t, const struct pkt *k,
 		       uint16_t sport, uint16_t dport,
 		       const struct iovec *payload, int n, int64_t now_ms);
 

@@ -15,7 +15,6 @@
 #include "nat/ip6.h"
 #include "switch/port.h"
 
-#define SCRATCH 65536
 
 /* Per NIC, where the configuration says 0. */
 static const struct nat_limits limits_default = {
@@ -96,11 +95,16 @@ static void set_policy(struct gateway *g)
 
 	g->pol = (struct policy){
 		.ip = c->ip, .dns_ip = c->dns_ip, .net = c->net,
+		.net6 = c->net6,
 		.host_access = c->host_access, .host_ip = c->host_ip,
 		.ndeny = c->ndeny, .host_ip6 = c->host_ip6,
-		.ndeny6 = c->ndeny6, .net6 = c->net6, .ip6 = c->ip6,
-		.dns_ip6 = c->dns_ip6,
+		.ndeny6 = c->ndeny6,
 	};
+	if (c->net6.plen) {
+		g->pol.ip6 = c->ip6;
+		g->pol.dns_ip6 = c->dns_ip6;
+		g->pol.ll6 = ipaddr_linklocal(&c->mac);
+	}
 	if (c->ndeny)
 		memcpy(g->pol.deny, c->deny, c->ndeny * sizeof(*c->deny));
 	if (c->ndeny6)
@@ -109,21 +113,43 @@ static void set_policy(struct gateway *g)
 	g->cfg.deny6 = NULL;
 }
 
+static void ask_neigh(void *arg, const struct ipaddr *ip, const struct mac *to)
+{
+	struct gateway *g = arg;
+
+	if (ipaddr_is4(ip))
+		arp_ask(&g->arp, ipaddr_get4(ip), to);
+	else
+		ndp_ask(&g->ndp, ip, to);
+}
+
 /* What every part needs of the others. */
 static void join_parts(struct gateway *g)
 {
 	const struct gateway_env *e = &g->env;
 	const struct nat_config *c = &g->cfg;
 
-	g->arp.mac = g->ipout.mac = c->mac;
-	g->arp.ip = g->ipout.ip = c->ip;
+	g->neigh.flows = &g->flows;
+	g->neigh.wheel = &g->wheel;
+	g->neigh.ask = ask_neigh;
+	g->neigh.arg = g;
+	g->arp.mac = g->ndp.mac = g->ipout.mac = c->mac;
+	g->arp.ip = c->ip;
 	g->arp.ip2 = c->dns_ip;
 	g->arp.net = c->net;
-	g->ipout.arp = &g->arp;
-	g->ipout.out = g->out;
+	g->ndp.ip6 = g->pol.ip6;
+	g->ndp.dns_ip6 = g->pol.dns_ip6;
+	g->ndp.ll6 = g->pol.ll6;
+	g->ndp.net = c->net6;
+	g->ndp.defended_ms = -NDP_DEFEND_MS;
+	g->ipout.ip = ipaddr_from4(c->ip);
+	g->ipout.ip6 = g->pol.ip6;
+	g->ipout.ll6 = g->pol.ll6;
+	g->arp.neigh = g->ndp.neigh = g->ipout.neigh = &g->neigh;
+	g->arp.out = g->ndp.out = g->neigh.out = g->ipout.out = g->out;
 	g->ipout.flows = &g->flows;
 	g->ipout.mtu = c->mtu;
-	g->ipout.next_id = (uint16_t)e->seed[0];
+	g->ipout.next_id = (uint32_t)e->seed[0];
 	g->udp.flows = g->icmp.flows = g->dns.flows = g->forwards.flows =
 		&g->flows;
 	g->udp.wheel = g->icmp.wheel = g->dns.wheel = g->forwards.wheel =
@@ -143,7 +169,7 @@ static void join_parts(struct gateway *g)
 		if (c->net6.plen)
 			g->dns.host_at[1] = c->ip6;
 	}
-	g->forwards.arp = &g->arp;
+	g->forwards.neigh = &g->neigh;
 	g->forwards.resolve = c->resolve;
 	g->forwards.resolve_arg = c->resolve_arg;
 }
@@ -155,13 +181,13 @@ static int init_parts(struct gateway *g, struct errtext *why)
 	int err;
 
 	g->out = outq_new(g->env.send, g->env.send_arg);
-	g->scratch = malloc(SCRATCH);
+	g->scratch = malloc(GATEWAY_SCRATCH);
 	if (!g->out || !g->scratch)
 		return -ENOMEM;
 	join_parts(g);
 	err = flow_tab_init(&g->flows, seed);
 	if (!err)
-		err = arp_init(&g->arp, seed, &g->flows, &g->wheel, g->out);
+		err = neigh_init(&g->neigh, seed);
 	if (!err)
 		err = reasm_init(&g->reasm, seed, &g->flows, &g->wheel,
 				 &g->ipout);
@@ -218,7 +244,7 @@ void gateway_free(struct gateway *g)
 	icmp_fini(&g->icmp);
 	udp_fini(&g->udp);
 	reasm_fini(&g->reasm);
-	arp_fini(&g->arp);
+	neigh_fini(&g->neigh);
 	flow_tab_fini(&g->flows);
 	outq_free(g->out);
 	free(g->scratch);
@@ -292,11 +318,12 @@ int gateway_service_set(struct gateway *g, uint16_t port, nat_service_fn fn,
 }
 
 static void to_service(struct gateway *g, const struct gateway_service *s,
-		       const struct ip4_pkt *k, uint16_t sport,
+		       const struct pkt *k, uint16_t sport,
 		       const struct iovec *payload, int n)
 {
 	struct nat_datagram d = {
-		.src_ip = k->ip.src, .src_port = sport, .dst_ip = k->ip.dst,
+		.src_ip = ipaddr_get4(&k->ip.src), .src_port = sport,
+		.dst_ip = ipaddr_get4(&k->ip.dst),
 		.src_mac = k->src_mac, .nic_id = k->nic_id,
 	};
 
@@ -305,7 +332,7 @@ static void to_service(struct gateway *g, const struct gateway_service *s,
 		d.len = payload[0].iov_len;
 	} else {
 		d.data = g->scratch;
-		d.len = iov_copy(payload, n, 0, g->scratch, SCRATCH);
+		d.len = iov_copy(payload, n, 0, g->scratch, GATEWAY_SCRATCH);
 	}
 	s->fn(s->arg, &d);
 }
@@ -316,7 +343,8 @@ int gateway_udp_send(struct gateway *g, const struct nat_udp_out *o,
 	struct iovec v = {(void *)o->data, o->len};
 	uint8_t hdr[UDP_HDR];
 	struct ipout_pkt p = {
-		.src = o->src_ip ? o->src_ip : g->cfg.ip, .dst = o->dst_ip,
+		.src = ipaddr_from4(o->src_ip ? o->src_ip : g->cfg.ip),
+		.dst = ipaddr_from4(o->dst_ip),
 		.proto = IP4_UDP, .dst_mac = o->dst_mac, .hdr = hdr,
 		.hdr_len = UDP_HDR, .v = &v, .n = 1, .csum_at = 6,
 		.full = true,
@@ -333,11 +361,12 @@ int gateway_udp_send(struct gateway *g, const struct nat_udp_out *o,
 
 /* ---- packets ---------------------------------------------------------------- */
 
-static int udp_input(struct gateway *g, const struct ip4_pkt *k, bool src_ok,
+static int udp_input(struct gateway *g, const struct pkt *k, bool src_ok,
 		     int64_t now_ms)
 {
 	uint16_t sport = get_be16(k->head), dport = get_be16(k->head + 2);
 	uint16_t len = get_be16(k->head + 4);
+	bool v4 = ip_hdr_is4(&k->ip);
 	const struct gateway_service *s;
 	struct iovec v[FRAME_SEGS];
 	int n;
@@ -346,24 +375,26 @@ static int udp_input(struct gateway *g, const struct ip4_pkt *k, bool src_ok,
 		return DROP_PROTO;
 	if (k->off.gso_type == GSO_UDP_L4)
 		len = (uint16_t)k->l4_len;
-	if (get_be16(k->head + 6) && !ip4_l4_csum_ok(k, 6))
+	/* No checksum at all is IPv4's alone (RFC 8200 8.1; RFC 6935 is for
+	 * tunnels that both ends agreed on). */
+	if ((!v4 || get_be16(k->head + 6)) && !pkt_csum_ok(k, 6))
 		return DROP_PROTO;
 	n = iov_slice(k->l4, k->nl4, UDP_HDR, (size_t)len - UDP_HDR, v);
-	s = k->to_us || k->bcast ? service_find(g, dport) : NULL;
+	s = v4 && (k->to_us || k->group) ? service_find(g, dport) : NULL;
 	if (s) {
 		to_service(g, s, k, sport, v, n);
 		return -1;
 	}
 	if (!src_ok)
 		return DROP_PROTO;
-	if (k->bcast || !sport)
+	if (k->group || !sport)
 		return DROP_POLICY;
 	if (forward_udp_reply(&g->forwards, k, sport, dport, v, n, now_ms))
 		return -1;
 	if (k->to_us && dport == DNS_PORT) {
 		struct dns_client c = {
-			.ep = endpoint4(k->ip.src, sport),
-			.asked = ipaddr_from4(k->ip.dst), .nic_id = k->nic_id,
+			.ep = {k->ip.src, sport}, .asked = k->ip.dst,
+			.nic_id = k->nic_id,
 		};
 
 		return dns_guest_input(&g->dns, &c, v, n, now_ms);
@@ -373,44 +404,59 @@ static int udp_input(struct gateway *g, const struct ip4_pkt *k, bool src_ok,
 	return udp_guest_input(&g->udp, k, sport, dport, v, n, now_ms);
 }
 
-static int other_input(struct gateway *g, const struct ip4_pkt *k,
+static int other_input(struct gateway *g, const struct pkt *k,
 		       int64_t now_ms)
 {
-	uint32_t real;
+	struct ipaddr real;
 
-	if (g->cfg.nat && !k->bcast &&
-	    policy_dst(&g->pol, k->ip.dst, &real) != POLICY_SILENT)
-		ipout_reject(&g->ipout, k, ICMP_T_UNREACH,
-			     k->to_us ? ICMP_C_PROTO : ICMP_C_ADMIN, 0, now_ms);
+	/* Nothing at all may follow IPv6 headers: nothing to say about that. */
+	if (g->cfg.nat && !k->group && k->ip.proto != IP6_NONE &&
+	    policy_dst(&g->pol, &k->ip.dst, &real) != POLICY_SILENT)
+		ipout_reject(&g->ipout, k, k->to_us ? WHY_PROTO : WHY_ADMIN,
+			     now_ms);
 	return DROP_POLICY;
 }
 
-/* A whole packet. @src_ok: its source may be spoken to by more than services. */
-static int packet_input(struct gateway *g, const struct ip4_pkt *k, bool src_ok,
-			int64_t now_ms)
+/* Answer, carry on or refuse by protocol. */
+static int proto_input(struct gateway *g, const struct pkt *k, int64_t now_ms)
 {
-	uint32_t real;
-
-	if (k->ip.proto == IP4_UDP && (k->to_us || k->bcast))
-		return udp_input(g, k, src_ok, now_ms);
-	if (!src_ok)
-		return DROP_PROTO;
-	/* We are a router to the outside (RFC 1812 5.3.1). */
-	if (g->cfg.nat && !k->to_us && !k->bcast && k->ip.ttl <= 1) {
-		if (policy_dst(&g->pol, k->ip.dst, &real) == POLICY_OUT)
-			ipout_reject(&g->ipout, k, ICMP_T_TIME, 0, 0, now_ms);
-		return DROP_POLICY;
-	}
 	switch (k->ip.proto) {
-	case IP4_ICMP:
-		return icmp_guest_input(&g->icmp, k, g->cfg.nat, now_ms);
 	case IP4_UDP:
-		return udp_input(g, k, src_ok, now_ms);
+		return udp_input(g, k, true, now_ms);
 	case IP4_TCP:
 		return gateway_tcp_input(g, k, now_ms);
+	case IP4_ICMP:
+		if (ip_hdr_is4(&k->ip))
+			return icmp_guest_input(&g->icmp, k, g->cfg.nat,
+						now_ms);
+		/* fall through */
 	default:
 		return other_input(g, k, now_ms);
 	}
+}
+
+int gateway_packet(struct gateway *g, const struct pkt *k, bool src_ok,
+		   int64_t now_ms)
+{
+	bool icmp6 = k->ip.proto == IP6_ICMP && !ip_hdr_is4(&k->ip);
+	struct ipaddr real;
+
+	if (k->to_us || k->group) {
+		if (k->ip.proto == IP4_UDP)
+			return udp_input(g, k, src_ok, now_ms);
+		if (icmp6)
+			return gateway_icmp6_input(g, k, src_ok, now_ms);
+	}
+	if (!src_ok)
+		return DROP_PROTO;
+	/* We are a router to the outside (RFC 1812 5.3.1). */
+	if (g->cfg.nat && !k->to_us && !k->group && k->ip.ttl <= 1) {
+		if (policy_dst(&g->pol, &k->ip.dst, &real) == POLICY_OUT)
+			ipout_reject(&g->ipout, k, WHY_TTL, now_ms);
+		return DROP_POLICY;
+	}
+	return icmp6 ? gateway_icmp6_input(g, k, src_ok, now_ms)
+		     : proto_input(g, k, now_ms);
 }
 
 /* May @src be a guest's address? Others may only ask services by broadcast. */
@@ -428,29 +474,32 @@ static int ip4_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
 		     int64_t now_ms)
 {
 	const uint8_t *p = frame_hdr(f);
-	struct ip4_pkt k = {.nic_id = nic_id, .off = f->off};
+	struct pkt k = {.nic_id = nic_id, .off = f->off};
 	bool l2_group = p[0] & 1, src_ok;
+	uint32_t src, dst;
 	int ret;
 
 	memcpy(k.src_mac.b, p + 6, 6);
-	if (ip4_decode(&k.ip, p + ETH_HDR_LEN, frame_hdr_len(f) - ETH_HDR_LEN,
-		       f->len - ETH_HDR_LEN))
+	if (pkt_decode4(&k.ip, p + ETH_HDR_LEN, frame_hdr_len(f) - ETH_HDR_LEN,
+			f->len - ETH_HDR_LEN))
 		return DROP_PROTO;
-	if (policy_is_us(&g->pol, k.ip.src))
+	if (policy_is_us(&g->pol, &k.ip.src))
 		return DROP_GUARD;
-	k.to_us = policy_is_us(&g->pol, k.ip.dst);
-	k.bcast = k.ip.dst == 0xffffffff ||
+	src = ipaddr_get4(&k.ip.src);
+	dst = ipaddr_get4(&k.ip.dst);
+	k.to_us = policy_is_us(&g->pol, &k.ip.dst);
+	k.group = dst == 0xffffffff ||
 		  (g->cfg.net.plen <= 30 &&
-		   k.ip.dst == ip4_net_broadcast(&g->cfg.net));
+		   dst == ip4_net_broadcast(&g->cfg.net));
 	/* RFC 1122 3.3.6: unicast in a link-layer broadcast is dropped. */
-	if (l2_group && !k.bcast)
+	if (l2_group && !k.group)
 		return DROP_PROTO;
-	src_ok = src_is_guest(g, k.ip.src);
+	src_ok = src_is_guest(g, src);
 	if (src_ok)
-		arp_learn(&g->arp, k.ip.src, &k.src_mac, nic_id, now_ms);
-	else if (!k.bcast && k.ip.src)
+		arp_learn(&g->arp, src, &k.src_mac, nic_id, now_ms);
+	else if (!k.group && src)
 		return DROP_PROTO;
-	ip4_pkt_l4(&k, f, ETH_HDR_LEN);
+	pkt_l4(&k, f, ETH_HDR_LEN);
 	if (k.ip.mf || k.ip.frag) {
 		if (k.off.needs_csum || k.off.gso_type)
 			return DROP_OFFLOAD;
@@ -459,7 +508,7 @@ static int ip4_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
 			return !ret ? -1
 			       : ret == -EBADMSG ? DROP_PROTO : DROP_LIMIT;
 	}
-	return packet_input(g, &k, src_ok, now_ms);
+	return gateway_packet(g, &k, src_ok, now_ms);
 }
 
 int gateway_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
@@ -467,14 +516,18 @@ int gateway_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
 {
 	const uint8_t *p = frame_hdr(f);
 	struct mac dst;
+	uint16_t type;
 
 	g->now_ms = now_ms;
 	if (frame_hdr_len(f) < ETH_HDR_LEN || f->len < ETH_HDR_LEN)
 		return DROP_SHORT;
 	memcpy(dst.b, p, 6);
-	if (!mac_eq(&dst, &g->cfg.mac) && !mac_eq(&dst, &mac_broadcast))
+	type = get_be16(p + 12);
+	/* RFC 2464 7: IPv6 groups. */
+	if (!mac_eq(&dst, &g->cfg.mac) && !mac_eq(&dst, &mac_broadcast) &&
+	    !(dst.b[0] == 0x33 && dst.b[1] == 0x33 && type == ETHERTYPE_IP6))
 		return DROP_PROTO;
-	switch (get_be16(p + 12)) {
+	switch (type) {
 	case ETHERTYPE_ARP4:
 		return arp_input(&g->arp, p + ETH_HDR_LEN,
 				 frame_hdr_len(f) - ETH_HDR_LEN, nic_id, now_ms)
@@ -482,6 +535,8 @@ int gateway_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
 			       : DROP_PROTO;
 	case ETHERTYPE_IP4:
 		return ip4_input(g, f, nic_id, now_ms);
+	case ETHERTYPE_IP6:
+		return gateway_ip6_input(g, f, nic_id, now_ms);
 	default:
 		return DROP_PROTO;
 	}

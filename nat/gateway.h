@@ -5,7 +5,7 @@
  * joins it with the switch and the host's sockets; tests with fakes.
  *
  * It takes frames apart once and hands packets to the parts that know them:
- * arp.h, icmp.h, udp.h, forward.h, dns.h, tcp.h. The parts' structs are open to
+ * arp.h, ndp.h, icmp.h, udp.h, forward.h, dns.h, tcp.h. The parts' structs are open to
  * the host side, which reports events to them directly.
  *
  * Turns: while the switch delivers to us the queue is held (gateway_hold()), then
@@ -19,10 +19,13 @@
 #include "nat/forward.h"
 #include "nat/icmp.h"
 #include "nat/nat.h"
+#include "nat/ndp.h"
 #include "nat/policy.h"
 #include "nat/reasm.h"
 #include "nat/tcp.h"
 #include "nat/udp.h"
+
+#define GATEWAY_SCRATCH 65536
 
 /* The world around the core; copied, pointers borrowed. */
 struct gateway_env {
@@ -60,7 +63,9 @@ struct gateway {
 	struct wheel wheel; /* of all parts; gateway_run(), gateway_deadline() */
 	struct flow_tab flows;
 	struct outq *out;
+	struct neigh_tab neigh;
 	struct arp arp;
+	struct ndp ndp;
 	struct ipout ipout;
 	struct reasm reasm;
 	struct udp udp;
@@ -146,9 +151,20 @@ int gateway_tcp_accept(struct gateway *g, struct forward *f,
 		       const struct endpoint *client, void *sock,
 		       int64_t now_ms);
 
+/* Between gateway*.c: a whole packet of either family from a guest. @src_ok: its
+ * source may be spoken to by more than services. As gateway_input(). */
+int gateway_packet(struct gateway *g, const struct pkt *k, bool src_ok,
+		   int64_t now_ms);
+
+/* In gateway_ip6.c. */
+int gateway_ip6_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
+		      int64_t now_ms);
+int gateway_icmp6_input(struct gateway *g, const struct pkt *k, bool src_ok,
+			int64_t now_ms);
+
 /* In gateway_tcp.c: what tcp.h wants from its surroundings. */
 int gateway_tcp_new(struct gateway *g);
-int gateway_tcp_input(struct gateway *g, const struct ip4_pkt *k,
+int gateway_tcp_input(struct gateway *g, const struct pkt *k,
 		      int64_t now_ms);
 
 #endif

@@ -9,8 +9,7 @@ static bool match_denied(void *arg, const struct tcp_flow_info *i)
 {
 	const struct gateway *g = arg;
 
-	return !i->forward_id && ipaddr_is4(&i->outside.ip) &&
-	       policy_denied(&g->pol, ipaddr_get4(&i->outside.ip));
+	return !i->forward_id && policy_denied(&g->pol, &i->outside.ip);
 }
 
 int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
@@ -27,18 +26,6 @@ int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
 	return 0;
 }
 
-static bool match_denied6(void *arg, const struct tcp_flow_info *i)
-{
-	const struct gateway *g = arg;
-
-	if (i->forward_id)
-		return false;
-	for (size_t k = 0; k < g->pol.ndeny6; k++)
-		if (ipaddr_in_net6(&i->outside.ip, &g->pol.deny6[k]))
-			return true;
-	return false;
-}
-
 int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
 		      int64_t now_ms)
 {
@@ -47,7 +34,7 @@ int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
 	if (n)
 		memcpy(g->pol.deny6, deny, n * sizeof(*deny));
 	g->pol.ndeny6 = n;
-	tcp_end_matching(g->tcp, match_denied6, g, now_ms);
+	tcp_end_matching(g->tcp, match_denied, g, now_ms);
 	return 0;
 }
 

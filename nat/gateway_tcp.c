@@ -12,13 +12,13 @@ static enum tcp_verdict env_route(void *arg, const struct tcp_pkt *p,
 				  struct endpoint *to)
 {
 	struct gateway *g = arg;
-	uint32_t dst = ipaddr_get4(&p->dst), real = 0;
+	struct ipaddr real = ipaddr_any;
 
-	if (policy_is_us(&g->pol, dst) && to->port == DNS_PORT)
+	if (policy_is_us(&g->pol, &p->dst) && to->port == DNS_PORT)
 		return TCP_SERVE;
-	switch (policy_dst(&g->pol, dst, &real)) {
+	switch (policy_dst(&g->pol, &p->dst, &real)) {
 	case POLICY_OUT:
-		to->ip = ipaddr_from4(real);
+		to->ip = real;
 		return TCP_CONNECT;
 	case POLICY_SILENT:
 		return TCP_DROP;
@@ -27,7 +27,8 @@ static enum tcp_verdict env_route(void *arg, const struct tcp_pkt *p,
 	default:
 		g->denied++;
 		/* To ourselves a reset says it all. */
-		return policy_is_us(&g->pol, dst) ? TCP_RESET : TCP_PROHIBITED;
+		return policy_is_us(&g->pol, &p->dst) ? TCP_RESET
+						      : TCP_PROHIBITED;
 	}
 }
 
@@ -35,11 +36,12 @@ static int env_emit(void *arg, const struct tcp_out *o, int64_t now_ms)
 {
 	struct gateway *g = arg;
 	struct ipout_pkt p = {
-		.src = ipaddr_get4(&o->src), .dst = ipaddr_get4(&o->dst),
-		.proto = IP4_TCP, .df = true, .hdr = o->hdr,
+		.src = o->src, .dst = o->dst, .proto = IP4_TCP, .df = true, .hdr = o->hdr,
 		.hdr_len = o->hdr_len, .v = o->v, .n = o->n,
 		.lent = o->len > 0, .csum_at = 16,
-		.gso_type = o->gso_size ? GSO_TCP4 : GSO_NONE,
+		.gso_type = !o->gso_size	  ? GSO_NONE
+			    : ipaddr_is4(&o->src) ? GSO_TCP4
+						  : GSO_TCP6,
 		.gso_size = o->gso_size,
 	};
 
@@ -55,23 +57,21 @@ static void env_emit_flush(void *arg)
 
 static void env_unreach(void *arg, const struct tcp_unreach *u, int64_t now_ms)
 {
-	static const uint8_t code[] = {
-		[TCP_UNREACH_NET] = ICMP_C_NET,
-		[TCP_UNREACH_HOST] = ICMP_C_HOST,
-		[TCP_UNREACH_ADMIN] = ICMP_C_ADMIN,
+	static const enum ipout_why why[] = {
+		[TCP_UNREACH_NET] = WHY_NET,
+		[TCP_UNREACH_HOST] = WHY_HOST,
+		[TCP_UNREACH_ADMIN] = WHY_ADMIN,
 	};
 	struct gateway *g = arg;
 	struct icmp_err e = {
-		.type = ICMP_T_UNREACH, .code = code[u->why],
 		.nic_id = u->nic_id, .l4 = u->l4, .l4_len = sizeof(u->l4),
 		.orig = {
-			.src = ipaddr_get4(&u->src),
-			.dst = ipaddr_get4(&u->dst),
-			.proto = IP4_TCP, .ttl = 1, .df = true,
-			.len = IP4_HDR + TCP_HDR,
+			.src = u->src, .dst = u->dst, .proto = IP4_TCP,
+			.ttl = 1, .df = true, .len = TCP_HDR,
 		},
 	};
 
+	ipout_err_why(&e, why[u->why]);
 	ipout_icmp_err(&g->ipout, &e, now_ms);
 }
 
@@ -118,21 +118,21 @@ int gateway_tcp_new(struct gateway *g)
 	return g->tcp ? 0 : -ENOMEM;
 }
 
-int gateway_tcp_input(struct gateway *g, const struct ip4_pkt *k,
+int gateway_tcp_input(struct gateway *g, const struct pkt *k,
 		      int64_t now_ms)
 {
 	struct tcp_pkt p = {
-		.src = ipaddr_from4(k->ip.src), .dst = ipaddr_from4(k->ip.dst),
+		.src = k->ip.src, .dst = k->ip.dst,
 		.nic_id = k->nic_id, .head = k->head, .head_len = k->head_len,
 		.l4 = k->l4, .nl4 = k->nl4, .l4_len = k->l4_len,
 	};
 
-	if (k->bcast || k->head_len < TCP_HDR)
-		return k->bcast ? DROP_POLICY : DROP_PROTO;
+	if (k->group || k->head_len < TCP_HDR)
+		return k->group ? DROP_POLICY : DROP_PROTO;
 	/* Without NAT there is nothing but the resolver. */
 	if (!g->cfg.nat && (!k->to_us || get_be16(k->head + 2) != DNS_PORT))
 		return DROP_POLICY;
-	if (!ip4_l4_csum_ok(k, 16))
+	if (!pkt_csum_ok(k, 16))
 		return DROP_PROTO;
 	tcp_input(g->tcp, &p, now_ms);
 	return -1;
@@ -147,10 +147,11 @@ int gateway_tcp_accept(struct gateway *g, struct forward *f,
 			       .any_port = true};
 	int err;
 
-	if (!forward_target(&g->forwards, f, &a.guest, &a.nic_id))
+	if (!forward_target(&g->forwards, f, &client->ip, &a.guest, &a.nic_id))
 		return -EHOSTUNREACH;
-	a.shown = endpoint4(policy_client(&g->pol, ipaddr_get4(&client->ip)),
-			    client->port);
+	a.shown = (struct endpoint){policy_client(&g->pol, &client->ip,
+						  &a.guest.ip),
+				    client->port};
 	f->active++;
 	err = tcp_accept(g->tcp, &a, now_ms);
 	if (err) {

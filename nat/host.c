@@ -2,7 +2,7 @@
 /*
  * Datagram sockets of the host: what all kinds share. See host.h.
  *
- * #syscalls recvmmsg recvmsg sendmsg setsockopt
+ * #syscalls bind getsockname recvmmsg recvmsg sendmsg setsockopt
  */
 #include "nat/host.h"
 
@@ -31,51 +31,101 @@ void host_fini(struct host *h)
 	h->buf = NULL;
 }
 
-static int set_int(int fd, int opt, int v)
+static int set_int(int fd, int level, int opt, int v)
 {
-	return setsockopt(fd, IPPROTO_IP, opt, &v, sizeof(v)) ? -errno : 0;
+	return setsockopt(fd, level, opt, &v, sizeof(v)) ? -errno : 0;
 }
 
-int host_recv_options(int fd, bool pktinfo)
+int host_recv_options(int fd, bool ip6, bool pktinfo)
 {
-	int err = set_int(fd, IP_RECVERR, 1);
+	static const int opt4[] = {IP_RECVERR, IP_RECVTTL, IP_RECVTOS,
+				   IP_PKTINFO};
+	static const int opt6[] = {IPV6_RECVERR, IPV6_RECVHOPLIMIT,
+				   IPV6_RECVTCLASS, IPV6_RECVPKTINFO};
+	int err = 0;
 
-	if (!err)
-		err = set_int(fd, IP_RECVTTL, 1);
-	if (!err)
-		err = set_int(fd, IP_RECVTOS, 1);
-	return err || !pktinfo ? err : set_int(fd, IP_PKTINFO, 1);
+	for (int i = 0; i < (pktinfo ? 4 : 3) && !err; i++)
+		err = ip6 ? set_int(fd, IPPROTO_IPV6, opt6[i], 1)
+			  : set_int(fd, IPPROTO_IP, opt4[i], 1);
+	return err;
 }
 
 /* RFC 4787 REQ-13: what the guest said about fragments holds outside too. */
-void host_set_df(int fd, bool df, int8_t *state)
+void host_set_df(int fd, bool ip6, bool df, int8_t *state)
 {
+	int err;
+
 	if (*state == df)
 		return;
-	if (!set_int(fd, IP_MTU_DISCOVER,
-		     df ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT))
+	if (ip6)
+		err = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+			      df ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT);
+	else
+		err = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER,
+			      df ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
+	if (!err)
 		*state = df;
+}
+
+int host_bind(int fd, bool ip6, uint16_t want, uint16_t *got)
+{
+	struct sockaddr_storage ss;
+	struct ipaddr any = ip6 ? ipaddr_any : ipaddr_from4(INADDR_ANY);
+	socklen_t len = ipaddr_to_sockaddr(&any, want, &ss);
+
+	if (bind(fd, (struct sockaddr *)&ss, len))
+		return -errno;
+	len = sizeof(ss);
+	if (getsockname(fd, (struct sockaddr *)&ss, &len))
+		return -errno;
+	return ipaddr_from_sockaddr(&ss, &any, got);
+}
+
+static uint8_t control_int(const struct cmsghdr *c)
+{
+	int v = 0;
+
+	if (c->cmsg_len >= CMSG_LEN(sizeof(v)))
+		memcpy(&v, CMSG_DATA(c), sizeof(v));
+	return (uint8_t)v;
+}
+
+static void read_control4(struct host_msg *m, const struct cmsghdr *c)
+{
+	struct in_pktinfo info;
+
+	if (c->cmsg_type == IP_TTL) {
+		m->ttl = control_int(c);
+	} else if (c->cmsg_type == IP_TOS) {
+		m->tos = *CMSG_DATA(c);
+	} else if (c->cmsg_type == IP_PKTINFO) {
+		memcpy(&info, CMSG_DATA(c), sizeof(info));
+		/* ipi_spec_dst is what to answer from. */
+		m->local = ipaddr_from4(ntohl(info.ipi_spec_dst.s_addr));
+	}
+}
+
+static void read_control6(struct host_msg *m, const struct cmsghdr *c)
+{
+	struct in6_pktinfo info;
+
+	if (c->cmsg_type == IPV6_HOPLIMIT) {
+		m->ttl = control_int(c);
+	} else if (c->cmsg_type == IPV6_TCLASS) {
+		m->tos = control_int(c);
+	} else if (c->cmsg_type == IPV6_PKTINFO) {
+		memcpy(&info, CMSG_DATA(c), sizeof(info));
+		memcpy(m->local.b, info.ipi6_addr.s6_addr, 16);
+	}
 }
 
 static void read_control(struct host_msg *m, struct msghdr *mh)
 {
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
-		struct in_pktinfo info;
-		int v = 0;
-
-		if (c->cmsg_level != IPPROTO_IP)
-			continue;
-		if (c->cmsg_type == IP_TTL) {
-			memcpy(&v, CMSG_DATA(c), sizeof(v));
-			m->ttl = (uint8_t)v;
-		} else if (c->cmsg_type == IP_TOS) {
-			m->tos = *CMSG_DATA(c);
-		} else if (c->cmsg_type == IP_PKTINFO) {
-			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			/* ipi_spec_dst is what to answer from. */
-			m->local = ntohl(info.ipi_spec_dst.s_addr);
-		}
-	}
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c))
+		if (c->cmsg_level == IPPROTO_IP)
+			read_control4(m, c);
+		else if (c->cmsg_level == IPPROTO_IPV6)
+			read_control6(m, c);
 }
 
 static bool read_name(const struct msghdr *mh, struct endpoint *ep)
@@ -123,38 +173,65 @@ int host_recv(struct host *h, int fd)
 	return n;
 }
 
-/* One extended error (ip(7), IP_RECVERR) in our terms. */
-static bool read_err(const struct cmsghdr *c, struct host_err *e)
+/* Type, code and info of an extended error (ip(7), IP_RECVERR; ipv6(7)). */
+static bool err_type(struct host_err *e, const struct sock_extended_err *ee,
+		     bool ip6)
 {
-	struct sock_extended_err ee;
-	struct sockaddr_in offender;
-	const size_t need = CMSG_LEN(sizeof(ee));
+	uint8_t big = ip6 ? ICMP6_TOO_BIG : ICMP_T_UNREACH;
+	uint8_t big_code = ip6 ? 0 : ICMP_C_FRAG;
 
-	if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_RECVERR ||
-	    c->cmsg_len < need)
-		return false;
-	memcpy(&ee, CMSG_DATA(c), sizeof(ee));
-	if (ee.ee_origin == SO_EE_ORIGIN_LOCAL) {
+	if (ee->ee_origin == SO_EE_ORIGIN_LOCAL) {
 		/* The packet is too big for the way, as the host knows it. */
-		if (ee.ee_errno != EMSGSIZE)
+		if (ee->ee_errno != EMSGSIZE)
 			return false;
-		e->type = ICMP_T_UNREACH;
-		e->code = ICMP_C_FRAG;
-		e->info = ee.ee_info;
+		e->type = big;
+		e->code = big_code;
+		e->info = ee->ee_info;
 		return true;
 	}
-	if (ee.ee_origin != SO_EE_ORIGIN_ICMP)
+	if (ee->ee_origin != (ip6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP))
 		return false;
-	e->type = ee.ee_type;
-	e->code = ee.ee_code;
-	if (ee.ee_type == ICMP_T_UNREACH && ee.ee_code == ICMP_C_FRAG)
-		e->info = ee.ee_info;
-	if (c->cmsg_len < need + sizeof(offender))
-		return true;
-	memcpy(&offender, CMSG_DATA(c) + sizeof(ee), sizeof(offender));
-	if (offender.sin_family == AF_INET)
-		e->from = ntohl(offender.sin_addr.s_addr);
+	e->type = ee->ee_type;
+	e->code = ee->ee_code;
+	if (e->type == big && e->code == big_code)
+		e->info = ee->ee_info;
 	return true;
+}
+
+/* One extended error in our terms. */
+static bool read_err(const struct cmsghdr *c, struct host_err *e)
+{
+	bool ip6 = c->cmsg_level == IPPROTO_IPV6;
+	struct sock_extended_err ee;
+	struct sockaddr_storage who = {0};
+	const size_t need = CMSG_LEN(sizeof(ee));
+	uint16_t port;
+	size_t len;
+
+	if (c->cmsg_len < need ||
+	    (ip6 ? c->cmsg_type != IPV6_RECVERR
+		 : c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_RECVERR))
+		return false;
+	memcpy(&ee, CMSG_DATA(c), sizeof(ee));
+	if (!err_type(e, &ee, ip6))
+		return false;
+	/* The offender's address stands behind it. */
+	len = c->cmsg_len - need;
+	if (ee.ee_origin == SO_EE_ORIGIN_LOCAL || len > sizeof(who) ||
+	    len < sizeof(struct sockaddr_in))
+		return true;
+	memcpy(&who, CMSG_DATA(c) + sizeof(ee), len);
+	(void)ipaddr_from_sockaddr(&who, &e->from, &port);
+	return true;
+}
+
+/* Errors that mean something to a guest; others it could not understand. */
+static bool err_matters(const struct host_err *e)
+{
+	if (!ipaddr_is4(&e->to.ip))
+		return e->type >= ICMP6_UNREACH && e->type <= ICMP6_PARAM;
+	return e->type == ICMP_T_UNREACH || e->type == ICMP_T_TIME ||
+	       e->type == ICMP_T_PARAM;
 }
 
 int host_recv_err(int fd, struct host_err *e, uint8_t *buf, size_t cap)
@@ -177,27 +254,53 @@ int host_recv_err(int fd, struct host_err *e, uint8_t *buf, size_t cap)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&mh); c;
 	     c = CMSG_NXTHDR(&mh, c))
 		if (read_err(c, e))
-			return e->type == ICMP_T_UNREACH ||
-			       e->type == ICMP_T_TIME ||
-			       e->type == ICMP_T_PARAM;
+			return err_matters(e);
 	return 0;
 }
 
 static struct cmsghdr *put_control(struct msghdr *mh, struct cmsghdr *at,
-				   int type, const void *v, size_t len)
+				   int level, int type, const void *v,
+				   size_t len)
 {
 	at = at ? CMSG_NXTHDR(mh, at) : CMSG_FIRSTHDR(mh);
-	at->cmsg_level = IPPROTO_IP;
+	at->cmsg_level = level;
 	at->cmsg_type = type;
 	at->cmsg_len = CMSG_LEN(len);
 	memcpy(CMSG_DATA(at), v, len);
 	return at;
 }
 
-int host_send(int fd, const struct udp_send *s, uint32_t local)
+/* TTL, TOS and the source address, beside a datagram; returns the bytes used. */
+static size_t write_control(struct msghdr *mh, const struct udp_send *s,
+			    const struct ipaddr *local)
+{
+	bool ip6 = !ipaddr_is4(&s->to.ip);
+	int level = ip6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	int ttl = s->ttl ? s->ttl : 64, tos = s->tos;
+	size_t used = CMSG_SPACE(sizeof(int)) * 2;
+	struct in6_pktinfo info6 = {0};
+	struct in_pktinfo info4 = {0};
+	struct cmsghdr *c;
+
+	c = put_control(mh, NULL, level, ip6 ? IPV6_HOPLIMIT : IP_TTL, &ttl,
+			sizeof(ttl));
+	c = put_control(mh, c, level, ip6 ? IPV6_TCLASS : IP_TOS, &tos,
+			sizeof(tos));
+	if (!local || ipaddr_is_any(local) || ipaddr_is4(local) == ip6)
+		return used;
+	if (ip6) {
+		memcpy(info6.ipi6_addr.s6_addr, local->b, 16);
+		put_control(mh, c, level, IPV6_PKTINFO, &info6, sizeof(info6));
+		return used + CMSG_SPACE(sizeof(info6));
+	}
+	info4.ipi_spec_dst.s_addr = htonl(ipaddr_get4(local));
+	put_control(mh, c, level, IP_PKTINFO, &info4, sizeof(info4));
+	return used + CMSG_SPACE(sizeof(info4));
+}
+
+int host_send(int fd, const struct udp_send *s, const struct ipaddr *local)
 {
 	_Alignas(struct cmsghdr) uint8_t control[CONTROL] = {0};
-	struct in_pktinfo info = {.ipi_spec_dst.s_addr = htonl(local)};
 	struct sockaddr_storage to;
 	struct msghdr mh = {
 		.msg_name = &to,
@@ -205,17 +308,8 @@ int host_send(int fd, const struct udp_send *s, uint32_t local)
 		.msg_iov = (struct iovec *)s->v, .msg_iovlen = (size_t)s->n,
 		.msg_control = control, .msg_controllen = sizeof(control),
 	};
-	int ttl = s->ttl ? s->ttl : 64, tos = s->tos;
-	struct cmsghdr *c;
-	size_t used = CMSG_SPACE(sizeof(int)) * 2;
 
-	c = put_control(&mh, NULL, IP_TTL, &ttl, sizeof(ttl));
-	c = put_control(&mh, c, IP_TOS, &tos, sizeof(tos));
-	if (local) {
-		put_control(&mh, c, IP_PKTINFO, &info, sizeof(info));
-		used += CMSG_SPACE(sizeof(info));
-	}
-	mh.msg_controllen = used;
+	mh.msg_controllen = write_control(&mh, s, local);
 	/* An earlier datagram's ICMP error is reported once by any call; it is on
 	 * the error queue too, and says nothing about this datagram. */
 	for (int turn = 0; turn < 2; turn++) {

@@ -22,7 +22,7 @@ struct host_tcp;
 /* A datagram received. */
 struct host_msg {
 	struct endpoint from;
-	uint32_t local; /* IP_PKTINFO: our address; 0 = not told */
+	struct ipaddr local; /* IP(V6)_PKTINFO: our address; zero = not told */
 	uint8_t ttl, tos;
 	uint8_t *data;
 	size_t len;
@@ -80,13 +80,18 @@ int host_recv(struct host *h, int fd);
  */
 int host_recv_err(int fd, struct host_err *e, uint8_t *buf, size_t cap);
 
-/* Send one datagram. @local: source address to use (0 = the kernel's choice). */
-int host_send(int fd, const struct udp_send *s, uint32_t local);
+/* Send one datagram. @local: source address to use (zero = the kernel's choice). */
+int host_send(int fd, const struct udp_send *s, const struct ipaddr *local);
 
-/* Make the socket set or clear DF, when *@state says it does otherwise. */
-void host_set_df(int fd, bool df, int8_t *state);
+/* Make the socket set or clear DF, when *@state says it does otherwise. IPv6: refuse
+ * what is longer than the path takes, or send it in fragments. */
+void host_set_df(int fd, bool ip6, bool df, int8_t *state);
 
 /* Ask for TTL, TOS and errors with what is received. */
-int host_recv_options(int fd, bool pktinfo);
+int host_recv_options(int fd, bool ip6, bool pktinfo);
+
+/* Bind to any address of the family: 0 with the port (ping sockets: identifier) in
+ * *@got, or negative errno. @want 0: the kernel's choice. */
+int host_bind(int fd, bool ip6, uint16_t want, uint16_t *got);
 
 #endif

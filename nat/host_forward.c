@@ -43,7 +43,7 @@ static void accepted(struct forward_sock *s, int fd,
 	void *sock;
 
 	if (ipaddr_from_sockaddr(from, &client.ip, &client.port) ||
-	    !ipaddr_is4(&client.ip) || host_tcp_adopt(h->tcp, fd, &sock)) {
+	    host_tcp_adopt(h->tcp, fd, &sock)) {
 		s->fwd->refused++;
 		refuse(fd);
 		return;
@@ -131,15 +131,15 @@ static void udp_on_readable(evutil_socket_t fd, short what, void *arg)
 	h->turn_end(h->arg, now_ms);
 }
 
-static int forward_send(void *arg, struct forward *f, uint32_t local,
-			const struct udp_send *u)
+static int forward_send(void *arg, struct forward *f,
+			const struct ipaddr *local, const struct udp_send *u)
 {
 	struct forward_sock *s = f->host;
 
 	(void)arg;
 	if (!s)
 		return -ENOTCONN;
-	host_set_df(s->fd, u->df, &s->df);
+	host_set_df(s->fd, !ipaddr_is4(&u->to.ip), u->df, &s->df);
 	return host_send(s->fd, u, local);
 }
 
@@ -178,10 +178,10 @@ int host_forward_open(struct host *h, struct forward *f, int fd)
 	s->fwd = f;
 	s->fd = fd;
 	s->df = -1;
-	if (!err && f->proto != IP4_TCP)
-		err = host_recv_options(fd, true);
 	if (!err)
 		err = bound_to(fd, &s->bound);
+	if (!err && f->proto != IP4_TCP)
+		err = host_recv_options(fd, !ipaddr_is4(&s->bound.ip), true);
 	if (!err)
 		err = watch(s);
 	if (err) {

@@ -6,7 +6,7 @@
  * all of them. On the raw socket everybody's replies are seen, so identifiers are
  * chosen by us and at random.
  *
- * #syscalls socket bind getsockname close
+ * #syscalls socket close
  */
 #include <errno.h>
 #include <linux/icmp.h>
@@ -40,10 +40,11 @@ static void echo_reply(struct host *h, struct icmp_map *m,
 {
 	struct icmp_recv r = {.ttl = msg->ttl, .tos = msg->tos};
 
-	if (len < ICMP_HDR || p[0] != ICMP_T_ECHO_REPLY ||
-	    !ipaddr_is4(&msg->from.ip))
+	if (len < ICMP_HDR ||
+	    p[0] != (ipaddr_is4(&msg->from.ip) ? ICMP_T_ECHO_REPLY
+					       : ICMP6_ECHO_REPLY))
 		return;
-	r.from = ipaddr_get4(&msg->from.ip);
+	r.from = msg->from.ip;
 	r.seq = get_be16(p + 6);
 	r.data = p + ICMP_HDR;
 	r.len = len - ICMP_HDR;
@@ -53,7 +54,11 @@ static void echo_reply(struct host *h, struct icmp_map *m,
 /* Is it the host's own word that a packet is too big? It quotes nothing. */
 static bool is_too_big(const struct host_err *e)
 {
-	return !e->from && e->type == ICMP_T_UNREACH && e->code == ICMP_C_FRAG;
+	if (!ipaddr_is_zero(&e->from))
+		return false;
+	return ipaddr_is4(&e->to.ip) ? e->type == ICMP_T_UNREACH &&
+					       e->code == ICMP_C_FRAG
+				     : e->type == ICMP6_TOO_BIG;
 }
 
 /* @hdr: the header of the echo request just refused as too big; nullable. */
@@ -92,35 +97,19 @@ static void ping_on_readable(evutil_socket_t fd, short what, void *arg)
 	h->turn_end(h->arg, now_ms);
 }
 
-static int ping_bind(int fd, uint16_t want, uint16_t *id)
-{
-	struct sockaddr_in sin = {.sin_family = AF_INET,
-				  .sin_port = htons(want)};
-	socklen_t len = sizeof(sin);
-
-	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin))) {
-		/* Taken (or 0): let the kernel choose. */
-		sin.sin_port = 0;
-		if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)))
-			return -errno;
-	}
-	if (getsockname(fd, (struct sockaddr *)&sin, &len))
-		return -errno;
-	*id = ntohs(sin.sin_port);
-	return 0;
-}
-
 static int ping_open(struct icmp_sock *s, uint16_t want, uint16_t *id)
 {
+	bool ip6 = !ipaddr_is4(&s->map->guest.ip);
 	int err;
 
-	s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		       IPPROTO_ICMP);
+	s->fd = socket(ip6 ? AF_INET6 : AF_INET,
+		       SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		       ip6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 	if (s->fd < 0)
 		return -errno;
-	err = host_recv_options(s->fd, false);
-	if (!err)
-		err = ping_bind(s->fd, want, id);
+	err = host_recv_options(s->fd, ip6, false);
+	if (!err && host_bind(s->fd, ip6, want, id))
+		err = host_bind(s->fd, ip6, 0, id); /* taken: any */
 	if (!err && (event_assign(&s->ev, s->host->base, s->fd,
 				  EV_READ | EV_PERSIST, ping_on_readable, s) ||
 		     event_add(&s->ev, NULL)))
@@ -175,7 +164,7 @@ static int raw_open(struct icmp_sock *s, uint16_t want, uint16_t *id)
 static void raw_error(struct host *h, const uint8_t *p, size_t len,
 		      uint32_t from, int64_t now_ms)
 {
-	struct host_err e = {.from = from};
+	struct host_err e = {.from = ipaddr_from4(from)};
 	size_t hlen;
 	struct icmp_sock *s;
 
@@ -280,7 +269,7 @@ int host_icmp_raw(struct host *h, int raw_fd)
 	if (setsockopt(raw_fd, SOL_RAW, ICMP_FILTER, &only, sizeof(only)) &&
 	    errno != EPERM)
 		return -errno;
-	err = host_recv_options(raw_fd, false);
+	err = host_recv_options(raw_fd, false, false);
 	if (err)
 		return err;
 	event_assign(&h->raw_ev, h->base, raw_fd, EV_READ | EV_PERSIST,
@@ -311,7 +300,7 @@ static int icmp_open(void *arg, struct icmp_map *m, uint16_t want)
 	s->map = m;
 	s->df = -1;
 	err = ping_open(s, want, &m->host_id);
-	if (err && s->host->raw_fd >= 0)
+	if (err && s->host->raw_fd >= 0 && ipaddr_is4(&m->guest.ip))
 		err = raw_open(s, want, &m->host_id);
 	if (err) {
 		free(s);
@@ -325,10 +314,11 @@ static int icmp_send_out(void *arg, struct icmp_map *m,
 			 const struct icmp_send *c)
 {
 	struct icmp_sock *s = m->host;
-	uint8_t hdr[ICMP_HDR] = {ICMP_T_ECHO};
+	bool ip6 = !ipaddr_is4(&c->to);
+	uint8_t hdr[ICMP_HDR] = {ip6 ? ICMP6_ECHO : ICMP_T_ECHO};
 	struct iovec v[FRAME_SEGS + 1] = {{hdr, sizeof(hdr)}};
 	struct udp_send out = {
-		.to = endpoint4(c->to, 0), .ttl = c->ttl, .tos = c->tos,
+		.to = {c->to, 0}, .ttl = c->ttl, .tos = c->tos,
 		.df = c->df, .v = v, .n = c->n + 1,
 	};
 	struct host *h = arg;
@@ -341,16 +331,16 @@ static int icmp_send_out(void *arg, struct icmp_map *m,
 	put_be16(hdr + 4, m->host_id);
 	put_be16(hdr + 6, c->seq);
 	if (s->fd >= 0) {
-		host_set_df(s->fd, c->df, &s->df);
-		err = host_send(s->fd, &out, 0);
+		host_set_df(s->fd, ip6, c->df, &s->df);
+		err = host_send(s->fd, &out, NULL);
 		if (err == -EMSGSIZE)
 			read_errors(s, hdr, h->gw->now_ms);
 		return err;
 	}
 	/* The kernel fills in checksums on ping sockets only. */
 	put_be16(hdr + 2, csum_finish(iov_csum(0, v, c->n + 1)));
-	host_set_df(h->raw_fd, c->df, &h->raw_df);
-	err = host_send(h->raw_fd, &out, 0);
+	host_set_df(h->raw_fd, false, c->df, &h->raw_df);
+	err = host_send(h->raw_fd, &out, NULL);
 	if (err == -EMSGSIZE)
 		raw_errors(h, s, hdr, h->gw->now_ms);
 	return err;

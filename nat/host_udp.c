@@ -2,7 +2,7 @@
 /*
  * One UDP socket per mapping of udp.h.
  *
- * #syscalls socket bind getsockname close
+ * #syscalls socket setsockopt close
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -60,27 +60,19 @@ static void udp_on_readable(evutil_socket_t fd, short what, void *arg)
 	h->turn_end(h->arg, now_ms);
 }
 
-static int bind_port(int fd, uint16_t port, uint16_t *got)
+static int new_socket(bool ip6)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET,
-				  .sin_port = htons(port)};
-	socklen_t len = sizeof(sin);
-
-	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) ||
-	    getsockname(fd, (struct sockaddr *)&sin, &len))
-		return -errno;
-	*got = ntohs(sin.sin_port);
-	return 0;
-}
-
-static int new_socket(void)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int err;
+	int fd = socket(ip6 ? AF_INET6 : AF_INET,
+			SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1, err = 0;
 
 	if (fd < 0)
 		return -errno;
-	err = host_recv_options(fd, false);
+	/* The same port of IPv4 is another mapping's. */
+	if (ip6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)))
+		err = -errno;
+	if (!err)
+		err = host_recv_options(fd, ip6, false);
 	if (err)
 		fd_close(&fd);
 	return err ? err : fd;
@@ -89,18 +81,18 @@ static int new_socket(void)
 /* The guest's port if it is free and not privileged, else any of the same parity
  * (RFC 4787 REQ-3, REQ-4). A bound socket cannot be bound again, hence the new ones.
  */
-static int bound_socket(uint16_t want, uint16_t *got)
+static int bound_socket(bool ip6, uint16_t want, uint16_t *got)
 {
 	int fd = -1, err;
 
 	for (int i = 0; i <= PARITY_TRIES; i++) {
 		fd_close(&fd);
-		fd = new_socket();
+		fd = new_socket(ip6);
 		if (fd < 0)
 			return fd;
-		if (!i && want >= 1024 && !bind_port(fd, want, got))
+		if (!i && want >= 1024 && !host_bind(fd, ip6, want, got))
 			return fd;
-		err = bind_port(fd, 0, got);
+		err = host_bind(fd, ip6, 0, got);
 		if (err) {
 			fd_close(&fd);
 			return err;
@@ -121,7 +113,7 @@ static int udp_open(void *arg, struct udp_map *m, uint16_t want)
 	s->host = arg;
 	s->map = m;
 	s->df = -1;
-	s->fd = bound_socket(want, &m->host_port);
+	s->fd = bound_socket(!ipaddr_is4(&m->guest.ip), want, &m->host_port);
 	err = s->fd < 0 ? s->fd : 0;
 	if (!err && (event_assign(&s->ev, s->host->base, s->fd,
 				  EV_READ | EV_PERSIST, udp_on_readable, s) ||
@@ -141,8 +133,8 @@ static int udp_send_out(void *arg, struct udp_map *m, const struct udp_send *u)
 	struct udp_sock *s = m->host;
 
 	(void)arg;
-	host_set_df(s->fd, u->df, &s->df);
-	return host_send(s->fd, u, 0);
+	host_set_df(s->fd, !ipaddr_is4(&u->to.ip), u->df, &s->df);
+	return host_send(s->fd, u, NULL);
 }
 
 static void udp_close(void *arg, struct udp_map *m)

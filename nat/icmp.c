@@ -83,18 +83,22 @@ static int map_open(struct icmp *c, struct icmp_map *m, uint16_t want)
 }
 
 static struct icmp_map *map_new(struct icmp *c, const struct endpoint *g,
-				uint32_t hash, uint64_t nic_id, int64_t now_ms)
+				uint32_t hash, uint64_t nic_id, int64_t now_ms,
+				int *err)
 {
 	struct icmp_map *m = calloc(1, sizeof(*m));
 
+	*err = -ENOMEM;
 	if (!m)
 		return NULL;
 	m->icmp = c;
 	m->guest = *g;
 	m->fl.end = map_end;
-	if (map_open(c, m, g->port))
+	*err = map_open(c, m, g->port);
+	if (*err)
 		goto fail;
-	if (flow_add(c->flows, &m->fl, FLOW_ICMP, nic_id, now_ms)) {
+	*err = flow_add(c->flows, &m->fl, FLOW_ICMP, nic_id, now_ms);
+	if (*err) {
 		c->host->close(c->host_arg, m);
 		goto fail;
 	}
@@ -108,55 +112,61 @@ fail:
 	return NULL;
 }
 
-/* Send an echo message to a guest. */
-static void echo_out(struct icmp *c, struct ipout_pkt *p, uint8_t type,
-		     uint16_t id, uint16_t seq, int64_t now_ms)
+/* Send an echo reply to a guest. */
+static void echo_out(struct icmp *c, struct ipout_pkt *p, uint16_t id,
+		     uint16_t seq, int64_t now_ms)
 {
+	bool v4 = ipaddr_is4(&p->src);
 	uint8_t hdr[ICMP_HDR];
 
-	hdr[0] = type;
+	hdr[0] = v4 ? ICMP_T_ECHO_REPLY : ICMP6_ECHO_REPLY;
 	hdr[1] = 0;
 	put_be16(hdr + 2, 0);
 	put_be16(hdr + 4, id);
 	put_be16(hdr + 6, seq);
-	put_be16(hdr + 2,
-		 csum_finish(iov_csum(csum_add(0, hdr, ICMP_HDR), p->v, p->n)));
-	p->proto = IP4_ICMP;
+	if (v4)
+		put_be16(hdr + 2, csum_finish(iov_csum(csum_add(0, hdr,
+								ICMP_HDR),
+						       p->v, p->n)));
+	p->proto = v4 ? IP4_ICMP : IP6_ICMP;
+	p->csum_at = v4 ? IPOUT_NO_CSUM : 2;
+	p->full = true;
 	p->hdr = hdr;
 	p->hdr_len = ICMP_HDR;
-	p->csum_at = IPOUT_NO_CSUM;
 	ipout_send(c->out, p, now_ms);
 	p->hdr = NULL; /* it goes with this frame */
 }
 
-/* Echo to our own address: we are the host that answers (RFC 1122 3.2.2.6). */
-static int echo_us(struct icmp *c, const struct ip4_pkt *k, int64_t now_ms)
+/* Echo to our own address or an IPv6 group of ours: we are the host that answers
+ * (RFC 1122 3.2.2.6, RFC 4443 4.2). */
+static int echo_us(struct icmp *c, const struct pkt *k, int64_t now_ms)
 {
 	struct iovec v[FRAME_SEGS];
 	struct ipout_pkt p = {
-		.src = k->ip.dst, .dst = k->ip.src, .tos = k->ip.tos, .v = v,
+		.src = k->group ? c->pol->ll6 : k->ip.dst, .dst = k->ip.src,
+		.tos = k->ip.tos, .v = v,
 		.n = iov_slice(k->l4, k->nl4, ICMP_HDR, k->l4_len - ICMP_HDR,
 			       v),
 	};
 
-	echo_out(c, &p, ICMP_T_ECHO_REPLY, get_be16(k->head + 4),
-		 get_be16(k->head + 6), now_ms);
+	echo_out(c, &p, get_be16(k->head + 4), get_be16(k->head + 6), now_ms);
 	return -1;
 }
 
-static int echo_outside(struct icmp *c, const struct ip4_pkt *k, int64_t now_ms)
+static int echo_outside(struct icmp *c, const struct pkt *k, int64_t now_ms)
 {
-	struct endpoint guest = endpoint4(k->ip.src, get_be16(k->head + 4));
-	uint32_t real = 0, hash;
-	enum policy_verdict verdict = policy_dst(c->pol, k->ip.dst, &real);
+	struct endpoint guest = {k->ip.src, get_be16(k->head + 4)};
+	struct ipaddr real = ipaddr_any;
+	enum policy_verdict verdict = policy_dst(c->pol, &k->ip.dst, &real);
 	struct iovec v[FRAME_SEGS];
 	struct icmp_map *m;
 	struct icmp_send s;
+	uint32_t hash;
+	int err;
 
 	if (verdict == POLICY_DENY) {
 		c->stats.denied++;
-		ipout_reject(c->out, k, ICMP_T_UNREACH, ICMP_C_ADMIN, 0,
-			     now_ms);
+		ipout_reject(c->out, k, WHY_ADMIN, now_ms);
 	}
 	if (verdict != POLICY_OUT)
 		return DROP_POLICY;
@@ -167,11 +177,14 @@ static int echo_outside(struct icmp *c, const struct ip4_pkt *k, int64_t now_ms)
 		return DROP_LIMIT;
 	}
 	if (!m)
-		m = map_new(c, &guest, hash, k->nic_id, now_ms);
-	if (!m)
+		m = map_new(c, &guest, hash, k->nic_id, now_ms, &err);
+	if (!m) {
+		if (err == -EAFNOSUPPORT)
+			udp_send_failed(c->out, k, err, now_ms);
 		return DROP_LIMIT;
+	}
 	flow_touch(&m->fl, now_ms);
-	m->peer = endpoint4(k->ip.dst, 0);
+	m->peer = (struct endpoint){k->ip.dst, 0};
 	s = (struct icmp_send){
 		.to = real, .ttl = (uint8_t)(k->ip.ttl - 1), .tos = k->ip.tos,
 		.df = k->ip.df, .seq = get_be16(k->head + 6), .v = v,
@@ -183,17 +196,21 @@ static int echo_outside(struct icmp *c, const struct ip4_pkt *k, int64_t now_ms)
 	return -1;
 }
 
-int icmp_guest_input(struct icmp *c, const struct ip4_pkt *k, bool nat,
+int icmp_guest_input(struct icmp *c, const struct pkt *k, bool nat,
 		     int64_t now_ms)
 {
-	if (k->l4_len < ICMP_HDR ||
-	    (!k->off.csum_valid && csum_finish(iov_csum(0, k->l4, k->nl4))))
+	bool v4 = ip_hdr_is4(&k->ip);
+
+	if (k->l4_len < ICMP_HDR)
 		return DROP_PROTO;
-	if (k->head[0] != ICMP_T_ECHO || k->head[1])
+	if (v4 ? !k->off.csum_valid && csum_finish(iov_csum(0, k->l4, k->nl4))
+	       : !pkt_csum_ok(k, 2))
+		return DROP_PROTO;
+	if (k->head[0] != (v4 ? ICMP_T_ECHO : ICMP6_ECHO) || k->head[1])
 		return DROP_POLICY;
-	if (k->to_us)
+	if (k->to_us || (k->group && !v4))
 		return echo_us(c, k, now_ms);
-	if (!nat || k->bcast)
+	if (!nat || k->group)
 		return DROP_POLICY;
 	return echo_outside(c, k, now_ms);
 }
@@ -203,46 +220,49 @@ void icmp_host_input(struct icmp *c, struct icmp_map *m,
 {
 	struct iovec v = {(void *)r->data, r->len};
 	struct ipout_pkt p = {
-		.src = r->from, .dst = ipaddr_get4(&m->guest.ip),
+		.src = r->from, .dst = m->guest.ip,
 		.tos = r->tos,
 		.ttl = r->ttl > 1 ? (uint8_t)(r->ttl - 1) : r->ttl,
 		.v = &v, .n = 1, .lent = true,
 	};
 
-	if (r->len > 65535 - IP4_HDR - ICMP_HDR || ip4_is_martian(r->from) ||
-	    ip4_in_net(r->from, &c->pol->net)) {
+	if (r->len > 65535 - ICMP_HDR ||
+	    ipaddr_is4(&r->from) != ipaddr_is4(&m->guest.ip) ||
+	    policy_is_martian(&r->from) ||
+	    policy_is_inside(c->pol, &r->from)) {
 		c->stats.filtered++;
 		return;
 	}
 	m->fl.bytes_in += r->len;
 	flow_touch(&m->fl, now_ms);
-	echo_out(c, &p, ICMP_T_ECHO_REPLY, m->guest.port, r->seq, now_ms);
+	echo_out(c, &p, m->guest.port, r->seq, now_ms);
 }
 
 void icmp_host_error(struct icmp *c, struct icmp_map *m,
 		     const struct host_err *e, int64_t now_ms)
 {
-	uint8_t l4[ICMP_HDR + 56] = {ICMP_T_ECHO};
+	bool v4 = ipaddr_is4(&m->guest.ip);
+	uint8_t l4[ICMP_HDR + 56] = {0};
 	size_t take = min_sz(e->len, sizeof(l4));
 	struct icmp_err err = {
 		.from = e->from, .type = e->type, .code = e->code,
 		.info = e->info, .nic_id = m->fl.nic->id, .l4 = l4,
 		.l4_len = max_sz(take, ICMP_HDR),
 		.orig = {
-			.src = ipaddr_get4(&m->guest.ip),
-			.dst = ipaddr_get4(&e->to.ip),
-			.proto = IP4_ICMP, .ttl = 1,
-			.len = (uint16_t)(IP4_HDR + max_sz(take, ICMP_HDR)),
+			.src = m->guest.ip, .dst = e->to.ip,
+			.proto = v4 ? IP4_ICMP : IP6_ICMP, .ttl = 1,
+			.len = (uint16_t)max_sz(take, ICMP_HDR),
 		},
 	};
 
-	if (!ipaddr_is4(&e->to.ip))
+	if (ipaddr_is4(&e->to.ip) != v4)
 		return;
-	if (ip4_is_loopback(err.from))
-		err.from = 0;
+	if (ipaddr_is_loopback(&err.from) ||
+	    (!v4 && ipaddr_is_linklocal(&err.from)))
+		err.from = ipaddr_any;
 	if (take)
 		memcpy(l4, e->data, take);
-	l4[0] = ICMP_T_ECHO;
+	l4[0] = v4 ? ICMP_T_ECHO : ICMP6_ECHO;
 	l4[1] = 0;
 	/* The checksum as it was with the guest's identifier (RFC 5508 REQ-4). */
 	put_be16(l4 + 2, csum_update16(get_be16(l4 + 2), get_be16(l4 + 4),

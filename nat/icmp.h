@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ICMP echo from guests to the outside (RFC 5508). Each guest address and identifier
+ * Echo of ICMP and ICMPv6 from guests to the outside (RFC 5508). Each guest address and identifier
  * has a mapping (REQ-1a: endpoint independent) which is a ping socket of the host;
  * a reply reaches the guest when a real one came. 60 s after the last packet it
  * ends (REQ-2). Errors from the path are rewritten to what the guest had sent
@@ -11,7 +11,6 @@
 
 #include "nat/udp.h"
 
-#define ICMP_HDR     8
 #define ICMP_IDLE_MS 60000
 
 struct icmp;
@@ -28,7 +27,7 @@ struct icmp_map {
 
 /* An echo request for the outside. */
 struct icmp_send {
-	uint32_t to;
+	struct ipaddr to;
 	uint8_t ttl, tos;
 	bool df;
 	uint16_t seq;
@@ -45,7 +44,7 @@ struct icmp_host {
 
 /* An echo reply from outside. */
 struct icmp_recv {
-	uint32_t from;
+	struct ipaddr from;
 	uint8_t ttl, tos;
 	uint16_t seq;
 	const void *data; /* payload; stays until outq_flush() */
@@ -73,7 +72,7 @@ void icmp_map_end(struct icmp_map *m);
  *
  * Return: a drop_reason, or -1 when it was taken.
  */
-int icmp_guest_input(struct icmp *c, const struct ip4_pkt *k, bool nat,
+int icmp_guest_input(struct icmp *c, const struct pkt *k, bool nat,
 		     int64_t now_ms);
 
 void icmp_host_input(struct icmp *c, struct icmp_map *m,

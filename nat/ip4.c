@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* IPv4 headers and packets. See ip4.h. */
+/* IPv4 headers. See ip4.h. */
 #include "nat/ip4.h"
 
 #include <errno.h>
@@ -7,7 +7,6 @@
 
 #include "lib/bytes.h"
 #include "lib/csum.h"
-#include "nat/iov.h"
 
 #define IP4_DF	 0x4000
 #define IP4_MF	 0x2000
@@ -62,41 +61,6 @@ void ip4_build(uint8_t p[IP4_HDR], const struct ip4 *h)
 	wbuf_be32(&w, h->src);
 	wbuf_be32(&w, h->dst);
 	put_be16(p + 10, csum_finish(csum_add(0, p, IP4_HDR)));
-}
-
-static void pkt_head(struct ip4_pkt *k)
-{
-	k->head_len = iov_copy(k->l4, k->nl4, 0, k->head, sizeof(k->head));
-}
-
-void ip4_pkt_l4(struct ip4_pkt *k, const struct frame *f, size_t l3)
-{
-	k->l4_len = (size_t)k->ip.len - k->ip.hlen;
-	k->nl4 = iov_slice(f->seg, f->nseg, l3 + k->ip.hlen, k->l4_len, k->l4);
-	pkt_head(k);
-}
-
-void ip4_pkt_flat(struct ip4_pkt *k, const uint8_t *l4, size_t len)
-{
-	k->l4[0].iov_base = (void *)l4;
-	k->l4[0].iov_len = len;
-	k->nl4 = 1;
-	k->l4_len = len;
-	pkt_head(k);
-}
-
-bool ip4_l4_csum_ok(const struct ip4_pkt *k, size_t at)
-{
-	uint64_t pseudo;
-
-	if (k->off.needs_csum || k->off.csum_valid)
-		return true;
-	if (at + 2 > k->head_len)
-		return false;
-	pseudo = csum_pseudo4(k->ip.src, k->ip.dst, k->ip.proto,
-			      (uint32_t)k->l4_len);
-	return !csum_finish(iov_csum(pseudo, k->l4, k->nl4)) ||
-	       get_be16(k->head + at) == csum_fold(pseudo);
 }
 
 bool ip4_is_martian(uint32_t ip)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * IPv4 headers (RFC 791) and packets as they come out of frames: decoded once into
- * plain structs, everything above works on those.
+ * IPv4 headers (RFC 791) and what is special about some addresses. Packets are in
+ * pkt.h.
  */
 #ifndef VNET_NAT_IP4_H
 #define VNET_NAT_IP4_H
@@ -11,15 +11,12 @@
 #include <stdint.h>
 
 #include "lib/inet.h"
-#include "switch/frame.h"
 
 #define ETHERTYPE_IP4 0x0800
 #define ETHERTYPE_ARP4 0x0806
 
 #define IP4_HDR	    20 /* without options */
 #define IP4_HDR_MAX 60
-#define UDP_HDR	    8
-#define L4_HEAD	    64 /* most bytes of an L4 header we look at (TCP: 60) */
 
 enum { IP4_ICMP = 1, IP4_TCP = 6, IP4_UDP = 17 };
 
@@ -50,41 +47,6 @@ int ip4_decode(struct ip4 *h, const uint8_t *p, size_t avail, size_t room);
 
 /* Write the 20 bytes of @h (hlen is taken as 20) with their checksum. */
 void ip4_build(uint8_t p[IP4_HDR], const struct ip4 *h);
-
-/**
- * struct ip4_pkt - A packet from a guest on its way up
- *
- * Borrows the frame's (or the reassembly buffer's) bytes.
- */
-struct ip4_pkt {
-	struct ip4 ip;
-	struct iovec l4[FRAME_SEGS]; /* behind the IP header */
-	int nl4;
-	size_t l4_len;
-	uint8_t head[L4_HEAD]; /* copy of the first bytes of l4 */
-	size_t head_len;
-	struct offload off; /* starts are of no use any more; flags are */
-	struct mac src_mac;
-	uint64_t nic_id;
-	bool to_us; /* destination is the gateway's or the resolver's address */
-	bool bcast; /* destination is a broadcast address of the network */
-};
-
-/* Fill l4, l4_len and head from the frame: the packet starts at @l3. */
-void ip4_pkt_l4(struct ip4_pkt *k, const struct frame *f, size_t l3);
-
-/* As ip4_pkt_l4(), from one contiguous piece. */
-void ip4_pkt_flat(struct ip4_pkt *k, const uint8_t *l4, size_t len);
-
-/**
- * ip4_l4_csum_ok() - Is the TCP or UDP checksum right?
- * @at: offset of the checksum field in the L4 header
- *
- * Also true for a checksum that its sender left to be finished, whether the frame
- * says so or not: libkrun guests' frames arrive with the bare pseudo-header sum and
- * nothing that tells.
- */
-bool ip4_l4_csum_ok(const struct ip4_pkt *k, size_t at);
 
 /* Addresses that no packet may be sent to from here: 0/8, 127/8, 240/4 and the
  * limited broadcast (RFC 1122 3.2.1.3, RFC 6890). */

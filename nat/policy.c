@@ -3,53 +3,112 @@
 #include "nat/policy.h"
 
 #include "nat/ip4.h"
+#include "nat/ip6.h"
 
-bool policy_denied(const struct policy *p, uint32_t ip)
+static bool is_set_and(const struct ipaddr *ours, const struct ipaddr *ip)
 {
-	for (size_t i = 0; i < p->ndeny; i++)
-		if (ip4_in_net(ip, &p->deny[i]))
+	return !ipaddr_is_zero(ours) && ipaddr_eq(ours, ip);
+}
+
+bool policy_is_us(const struct policy *p, const struct ipaddr *ip)
+{
+	uint32_t v4;
+
+	if (!ipaddr_is4(ip))
+		return is_set_and(&p->ip6, ip) || is_set_and(&p->dns_ip6, ip) ||
+		       is_set_and(&p->ll6, ip);
+	v4 = ipaddr_get4(ip);
+	return v4 == p->ip || (p->dns_ip && v4 == p->dns_ip);
+}
+
+struct ipaddr policy_gateway(const struct policy *p, const struct ipaddr *as)
+{
+	return ipaddr_is4(as) ? ipaddr_from4(p->ip) : p->ip6;
+}
+
+bool policy_is_inside(const struct policy *p, const struct ipaddr *ip)
+{
+	if (ipaddr_is4(ip))
+		return ip4_in_net(ipaddr_get4(ip), &p->net);
+	return p->net6.plen &&
+	       (ipaddr_in_net6(ip, &p->net6) || ipaddr_is_linklocal(ip));
+}
+
+bool policy_is_host(const struct policy *p, const struct ipaddr *ip)
+{
+	if (ipaddr_is4(ip))
+		return p->host_ip && ipaddr_get4(ip) == p->host_ip;
+	return is_set_and(&p->host_ip6, ip);
+}
+
+bool policy_denied(const struct policy *p, const struct ipaddr *ip)
+{
+	if (ipaddr_is4(ip)) {
+		uint32_t v4 = ipaddr_get4(ip);
+
+		for (size_t i = 0; i < p->ndeny; i++)
+			if (ip4_in_net(v4, &p->deny[i]))
+				return true;
+		return false;
+	}
+	for (size_t i = 0; i < p->ndeny6; i++)
+		if (ipaddr_in_net6(ip, &p->deny6[i]))
 			return true;
 	return false;
 }
 
-static enum policy_verdict to_host(const struct policy *p, uint32_t *real)
+bool policy_is_martian(const struct ipaddr *ip)
 {
+	if (ipaddr_is4(ip))
+		return ip4_is_martian(ipaddr_get4(ip)) ||
+		       ip4_is_multicast(ipaddr_get4(ip));
+	return ip6_is_martian(ip);
+}
+
+static enum policy_verdict to_host(const struct policy *p, bool v4,
+				   struct ipaddr *real)
+{
+	static const struct ipaddr loop6 = {
+		{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+
 	switch (p->host_access) {
 	case NAT_HOST_LOOPBACK:
-		*real = INADDR_LOOPBACK;
+		*real = v4 ? ipaddr_from4(INADDR_LOOPBACK) : loop6;
 		return POLICY_OUT;
 	case NAT_HOST_ADDRESS:
-		if (!p->host_ip)
+		if (v4 ? !p->host_ip : ipaddr_is_zero(&p->host_ip6))
 			return POLICY_NOWHERE;
-		*real = p->host_ip;
+		*real = v4 ? ipaddr_from4(p->host_ip) : p->host_ip6;
 		return POLICY_OUT;
 	default:
 		return POLICY_DENY;
 	}
 }
 
-enum policy_verdict policy_dst(const struct policy *p, uint32_t dst,
-			       uint32_t *real)
+enum policy_verdict policy_dst(const struct policy *p, const struct ipaddr *dst,
+			       struct ipaddr *real)
 {
-	if (dst == p->ip)
-		return to_host(p, real);
-	if (p->dns_ip && dst == p->dns_ip)
+	bool v4 = ipaddr_is4(dst);
+
+	if (v4 ? ipaddr_get4(dst) == p->ip : is_set_and(&p->ip6, dst))
+		return to_host(p, v4, real);
+	if (policy_is_us(p, dst))
 		return POLICY_NOWHERE;
-	if (ip4_is_martian(dst) || ip4_is_multicast(dst) ||
-	    ip4_in_net(dst, &p->net))
+	if (policy_is_martian(dst) || policy_is_inside(p, dst))
 		return POLICY_SILENT;
 	if (policy_denied(p, dst))
 		return POLICY_DENY;
-	if (dst == p->host_ip && p->host_access == NAT_HOST_OFF)
+	if (policy_is_host(p, dst) && p->host_access == NAT_HOST_OFF)
 		return POLICY_DENY;
-	*real = dst;
+	*real = *dst;
 	return POLICY_OUT;
 }
 
-uint32_t policy_client(const struct policy *p, uint32_t client)
+struct ipaddr policy_client(const struct policy *p, const struct ipaddr *client,
+			    const struct ipaddr *guest)
 {
-	if (ip4_is_martian(client) || ip4_is_multicast(client) ||
-	    ip4_in_net(client, &p->net))
-		return p->ip;
-	return client;
+	if (ipaddr_is4(client) != ipaddr_is4(guest) ||
+	    policy_is_martian(client) || policy_is_inside(p, client))
+		return policy_gateway(p, guest);
+	return *client;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Where a guest's packet may go, and as whom the outside is shown to it.
- * One set of rules for ICMP, UDP and TCP.
+ * One set of rules for ICMP, UDP and TCP of both families.
  */
 #ifndef VNET_NAT_POLICY_H
 #define VNET_NAT_POLICY_H
@@ -16,13 +16,13 @@
 struct policy {
 	uint32_t ip, dns_ip; /* ours; dns_ip 0 = none */
 	struct ip4_net net;
+	struct ipaddr ip6, dns_ip6, ll6; /* ours; zero = none */
+	struct ip6_net net6; /* plen 0 = a network without IPv6 */
 	enum nat_host_access host_access;
 	uint32_t host_ip; /* 0 = none */
+	struct ipaddr host_ip6; /* zero = none */
 	struct ip4_net deny[NAT_DENY_MAX];
 	size_t ndeny;
-	struct ip6_net net6; /* plen 0 = no IPv6 */
-	struct ipaddr ip6, dns_ip6; /* ours; zero = none */
-	struct ipaddr host_ip6; /* zero = none */
 	struct ip6_net deny6[NAT_DENY_MAX];
 	size_t ndeny6;
 };
@@ -35,26 +35,37 @@ enum policy_verdict {
 };
 
 /* May a guest reach @dst, and what address is that on the host? */
-enum policy_verdict policy_dst(const struct policy *p, uint32_t dst,
-			       uint32_t *real);
+enum policy_verdict policy_dst(const struct policy *p, const struct ipaddr *dst,
+			       struct ipaddr *real);
 
 /* Is it one of ours (gateway, resolver)? */
-static inline bool policy_is_us(const struct policy *p, uint32_t ip)
-{
-	return ip == p->ip || (p->dns_ip && ip == p->dns_ip);
-}
+bool policy_is_us(const struct policy *p, const struct ipaddr *ip);
+
+/* The gateway's address for guests that speak @as's family. */
+struct ipaddr policy_gateway(const struct policy *p, const struct ipaddr *as);
+
+/* Is @ip inside the network (IPv6: its prefix or a link-local address)? */
+bool policy_is_inside(const struct policy *p, const struct ipaddr *ip);
+
+/* Is it the host's own address (not loopback)? */
+bool policy_is_host(const struct policy *p, const struct ipaddr *ip);
 
 /* Is @ip in a denied prefix? */
-bool policy_denied(const struct policy *p, uint32_t ip);
+bool policy_denied(const struct policy *p, const struct ipaddr *ip);
+
+/* Is it an address that nothing outside has, so that nothing comes from there? */
+bool policy_is_martian(const struct ipaddr *ip);
 
 /**
  * policy_client() - The source that a guest sees for a forward's client
  * @client: its real address
+ * @guest: the address of the guest that it goes to
  *
  * Return: @client, or the gateway's address for those that the guest could not
- * answer: loopback and its own subnet. A hairpin comes from the host's address, and
- * is seen so (RFC 4787 REQ-9a, RFC 5382 REQ-8: external source).
+ * answer: loopback, its own subnet and the other family. A hairpin comes from the
+ * host's address, and is seen so (RFC 4787 REQ-9a, RFC 5382 REQ-8: external source).
  */
-uint32_t policy_client(const struct policy *p, uint32_t client);
+struct ipaddr policy_client(const struct policy *p, const struct ipaddr *client,
+			    const struct ipaddr *guest);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reassembly of IPv4 fragments. See reasm.h. */
+/* Reassembly of fragments. See reasm.h. */
 #include "nat/reasm.h"
 
 #include <errno.h>
@@ -14,9 +14,9 @@
 /* What fragments of one datagram share; a table key without padding. */
 struct gram_key {
 	uint64_t nic_id;
-	uint32_t src, dst;
-	uint32_t id_proto; /* id << 8 | proto */
-	uint32_t zero;
+	struct ipaddr src, dst;
+	uint32_t id;
+	uint32_t proto; /* IPv4 only: in IPv6 the first fragment's counts */
 };
 
 struct reasm_gram {
@@ -24,7 +24,7 @@ struct reasm_gram {
 	struct hnode node;
 	struct reasm *r;
 	struct gram_key key;
-	struct ip4 first; /* header of the fragment at 0 */
+	struct ip_hdr first; /* header of the fragment at 0 */
 	bool have_first;
 	uint32_t total;	  /* bytes in all; 0 = last fragment not seen */
 	uint32_t end;	  /* highest byte seen */
@@ -90,11 +90,11 @@ static void gram_on_timer(struct wtimer *t, int64_t now_ms)
 	/* RFC 1122 3.3.2: only with the first fragment at hand. */
 	if (g->have_first && g->r->out) {
 		struct icmp_err e = {
-			.type = ICMP_T_TIME, .code = 1,
 			.nic_id = g->key.nic_id, .orig = g->first,
-			.l4 = g->data, .l4_len = min_sz(g->end, 64),
+			.l4 = g->data, .l4_len = min_sz(g->first.len, 64),
 		};
 
+		ipout_err_why(&e, WHY_REASM);
 		ipout_icmp_err(g->r->out, &e, now_ms);
 	}
 	gram_end(f);
@@ -115,12 +115,12 @@ static struct reasm_gram *gram_find(const struct reasm *r,
 	return NULL;
 }
 
-static int gram_get(struct reasm *r, const struct ip4_pkt *k, int64_t now_ms,
+static int gram_get(struct reasm *r, const struct pkt *k, int64_t now_ms,
 		    struct reasm_gram **out)
 {
 	struct gram_key key = {
 		.nic_id = k->nic_id, .src = k->ip.src, .dst = k->ip.dst,
-		.id_proto = (uint32_t)k->ip.id << 8 | k->ip.proto,
+		.id = k->ip.id, .proto = ip_hdr_is4(&k->ip) ? k->ip.proto : 0,
 	};
 	uint32_t hash = hash_bytes(r->grams.seed, &key, sizeof(key));
 	struct reasm_gram *g = gram_find(r, &key, hash);
@@ -140,7 +140,9 @@ static int gram_get(struct reasm *r, const struct ip4_pkt *k, int64_t now_ms,
 			return err;
 		}
 		htab_add(&r->grams, &g->node, hash);
-		wtimer_arm(r->wheel, &g->fl.timer, now_ms + REASM_TIMEOUT_MS,
+		wtimer_arm(r->wheel, &g->fl.timer,
+			   now_ms + (ip_hdr_is4(&k->ip) ? REASM_TIMEOUT_MS
+					       : REASM_TIMEOUT6_MS),
 			   gram_on_timer);
 	}
 	*out = g;
@@ -157,7 +159,7 @@ static uint32_t units_here(const struct reasm_gram *g, uint32_t u, uint32_t end)
 	return n;
 }
 
-static bool same_bytes(const struct reasm_gram *g, const struct ip4_pkt *k)
+static bool same_bytes(const struct reasm_gram *g, const struct pkt *k)
 {
 	size_t at = k->ip.frag;
 
@@ -170,12 +172,14 @@ static bool same_bytes(const struct reasm_gram *g, const struct ip4_pkt *k)
 }
 
 /* Put the fragment's bytes in: 1 new, 0 a repetition, -EBADMSG. */
-static int gram_fill(struct reasm_gram *g, const struct ip4_pkt *k)
+static int gram_fill(struct reasm_gram *g, const struct pkt *k)
 {
 	uint32_t at = k->ip.frag, len = (uint32_t)k->l4_len, end = at + len;
 	uint32_t u = at / 8, uend = (end + 7) / 8, here;
+	bool v4 = ip_hdr_is4(&k->ip);
 
-	if (!len || (k->ip.mf && len % 8) || end > 65535 - IP4_HDR)
+	/* RFC 8200 counts without the fixed header, RFC 791 with it. */
+	if (!len || (k->ip.mf && len % 8) || end > 65535u - (v4 ? IP4_HDR : 0))
 		return -EBADMSG;
 	if (g->total ? end > g->total || (!k->ip.mf && end != g->total)
 		     : !k->ip.mf && g->end > end)
@@ -198,7 +202,7 @@ static int gram_fill(struct reasm_gram *g, const struct ip4_pkt *k)
 	return 1;
 }
 
-int reasm_input(struct reasm *r, struct ip4_pkt *k, int64_t now_ms)
+int reasm_input(struct reasm *r, struct pkt *k, int64_t now_ms)
 {
 	struct reasm_gram *g;
 	int ret;
@@ -220,9 +224,11 @@ int reasm_input(struct reasm *r, struct ip4_pkt *k, int64_t now_ms)
 	r->completed++;
 	k->ip = g->first;
 	k->ip.mf = false;
-	k->ip.hlen = IP4_HDR; /* options were the fragment's */
-	k->ip.len = (uint16_t)(IP4_HDR + g->total);
+	/* Options and headers before the fragment header were the fragment's. */
+	k->ip.hlen = ip_hdr_is4(&k->ip) ? IP4_HDR : IP6_HDR;
+	k->ip.len = (uint16_t)g->total;
 	k->off = (struct offload){0};
-	ip4_pkt_flat(k, g->data, g->total);
+	k->ip.next_at = 6;
+	pkt_flat(k, g->data, g->total);
 	return 1;
 }

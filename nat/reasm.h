@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reassembly of guests' IPv4 fragments (RFC 791, RFC 815; RFC 4787 REQ-14: in any
- * order). Bounded per NIC (FLOW_REASM; the oldest makes room) and to 30 s.
- * Fragments that overlap with other content end their datagram: nobody sends
- * such in good faith.
+ * Reassembly of guests' fragments (RFC 791, RFC 815; RFC 8200 4.5; RFC 4787 REQ-14:
+ * in any order). Bounded per NIC (FLOW_REASM; the oldest makes room) and to 30 s,
+ * in IPv6 60 s. Fragments that overlap with other content end their datagram
+ * (RFC 5722 for IPv6): nobody sends such in good faith.
  */
 #ifndef VNET_NAT_REASM_H
 #define VNET_NAT_REASM_H
 
 #include "nat/ipout.h"
 
-#define REASM_TIMEOUT_MS 30000
+#define REASM_TIMEOUT_MS  30000
+#define REASM_TIMEOUT6_MS 60000 /* RFC 8200 4.5 */
 
 struct reasm_gram;
 
@@ -31,11 +32,12 @@ void reasm_fini(struct reasm *r);
 /**
  * reasm_input() - A fragment came in
  * @k: in: the fragment; out, when whole: the datagram, with the first fragment's
- *	header and bytes that are valid until the next call
+ *	header and bytes that are valid until the next call; in IPv6 extension
+ *	headers that were in the fragments are among these
  *
  * Return: 1 whole, 0 waiting (or a repeated fragment), -EBADMSG for a fragment that
  * contradicts the others, -ENOMEM, -ENOSPC.
  */
-int reasm_input(struct reasm *r, struct ip4_pkt *k, int64_t now_ms);
+int reasm_input(struct reasm *r, struct pkt *k, int64_t now_ms);
 
 #endif

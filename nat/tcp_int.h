@@ -195,6 +195,13 @@ static inline bool tcp_fin_acked(const struct tcp_flow *f)
 void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 	      const struct tcp_key *k, int64_t now_ms);
 
+/* Most payload that a segment may have: what the MTU leaves. */
+static inline uint16_t tcp_mss_max(const struct tcp_flow *f)
+{
+	return (uint16_t)(f->t->cfg.mtu - (ipaddr_is4(&f->key.guest.ip) ? 40
+									 : 60));
+}
+
 /* Take from the guest's SYN what the connection will use. */
 void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s);
 

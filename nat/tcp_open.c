@@ -100,12 +100,14 @@ static enum tcp_verdict judge(struct tcp *t, const struct tcp_pkt *p,
 
 void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s)
 {
-	uint16_t ours = (uint16_t)(f->t->cfg.mtu - 40);
+	uint16_t ours = tcp_mss_max(f);
 
 	f->irs = s->seq;
 	f->rcv_nxt = f->rcv_edge = s->seq + 1;
 	f->wnd_due = true;
-	f->mss = s->mss ? s->mss : TCP_MSS_DEFAULT;
+	f->mss = s->mss				  ? s->mss
+		 : ipaddr_is4(&f->key.guest.ip) ? TCP_MSS_DEFAULT
+						: TCP_MSS_DEFAULT6;
 	if (f->mss > ours)
 		f->mss = ours;
 	if (f->mss < TCP_MSS_MIN)

@@ -99,7 +99,7 @@ static int emit_bare(struct tcp_flow *f, uint32_t seq, uint8_t flags,
 	};
 
 	if (syn) {
-		s.mss = (uint16_t)(f->t->cfg.mtu - 40);
+		s.mss = tcp_mss_max(f);
 		if (f->rcv_wscale)
 			s.wscale = f->rcv_wscale;
 	}

@@ -21,7 +21,8 @@ enum {
 
 #define TCP_WSCALE_MAX	14 /* RFC 7323 2.3 */
 #define TCP_WSCALE_NONE 0xff
-#define TCP_MSS_DEFAULT 536 /* RFC 9293 3.7.1: without the option */
+#define TCP_MSS_DEFAULT	 536  /* RFC 9293 3.7.1: without the option … */
+#define TCP_MSS_DEFAULT6 1220 /* … in IPv6 */
 
 /** struct tcp_seg - A header; host order. */
 struct tcp_seg {

@@ -97,21 +97,25 @@ static int map_open(struct udp *u, struct udp_map *m, uint16_t want)
 	return err;
 }
 
-/* A new mapping; NULL when there is no memory, quota or descriptor. */
+/* A new mapping; NULL when there is no memory, quota or descriptor: *@err. */
 static struct udp_map *map_new(struct udp *u, const struct endpoint *g,
-			       uint32_t hash, uint64_t nic_id, int64_t now_ms)
+			       uint32_t hash, uint64_t nic_id, int64_t now_ms,
+			       int *err)
 {
 	struct udp_map *m = calloc(1, sizeof(*m));
 
+	*err = -ENOMEM;
 	if (!m)
 		return NULL;
 	m->udp = u;
 	m->guest = *g;
 	m->only_dns = true;
 	m->fl.end = map_end;
-	if (map_open(u, m, g->port))
+	*err = map_open(u, m, g->port);
+	if (*err)
 		goto fail;
-	if (flow_add(u->flows, &m->fl, FLOW_UDP, nic_id, now_ms)) {
+	*err = flow_add(u->flows, &m->fl, FLOW_UDP, nic_id, now_ms);
+	if (*err) {
 		u->host->close(u->host_arg, m);
 		goto fail;
 	}
@@ -141,17 +145,17 @@ static void host_peer_note(struct udp_map *m, uint16_t port, bool via_gw)
 }
 
 /* The address under which the guest knows @ip:@port. */
-static uint32_t seen_as(const struct udp *u, const struct udp_map *m,
-			uint32_t ip, uint16_t port)
+static struct ipaddr seen_as(const struct udp *u, const struct udp_map *m,
+			     const struct ipaddr *ip, uint16_t port)
 {
-	if (ip4_is_loopback(ip))
-		return u->pol->ip;
-	if (!ip || ip != u->pol->host_ip)
-		return ip;
+	if (ipaddr_is_loopback(ip))
+		return policy_gateway(u->pol, ip);
+	if (!policy_is_host(u->pol, ip))
+		return *ip;
 	for (int i = 0; i < m->host_peers; i++)
-		if (m->host_peer[i].port == port)
-			return m->host_peer[i].via_gw ? u->pol->ip : ip;
-	return ip;
+		if (m->host_peer[i].port == port && m->host_peer[i].via_gw)
+			return policy_gateway(u->pol, ip);
+	return *ip;
 }
 
 static bool peer_known(const struct udp_map *m, const struct endpoint *e)
@@ -174,44 +178,41 @@ static void peer_note(struct udp_map *m, const struct endpoint *e)
 		m->npeers++;
 }
 
-static int verdict_drop(struct udp *u, const struct ip4_pkt *k,
+static int verdict_drop(struct udp *u, const struct pkt *k,
 			enum policy_verdict v, int64_t now_ms)
 {
 	if (v == POLICY_DENY) {
 		u->stats.denied++;
-		ipout_reject(u->out, k, ICMP_T_UNREACH, ICMP_C_ADMIN, 0,
-			     now_ms);
+		ipout_reject(u->out, k, WHY_ADMIN, now_ms);
 	} else if (v == POLICY_NOWHERE) {
-		ipout_reject(u->out, k, ICMP_T_UNREACH,
-			     k->to_us ? ICMP_C_PORT : ICMP_C_HOST, 0, now_ms);
+		ipout_reject(u->out, k, k->to_us ? WHY_PORT : WHY_HOST, now_ms);
 	}
 	return DROP_POLICY;
 }
 
-void udp_send_failed(struct ipout *out, const struct ip4_pkt *k, int err,
+void udp_send_failed(struct ipout *out, const struct pkt *k, int err,
 		     int64_t now_ms)
 {
-	uint8_t code;
-
 	switch (err) {
+	case -EAFNOSUPPORT:  /* the host has no IPv6 at all … */
+	case -EADDRNOTAVAIL: /* … or no address of its own */
 	case -ENETUNREACH:
-		code = ICMP_C_NET;
+		ipout_reject(out, k, WHY_NET, now_ms);
 		break;
 	case -EHOSTUNREACH:
-		code = ICMP_C_HOST;
+		ipout_reject(out, k, WHY_HOST, now_ms);
 		break;
 	case -EACCES:
 	case -EPERM:
-		code = ICMP_C_ADMIN;
+		ipout_reject(out, k, WHY_ADMIN, now_ms);
 		break;
 	default:
-		return;
+		break;
 	}
-	ipout_reject(out, k, ICMP_T_UNREACH, code, 0, now_ms);
 }
 
 /* One sendmsg per segment of a USO frame, one in all for others. */
-static int map_send(struct udp *u, struct udp_map *m, const struct ip4_pkt *k,
+static int map_send(struct udp *u, struct udp_map *m, const struct pkt *k,
 		    struct udp_send *s, const struct iovec *payload, int n)
 {
 	size_t len = iov_len(payload, n), step = len;
@@ -234,15 +235,17 @@ static int map_send(struct udp *u, struct udp_map *m, const struct ip4_pkt *k,
 	return err;
 }
 
-int udp_guest_input(struct udp *u, const struct ip4_pkt *k, uint16_t sport,
+int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,
 		    uint16_t dport, const struct iovec *payload, int n,
 		    int64_t now_ms)
 {
-	struct endpoint guest = endpoint4(k->ip.src, sport);
-	uint32_t real = 0, hash;
-	enum policy_verdict v = policy_dst(u->pol, k->ip.dst, &real);
+	struct endpoint guest = {k->ip.src, sport};
+	struct ipaddr real = ipaddr_any;
+	enum policy_verdict v = policy_dst(u->pol, &k->ip.dst, &real);
 	struct udp_send s;
 	struct udp_map *m;
+	uint32_t hash;
+	int err;
 
 	if (v != POLICY_OUT)
 		return verdict_drop(u, k, v, now_ms);
@@ -253,18 +256,21 @@ int udp_guest_input(struct udp *u, const struct ip4_pkt *k, uint16_t sport,
 		return DROP_LIMIT;
 	}
 	if (!m)
-		m = map_new(u, &guest, hash, k->nic_id, now_ms);
-	if (!m)
+		m = map_new(u, &guest, hash, k->nic_id, now_ms, &err);
+	if (!m) {
+		if (err == -EAFNOSUPPORT)
+			udp_send_failed(u->out, k, err, now_ms);
 		return DROP_LIMIT;
+	}
 	flow_touch(&m->fl, now_ms);
-	m->peer = endpoint4(k->ip.dst, dport);
+	m->peer = (struct endpoint){k->ip.dst, dport};
 	m->only_dns = m->only_dns && dport == 53;
 	s = (struct udp_send){
-		.to = endpoint4(real, dport),
+		.to = {real, dport},
 		.ttl = udp_ttl_out(k),
 		.tos = k->ip.tos, .df = k->ip.df,
 	};
-	if (real == u->pol->host_ip)
+	if (policy_is_host(u->pol, &real))
 		host_peer_note(m, dport, k->to_us);
 	if (u->filter)
 		peer_note(m, &s.to);
@@ -284,29 +290,30 @@ void udp_header(uint8_t hdr[UDP_HDR], uint16_t sport, uint16_t dport,
 void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
 		    int64_t now_ms)
 {
-	uint32_t ip = ipaddr_is4(&r->from.ip) ? ipaddr_get4(&r->from.ip) : 0;
-	uint32_t seen = seen_as(u, m, ip, r->from.port);
+	struct ipaddr seen = seen_as(u, m, &r->from.ip, r->from.port);
 	struct iovec v = {(void *)r->data, r->len};
 	uint8_t hdr[UDP_HDR];
 	struct ipout_pkt p = {
-		.src = seen, .dst = ipaddr_get4(&m->guest.ip),
+		.src = seen, .dst = m->guest.ip,
 		.proto = IP4_UDP, .tos = r->tos,
 		.ttl = r->ttl > 1 ? (uint8_t)(r->ttl - 1) : r->ttl,
 		.hdr = hdr, .hdr_len = UDP_HDR, .v = &v, .n = 1, .lent = true,
 		.csum_at = 6,
 	};
 
-	if (!ip || r->len > 65535 - IP4_HDR - UDP_HDR)
+	if (ipaddr_is_any(&r->from.ip) || r->len > 65535 - UDP_HDR ||
+	    ipaddr_is4(&seen) != ipaddr_is4(&m->guest.ip))
 		return;
-	if ((seen != u->pol->ip && ip4_in_net(ip, &u->pol->net)) ||
-	    policy_denied(u->pol, ip) ||
+	if ((!policy_is_us(u->pol, &seen) &&
+	     policy_is_inside(u->pol, &r->from.ip)) ||
+	    policy_denied(u->pol, &r->from.ip) ||
 	    (u->filter && !peer_known(m, &r->from))) {
 		u->stats.filtered++;
 		return;
 	}
 	udp_header(hdr, r->from.port, m->guest.port, r->len);
 	m->fl.bytes_in += r->len;
-	m->peer = endpoint4(seen, r->from.port);
+	m->peer = (struct endpoint){seen, r->from.port};
 	flow_touch(&m->fl, now_ms);
 	if (!m->answered) {
 		m->answered = true;
@@ -327,17 +334,25 @@ void udp_error(struct ipout *out, const struct endpoint *guest,
 		.info = e->info, .nic_id = nic_id, .l4 = l4,
 		.l4_len = UDP_HDR + take,
 		.orig = {
-			.src = ipaddr_get4(&guest->ip),
-			.dst = ipaddr_get4(&to->ip),
-			.proto = IP4_UDP, .ttl = 1,
-			.len = (uint16_t)(IP4_HDR + UDP_HDR + take),
+			.src = guest->ip, .dst = to->ip, .proto = IP4_UDP,
+			.ttl = 1, .len = (uint16_t)(UDP_HDR + take),
 		},
 	};
 
-	udp_header(l4, guest->port, to->port, e->len < 65500 ? e->len : 0);
+	udp_header(l4, guest->port, to->port, e->len < 65000 ? e->len : 0);
 	if (take)
 		memcpy(l4 + UDP_HDR, e->data, take);
 	ipout_icmp_err(out, &err, now_ms);
+}
+
+void udp_error_from(struct host_err *e, const struct ipaddr *real,
+		    const struct ipaddr *seen)
+{
+	/* The host speaks under the address by which the guest knows it. */
+	if (ipaddr_eq(&e->from, real) || ipaddr_is_loopback(&e->from))
+		e->from = *seen;
+	else if (ipaddr_is_linklocal(&e->from) && !ipaddr_is4(&e->from))
+		e->from = ipaddr_any; /* of another link than the guest's */
 }
 
 void udp_host_error(struct udp *u, struct udp_map *m, const struct host_err *e,
@@ -345,15 +360,11 @@ void udp_host_error(struct udp *u, struct udp_map *m, const struct host_err *e,
 {
 	struct host_err he = *e;
 	struct endpoint to = e->to;
-	uint32_t dst;
 
-	if (!ipaddr_is4(&e->to.ip))
+	if (ipaddr_is4(&e->to.ip) != ipaddr_is4(&m->guest.ip))
 		return;
-	dst = ipaddr_get4(&e->to.ip);
-	to.ip = ipaddr_from4(seen_as(u, m, dst, e->to.port));
-	/* The host speaks under the address by which the guest knows it. */
-	if (e->from == dst || ip4_is_loopback(e->from))
-		he.from = ipaddr_get4(&to.ip);
+	to.ip = seen_as(u, m, &e->to.ip, e->to.port);
+	udp_error_from(&he, &e->to.ip, &to.ip);
 	udp_error(u->out, &m->guest, &to, m->fl.nic->id, &he, now_ms);
 }
 

@@ -54,12 +54,14 @@ struct udp_send {
 
 /* What the host does; implemented by host_udp.c and by tests. */
 struct udp_host {
-	/* A socket for @m, at @want if that is free; sets m->host and host_port.
-	 * 0 or negative errno. */
+	/* A socket for @m, of its guest's family, at @want if that is free; sets
+	 * m->host and host_port. 0 or negative errno; -EAFNOSUPPORT: the host
+	 * has no IPv6, which the guest hears as -ENETUNREACH. */
 	int (*open)(void *arg, struct udp_map *m, uint16_t want);
 	/* 0 or negative errno; the datagram is lost then and the guest is told
-	 * about -ENETUNREACH, -EHOSTUNREACH, -EACCES and -EPERM. What only the
-	 * error queue knows (-EMSGSIZE: the MTU) comes by udp_host_error(). */
+	 * about -ENETUNREACH, -EADDRNOTAVAIL, -EHOSTUNREACH, -EACCES and -EPERM.
+	 * What only the error queue knows (-EMSGSIZE: the MTU) comes by
+	 * udp_host_error(). */
 	int (*send)(void *arg, struct udp_map *m, const struct udp_send *s);
 	void (*close)(void *arg, struct udp_map *m);
 };
@@ -67,16 +69,16 @@ struct udp_host {
 /* A datagram from outside. */
 struct udp_recv {
 	struct endpoint from;
-	uint32_t local; /* the host's address it came to; 0 = unknown */
+	struct ipaddr local; /* the host's address it came to; zero = unknown */
 	uint8_t ttl, tos; /* ttl 0 = unknown */
 	const void *data; /* stays until outq_flush() */
 	size_t len;
 };
 
-/* An ICMP error about something that we sent. */
+/* An ICMP error, or in IPv6 an ICMPv6 error, about something that we sent. */
 struct host_err {
 	struct endpoint to; /* where we had sent it */
-	uint32_t from;	    /* who says so; 0 = the host itself */
+	struct ipaddr from; /* who says so; zero = the host itself */
 	uint8_t type, code;
 	uint32_t info;
 	const uint8_t *data; /* what came back of the payload */
@@ -111,7 +113,7 @@ void udp_map_end(struct udp_map *m);
  *
  * Return: a drop_reason (switch/port.h), or -1 when it was taken.
  */
-int udp_guest_input(struct udp *u, const struct ip4_pkt *k, uint16_t sport,
+int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,
 		    uint16_t dport, const struct iovec *payload, int n,
 		    int64_t now_ms);
 
@@ -126,7 +128,7 @@ void udp_walk(struct udp *u, bool (*fn)(void *arg, struct udp_map *m),
 	      void *arg);
 
 /* TTL outside: one less, but addressed to the host itself nothing is forwarded. */
-static inline uint8_t udp_ttl_out(const struct ip4_pkt *k)
+static inline uint8_t udp_ttl_out(const struct pkt *k)
 {
 	uint8_t ttl = k->to_us ? k->ip.ttl : (uint8_t)(k->ip.ttl - 1);
 
@@ -137,8 +139,12 @@ static inline uint8_t udp_ttl_out(const struct ip4_pkt *k)
 void udp_header(uint8_t hdr[UDP_HDR], uint16_t sport, uint16_t dport,
 		size_t len);
 
+/* Put @seen for @real as the sender of an error; the host itself is the gateway. */
+void udp_error_from(struct host_err *e, const struct ipaddr *real,
+		    const struct ipaddr *seen);
+
 /* Tell a guest why the host would not send its packet @k. */
-void udp_send_failed(struct ipout *out, const struct ip4_pkt *k, int err,
+void udp_send_failed(struct ipout *out, const struct pkt *k, int err,
 		     int64_t now_ms);
 
 /* Tell a guest about an error for a datagram it sent from @guest to @to. */

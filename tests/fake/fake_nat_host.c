@@ -157,12 +157,12 @@ static int fake_udp_open(void *arg, struct udp_map *m, uint16_t want)
 }
 
 static void note_udp(struct fake_nat *f, enum fake_kind kind, void *flow,
-		     uint32_t local, const struct udp_send *u)
+		     const struct ipaddr *local, const struct udp_send *u)
 {
 	struct fake_nat_sent *s = note(f, kind, flow, u->v, u->n);
 
 	s->to = u->to;
-	s->local = local;
+	s->local = local ? *local : ipaddr_any;
 	s->ttl = u->ttl;
 	s->tos = u->tos;
 	s->df = u->df;
@@ -174,7 +174,8 @@ static int fake_udp_send(void *arg, struct udp_map *m, const struct udp_send *u)
 	struct fake_nat *f = arg;
 
 	CHECK(m->host == f);
-	note_udp(f, FAKE_UDP, m, 0, u);
+	CHECK(ipaddr_is4(&u->to.ip) == ipaddr_is4(&m->guest.ip));
+	note_udp(f, FAKE_UDP, m, NULL, u);
 	return f->send_err;
 }
 
@@ -207,7 +208,7 @@ static int fake_icmp_send(void *arg, struct icmp_map *m,
 	struct fake_nat *f = arg;
 	struct fake_nat_sent *s = note(f, FAKE_ICMP, m, c->v, c->n);
 
-	s->to = endpoint4(c->to, 0);
+	s->to = (struct endpoint){c->to, 0};
 	s->ttl = c->ttl;
 	s->tos = c->tos;
 	s->df = c->df;
@@ -255,7 +256,8 @@ static void fake_dns_close(void *arg, struct dns_query *q)
 
 static const struct dns_host dns_ops = {fake_dns_ask, fake_dns_close};
 
-static int fake_forward_send(void *arg, struct forward *w, uint32_t local,
+static int fake_forward_send(void *arg, struct forward *w,
+			     const struct ipaddr *local,
 			     const struct udp_send *u)
 {
 	struct fake_nat *f = arg;

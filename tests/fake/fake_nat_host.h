@@ -32,7 +32,7 @@ struct fake_nat_sent {
 	enum fake_kind kind;
 	void *flow; /* struct udp_map, icmp_map, dns_query, forward, tcp_flow */
 	struct endpoint to;
-	uint32_t local;
+	struct ipaddr local; /* zero = unknown */
 	uint16_t seq;
 	uint8_t ttl, tos;
 	bool df;

@@ -109,7 +109,8 @@ static void answer_step(struct fake_nat *f, const uint8_t *p, size_t len)
 		udp_host_input(&f->gw->udp, k.udp, &r, f->now_ms);
 	}
 	if (k.icmp) {
-		struct icmp_recv r = {.from = from, .data = p, .len = len};
+		struct icmp_recv r = {.from = ipaddr_from4(from),
+				      .data = p, .len = len};
 
 		icmp_host_input(&f->gw->icmp, k.icmp, &r, f->now_ms);
 	}
@@ -121,7 +122,8 @@ static void error_step(struct fake_nat *f, const uint8_t *p, size_t len)
 	struct pick k = {.left = len ? p[0] % 8 : 0};
 	struct host_err e = {
 		.to = endpoint4(FAR, 7), .type = ICMP_T_UNREACH, .data = p,
-		.len = len, .from = len > 4 ? get_be32(p) : 0,
+		.len = len,
+		.from = len > 4 ? ipaddr_from4(get_be32(p)) : ipaddr_any,
 	};
 
 	udp_walk(&f->gw->udp, pick_udp, &k);
@@ -138,7 +140,7 @@ static void client_step(struct fake_nat *f, const uint8_t *p, size_t len)
 {
 	struct forward *w = forward_find(&f->gw->forwards, 1);
 	struct udp_recv r = {.from = endpoint4(len > 4 ? get_be32(p) : FAR, 9),
-			     .local = HOST, .data = p, .len = len};
+			     .local = ipaddr_from4(HOST), .data = p, .len = len};
 
 	f->resolves = len & 1 ? OTHER : GUEST;
 	forward_udp_input(&f->gw->forwards, w, &r, f->now_ms);
@@ -169,7 +171,7 @@ static void check(struct fake_nat *f)
 		f->live[FAKE_UDP] + f->gw->forwards.by_client.count);
 	require(s.dns_pending == f->gw->dns.pending.count);
 	require(s.frags == f->gw->reasm.grams.count);
-	require(s.neigh == f->gw->arp.neigh.count);
+	require(s.neigh == f->gw->neigh.tab.count);
 	require(f->gw->forwards.by_client.count ==
 		f->gw->forwards.by_guest.count);
 	/* Four NICs and the one for those asked for. */

@@ -63,7 +63,7 @@ static void arp__request_for_a_guest__not_answered(void **state)
 
 	fake_nat_in(f, b, fake_arp_build(b, 1, GUEST, OTHER), 7);
 	assert_int_equal(f->n, 0);
-	assert_int_equal(f->gw->arp.neigh.count, 1);
+	assert_int_equal(f->gw->neigh.tab.count, 1);
 }
 
 static void arp__probe_for_gateway__answered_and_not_learned(void **state)
@@ -74,7 +74,7 @@ static void arp__probe_for_gateway__answered_and_not_learned(void **state)
 	/* RFC 5227 2.1.1: the prober learns that the address is taken. */
 	fake_nat_in(f, b, fake_arp_build(b, 1, 0, GW), 7);
 	assert_int_equal(f->n, 1);
-	assert_int_equal(f->gw->arp.neigh.count, 0);
+	assert_int_equal(f->gw->neigh.tab.count, 0);
 }
 
 static void arp__claims_our_address__not_learned(void **state)
@@ -83,7 +83,7 @@ static void arp__claims_our_address__not_learned(void **state)
 	uint8_t b[42];
 
 	fake_nat_in(f, b, fake_arp_build(b, 2, GW, GUEST), 7);
-	assert_int_equal(f->gw->arp.neigh.count, 0);
+	assert_int_equal(f->gw->neigh.tab.count, 0);
 }
 
 static void arp__truncated_at_every_length__dropped(void **state)
@@ -104,6 +104,7 @@ static void arp__truncated_at_every_length__dropped(void **state)
 
 static void arp__many_addresses_of_one_nic__bounded(void **state)
 {
+	const struct ipaddr other = ipaddr_from4(OTHER);
 	struct fake_nat *f = *state;
 	uint8_t b[42];
 
@@ -112,8 +113,8 @@ static void arp__many_addresses_of_one_nic__bounded(void **state)
 		fake_nat_in(f, b, fake_arp_build(b, 1, 0x0a000200 + i, OTHER),
 			    7);
 	/* 64 of NIC 7; NIC 8 keeps its own. */
-	assert_int_equal(f->gw->arp.neigh.count, 65);
-	assert_int_equal(arp_nic(&f->gw->arp, OTHER), 8);
+	assert_int_equal(f->gw->neigh.tab.count, 65);
+	assert_int_equal(neigh_nic(&f->gw->neigh, &other), 8);
 }
 
 static void send_to_guest(struct fake_nat *f, const char *text)
@@ -150,7 +151,7 @@ static void arp__nobody_answers__three_requests_then_forgotten(void **state)
 	send_to_guest(f, "one");
 	fake_nat_wait(f, 10000);
 	assert_int_equal(f->n, 3);
-	assert_int_equal(f->gw->arp.neigh.count, 0);
+	assert_int_equal(f->gw->neigh.tab.count, 0);
 }
 
 static void arp__silent_for_a_minute__used_and_probed(void **state)
@@ -158,13 +159,13 @@ static void arp__silent_for_a_minute__used_and_probed(void **state)
 	struct fake_nat *f = *state;
 
 	fake_nat_hello(f, GUEST);
-	fake_nat_wait(f, ARP_FRESH_MS + 1000);
+	fake_nat_wait(f, NEIGH_FRESH_MS + 1000);
 	send_to_guest(f, "one");
 	assert_int_equal(f->n, 2); /* the packet and a probe to its address */
 	assert_int_equal(fake_nat_got(f, 0).ethertype, ETHERTYPE_IP4);
 	assert_memory_equal(f->out[1].p, fake_guest_mac.b, 6);
 	fake_nat_wait(f, 10000);
-	assert_int_equal(f->gw->arp.neigh.count, 0);
+	assert_int_equal(f->gw->neigh.tab.count, 0);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -135,7 +135,7 @@ static void echo__reply_came__delivered_with_guests_identifier(void **state)
 {
 	struct fake_nat *f = *state;
 	struct fake_pkt k = echo(FAR);
-	struct icmp_recv r = {.from = FAR, .ttl = 50, .seq = 3, .data = "hello",
+	struct icmp_recv r = {.from = ipaddr_from4(FAR), .ttl = 50, .seq = 3, .data = "hello",
 			      .len = 5};
 	struct fake_got g;
 
@@ -185,7 +185,7 @@ static void echo__error_from_a_router__rewritten(void **state)
 	struct fake_nat *f = *state;
 	struct fake_pkt k = echo(FAR);
 	uint8_t sent[13] = {8, 0, 0, 0, 0, 0, 0, 3, 'h', 'e', 'l', 'l', 'o'};
-	struct host_err e = {.to = endpoint4(FAR, 0), .from = 0x01020304,
+	struct host_err e = {.to = endpoint4(FAR, 0), .from = ipaddr_from4(0x01020304),
 			     .type = ICMP_T_TIME, .data = sent,
 			     .len = sizeof(sent)};
 	struct icmp_map *m;
@@ -345,7 +345,7 @@ static void source__outside_the_network__dropped(void **state)
 		assert_true(fake_nat_pkt(f, &k) >= 0);
 	}
 	assert_int_equal(f->n + f->nsent, 0);
-	assert_int_equal(f->gw->arp.neigh.count, 0);
+	assert_int_equal(f->gw->neigh.tab.count, 0);
 }
 
 static void destination__martian_or_inside__silent(void **state)
@@ -500,7 +500,7 @@ static void service__client_without_address__heard_and_answered(void **state)
 	assert_int_equal(g.ip.dst, 0xffffffff);
 	assert_true(mac_eq(&g.dst_mac, &fake_guest_mac));
 	assert_int_equal(g.dport, 68);
-	assert_int_equal(f->gw->arp.neigh.count, 0);
+	assert_int_equal(f->gw->neigh.tab.count, 0);
 	gateway_service_set(f->gw, 67, NULL, NULL);
 	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
 }
@@ -779,7 +779,7 @@ static void nic_gone__everything_of_it_ends(void **state)
 	gateway_nic_gone(f->gw, 7);
 	assert_int_equal(f->live[FAKE_UDP], 1);
 	assert_int_equal(f->live[FAKE_ICMP], 0);
-	assert_int_equal(f->gw->arp.neigh.count, 1);
+	assert_int_equal(f->gw->neigh.tab.count, 1);
 }
 
 static bool count_flow(void *arg, const struct nat_flow *fl)

@@ -479,7 +479,7 @@ static void error__port_unreachable__told_and_mapping_stays(void **state)
 {
 	struct fake_nat *f = *state;
 	struct fake_pkt k = udp(FAR, 33434);
-	struct host_err e = {.to = endpoint4(FAR, 33434), .from = FAR,
+	struct host_err e = {.to = endpoint4(FAR, 33434), .from = ipaddr_from4(FAR),
 			     .type = ICMP_T_UNREACH, .code = ICMP_C_PORT,
 			     .data = (const uint8_t *)"ping", .len = 4};
 	struct fake_got g;
@@ -519,7 +519,7 @@ static void error__from_the_host_by_gateway_address__shown_as_it(void **state)
 {
 	struct fake_nat *f = *state;
 	struct fake_pkt k = udp(GW, 7);
-	struct host_err e = {.to = endpoint4(HOST, 7), .from = HOST,
+	struct host_err e = {.to = endpoint4(HOST, 7), .from = ipaddr_from4(HOST),
 			     .type = ICMP_T_UNREACH, .code = ICMP_C_PORT};
 	struct fake_got g;
 
@@ -551,7 +551,8 @@ static struct forward *add_forward(struct fake_nat *f, uint64_t id)
 static void client(struct fake_nat *f, struct forward *w, uint32_t ip,
 		   uint16_t port, uint32_t local)
 {
-	struct udp_recv r = {.from = endpoint4(ip, port), .local = local,
+	struct udp_recv r = {.from = endpoint4(ip, port),
+			     .local = ipaddr_from4(local),
 			     .ttl = 60, .data = "get", .len = 3};
 
 	forward_udp_input(&f->gw->forwards, w, &r, f->now_ms);
@@ -575,7 +576,7 @@ static void forward__client__seen_as_itself_and_answered(void **state)
 	assert_int_equal(fake_nat_pkt(f, &k), -1);
 	assert_int_equal(f->sent[0].kind, FAKE_FORWARD);
 	assert_ptr_equal(f->sent[0].flow, w);
-	assert_int_equal(f->sent[0].local, HOST);
+	assert_int_equal(ipaddr_get4(&f->sent[0].local), HOST);
 	assert_int_equal(f->sent[0].to.port, 999);
 	assert_int_equal(w->active, 1);
 	assert_int_equal(w->accepted, 1);
@@ -614,11 +615,11 @@ static void forward__client_speaks_to_two_addresses__answered_from_each(
 	client(f, w, CLIENT, 999, 0x0a0a0a0a);
 	k.sport = 69;
 	fake_nat_pkt(f, &k);
-	assert_int_equal(f->sent[0].local, HOST);
+	assert_int_equal(ipaddr_get4(&f->sent[0].local), HOST);
 	k.dport = fake_nat_got(f, 1).sport;
 	assert_int_not_equal(k.dport, 999);
 	fake_nat_pkt(f, &k);
-	assert_int_equal(f->sent[1].local, 0x0a0a0a0a);
+	assert_int_equal(ipaddr_get4(&f->sent[1].local), 0x0a0a0a0a);
 	assert_int_equal(f->sent[1].to.port, 999);
 }
 
@@ -788,7 +789,7 @@ static void forward__client_is_gone__guest_told(void **state)
 {
 	struct fake_nat *f = *state;
 	struct forward *w = add_forward(f, 1);
-	struct host_err e = {.to = endpoint4(CLIENT, 999), .from = CLIENT,
+	struct host_err e = {.to = endpoint4(CLIENT, 999), .from = ipaddr_from4(CLIENT),
 			     .type = ICMP_T_UNREACH, .code = ICMP_C_PORT};
 	struct fake_got g;
 
