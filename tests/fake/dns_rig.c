@@ -27,21 +27,38 @@ void rig_name(struct fake_nat *f, const char *name, const char *ip)
 	assert_int_equal(names_set(&f->gw->dns.names, name, &a), 0);
 }
 
-struct fake_nat *dns_rig_new(bool nat, int ups)
+static struct fake_nat *rig(struct fake_nat *f, int ups)
 {
-	struct fake_nat *f = malloc(sizeof(*f));
 	struct endpoint up[3] = {endpoint4(0x01010101, 53),
 				 endpoint4(0x02020202, 53),
 				 endpoint4(0x03030303, 53)};
 
-	fake_nat_init(f);
-	f->cfg.nat = nat;
 	fake_nat_start(f);
 	fake_nat_hello(f, GUEST);
 	fake_nat_clear(f);
 	dns_set_upstreams(&f->gw->dns, up, ups, f->now_ms);
 	rig_name(f, "Web", "10.0.2.15");
 	return f;
+}
+
+struct fake_nat *dns_rig_new(bool nat, int ups)
+{
+	struct fake_nat *f = malloc(sizeof(*f));
+
+	fake_nat_init(f);
+	f->cfg.nat = nat;
+	return rig(f, ups);
+}
+
+struct fake_nat *dns_rig_new6(void)
+{
+	struct fake_nat *f = malloc(sizeof(*f));
+
+	fake_nat_init(f);
+	assert_int_equal(ip6_net_parse("fd00:1:2:3::2/64", &f->cfg.net6,
+				       &f->cfg.ip6), 0);
+	f->cfg.dns_ip6 = rig_ip("fd00:1:2:3::3");
+	return rig(f, 3);
 }
 
 void dns_rig_free(struct fake_nat *f)

@@ -20,6 +20,12 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup6(void **state)
+{
+	*state = dns_rig_new6();
+	return 0;
+}
+
 static int setup_services(void **state)
 {
 	*state = dns_rig_new(false, 3);
@@ -286,6 +292,41 @@ static void reverse__other_networks_and_loopback__nxdomain(void **state)
 	ends_with(&g, "\11localhost", 11);
 }
 
+#define ZONE6 "3.0.0.0.2.0.0.0.1.0.0.0.0.0.d.f.ip6.arpa"
+#define LOW6  "0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+
+static void ip6__gateway_and_reverse_zone__ours(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_got g;
+
+	g = rig_local(f, "host.vnet", DNS_AAAA, DNS_NOERROR, 1);
+	last_is(&g, "fd00:1:2:3::2");
+	rig_local(f, "gateway.lab.vnet", DNS_ANY, DNS_NOERROR, 2);
+	g = rig_local(f, "2.0." LOW6 ZONE6, DNS_PTR, DNS_NOERROR, 1);
+	ends_with(&g, "\7gateway\3lab\4vnet", 18);
+	rig_local(f, "9.0." LOW6 ZONE6, DNS_PTR, DNS_NXDOMAIN, 0);
+	rig_local(f, ZONE6, DNS_SOA, DNS_NOERROR, 1);
+	rig_local(f, "0.0." ZONE6, DNS_PTR, DNS_NOERROR, 0);
+	rig_local(f, "lb._dns-sd._udp.0." ZONE6, DNS_PTR, DNS_NXDOMAIN, 0);
+	forwarded(f, "d.f.ip6.arpa", DNS_SOA);
+	forwarded(f, "2.0." LOW6 "4.0.0.0.2.0.0.0.1.0.0.0.0.0.d.f.ip6.arpa",
+		  DNS_PTR);
+}
+
+static void ip6__other_networks__nxdomain(void **state)
+{
+	struct fake_nat *f = *state;
+	struct ip6_net deny;
+
+	assert_int_equal(ip6_net_parse("fd00:9::/64", &deny, NULL), 0);
+	gateway_set_deny6(f->gw, &deny, 1, f->now_ms);
+	rig_local(f, "1.0." LOW6 "0.0.0.0.0.0.0.0.9.0.0.0.0.0.d.f.ip6.arpa",
+		  DNS_PTR, DNS_NXDOMAIN, 0);
+	forwarded(f, "1.0." LOW6 "0.0.0.0.0.0.0.0.8.0.0.0.0.0.d.f.ip6.arpa",
+		  DNS_PTR);
+}
+
 static void special__names_of_rfc_6761__never_leave(void **state)
 {
 	struct fake_nat *f = *state;
@@ -375,6 +416,10 @@ int main(void)
 		T(reverse__own_addresses__who_has_them),
 		T(reverse__own_zone__never_leaves),
 		T(reverse__other_networks_and_loopback__nxdomain),
+		cmocka_unit_test_setup_teardown(
+			ip6__gateway_and_reverse_zone__ours, setup6, teardown),
+		cmocka_unit_test_setup_teardown(ip6__other_networks__nxdomain,
+						setup6, teardown),
 		T(special__names_of_rfc_6761__never_leave),
 		T(odd_messages__told_or_dropped),
 		T(odd_questions__refused_not_forwarded),
