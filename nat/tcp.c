@@ -185,6 +185,23 @@ static void flow_init(struct tcp_flow *f, int64_t now_ms)
 	tcp_cc_init(f);
 }
 
+bool tcp_room_for_client(struct tcp *t, uint64_t nic_id)
+{
+	uint32_t max = t->cfg.nic_flows_max;
+	struct tcp_nic *nic = nic_find(t, nic_id);
+	struct tcp_flow *old;
+
+	if (!nic || nic->count < max - max / 8)
+		return true;
+	old = list_first(&nic->time_wait, struct tcp_flow, tw_node);
+	if (!old) {
+		t->stats.limited++;
+		return false;
+	}
+	tcp_flow_end(old, false);
+	return true;
+}
+
 struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
 			      uint64_t nic_id, int64_t now_ms)
 {

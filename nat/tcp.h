@@ -154,7 +154,7 @@ struct tcp_env {
 struct tcp_config {
 	uint16_t mtu;		 /* of the network; at least 576 */
 	uint32_t flows_max;	 /* in all; 0 = 65536 */
-	uint32_t nic_flows_max;	 /* per NIC; 0 = 1024 */
+	uint32_t nic_flows_max;	 /* per NIC; 0 = 1024. Clients of forwards: 7/8 */
 	uint32_t nic_opening_max; /* per NIC, connects under way; 0 = 128 */
 	uint64_t seed[2];	 /* secret: hash table, initial sequence numbers */
 };

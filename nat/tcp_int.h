@@ -161,6 +161,11 @@ struct tcp {
 
 struct tcp_flow *tcp_find(const struct tcp *t, const struct tcp_key *k);
 
+/* May a forward have one more client of this NIC? An eighth of what the NIC may have
+ * is left to the guest itself, whoever comes from outside. Counts refusals; an old
+ * TIME_WAIT may go for it. */
+bool tcp_room_for_client(struct tcp *t, uint64_t nic_id);
+
 /* A zeroed, counted, findable flow; NULL: a limit (counted) or no memory. */
 struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
 			      uint64_t nic_id, int64_t now_ms);

@@ -207,6 +207,8 @@ int tcp_accept(struct tcp *t, const struct tcp_accept *a, int64_t now_ms)
 	uint64_t limited = t->stats.limited;
 	struct tcp_flow *f;
 
+	if (!tcp_room_for_client(t, a->nic_id))
+		return -ENOSPC;
 	if (!pick_port(t, &k, a->any_port, now_ms))
 		return -EEXIST;
 	f = tcp_flow_new(t, &k, a->nic_id, now_ms);

@@ -772,6 +772,39 @@ static void limit__connects_under_way__syn_dropped(void **state)
 	assert_int_equal(r->live, 3);
 }
 
+static int setup_reserve(void **state)
+{
+	struct fake_tcp *r = malloc(sizeof(*r));
+
+	fake_tcp_init(r);
+	r->cfg.nic_flows_max = 8;
+	fake_tcp_start(r);
+	*state = r;
+	return 0;
+}
+
+static void limit__clients_of_forwards__leave_an_eighth_to_the_guest(
+	void **state)
+{
+	struct fake_tcp *r = *state;
+	struct tcp_accept a;
+
+	for (uint16_t i = 0; i < 7; i++) {
+		a = client(fake_sock_accepted(r));
+		a.shown.port = (uint16_t)(6000 + i);
+		assert_int_equal(tcp_accept(r->t, &a, r->now_ms), 0);
+	}
+	a = client(fake_sock_accepted(r));
+	assert_int_equal(tcp_accept(r->t, &a, r->now_ms), -ENOSPC);
+	((struct fake_sock *)a.sock)->closed = true;
+	r->live--;
+	assert_int_equal(stats(r).limited, 1);
+	fake_tcp_settle(r);
+	fake_tcp_clear(r);
+	fake_conn_open(r, 5);
+	assert_int_equal(stats(r).flows, 8);
+}
+
 static void limit__time_wait__makes_room(void **state)
 {
 	struct fake_tcp *r = *state;
@@ -791,6 +824,7 @@ static void limit__time_wait__makes_room(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define R(name) cmocka_unit_test_setup_teardown(name, setup_reserve, teardown)
 #define L(name) cmocka_unit_test_setup_teardown(name, setup_limits, teardown)
 
 int main(void)
@@ -835,6 +869,7 @@ int main(void)
 		L(limit__in_all__other_nics_too),
 		L(limit__connects_under_way__syn_dropped),
 		L(limit__time_wait__makes_room),
+		R(limit__clients_of_forwards__leave_an_eighth_to_the_guest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
