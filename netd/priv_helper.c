@@ -40,6 +40,7 @@ struct helper {
 	int lock;
 	int sigchld;
 	int given; /* descriptor of the request under way; -1 = none */
+	uint8_t udp_out[65536 / 8]; /* UDP ports given out since the start */
 };
 
 /* An answer under construction; the descriptors are ours and closed after sending. */
@@ -90,9 +91,15 @@ static int do_bind(struct helper *h, const void *body, struct reply *out)
 	const struct priv_req_port *q = body;
 	int r = priv_judge_port(q, &out->a.why);
 
-	(void)h;
+	/* Who shares a port gets what was meant for another: only beside a socket
+	 * that came from here. */
+	if (!r && q->share && !(h->udp_out[q->port / 8] & 1 << q->port % 8))
+		r = errtext_set(&out->a.why, -EPERM,
+				"udp port %u is not ours to share", q->port);
 	if (!r)
 		r = priv_do_bind(q, &out->fd[0], &out->a.why);
+	if (!r && q->proto == IPPROTO_UDP)
+		h->udp_out[q->port / 8] |= (uint8_t)(1 << q->port % 8);
 	out->nfd = r ? 0 : 1;
 	return r;
 }

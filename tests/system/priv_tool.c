@@ -227,14 +227,15 @@ static void cmd_tap(char **a, struct errtext *why)
 	keep(r, fd, why);
 }
 
-static void cmd_bind(char **a, struct errtext *why)
+static void cmd_bind(char **a, bool share, struct errtext *why)
 {
 	struct ipaddr ip;
 	int fd = -1, r = ipaddr_parse(a[2], &ip);
 
 	if (!r)
 		r = priv_bind(p, !strcmp(a[1], "tcp") ? IPPROTO_TCP : IPPROTO_UDP,
-			      &ip, (uint16_t)atoi(a[3]), false, &fd, why);
+			      &ip, (uint16_t)atoi(a[3]), share, &fd,
+			      why);
 	keep(r, fd, why);
 }
 
@@ -388,8 +389,8 @@ static void run(char **a, int n)
 		cmd_tap(a, &why);
 	} else if (!strcmp(a[0], "tap-del") && n == 2) {
 		done(priv_tap_del(p, a[1], &why), &why);
-	} else if (!strcmp(a[0], "bind") && n == 4) {
-		cmd_bind(a, &why);
+	} else if (!strcmp(a[0], "bind") && (n == 4 || n == 5)) {
+		cmd_bind(a, n == 5, &why);
 	} else if (!strcmp(a[0], "owner") && n == 4) {
 		cmd_owner(a, &why);
 	} else if (!strcmp(a[0], "raw-icmp")) {

@@ -501,6 +501,11 @@ def test_privileged_ports(host, tool):
     with pytest.raises(Refused) as e:
         tool.call("bind", "tcp", "203.0.113.99", 53)
     assert e.value.errno == errno.EADDRNOTAVAIL
+    # a port is shared only with a socket that came from the helper
+    with pytest.raises(Refused, match="not ours to share"):
+        tool.call("bind", "udp", "0.0.0.0", 68, "share")
+    with pytest.raises(Refused, match="in use"):    # it does not share itself
+        tool.call("bind", "udp", "0.0.0.0", 53, "share")
     # unprivileged ones are not asked for at the helper
     os.kill(tool.helper(), signal.SIGKILL)
     tool.call("bind", "tcp", "127.0.0.1", 5354)

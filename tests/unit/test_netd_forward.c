@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -315,6 +316,70 @@ static void forward__busy_at_start__failed_then_bound(void **state)
 			       "10.0.2.21"));
 }
 
+static void forward__port_of_another_network__named_at_start(void **state)
+{
+	struct rig *r = *state;
+	const char *why;
+
+	/* Both may be defined; one can have it. */
+	rig_call(r, "network.stop", "{'name':'lab'}", -1);
+	fwd(r, "forward.add", "{'network':'lab','proto':'tcp','port':80,"
+			      "'port_end':89,'to_address':'10.0.2.20'}");
+	rig_call(r, "network.define", "{'name':'red','mode':'nat'}", -1);
+	fwd(r, "forward.add", "{'network':'red','proto':'tcp','port':85,"
+			      "'address':'127.0.0.1',"
+			      "'to_address':'10.0.3.20'}");
+	rig_call(r, "network.start", "{'name':'lab'}", -1);
+	assert_string_equal(state_of(r, &why), "failed");
+	assert_string_equal(why,
+			    "tcp port 85 is in use by network red (forward 2)");
+	fwd(r, "forward.del", "{'id':2}");
+	fwdctl_retry(&r->ctl);
+	assert_string_equal(state_of(r, &why), "active");
+}
+
+static void forward__limits__refused(void **state)
+{
+	static const struct {
+		const char *params, *says;
+	} bad[] = {
+		{"'port':1,'port_end':1025", "at most 1024 ports"},
+		{"'port':9,'port_end':8", "ends before it begins"},
+		{"'port':80,'port_end':89,'to_port':65530", "leaves no room"},
+		{"'port':80,'to_port':80,'to_port_end':81",
+		 "1 ports of the host lead to 1 ports of the guest"},
+		{"'port':80,'address':'224.0.0.1'", "of the host"},
+		{"'port':80,'to_vm':'A'", "either to_vm or to_address"},
+	};
+	struct rig *r = *state;
+	char text[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(text, sizeof(text),
+			 "{'network':'lab','proto':'udp',"
+			 "'to_address':'10.0.2.20',%s}",
+			 bad[i].params);
+		assert_null(rig_call(r, "forward.add", text, -1));
+		if (!strstr(rig_text(r), bad[i].says))
+			fail_msg("%s: %s", bad[i].params, rig_text(r));
+	}
+	rig_call(r, "network.stop", "{'name':'lab'}", -1);
+	for (unsigned int i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text),
+			 "{'network':'lab','proto':'udp','port':%u,"
+			 "'port_end':%u,'to_address':'10.0.2.20'}",
+			 1 + i * 1024, 1024 + i * 1024);
+		fwd(r, "forward.add", text);
+	}
+	assert_null(rig_call(r, "forward.add",
+			     "{'network':'lab','proto':'tcp','port':1,"
+			     "'to_address':'10.0.2.20'}", -1));
+	assert_int_equal(rig_code(r), RPC_LIMIT);
+	/* To change one is no more. */
+	fwd(r, "forward.set", "{'id':1,'proto':'tcp'}");
+	assert_int_equal(r->ctl.model.nfwds, 4096);
+}
+
 static void forward__vm_without_address__inactive_until_seen(void **state)
 {
 	struct rig *r = *state;
@@ -432,6 +497,8 @@ int main(void)
 		T_LAB(forward__address_not_here__waits_and_binds),
 		T_LAB(forward__address_goes_away__state_says_so),
 		T_LAB(forward__busy_at_start__failed_then_bound),
+		T_LAB(forward__port_of_another_network__named_at_start),
+		T_LAB(forward__limits__refused),
 		T_LAB(forward__vm_without_address__inactive_until_seen),
 		T_LAB(forward__worker_refuses__failed),
 		T_LAB(forward_list__numbers__of_the_worker),
