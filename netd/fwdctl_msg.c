@@ -152,19 +152,32 @@ void fwd_sync(struct ctl *ctl, struct forward *f)
 struct fwd_ask {
 	struct ctl *ctl;
 	int64_t net;
+	int64_t after; /* the last one it told of */
+	unsigned int pages;
 	fwdctl_stats_fn done;
 	void *arg;
 };
 
-static void ask(struct fwd_ask *a, struct network *n, int64_t after);
+static void ask(struct fwd_ask *a, struct network *n);
+
+/* Both are in the order of their ids: the next row is behind the last one. */
+struct taking {
+	struct network *net;
+	struct list *at;
+};
 
 static void take_row(void *arg, int64_t id, const struct fwd_stats *stats)
 {
-	struct network *n = arg;
+	struct taking *t = arg;
 
-	list_for_each(f, &n->fwds, struct forward, node)
+	for (; t->at != &t->net->fwds; t->at = t->at->next) {
+		struct forward *f = container_of(t->at, struct forward, node);
+
 		if (f->conf.id == id)
 			f->stats = *stats;
+		if (f->conf.id >= id)
+			return;
+	}
 }
 
 static void told(void *arg, int err, json_t *result, const char *why)
@@ -172,26 +185,31 @@ static void told(void *arg, int err, json_t *result, const char *why)
 	struct fwd_ask *a = arg;
 	struct network *n = model_net_by_id(&a->ctl->model, a->net);
 	struct errtext bad = {""};
-	int64_t last = 0;
 	int r = 0;
 
 	(void)why;
-	if (!err && n)
-		r = wmsg_forwards(result, take_row, n, &last, &bad);
+	if (!err && n) {
+		struct taking t = {n, n->fwds.next};
+
+		r = wmsg_forwards(result, take_row, &t, &a->after, &bad);
+	}
+	/* A page has a row at least, and there are not more forwards. */
+	if (r > 0 && ++a->pages > MODEL_FWDS_MAX)
+		r = errtext_set(&bad, -EPROTO, "numbers without end");
 	if (r < 0)
 		super_kill(n->sup, bad.s);
 	if (r > 0) {
-		ask(a, n, last);
+		ask(a, n);
 		return;
 	}
 	a->done(a->arg);
 	free(a);
 }
 
-static void ask(struct fwd_ask *a, struct network *n, int64_t after)
+static void ask(struct fwd_ask *a, struct network *n)
 {
 	super_request(n->sup, W_FORWARD_STATS,
-		      json_pack("{s:I}", "after", (json_int_t)after), NULL, 0,
+		      json_pack("{s:I}", "after", (json_int_t)a->after), NULL, 0,
 		      told, a);
 }
 
@@ -204,6 +222,7 @@ void fwdctl_stats(struct ctl *ctl, struct network *n, fwdctl_stats_fn done,
 		done(arg);
 		return;
 	}
-	*a = (struct fwd_ask){ctl, n->conf.id, done, arg};
-	ask(a, n, 0);
+	*a = (struct fwd_ask){
+		.ctl = ctl, .net = n->conf.id, .done = done, .arg = arg};
+	ask(a, n);
 }

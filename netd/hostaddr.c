@@ -223,8 +223,13 @@ bool hostaddr_is_here(const struct ipaddr *ip)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = ipaddr_to_sockaddr(ip, 0, &ss);
-	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool here = fd >= 0 && !bind(fd, (struct sockaddr *)&ss, len);
+	bool here;
+	int fd;
+
+	if (ipaddr_is_any(ip))
+		return true;
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	here = fd >= 0 && !bind(fd, (struct sockaddr *)&ss, len);
 
 	fd_close(&fd);
 	return here;
