@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TCP through NAT as programs see it: whole files, very many streams, both halves of
+a connection, ends of all kinds, slow readers."""
+
+import contextlib
+import hashlib
+import http.server
+import json
+import os
+import resource
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+import pytest
+
+import lab as lab_module
+from boxes import Box, block
+from lab import eventually
+
+# 2 GiB each way as in a release test, less to be quick.
+FILE_BLOCKS = (2 << 14) if os.environ.get("VNET_LONG") else (3 << 11)
+SWARM, SWARM_NICS = 10000, 10
+SWARM_FDS = 2 * SWARM       # the least limit that leaves room for all else
+
+
+@pytest.fixture(scope="module")
+def d(lab):
+    lab_module.need_vnetd()
+    # vnetd inherits what this process may have
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, PermissionError):
+        resource.setrlimit(resource.RLIMIT_NOFILE,
+                           (max(hard, SWARM_FDS), max(hard, SWARM_FDS)))
+    with lab_module.Vnetd(ns=lab.host, log_level="info") as daemon:
+        daemon.vnet("define", "lab", "--mode", "nat")
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def box(lab, d):
+    with Box(lab, d, "box", "lab") as b:
+        yield b
+
+
+class Pair:
+    """A connection through NAT: both of its ends, as sockets."""
+
+    def __init__(self, lab, box, rcvbuf=0):
+        listener = lab.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.box = box.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+        for s in (listener, self.box):
+            s.settimeout(20)
+            if rcvbuf:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        with contextlib.closing(listener):
+            listener.bind((lab.outside.address, 0))
+            listener.listen(1)
+            self.box.connect(listener.getsockname())
+            self.out = listener.accept()[0]
+        self.out.settimeout(20)
+
+    def ends(self, side):
+        """(sender, receiver) of bytes to `side`."""
+        return (self.out, self.box) if side == "guest" else (self.box, self.out)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.box.close()
+        self.out.close()
+
+
+@pytest.fixture
+def pair(lab, box):
+    with Pair(lab, box) as p:
+        yield p
+
+
+def both(pair):
+    return ((pair.box, pair.out), (pair.out, pair.box))
+
+
+def talk(pair):
+    """A few bytes each way."""
+    for a, b in both(pair):
+        a.sendall(b"hello")
+        assert b.recv(100) == b"hello"
+
+
+# ---- whole files -----------------------------------------------------------
+
+class FileServer(http.server.ThreadingHTTPServer):
+    """GET gives FILE_BLOCKS blocks, PUT answers with the SHA-256 of what came."""
+    daemon_threads = True
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(FILE_BLOCKS << 16))
+            self.end_headers()
+            for n in range(FILE_BLOCKS):
+                self.wfile.write(block(n))
+
+        def do_PUT(self):
+            left, digest = int(self.headers["Content-Length"]), hashlib.sha256()
+            while left:
+                data = self.rfile.read1(min(left, 1 << 18))
+                digest.update(data)
+                left -= len(data)
+            body = digest.hexdigest().encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    def __init__(self, ns, address):
+        if ":" in address:
+            self.address_family = socket.AF_INET6
+        with ns.entered():
+            super().__init__((address, 0), self.Handler)
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
+
+
+@pytest.fixture(scope="module")
+def blocks_file(tmp_path_factory):
+    """(path, SHA-256) of what FileServer gives."""
+    path, digest = tmp_path_factory.mktemp("nat") / "file", hashlib.sha256()
+    with open(path, "wb") as f:
+        for n in range(FILE_BLOCKS):
+            f.write(block(n))
+            digest.update(block(n))
+    yield str(path), digest.hexdigest()
+    path.unlink()
+
+
+def test_curl_up_and_down(lab, box, blocks_file):
+    curl = lab_module.need_program("curl")
+    path, digest = blocks_file
+    with FileServer(lab.outside, lab.outside.address) as server:
+        args = ("-gsSf", "--noproxy", "*", "-m", "240", "-H", "Expect:",
+                "http://%s:%d/" % server.server_address[:2])
+        assert box.ns.run(curl, "-T", path, *args, timeout=250) == digest
+        out = box.ns.run("sh", "-c", '"$@" | sha256sum', "sh", curl, *args,
+                         timeout=250)
+        assert out.split()[0] == digest
+
+
+# ---- very many -------------------------------------------------------------
+
+def test_iperf3_with_128_streams_each_way(lab, box):
+    iperf3 = lab_module.need_program("iperf3")
+    server = lab.outside.popen(iperf3, "-s", "-1", "-p", "5202",
+                               stdout=open(os.devnull, "w"))
+    try:
+        eventually("iperf3 listens", lambda: ":5202" in lab.outside.run(
+            "ss", "-Hltn"))
+        result = json.loads(box.ns.run(
+            iperf3, "-c", lab.outside.address, "-p", "5202", "-J", "-t", "2",
+            "-P", "128", "--bidir", timeout=90, check=False))
+    finally:
+        lab_module.end(server)
+    assert "error" not in result, result["error"]
+    streams = result["end"]["streams"]
+    assert len(streams) == 256
+    assert all(s["receiver"]["bytes"] for s in streams)
+
+
+def rss_kib(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return int(f.read().split("VmRSS:")[1].split()[0])
+
+
+@pytest.fixture
+def crowd(lab, d):
+    """SWARM_NICS boxes and the process that all of their connections lead to."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < SWARM_FDS:
+        lab_module.skip("needs %d descriptors (ulimit -n)" % SWARM_FDS)
+    server = lab.outside.popen(
+        sys.executable, os.path.join(os.path.dirname(__file__), "swarm_server.py"),
+        lab.outside.address, "7000", stdout=-1)
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.stdout.close)
+        stack.callback(lab_module.end, server)
+        assert server.stdout.readline() == b"ready\n"
+        boxes = []
+        for n in range(SWARM_NICS):
+            b = stack.enter_context(Box(lab, d, "crowd-%d" % n, "lab", dhcp=None,
+                                        address="10.0.2.%d/24" % (100 + n)))
+            b.ns.ip("route", "add", "default", "via", "10.0.2.2")
+            boxes.append(b)
+        yield boxes
+
+
+def connections(lab, boxes, count):
+    opened = []
+    for b in boxes:
+        with b.ns.entered():
+            for _ in range(count // len(boxes)):
+                s = socket.socket()
+                s.settimeout(30)
+                s.connect((lab.outside.address, 7000))
+                opened.append(s)
+    return opened
+
+
+def quiet(lab):
+    """Has no process of the host any connection?"""
+    return not lab.host.run("ss", "-Htn", "state", "connected",
+                            "exclude", "time-wait")
+
+
+def test_ten_thousand_connections_leave_nothing(lab, d, crowd, capsys):
+    worker = d.workers()["lab"]
+    # what is made once and kept: a first connection of each
+    for s in connections(lab, crowd, SWARM_NICS):
+        s.close()
+    eventually("nothing is open", lambda: quiet(lab))
+    before = lab_module.fd_count(worker), rss_kib(worker)
+    opened = connections(lab, crowd, SWARM)
+    for s in opened:
+        s.sendall(b"hello")
+    assert all(s.recv(100) == b"hello" for s in opened)
+    most = lab_module.fd_count(worker), rss_kib(worker)
+    for s in opened:
+        s.close()
+    eventually("nothing is open", lambda: quiet(lab), 60)
+    after = lab_module.fd_count(worker), rss_kib(worker)
+    with capsys.disabled():
+        print("\n  %d idle connections: worker has %d descriptors and %d KiB "
+              "(before %d and %d, afterwards %d and %d)" % (
+                  len(opened), *most, *before, *after))
+    assert most[0] == before[0] + SWARM
+    assert most[1] < 32 << 10, "a connection costs more than it should"
+    assert after[0] == before[0]
+    # the allocator keeps what it had; a second crowd gets it
+    for s in connections(lab, crowd, SWARM // 20):
+        s.close()
+    eventually("nothing is open", lambda: quiet(lab), 60)
+    assert rss_kib(worker) < most[1] + 512
+
+
+# ---- slow readers ------------------------------------------------------------
+
+def stuff(sender):
+    """Send until nothing more is taken for a while; how much was."""
+    sender.setblocking(False)
+    sent = 0
+    while select.select([], [sender], [], 0.5)[1]:
+        with contextlib.suppress(BlockingIOError):
+            sent += sender.send(block(sent >> 16)[sent & 0xffff:])
+    sender.settimeout(20)
+    return sent
+
+
+def drain(receiver, length):
+    """Take what stuff() sent and compare."""
+    got = 0
+    while got < length:
+        data = receiver.recv(min(length - got, 65536 - (got & 0xffff)))
+        assert data and data == block(got >> 16)[got & 0xffff:][:len(data)]
+        got += len(data)
+
+
+def exchange(pair, blocks=512):
+    """Seconds that some MiB take to and from the guest at the same time."""
+    start = time.monotonic()
+
+    def send(sender):
+        for n in range(blocks):
+            sender.sendall(block(n))
+    threads = [threading.Thread(target=f, args=a) for sender, receiver in both(pair)
+               for f, a in ((send, (sender,)), (drain, (receiver, blocks << 16)))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("side", ["guest", "outside"])
+def test_a_slow_reader_stalls_only_its_own_connection(lab, box, pair, side):
+    alone = exchange(pair)
+    with Pair(lab, box) as stuck:
+        sender, receiver = stuck.ends(side)
+        length = stuff(sender)
+        # far from a stop, whatever else this machine is doing
+        assert exchange(pair) < 10 * alone + 2
+        assert not select.select([], [sender], [], 0)[1], "still stuck"
+        drain(receiver, length)
+        talk(stuck)
+
+
+@pytest.mark.parametrize("side", ["guest", "outside"])
+def test_zero_window_is_probed_until_it_opens(lab, box, side):
+    """Small buffers: the window closes for real, and its update may get lost."""
+    with Pair(lab, box, rcvbuf=16384) as p:
+        sender, receiver = p.ends(side)
+        length = stuff(sender)
+        time.sleep(0.5)         # a probe or two
+        drain(receiver, length)
+        talk(p)
+
+
+# ---- ends of all kinds ---------------------------------------------------------
+
+@pytest.mark.parametrize("first", ["guest", "outside"])
+def test_half_close(pair, first):
+    a, b = (pair.box, pair.out) if first == "guest" else (pair.out, pair.box)
+    a.sendall(b"question")
+    a.shutdown(socket.SHUT_WR)
+    assert b.recv(100) == b"question"
+    assert b.recv(100) == b""
+    # the other half goes on
+    sender = threading.Thread(target=lambda: [b.sendall(block(n)) for n in range(20)])
+    sender.start()
+    drain(a, 20 << 16)
+    sender.join()
+    b.close()
+    assert a.recv(100) == b""
+
+
+@pytest.mark.parametrize("first", ["guest", "outside"])
+def test_a_reset_is_relayed_as_a_reset(pair, first):
+    talk(pair)
+    a, b = (pair.box, pair.out) if first == "guest" else (pair.out, pair.box)
+    a.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    a.close()
+    with pytest.raises(ConnectionResetError):
+        b.recv(100)
+
+
+@pytest.mark.parametrize("first", ["guest", "outside"])
+def test_a_close_is_relayed_as_a_close(pair, first):
+    talk(pair)
+    a, b = (pair.box, pair.out) if first == "guest" else (pair.out, pair.box)
+    a.close()
+    assert b.recv(100) == b""
+
+
+@pytest.mark.parametrize("first", ["guest", "outside"])
+def test_urgent_data_does_no_harm(pair, first):
+    a, b = (pair.box, pair.out) if first == "guest" else (pair.out, pair.box)
+    b.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+    a.sendall(b"before")
+    a.send(b"!", socket.MSG_OOB)
+    a.sendall(b"after")
+    a.shutdown(socket.SHUT_WR)
+    got = b""
+    while len(got) < 12:
+        data = b.recv(100)
+        assert data
+        got += data
+    assert got == b"before!after"
+    assert b.recv(100) == b""
+
+
+def test_keep_alive_of_the_guest_is_answered(pair):
+    s = pair.box
+    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1),
+                          (socket.TCP_KEEPCNT, 1)):
+        s.setsockopt(socket.IPPROTO_TCP, option, value)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    s.settimeout(2.5)
+    with pytest.raises(socket.timeout):     # and not ETIMEDOUT
+        s.recv(1)
+    s.settimeout(20)
+    talk(pair)
