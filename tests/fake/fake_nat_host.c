@@ -71,6 +71,7 @@ static void check_ip6(struct fake_nat *f, struct fake_nat_out *o)
 	uint8_t *h = o->p + ETH_HDR_LEN, *l4 = h + IP6_HDR;
 	size_t len = o->len - ETH_HDR_LEN - IP6_HDR;
 	struct ipaddr src, dst;
+	uint64_t pseudo;
 
 	CHECK(f->gw->cfg.net6.plen);
 	CHECK(o->len >= ETH_HDR_LEN + IP6_HDR && h[0] >> 4 == 6);
@@ -79,9 +80,23 @@ static void check_ip6(struct fake_nat *f, struct fake_nat_out *o)
 	memcpy(src.b, h + 8, 16);
 	memcpy(dst.b, h + 24, 16);
 	CHECK(!ipaddr_is_multicast(&src) && !ipaddr_is_any(&dst));
-	CHECK(!csum_finish(csum_add(csum_pseudo6(&src, &dst, h[6],
-						 (uint32_t)len),
-				    l4, len)));
+	if (h[6] == IP6_FRAGMENT) {
+		CHECK(!o->off.needs_csum && len > 8);
+		CHECK(!(l4[3] & 1) || len % 8 == 0);
+		return;
+	}
+	pseudo = csum_pseudo6(&src, &dst, h[6], (uint32_t)len);
+	if (o->off.needs_csum) {
+		uint8_t *c = l4 + o->off.csum_offset;
+
+		CHECK(o->off.csum_start == ETH_HDR_LEN + IP6_HDR);
+		CHECK(get_be16(c) == csum_fold(pseudo));
+		put_be16(c, csum_finish(csum_add(0, l4, len)));
+		if (!get_be16(c))
+			put_be16(c, 0xffff);
+	}
+	CHECK(h[6] != IP4_UDP || get_be16(l4 + 6));
+	CHECK(!csum_finish(csum_add(pseudo, l4, len)));
 }
 
 static void keep(struct fake_nat *f, const struct frame *fr)
@@ -283,7 +298,7 @@ static int fake_connect(void *host, struct tcp_flow *t,
 
 	(void)sock;
 	note(f, FAKE_TCP, t, NULL, 0)->to = *to;
-	return -ECONNREFUSED;
+	return f->connect_err;
 }
 
 static void fake_attach(void *sock, struct tcp_flow *t)
@@ -365,8 +380,10 @@ static bool fake_resolve(void *arg, uint64_t nic_id, bool ip6,
 	struct fake_nat *f = arg;
 
 	CHECK(nic_id);
-	if (ip6)
-		return false;
+	if (ip6) {
+		*out = f->resolves6;
+		return !ipaddr_is_zero(out);
+	}
 	*out = ipaddr_from4(f->resolves);
 	return f->resolves;
 }
@@ -377,6 +394,7 @@ void fake_nat_init(struct fake_nat *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->now_ms = 1000000;
+	f->connect_err = -ECONNREFUSED;
 	f->cfg = (struct nat_config){
 		.mac = fake_gw_mac, .ip = GW, .dns_ip = DNS,
 		.net = {0x0a000200, 24}, .nat = true, .host_ip = HOST,

@@ -48,13 +48,14 @@ struct fake_nat {
 	unsigned int n, batches;
 	struct fake_nat_sent sent[FAKE_KEEP];
 	unsigned int nsent;
-	int open_err, send_err, ask_err; /* what the host answers */
+	int open_err, send_err, ask_err, connect_err; /* what the host answers */
 	uint16_t busy_port;		 /* is not free on the host */
 	unsigned int max_sockets;	 /* then -EMFILE; 0 = no limit */
 	unsigned int live[5];		 /* sockets by kind */
 	unsigned int kicks;
 	/* What a forward's NIC resolves to; 0 = nothing. */
 	uint32_t resolves;
+	struct ipaddr resolves6; /* the same for IPv6; zero = nothing */
 };
 
 /* Defaults; then fake_nat_start(). */
