@@ -227,7 +227,7 @@ static bool ask(struct dns *d, struct dns_query *q, int i, bool stream,
 	q->tried |= 1u << i;
 	q->current = i;
 	q->stream = stream;
-	if (d->host->ask(d->host_arg, q, &d->up[i].ep))
+	if (d->host->ask(d->host_arg, q, &d->up[i]))
 		return false;
 	wtimer_arm(d->wheel, &q->fl.timer, now_ms + wait_ms, query_on_timer);
 	return true;
@@ -291,17 +291,19 @@ void dns_woke(struct dns *d, int64_t now_ms)
 	htab_walk(&d->pending, restart_one, &now_ms);
 }
 
-static bool same_upstreams(const struct dns *d, const struct endpoint *up, int n)
+static bool same_upstreams(const struct dns *d, const struct dns_upstream *up,
+			   int n)
 {
 	if (n != d->nup)
 		return false;
 	for (int i = 0; i < n; i++)
-		if (!endpoint_eq(&up[i], &d->up[i].ep))
+		if (up[i].scope != d->up[i].scope ||
+		    !endpoint_eq(&up[i].ep, &d->up[i].ep))
 			return false;
 	return true;
 }
 
-int dns_set_upstreams(struct dns *d, const struct endpoint *up, int n,
+int dns_set_upstreams(struct dns *d, const struct dns_upstream *up, int n,
 		      int64_t now_ms)
 {
 	if (n < 0 || n > DNS_UPSTREAMS)
@@ -309,7 +311,7 @@ int dns_set_upstreams(struct dns *d, const struct endpoint *up, int n,
 	if (same_upstreams(d, up, n))
 		return 0;
 	for (int i = 0; i < n; i++)
-		d->up[i] = (struct dns_upstream){.ep = up[i]};
+		d->up[i] = up[i];
 	d->nup = n;
 	dns_woke(d, now_ms);
 	return 0;

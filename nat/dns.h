@@ -66,16 +66,18 @@ struct dns_query {
 	uint8_t msg[]; /* the query, with our id */
 };
 
+struct dns_upstream {
+	struct endpoint ep;
+	uint32_t scope; /* the host's interface of a link-local one; or 0 */
+	int64_t bad_until_ms; /* the resolver's own */
+};
+
 struct dns_host {
 	/* Send @q->msg to @up over a new socket (@q->stream: TCP), closing an
 	 * earlier one. Must not call back. */
-	int (*ask)(void *arg, struct dns_query *q, const struct endpoint *up);
+	int (*ask)(void *arg, struct dns_query *q,
+		   const struct dns_upstream *up);
 	void (*close)(void *arg, struct dns_query *q);
-};
-
-struct dns_upstream {
-	struct endpoint ep;
-	int64_t bad_until_ms;
 };
 
 struct dns_stats {
@@ -110,7 +112,7 @@ void dns_fini(struct dns *d);
 
 /* Replace the list. If it is another one, queries under way start anew with it.
  * -E2BIG. */
-int dns_set_upstreams(struct dns *d, const struct endpoint *up, int n,
+int dns_set_upstreams(struct dns *d, const struct dns_upstream *up, int n,
 		      int64_t now_ms);
 
 /* The host woke up: all upstreams are good again, queries under way start anew. */

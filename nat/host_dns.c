@@ -177,13 +177,15 @@ static void tcp_on_writable(evutil_socket_t fd, short what, void *arg)
 /* ---- both ------------------------------------------------------------------ */
 
 /* Connect, and over UDP send. */
-static int begin(struct dns_sock *s, const struct endpoint *up)
+static int begin(struct dns_sock *s, const struct dns_upstream *up)
 {
 	struct dns_query *q = s->query;
 	struct sockaddr_storage to;
-	socklen_t len = ipaddr_to_sockaddr(&up->ip, up->port, &to);
+	socklen_t len = ipaddr_to_sockaddr(&up->ep.ip, up->ep.port, &to);
 	int type = q->stream ? SOCK_STREAM : SOCK_DGRAM;
 
+	if (to.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&to)->sin6_scope_id = up->scope;
 	s->fd = socket(to.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		return -errno;
@@ -201,7 +203,8 @@ static int begin(struct dns_sock *s, const struct endpoint *up)
 	return event_add(&s->ev, NULL) ? -ENOMEM : 0;
 }
 
-static int dns_ask(void *arg, struct dns_query *q, const struct endpoint *up)
+static int dns_ask(void *arg, struct dns_query *q,
+		   const struct dns_upstream *up)
 {
 	struct dns_sock *s = calloc(1, sizeof(*s));
 	int err;

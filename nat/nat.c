@@ -450,15 +450,17 @@ void nat_forward_walk(struct nat *nat,
 
 int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up, size_t n)
 {
-	struct endpoint ep[DNS_UPSTREAMS];
+	struct dns_upstream to[DNS_UPSTREAMS];
 	int err;
 
 	if (n > DNS_UPSTREAMS)
 		return -E2BIG;
 	for (size_t i = 0; i < n; i++)
-		ep[i] = (struct endpoint){up[i].ip,
-					  up[i].port ? up[i].port : DNS_PORT};
-	err = dns_set_upstreams(&nat->gw->dns, ep, (int)n, turn(nat));
+		to[i] = (struct dns_upstream){
+			.ep = {up[i].ip, up[i].port ? up[i].port : DNS_PORT},
+			.scope = up[i].scope,
+		};
+	err = dns_set_upstreams(&nat->gw->dns, to, (int)n, turn(nat));
 	after_call(nat);
 	return err;
 }

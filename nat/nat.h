@@ -284,6 +284,7 @@ void nat_forward_walk(struct nat *nat,
 struct nat_upstream {
 	struct ipaddr ip;
 	uint16_t port; /* 0 = 53 */
+	uint32_t scope; /* the host's interface, for a link-local address */
 };
 
 /* The host's resolvers, best first; replaces the list. If it is another one, queries

@@ -78,15 +78,17 @@ static bool is_ours(struct ctl *ctl, const struct ipaddr *a)
 
 static json_t *upstream_list(struct ctl *ctl)
 {
-	const struct ipaddr *a = NULL;
+	const struct resolv_server *a = NULL;
 	size_t n = ctl->resolv ? resolv_servers(ctl->resolv, &a) : 0;
 	json_t *list = json_array();
 	char s[IP_TEXT];
 
 	for (size_t i = 0; i < n; i++)
-		if (!is_ours(ctl, &a[i]))
+		if (!is_ours(ctl, &a[i].ip))
 			json_array_append_new(
-				list, json_string(ipaddr_format(&a[i], s)));
+				list, json_sprintf(a[i].scope ? "%s%%%u" : "%s",
+						   ipaddr_format(&a[i].ip, s),
+						   a[i].scope));
 	return list;
 }
 

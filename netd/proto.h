@@ -22,7 +22,8 @@ enum wmsg {
 	 *  "subnet":"10.0.2.0/24", "mac": the gateway's, "gateway":"10.0.2.2",
 	 *  "dns":"10.0.2.3"|null, "domain":"lab.vnet",
 	 *  "host_access":"off|address|loopback", "host_ip":"192.0.2.1"|null,
-	 *  "deny":["192.168.56.0/24",…], "upstreams":["192.0.2.53",…],
+	 *  "deny":["192.168.56.0/24",…], "upstreams":["192.0.2.53",…]
+	 *  (IPv6 with "%" and an interface's number if need be),
 	 *  "dhcp": null | {"first","last","lease_s":86400,"router":ip|null,
 	 *           "dns":[ip,…],"domain":str|null,"server":ip},
 	 *  "log_level":"info"}

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,16 +37,32 @@ struct resolv {
 	struct event *in, *settle;
 	void (*changed)(void *arg);
 	void *arg;
-	struct ipaddr server[RESOLV_MAX];
+	struct resolv_server server[RESOLV_MAX];
 	size_t n;
 };
 
-static void parse_line(const char *p, size_t len, struct ipaddr out[RESOLV_MAX],
-		       size_t *n)
+/* "192.0.2.53", "fe80::1%eth0". */
+static bool parse_server(char *word, struct resolv_line *out)
+{
+	char *zone = strchr(word, '%');
+
+	memset(out, 0, sizeof(*out));
+	if (zone) {
+		*zone++ = '\0';
+		if (!*zone || strlen(zone) >= sizeof(out->zone))
+			return false;
+		memcpy(out->zone, zone, strlen(zone));
+	}
+	return !ipaddr_parse(word, &out->ip) &&
+	       (!zone || !ipaddr_is4(&out->ip));
+}
+
+static void parse_line(const char *p, size_t len,
+		       struct resolv_line out[RESOLV_MAX], size_t *n)
 {
 	static const char key[] = "nameserver";
 	const size_t klen = sizeof(key) - 1;
-	char word[IP_TEXT];
+	char word[IP_TEXT + RESOLV_ZONE];
 	size_t w = 0;
 
 	if (len <= klen || memcmp(p, key, klen) ||
@@ -63,11 +80,12 @@ static void parse_line(const char *p, size_t len, struct ipaddr out[RESOLV_MAX],
 		w++;
 	}
 	word[w] = '\0';
-	if (!ipaddr_parse(word, &out[*n]))
+	if (parse_server(word, &out[*n]))
 		(*n)++;
 }
 
-size_t resolv_parse(const char *text, size_t len, struct ipaddr out[RESOLV_MAX])
+size_t resolv_parse(const char *text, size_t len,
+		    struct resolv_line out[RESOLV_MAX])
 {
 	size_t n = 0;
 
@@ -86,10 +104,26 @@ size_t resolv_parse(const char *text, size_t len, struct ipaddr out[RESOLV_MAX])
 	return n;
 }
 
+static size_t to_servers(const struct resolv_line *line, size_t n,
+			 struct resolv_server *out)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t scope = 0;
+
+		if (line[i].zone[0] && !(scope = if_nametoindex(line[i].zone)))
+			continue;
+		out[k++] = (struct resolv_server){line[i].ip, scope};
+	}
+	return k;
+}
+
 /* True when the list differs from before. */
 static bool read_file(struct resolv *r)
 {
-	struct ipaddr now[RESOLV_MAX];
+	struct resolv_line line[RESOLV_MAX];
+	struct resolv_server now[RESOLV_MAX];
 	char *buf = malloc(RESOLV_FILE_MAX);
 	int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t n = 0, used = 0;
@@ -104,7 +138,7 @@ static bool read_file(struct resolv *r)
 	}
 	fd_close(&fd);
 	if (buf)
-		n = resolv_parse(buf, used, now);
+		n = to_servers(line, resolv_parse(buf, used, line), now);
 	free(buf);
 	differs = n != r->n || memcmp(now, r->server, n * sizeof(now[0]));
 	memcpy(r->server, now, n * sizeof(now[0]));
@@ -259,7 +293,7 @@ void resolv_free(struct resolv *r)
 	free(r);
 }
 
-size_t resolv_servers(const struct resolv *r, const struct ipaddr **out)
+size_t resolv_servers(const struct resolv *r, const struct resolv_server **out)
 {
 	*out = r->server;
 	return r->n;

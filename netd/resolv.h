@@ -9,24 +9,38 @@
 #define VNET_NETD_RESOLV_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/errtext.h"
 #include "lib/inet.h"
 
 #define RESOLV_MAX	8 /* name servers taken */
 #define RESOLV_FILE_MAX 65536
+#define RESOLV_ZONE	16 /* an interface's name and its NUL */
 
 struct event_base;
 struct resolv;
 
+/** struct resolv_line - One name server, as the file has it. */
+struct resolv_line {
+	struct ipaddr ip;
+	char zone[RESOLV_ZONE]; /* of an IPv6 address: interface; "" = none */
+};
+
 /**
  * resolv_parse() - Name servers in a resolv.conf (resolv.conf(5))
  *
- * Lines "nameserver ADDRESS"; anything else is passed over, an IPv6 zone too
- * ("fe80::1%eth0" is not taken: a zone means nothing in another process).
- * Return: how many are in @out.
+ * Lines "nameserver ADDRESS" or, for IPv6, "nameserver ADDRESS%INTERFACE"; anything
+ * else is passed over. Return: how many are in @out.
  */
-size_t resolv_parse(const char *text, size_t len, struct ipaddr out[RESOLV_MAX]);
+size_t resolv_parse(const char *text, size_t len,
+		    struct resolv_line out[RESOLV_MAX]);
+
+/** struct resolv_server - One name server, as it can be asked. */
+struct resolv_server {
+	struct ipaddr ip;
+	uint32_t scope; /* number of the zone's interface; 0 = none */
+};
 
 /* @changed: the list is another than before. A missing file is an empty list;
  * without inotify the list stays as read now. */
@@ -35,6 +49,7 @@ int resolv_new(struct event_base *base, const char *path,
 	       struct errtext *why);
 void resolv_free(struct resolv *r);
 
-size_t resolv_servers(const struct resolv *r, const struct ipaddr **out);
+/* A server whose zone names no interface of the host's is left out. */
+size_t resolv_servers(const struct resolv *r, const struct resolv_server **out);
 
 #endif

@@ -4,6 +4,8 @@
  * may change live the next times.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -39,16 +41,28 @@ static int read_deny(json_t *body, struct gw_plan *g, struct errtext *why)
 	return 0;
 }
 
+/* "192.0.2.53", "fe80::1%3". */
+static bool read_upstream(const char *s, struct nat_upstream *up)
+{
+	const char *zone = s ? strchr(s, '%') : NULL;
+	char ip[IP_TEXT];
+
+	if (!s || snprintf(ip, sizeof(ip), "%.*s",
+			   zone ? (int)(zone - s) : (int)sizeof(ip), s) >=
+			  (int)sizeof(ip))
+		return false;
+	up->scope = zone ? (uint32_t)strtoul(zone + 1, NULL, 10) : 0;
+	return !ipaddr_parse(ip, &up->ip);
+}
+
 static void read_upstreams(json_t *body, struct gw_plan *g)
 {
 	json_t *v, *a = json_object_get(body, "upstreams");
 	size_t i;
 
 	json_array_foreach(a, i, v) {
-		const char *s = json_string_value(v);
-
-		if (g->nup < NAT_UPSTREAM_MAX && s &&
-		    !ipaddr_parse(s, &g->up[g->nup].ip))
+		if (g->nup < NAT_UPSTREAM_MAX &&
+		    read_upstream(json_string_value(v), &g->up[g->nup]))
 			g->nup++;
 	}
 }

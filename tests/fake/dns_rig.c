@@ -29,9 +29,11 @@ void rig_name(struct fake_nat *f, const char *name, const char *ip)
 
 static struct fake_nat *rig(struct fake_nat *f, int ups)
 {
-	struct endpoint up[3] = {endpoint4(0x01010101, 53),
-				 endpoint4(0x02020202, 53),
-				 endpoint4(0x03030303, 53)};
+	struct dns_upstream up[3] = {
+		{.ep = endpoint4(0x01010101, 53)},
+		{.ep = endpoint4(0x02020202, 53)},
+		{.ep = endpoint4(0x03030303, 53)},
+	};
 
 	fake_nat_start(f);
 	fake_nat_hello(f, GUEST);

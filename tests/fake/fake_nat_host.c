@@ -244,7 +244,7 @@ static const struct icmp_host icmp_ops = {fake_icmp_open, fake_icmp_send,
 					  fake_icmp_close};
 
 static int fake_dns_ask(void *arg, struct dns_query *q,
-			const struct endpoint *up)
+			const struct dns_upstream *up)
 {
 	struct fake_nat *f = arg;
 	struct iovec v = {q->msg, q->len};
@@ -253,7 +253,7 @@ static int fake_dns_ask(void *arg, struct dns_query *q,
 	if (f->ask_err)
 		return f->ask_err;
 	s = note(f, FAKE_DNS, q, &v, 1);
-	s->to = *up;
+	s->to = up->ep;
 	if (!q->host)
 		f->live[FAKE_DNS]++;
 	q->host = f;

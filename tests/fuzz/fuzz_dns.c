@@ -63,8 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			     .sport = 3333, .dport = 53};
 	const struct ipaddr web[3] = {ipaddr_from4(GUEST), ipaddr_from4(OTHER),
 				      {{0xfd, [15] = 0x15}}};
-	struct endpoint up[2] = {endpoint4(0x01010101, 53),
-				 endpoint4(0x02020202, 53)};
+	struct dns_upstream up[2] = {
+		{.ep = endpoint4(0x01010101, 53)},
+		{.ep = endpoint4(0x02020202, 53)},
+	};
 
 	qlen = qlen < c.left ? qlen : c.left;
 	if (qlen > 1400)

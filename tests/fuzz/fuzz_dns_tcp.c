@@ -71,8 +71,10 @@ static void reply(struct fake_nat *f, uint8_t how, struct cur *c)
 static void step(struct fake_nat *f, struct rig_tcp *t, uint8_t op,
 		 struct cur *c)
 {
-	struct endpoint up[2] = {endpoint4(0x05050505, 53),
-				 endpoint4(0x02020202, 53)};
+	struct dns_upstream up[2] = {
+		{.ep = endpoint4(0x05050505, 53)},
+		{.ep = endpoint4(0x02020202, 53)},
+	};
 	size_t n = c->left;
 
 	switch (op & 7) {
@@ -109,8 +111,10 @@ static void step(struct fake_nat *f, struct rig_tcp *t, uint8_t op,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct ipaddr web = ipaddr_from4(GUEST);
-	struct endpoint up[2] = {endpoint4(0x01010101, 53),
-				 endpoint4(0x02020202, 53)};
+	struct dns_upstream up[2] = {
+		{.ep = endpoint4(0x01010101, 53)},
+		{.ep = endpoint4(0x02020202, 53)},
+	};
 	struct cur c = cur_make(data, size);
 	struct fake_nat *f = malloc(sizeof(*f));
 	struct rig_tcp t[3];

@@ -213,7 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cur c = cur_make(data, size);
 	struct fake_nat *f = malloc(sizeof(*f));
 	struct forward *w = calloc(1, sizeof(*w));
-	struct endpoint up = endpoint4(0x01010101, 53);
+	struct dns_upstream up = {.ep = endpoint4(0x01010101, 53)};
 
 	fake_nat_init(f);
 	f->cfg.limits = (struct nat_limits){.udp = 8, .icmp = 4, .dns = 4,

@@ -2,6 +2,7 @@
 /* links: fake_priv netd */
 /* resolv.conf is written by whoever manages the host's network: any bytes. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/compat.h"
 #include "netd/resolv.h"
@@ -10,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct ipaddr out[RESOLV_MAX];
+	struct resolv_line out[RESOLV_MAX];
 	char text[IP_TEXT];
 	size_t n = resolv_parse((const char *)data, size, out);
 
@@ -20,8 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct ipaddr again;
 
 		/* What was taken is an address: it survives its own text. */
-		if (ipaddr_parse(ipaddr_format(&out[i], text), &again) ||
-		    !ipaddr_eq(&again, &out[i]))
+		if (ipaddr_parse(ipaddr_format(&out[i].ip, text), &again) ||
+		    !ipaddr_eq(&again, &out[i].ip) ||
+		    !memchr(out[i].zone, 0, sizeof(out[i].zone)) ||
+		    (out[i].zone[0] && ipaddr_is4(&out[i].ip)))
 			abort();
 	}
 	return 0;

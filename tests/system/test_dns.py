@@ -24,15 +24,21 @@ class Upstream:
     def __init__(self, lab, label, n, names, extra=()):
         self.ns = lab.machine(label, n)
         self.address, self.address6 = self.ns.address, self.ns.address6
+        self.linklocal = "fe80::%d" % n
+        self.ns.ip("addr", "add", self.linklocal + "/64", "dev", "eth0")
         self.log_path = os.path.join(self.ns.dir, "log")
         argv = [lab_module.need_program("dnsmasq"), "--keep-in-foreground",
                 "--conf-file=/dev/null", "--pid-file=", "--user=root",
                 "--group=root", "--no-hosts", "--no-resolv", "--log-queries",
                 "--log-facility=" + self.log_path, "--bind-interfaces",
-                "--listen-address=%s,%s" % (self.address, self.address6)]
+                "--interface=eth0"]
         argv += ["--address=/%s/%s" % item for item in names.items()]
         self.proc = self.ns.popen(*argv, *extra)
-        eventually("dnsmasq serves", lambda: "started" in self.log())
+        try:
+            eventually("dnsmasq serves", lambda: "started" in self.log())
+        except BaseException:
+            self.close()
+            raise
 
     def log(self):
         try:
@@ -268,6 +274,10 @@ def test_an_upstream_over_ipv6(ups, box, roam):
     eventually("IPv6 answers",
                lambda: asks(box, "who.example.org") == ["198.51.100.2"])
     assert len(dig(box, "long.example.org", "TXT", "+tcp").rows) == 1
+    # as routers announce themselves: link-local
+    roam("fe80::99%eth0", ups[0].linklocal + "%eth0")
+    eventually("a link-local one answers",
+               lambda: asks(box, "who.example.org") == ["198.51.100.1"])
 
 
 @pytest.mark.parametrize("how", ["+notcp", "+tcp"])

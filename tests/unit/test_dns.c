@@ -193,7 +193,7 @@ static void foreign__servfail_from_one__another_is_asked(void **state)
 static void foreign__upstreams_change_meanwhile__new_ones_at_once(void **state)
 {
 	struct fake_nat *f = *state;
-	struct endpoint up = endpoint4(0x09090909, 53);
+	struct dns_upstream up = {.ep = endpoint4(0x09090909, 53)};
 
 	rig_ask(f, "example.org", DNS_A);
 	fake_nat_wait(f, 9000);
@@ -212,7 +212,7 @@ static void foreign__upstreams_change_meanwhile__new_ones_at_once(void **state)
 static void foreign__no_upstream_for_a_while__waits_for_one(void **state)
 {
 	struct fake_nat *f = *state;
-	struct endpoint up = endpoint4(0x09090909, 53);
+	struct dns_upstream up = {.ep = endpoint4(0x09090909, 53)};
 
 	rig_ask(f, "example.org", DNS_A);
 	dns_set_upstreams(&f->gw->dns, NULL, 0, f->now_ms);
@@ -260,11 +260,11 @@ static void foreign__one_refuses_rest_silent__told_when_all_had_a_try(
 static void foreign__upstream_of_either_family__asked(void **state)
 {
 	struct fake_nat *f = *state;
-	struct endpoint up = {rig_ip("2001:db8::53"), 53};
+	struct dns_upstream up = {.ep = {rig_ip("2001:db8::53"), 53}};
 
 	dns_set_upstreams(&f->gw->dns, &up, 1, f->now_ms);
 	rig_ask(f, "example.org", DNS_A);
-	assert_true(endpoint_eq(&f->sent[0].to, &up));
+	assert_true(endpoint_eq(&f->sent[0].to, &up.ep));
 }
 
 static void foreign__quota__oldest_makes_room(void **state)

@@ -72,7 +72,8 @@ static int setup_at(void **state, const char *ip)
 			close(w->udp);
 	}
 	assert_int_equal(listen(w->tcp, 4), 0);
-	dns_set_upstreams(&w->f->gw->dns, &w->up, 1, w->f->now_ms);
+	dns_set_upstreams(&w->f->gw->dns, &(struct dns_upstream){.ep = w->up},
+			  1, w->f->now_ms);
 	*state = w;
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <event2/event.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +16,14 @@
 
 #include "netd/resolv.h"
 
-static size_t parse(const char *text, struct ipaddr out[RESOLV_MAX])
+static size_t parse(const char *text, struct resolv_line out[RESOLV_MAX])
 {
 	return resolv_parse(text, strlen(text), out);
 }
 
 static void parse__usual_file(void **state)
 {
-	struct ipaddr a[RESOLV_MAX];
+	struct resolv_line a[RESOLV_MAX];
 	char s[IP_TEXT];
 
 	(void)state;
@@ -32,14 +33,14 @@ static void parse__usual_file(void **state)
 			       "options edns0\nnameserver 127.0.0.53",
 			       a),
 			 3);
-	assert_string_equal(ipaddr_format(&a[0], s), "192.0.2.53");
-	assert_string_equal(ipaddr_format(&a[1], s), "2001:db8::53");
-	assert_string_equal(ipaddr_format(&a[2], s), "127.0.0.53");
+	assert_string_equal(ipaddr_format(&a[0].ip, s), "192.0.2.53");
+	assert_string_equal(ipaddr_format(&a[1].ip, s), "2001:db8::53");
+	assert_string_equal(ipaddr_format(&a[2].ip, s), "127.0.0.53");
 }
 
 static void parse__odd_lines__passed_over(void **state)
 {
-	struct ipaddr a[RESOLV_MAX];
+	struct resolv_line a[RESOLV_MAX];
 
 	(void)state;
 	assert_int_equal(parse("", a), 0);
@@ -47,14 +48,31 @@ static void parse__odd_lines__passed_over(void **state)
 	assert_int_equal(parse("nameserver \n", a), 0);
 	assert_int_equal(parse("nameservers 1.2.3.4\n", a), 0);
 	assert_int_equal(parse(" nameserver 1.2.3.4\n", a), 0);
-	assert_int_equal(parse("nameserver fe80::1%eth0\n", a), 0);
+	assert_int_equal(parse("nameserver fe80::1%\n", a), 0);
+	assert_int_equal(parse("nameserver 1.2.3.4%eth0\n", a), 0);
+	assert_int_equal(parse("nameserver fe80::1%sixteencharacter\n", a), 0);
 	assert_int_equal(parse("nameserver 1.2.3\n", a), 0);
 	assert_int_equal(parse("nameserver 1.2.3.4\r\n", a), 1);
 }
 
+static void parse__zone__kept(void **state)
+{
+	struct resolv_line a[RESOLV_MAX];
+
+	(void)state;
+	assert_int_equal(parse("nameserver fe80::1%wlan0\nnameserver fe80::2\n"
+			       "nameserver ffff:ffff:ffff:ffff:ffff:ffff:ffff:"
+			       "ffff%fifteencharacte\n",
+			       a),
+			 3);
+	assert_string_equal(a[0].zone, "wlan0");
+	assert_string_equal(a[1].zone, "");
+	assert_string_equal(a[2].zone, "fifteencharacte");
+}
+
 static void parse__too_many__first_ones(void **state)
 {
-	struct ipaddr a[RESOLV_MAX];
+	struct resolv_line a[RESOLV_MAX];
 	char text[1024] = "";
 
 	(void)state;
@@ -66,7 +84,7 @@ static void parse__too_many__first_ones(void **state)
 static void parse__every_truncation__no_overrun(void **state)
 {
 	static const char text[] = "nameserver 192.0.2.53\nnameserver ::1\n";
-	struct ipaddr a[RESOLV_MAX];
+	struct resolv_line a[RESOLV_MAX];
 
 	(void)state;
 	for (size_t n = 0; n < sizeof(text); n++) {
@@ -102,7 +120,7 @@ static void watch__written_replaced_linked(void **state)
 {
 	char dir[] = "/tmp/vnet-resolv-XXXXXX", path[64], tmp[64];
 	struct event_base *base = event_base_new();
-	const struct ipaddr *a;
+	const struct resolv_server *a;
 	struct resolv *r = NULL;
 	int changes = 0;
 
@@ -178,7 +196,7 @@ static void watch__chain_of_links__each_link_counts(void **state)
 {
 	static const char *const files[] = {"resolv.conf", "run/link", "lib/file",
 					    "lib/other", "run", "lib", NULL};
-	const struct ipaddr *a;
+	const struct resolv_server *a;
 	struct watched w;
 	char p[128], q[128];
 
@@ -199,7 +217,7 @@ static void watch__chain_of_links__each_link_counts(void **state)
 	assert_int_equal(symlink("../lib/other", at(&w, "run/new", p)), 0);
 	rename(p, at(&w, "run/link", q));
 	wait_change(w.base, &w.changes, 2);
-	assert_int_equal(ipaddr_get4(&a[0]) & 255, 2);
+	assert_int_equal(ipaddr_get4(&a[0].ip) & 255, 2);
 	/* The file at the end is written. */
 	write_file(at(&w, "lib/other", p),
 		   "nameserver 192.0.2.3\nnameserver ::1\n");
@@ -228,6 +246,23 @@ static void watch__written_by_another_name__noticed(void **state)
 	tidy(&w, files);
 }
 
+static void servers__zone__number_of_an_interface_that_is_there(void **state)
+{
+	static const char *const files[] = {"resolv.conf", NULL};
+	const struct resolv_server *a;
+	struct watched w;
+
+	(void)state;
+	make_folder(&w);
+	write_file(w.path, "nameserver fe80::1%no-such-link\n"
+			   "nameserver fe80::2%lo\nnameserver ::1\n");
+	start_watching(&w);
+	assert_int_equal(resolv_servers(w.r, &a), 2);
+	assert_int_equal(a[0].scope, if_nametoindex("lo"));
+	assert_int_equal(a[1].scope, 0);
+	tidy(&w, files);
+}
+
 static void watch__same_servers_again__no_change(void **state)
 {
 	static const char *const files[] = {"resolv.conf", NULL};
@@ -250,11 +285,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parse__usual_file),
 		cmocka_unit_test(parse__odd_lines__passed_over),
+		cmocka_unit_test(parse__zone__kept),
 		cmocka_unit_test(parse__too_many__first_ones),
 		cmocka_unit_test(parse__every_truncation__no_overrun),
 		cmocka_unit_test(watch__written_replaced_linked),
 		cmocka_unit_test(watch__chain_of_links__each_link_counts),
 		cmocka_unit_test(watch__written_by_another_name__noticed),
+		cmocka_unit_test(
+			servers__zone__number_of_an_interface_that_is_there),
 		cmocka_unit_test(watch__same_servers_again__no_change),
 	};
 
