@@ -128,6 +128,14 @@ fuzz:
 	$(Q)scripts/fuzz
 cov:
 	$(Q)scripts/check cov
+bench: $(O)/bench/load $(O)/bench/taploop
+	$(Q)scripts/deps bench
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/python -B tests/bench/bench.py
+$(O)/bench/%: tests/bench/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -o $@ $< -lpthread
 docs: $(B)/vnetd
 	$(Q)$(B)/vnetd --print-api > docs/api.md
 
@@ -153,6 +161,7 @@ help:
 	@echo '  check-fuzz    every fuzz target for a short while'
 	@echo '  check-system  real daemon, real kernel, real guests (pytest)'
 	@echo '  lint          include walls, sizes, clang-tidy, cppcheck'
+	@echo 'make bench      race the peers: tests/bench (BENCH=nat-tcp,…  QUICK=1)'
 	@echo 'make docs       write docs/api.md from the method table'
 	@echo 'make install    DESTDIR= prefix=$(prefix)'
 	@echo 'make clean'
