@@ -91,7 +91,7 @@ void fwd_refresh(struct ctl *ctl, struct forward *f)
 static void bound(struct forward *f, int err, const struct errtext *why)
 {
 	f->bind_err = err;
-	f->absent = false;
+	f->absent = fwd_is_open(f) && !hostaddr_is_here(&f->sock[0].ip);
 	if (err)
 		snprintf(f->fault, sizeof(f->fault), "%s", why->s);
 }
@@ -358,13 +358,19 @@ void fwdctl_set(struct ctl *ctl, struct call *c, struct forward *f,
 	if (runs(f->net)) {
 		replace(f, conf, s, ns);
 		bound(f, err, &later);
+	} else {
+		/* It may be about to stop, and wanted again before it has. */
+		fwd_unsend(f);
+		fwdctl_release(f);
 	}
 	model_fwd_set(&ctl->model, f, conf);
 	log_info("forward %lld on %s: changed", (long long)conf->id,
 		 f->net->conf.name);
 	fwd_sync(ctl, f);
-	events_emit(&ctl->events, EVENT_FWD_CHANGED, obj_forward(f));
+	f->announced = false; /* one event for all of it */
 	fwd_refresh(ctl, f);
+	f->announced = true;
+	events_emit(&ctl->events, EVENT_FWD_CHANGED, obj_forward(f));
 	answer_when_done(ctl, c, f->net, conf->id);
 }
 

@@ -29,7 +29,8 @@ static int read_target(json_t *params, struct fwd_conf *conf)
 			conf->to_vm[0] = '\0';
 		conf->to_nic = -1;
 	}
-	conf->to_nic = (int)m_int(params, "to_nic", conf->to_nic);
+	if (conf->to_vm[0])
+		conf->to_nic = (int)m_int(params, "to_nic", conf->to_nic);
 	return 0;
 }
 

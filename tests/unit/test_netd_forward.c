@@ -227,6 +227,26 @@ static void forward_set__to_one_address__old_socket_steps_aside(void **state)
 	assert_int_equal(since(r, W_FORWARD_DEL), 1);
 }
 
+static void forward_set__target__one_event_with_the_new_state(void **state)
+{
+	struct rig *r = *state;
+	json_t *e;
+
+	fwd(r, "forward.add", "{'network':'lab','proto':'udp','port':53,"
+			      "'to_address':'10.0.2.20'}");
+	rig_call(r, "events.subscribe", "{'types':['forward']}", -1);
+	fwd(r, "forward.set", "{'id':1,'to_vm':'A','to_nic':1}");
+	e = json_object_get(r->event, "params");
+	assert_string_equal(rig_str(e, "type"), "forward.changed");
+	assert_string_equal(rig_str(e, "state"), "inactive");
+	assert_string_equal(rig_str(e, "reason"),
+			    "VM A has no such NIC on network lab");
+	fwd(r, "forward.set", "{'id':1,'to_address':'10.0.2.20'}");
+	e = json_object_get(r->event, "params");
+	assert_string_equal(rig_str(e, "state"), "active");
+	assert_true(json_is_null(json_object_get(e, "to_nic")));
+}
+
 static void forward_set__network_stopped__stored(void **state)
 {
 	struct rig *r = *state;
@@ -289,6 +309,9 @@ static void forward__address_goes_away__state_says_so(void **state)
 	fwdctl_host_changed(&r->ctl);
 	assert_string_equal(state_of(r, &why), "waiting");
 	assert_string_equal(why, "address 192.0.2.7 is not on this host any more");
+	fwd(r, "forward.set", "{'id':1,'to_port':81}");
+	assert_string_equal(state_of(r, &why), "waiting");
+	since(r, W_FORWARD_DEL);
 	/* Its socket is kept for when it comes back. */
 	assert_int_equal(since(r, W_FORWARD_DEL), 0);
 	fwd(r, "forward.set", "{'id':1,'address':'127.0.0.5'}");
@@ -510,6 +533,7 @@ int main(void)
 		T_LAB(forward_set__host_port__flows_stay),
 		T_LAB(forward_set__port_is_busy__as_before),
 		T_LAB(forward_set__to_one_address__old_socket_steps_aside),
+		T_LAB(forward_set__target__one_event_with_the_new_state),
 		T_LAB(forward_set__network_stopped__stored),
 		T_LAB(forward__address_not_here__waits_and_binds),
 		T_LAB(forward__address_goes_away__state_says_so),
