@@ -78,7 +78,7 @@ def test_malformed(api, raw, code):
     ("forward.add", {"network": "lab", "proto": "tcp", "port": 9000,
                      "to_address": "192.0.2.1"}),
     ("forward.add", {"network": "lab", "proto": "tcp", "port": 9000,
-                     "address": "192.0.2.250", "to_address": "10.0.2.15"}),
+                     "address": "224.0.0.1", "to_address": "10.0.2.15"}),
     ("forward.add", {"network": "lab", "proto": "tcp", "port": 9000,
                      "port_end": 8000, "to_address": "10.0.2.15"}),
     ("forward.del", {"id": 12345}),
