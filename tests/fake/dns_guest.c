@@ -7,6 +7,7 @@
 
 #include "lib/bytes.h"
 #include "lib/csum.h"
+#include "tests/fake/fake_ip6.h"
 
 size_t rig_query(uint8_t *b, const char *name, uint16_t type)
 {
@@ -49,8 +50,12 @@ static void segment(struct rig_tcp *t, uint8_t flags, const void *p, size_t len)
 	uint8_t *l4 = calloc(1, hlen + len);
 	struct fake_pkt k = {.src = GUEST, .dst = DNS, .proto = IP4_TCP,
 			     .raw = true, .data = l4, .len = hlen + len};
-	uint64_t sum = csum_pseudo4(GUEST, DNS, IP4_TCP,
-				    (uint32_t)(hlen + len));
+	struct fake6_pkt k6 = {.dst = DNS6, .proto = IP4_TCP, .raw = true,
+			       .data = l4, .len = hlen + len};
+	struct ipaddr src = ip6_of(GUEST6), dst = ip6_of(DNS6);
+	uint32_t n = (uint32_t)(hlen + len);
+	uint64_t sum = t->ip6 ? csum_pseudo6(&src, &dst, IP4_TCP, n)
+			      : csum_pseudo4(GUEST, DNS, IP4_TCP, n);
 
 	put_be16(l4, t->port);
 	put_be16(l4 + 2, 53);
@@ -65,25 +70,54 @@ static void segment(struct rig_tcp *t, uint8_t flags, const void *p, size_t len)
 		memcpy(l4 + hlen, p, len);
 	put_be16(l4 + 16, csum_finish(csum_add(sum, l4, hlen + len)));
 	t->seq += (uint32_t)len + (flags & (F_SYN | F_FIN) ? 1 : 0);
-	fake_nat_pkt(t->f, &k);
+	if (t->ip6)
+		fake6_pkt(t->f, &k6);
+	else
+		fake_nat_pkt(t->f, &k);
 	free(l4);
 }
 
-/* One frame to the guest: true when it wants an acknowledgement. */
-static bool take(struct rig_tcp *t, const struct fake_got *g)
+/* The TCP part of frame number @i, if it is for this connection. */
+static bool ours(const struct rig_tcp *t, unsigned int i, const uint8_t **l4,
+		 size_t *len)
 {
-	size_t hlen = (size_t)(g->l4[12] >> 4) * 4, len = g->l4_len - hlen;
-	uint8_t flags = g->l4[13];
+	const struct fake_nat_out *o = &t->f->out[i % FAKE_KEEP];
+	uint16_t type = get_be16(o->p + 12);
+
+	if (t->ip6 && type == ETHERTYPE_IP6) {
+		struct fake6_got g = fake6_got(t->f, i);
+
+		*l4 = g.l4;
+		*len = g.l4_len;
+		return g.h.proto == IP4_TCP && g.sport == 53 &&
+		       g.dport == t->port;
+	}
+	if (!t->ip6 && type == ETHERTYPE_IP4) {
+		struct fake_got g = fake_nat_got(t->f, i);
+
+		*l4 = g.l4;
+		*len = g.l4_len;
+		return g.ip.proto == IP4_TCP && g.sport == 53 &&
+		       g.dport == t->port;
+	}
+	return false;
+}
+
+/* One segment to the guest: true when it wants an acknowledgement. */
+static bool take(struct rig_tcp *t, const uint8_t *l4, size_t l4_len)
+{
+	size_t hlen = (size_t)(l4[12] >> 4) * 4, len = l4_len - hlen;
+	uint8_t flags = l4[13];
 
 	if (flags & F_RST)
 		t->rst = true;
 	if (flags & F_SYN)
-		t->ack = get_be32(g->l4 + 4) + 1;
-	if (get_be32(g->l4 + 4) != t->ack)
+		t->ack = get_be32(l4 + 4) + 1;
+	if (get_be32(l4 + 4) != t->ack)
 		return flags & F_SYN || len;
 	if (len) {
 		t->rx = realloc(t->rx, t->rx_len + len);
-		memcpy(t->rx + t->rx_len, g->l4 + hlen, len);
+		memcpy(t->rx + t->rx_len, l4 + hlen, len);
 		t->rx_len += len;
 		t->ack += (uint32_t)len;
 	}
@@ -100,15 +134,14 @@ void rig_tcp_pump(struct rig_tcp *t)
 	bool more = true;
 
 	while (more) {
+		const uint8_t *l4;
+		size_t len;
+
 		more = false;
 		gateway_flush(t->f->gw, t->f->now_ms);
-		for (; t->seen < t->f->n; t->seen++) {
-			struct fake_got g = fake_nat_got(t->f, t->seen);
-
-			if (g.ip.proto == IP4_TCP && g.sport == 53 &&
-			    g.dport == t->port)
-				more |= take(t, &g);
-		}
+		for (; t->seen < t->f->n; t->seen++)
+			if (ours(t, t->seen, &l4, &len))
+				more |= take(t, l4, len);
 		if (more && !t->rst)
 			segment(t, F_ACK, NULL, 0);
 		else if (dns_tcp_due(&t->f->gw->dns))
@@ -122,11 +155,22 @@ void rig_tcp_send(struct rig_tcp *t, uint8_t flags, const void *p, size_t len)
 	rig_tcp_pump(t);
 }
 
+static void open_it(struct rig_tcp *t, struct fake_nat *f, uint16_t port,
+		    bool ip6)
+{
+	*t = (struct rig_tcp){.f = f, .ip6 = ip6, .port = port, .seq = 1000,
+			      .wnd = 500, .seen = f->n};
+	rig_tcp_send(t, F_SYN, NULL, 0);
+}
+
 void rig_tcp_open(struct rig_tcp *t, struct fake_nat *f, uint16_t port)
 {
-	*t = (struct rig_tcp){.f = f, .port = port, .seq = 1000, .wnd = 500,
-			      .seen = f->n};
-	rig_tcp_send(t, F_SYN, NULL, 0);
+	open_it(t, f, port, false);
+}
+
+void rig_tcp_open6(struct rig_tcp *t, struct fake_nat *f, uint16_t port)
+{
+	open_it(t, f, port, true);
 }
 
 void rig_tcp_free(struct rig_tcp *t)

@@ -15,6 +15,7 @@ size_t rig_opt(uint8_t *b, size_t n, uint8_t version, uint16_t size);
 /** struct rig_tcp - A guest's connection to the resolver, as the guest sees it. */
 struct rig_tcp {
 	struct fake_nat *f;
+	bool ip6; /* from GUEST6 to DNS6 */
 	uint16_t port;
 	uint32_t seq, ack;
 	uint16_t wnd; /* in units of 128 bytes; change to read slowly */
@@ -24,8 +25,9 @@ struct rig_tcp {
 	size_t rx_len;
 };
 
-/* Connect from GUEST's @port; also when it fails. */
+/* Connect from GUEST's (GUEST6's) @port; also when it fails. */
 void rig_tcp_open(struct rig_tcp *t, struct fake_nat *f, uint16_t port);
+void rig_tcp_open6(struct rig_tcp *t, struct fake_nat *f, uint16_t port);
 void rig_tcp_free(struct rig_tcp *t);
 /* A segment from the guest; then everything that comes is taken and acknowledged. */
 void rig_tcp_send(struct rig_tcp *t, uint8_t flags, const void *p, size_t len);

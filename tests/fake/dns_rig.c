@@ -57,9 +57,7 @@ struct fake_nat *dns_rig_new6(void)
 	struct fake_nat *f = malloc(sizeof(*f));
 
 	fake_nat_init(f);
-	assert_int_equal(ip6_net_parse("fd00:1:2:3::2/64", &f->cfg.net6,
-				       &f->cfg.ip6), 0);
-	f->cfg.dns_ip6 = rig_ip("fd00:1:2:3::3");
+	fake_nat_init6(f);
 	return rig(f, 3);
 }
 

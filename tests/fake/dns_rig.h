@@ -10,7 +10,7 @@
 #include "tests/fake/dns_guest.h"
 
 struct fake_nat *dns_rig_new(bool nat, int ups);
-/* The same, with fd00:1:2:3::/64, gateway ::2, resolver ::3. */
+/* The same, with the IPv6 of fake_nat_init6(). */
 struct fake_nat *dns_rig_new6(void);
 void dns_rig_free(struct fake_nat *f);
 

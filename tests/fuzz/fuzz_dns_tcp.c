@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: nat_core fake_nat_host dns_guest */
+/* links: nat_core fake_nat_host dns_guest fake_ip6 */
 /*
  * DNS over TCP: two connections of one guest, and upstreams. The input is a list of
  * steps: what happens, how much of the following bytes it uses, those bytes.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: nat_core fake_nat_host dns_rig dns_guest */
+/* links: nat_core fake_nat_host dns_rig dns_guest fake_ip6 */
 /* The forwarder: queries to the host's resolvers and back. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: nat_core fake_nat_host dns_rig dns_guest */
+/* links: nat_core fake_nat_host dns_rig dns_guest fake_ip6 */
 /* DNS over TCP (RFC 7766): from a guest's segments to its answers. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,7 @@
 
 #include "lib/bytes.h"
 #include "tests/fake/dns_rig.h"
+#include "tests/fake/fake_ip6.h"
 
 enum { F_FIN = 1, F_SYN = 2, F_RST = 4, F_ACK = 16 };
 
@@ -23,6 +24,14 @@ static int setup(void **state)
 static int setup_services(void **state)
 {
 	*state = dns_rig_new(false, 2);
+	return 0;
+}
+
+static int setup6(void **state)
+{
+	*state = dns_rig_new6();
+	fake6_hello(*state, GUEST6);
+	fake_nat_clear(*state);
 	return 0;
 }
 
@@ -107,6 +116,50 @@ static void answer__longer_than_a_datagram__whole(void **state)
 	assert_int_equal(get_be16(msg + 6), 31);
 	assert_false(msg[2] & 2);
 	rig_tcp_free(&t);
+}
+
+static void ip6_guest__over_tcp__answered(void **state)
+{
+	struct fake_nat *f = *state;
+	struct rig_tcp t;
+
+	rig_tcp_open6(&t, f, 5000);
+	ask_tcp(&t, "web", DNS_A, 7);
+	expect(&t, 7, DNS_NOERROR);
+	ask_tcp(&t, "example.org", DNS_A, 8);
+	rig_reply(f, 0, DNS_NOERROR, 3000);
+	rig_tcp_pump(&t);
+	expect(&t, 8, DNS_NOERROR);
+	rig_tcp_send(&t, F_ACK | F_FIN, NULL, 0);
+	assert_true(t.fin && !t.rst);
+	rig_tcp_free(&t);
+}
+
+static void ip6_guest__over_udp__answered(void **state)
+{
+	struct fake_nat *f = *state;
+	uint8_t b[300];
+	struct fake6_pkt k = {.proto = IP4_UDP, .sport = 3333, .dport = 53,
+			      .data = b};
+	static const char *const to[] = {DNS6, GW6};
+	struct fake6_got g;
+
+	for (int i = 0; i < 2; i++) {
+		k.dst = to[i];
+		k.len = rig_query(b, "host.vnet", DNS_AAAA);
+		assert_int_equal(fake6_pkt(f, &k), -1);
+		g = fake6_got(f, f->n - 1);
+		assert_true(is_ip6(&g.h.src, to[i]));
+		assert_int_equal(g.dport, 3333);
+		assert_int_equal(get_be16(g.data + 6), 1);
+		assert_memory_equal(g.data + g.len - 16, f->gw->pol.ip6.b, 16);
+	}
+	k.len = rig_query(b, "example.org", DNS_A);
+	fake6_pkt(f, &k);
+	rig_reply(f, 0, DNS_NXDOMAIN, 0);
+	g = fake6_got(f, f->n - 1);
+	assert_true(is_ip6(&g.h.dst, GUEST6));
+	assert_int_equal(g.data[3] & 15, DNS_NXDOMAIN);
 }
 
 static void query__byte_by_byte__answered_once_whole(void **state)
@@ -416,6 +469,10 @@ int main(void)
 			local_query__without_nat__answered, setup_services,
 			teardown),
 		T(answer__longer_than_a_datagram__whole),
+		cmocka_unit_test_setup_teardown(ip6_guest__over_tcp__answered,
+						setup6, teardown),
+		cmocka_unit_test_setup_teardown(ip6_guest__over_udp__answered,
+						setup6, teardown),
 		T(query__byte_by_byte__answered_once_whole),
 		T(queries__pipelined__answered_as_they_come),
 		T(client__sends_its_fin_first__still_gets_answers),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: nat_io nat_core switch_core fake_nat_host dns_rig dns_guest */
+/* links: nat_io nat_core switch_core fake_nat_host dns_rig dns_guest fake_ip6 */
 /* Upstreams over real sockets on the loopback, and sleep noticed. */
 #include <setjmp.h>
 #include <stdarg.h>
