@@ -35,31 +35,33 @@ static void check_stream(struct rig_tcp *t)
 		require(!t->rx_len);
 }
 
-/* An upstream speaks to the query that was asked last, or before it. */
+static bool find_asked(struct hnode *n, void *arg)
+{
+	struct dns_query *q = container_of(n, struct dns_query, node);
+
+	*(struct dns_query **)arg = q->host ? q : NULL;
+	return !q->host;
+}
+
+/* An upstream speaks to a query that was asked. */
 static void reply(struct fake_nat *f, uint8_t how, struct cur *c)
 {
 	struct dns_query *q = NULL;
-	struct fake_nat_sent *s = NULL;
 	size_t len = c->left, pad = how & 0x40 ? 40000 : 0;
 	uint8_t *r;
 
-	for (unsigned int i = f->nsent; i-- > 0 && f->nsent - i < 8;)
-		if (f->gw->dns.pending.count) {
-			s = &f->sent[i % FAKE_KEEP];
-			q = s->flow;
-			break;
-		}
-	if (!q || f->live[FAKE_DNS] != 1)
-		return; /* whether it is still there is not known */
+	htab_walk(&f->gw->dns.pending, find_asked, &q);
+	if (!q)
+		return;
 	if (how & 0x80) {
 		dns_host_failed(&f->gw->dns, q, f->now_ms);
 		return;
 	}
-	r = calloc(1, len + s->len + pad);
+	r = calloc(1, len + q->len + pad);
 	if (how & 0x20) { /* good */
-		memcpy(r, s->p, s->len);
+		memcpy(r, q->msg, q->len);
 		r[2] |= len ? 0x80 | c->p[0] : 0x80;
-		len = s->len + pad;
+		len = q->len + pad;
 	} else if (len) {
 		memcpy(r, c->p, len);
 	}
