@@ -272,6 +272,18 @@ static bool still_open(struct tcp_flow *f, int64_t now_ms)
 
 /* ---- all states ---------------------------------------------------------- */
 
+/* Our window shrank (the socket refused what we had promised to take): the guest's
+ * numbers lie beyond it, what it acknowledges is no less true (RFC 9293 3.10.7.4).
+ * Else a full socket one way would stop the other way too. */
+static void in_ack_beyond(struct tcp_flow *f, const struct tcp_seg *s,
+			  int64_t now_ms)
+{
+	if (f->state == TCP_ST_OPEN && s->flags & TCP_ACK &&
+	    seq_lt(f->rcv_edge, s->seq) && seq_le(s->seq, f->rcv_told) &&
+	    ack_plausible(f, s->ack))
+		take_ack(f, s, now_ms);
+}
+
 /* Returns false when nothing else is to be taken from the segment. */
 static bool in_ack(struct tcp_flow *f, const struct tcp_pkt *p,
 		   const struct tcp_seg *s, int64_t now_ms)
@@ -306,6 +318,7 @@ static void in_synchronized(struct tcp_flow *f, const struct tcp_pkt *p,
 		return;
 	}
 	if (!in_window(f, s)) {
+		in_ack_beyond(f, s, now_ms);
 		in_outside(f, s, now_ms);
 		return;
 	}

@@ -125,7 +125,8 @@ struct tcp_flow {
 
 	/* From the guest. */
 	uint32_t irs, rcv_nxt;
-	uint32_t rcv_edge;  /* right edge of the window we announced */
+	uint32_t rcv_edge;  /* right edge of the window we announced … */
+	uint32_t rcv_told;  /* … and the furthest it ever was */
 	uint32_t room_max;  /* most room that the host's socket ever had */
 	uint8_t rcv_wscale; /* ours, 0 when the guest did not offer */
 	uint8_t dups;	    /* further ACKs due, so that the guest notices a loss */

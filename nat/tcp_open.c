@@ -103,7 +103,7 @@ void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s)
 	uint16_t ours = tcp_mss_max(f);
 
 	f->irs = s->seq;
-	f->rcv_nxt = f->rcv_edge = s->seq + 1;
+	f->rcv_nxt = f->rcv_edge = f->rcv_told = s->seq + 1;
 	f->wnd_due = true;
 	f->mss = s->mss				  ? s->mss
 		 : ipaddr_is4(&f->key.guest.ip) ? TCP_MSS_DEFAULT

@@ -74,6 +74,8 @@ static uint16_t window(struct tcp_flow *f, bool syn)
 	edge = f->rcv_nxt + (wnd << shift);
 	if (seq_lt(f->rcv_edge, edge) || f->refused)
 		f->rcv_edge = edge;
+	if (seq_lt(f->rcv_told, edge))
+		f->rcv_told = edge;
 	return (uint16_t)wnd;
 }
 

@@ -187,6 +187,37 @@ static void guest_data__socket_full__rest_not_acknowledged(void **state)
 	free(p);
 }
 
+static void guest_data__refused__acks_beyond_the_window_still_count(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = fake_conn_open(r, 1);
+	uint8_t *p = pattern(5000);
+	uint32_t end;
+
+	c.s->room = 3000;
+	fake_conn_data(&c, p, 5000); /* 2000 of them are refused */
+	fake_tcp_clear(r);
+	fake_sock_push(c.s, p, 1000);
+	fake_tcp_settle(r);
+	assert_int_equal(r->n, 1);
+	end = fake_tcp_last(r)->seq + 1000;
+	/* The guest's own number is behind the 5000 bytes. */
+	c.ack = end;
+	fake_conn_send(&c, F_ACK, NULL, 0);
+	assert_int_equal(c.s->in_done, 1000);
+	fake_tcp_clear(r);
+	fake_tcp_wait(r, 3000); /* nothing to send again */
+	assert_int_equal(stats(r).rexmits, 0);
+	/* But not from further than was ever promised. */
+	fake_sock_push(c.s, p, 10);
+	fake_tcp_settle(r);
+	c.ack = end + 10;
+	c.seq += 1 << 24;
+	fake_conn_send(&c, F_ACK, NULL, 0);
+	assert_int_equal(c.s->in_done, 1000);
+	free(p);
+}
+
 static void guest_data__room_gets_low__window_follows(void **state)
 {
 	struct fake_tcp *r = *state;
@@ -910,6 +941,7 @@ int main(void)
 		T(guest_data__overlapping__only_new_bytes_taken),
 		T(guest_data__gap__duplicate_acks_then_goes_on),
 		T(guest_data__socket_full__rest_not_acknowledged),
+		T(guest_data__refused__acks_beyond_the_window_still_count),
 		T(guest_data__room_gets_low__window_follows),
 		T(guest_data__urgent__inline),
 		T(guest_data__without_ack_flag__ignored),
