@@ -22,7 +22,9 @@
 /* Room for queries; far more than one, so that a window stays open while a part of
  * one waits for its rest. */
 #define IN_MAX	16384
-#define OUT_MAX 163840
+/* An announced window is rounded up to its scale (256): so much more may come. */
+#define IN_SLACK 256
+#define OUT_MAX	 163840
 /* Kept free for the short answer that says "that did not fit". */
 #define OUT_RESERVE 16384
 /* With so much unread, or so many queries under way, we read no further. */
@@ -46,7 +48,7 @@ struct dns_conn {
 	uint8_t *out;
 	size_t out_len, out_cap;
 	size_t in_len;
-	uint8_t in[IN_MAX];
+	uint8_t in[IN_MAX + IN_SLACK];
 };
 
 static void set_due(struct dns_conn *c)
@@ -87,7 +89,7 @@ static ssize_t op_send(void *sock, const struct iovec *v, int n)
 
 	if (c->closing || c->failed)
 		return (ssize_t)len; /* nobody reads it */
-	took = iov_copy(v, n, 0, c->in + c->in_len, IN_MAX - c->in_len);
+	took = iov_copy(v, n, 0, c->in + c->in_len, sizeof(c->in) - c->in_len);
 	c->in_len += took;
 	c->refused = took < len;
 	set_due(c);
@@ -135,7 +137,7 @@ static size_t op_space(void *sock)
 
 	if (c->closing || c->failed)
 		return IN_MAX;
-	return c->stalled ? 0 : IN_MAX - c->in_len;
+	return c->stalled || c->in_len > IN_MAX ? 0 : IN_MAX - c->in_len;
 }
 
 static size_t op_peek_limit(void *sock)
