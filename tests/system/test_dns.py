@@ -285,7 +285,7 @@ def test_a_query_under_way_survives_roaming(ups, box, roam, how):
     """It waits for an upstream that is not there; the host gets another one."""
     roam("192.168.77.98")
     eventually("the list is taken",
-               lambda: asks(box, "+time=1", "who.example.org") == [])
+               lambda: asks(box, "+time=3", "who.example.org") == [])
     proc = box.ns.popen(lab_module.need_program("dig"), "@" + RESOLVER, how,
                         "+tries=1", "+time=20", "+short", "who.example.org",
                         stdout=-1, universal_newlines=True)
