@@ -231,9 +231,15 @@ int chan_recv(struct chan *c, struct chan_msg *m)
 	take_fds(&mh, m);
 	if (n == 0 && !m->nfd) /* the end, or an empty message: as bad */
 		return 0;
-	if ((size_t)n < sizeof(h) || (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	if ((size_t)n < sizeof(h) || (mh.msg_flags & MSG_TRUNC)) {
 		chan_msg_close(m);
 		return -EPROTO;
+	}
+	if (mh.msg_flags & MSG_CTRUNC) { /* too many, or our table is full */
+		bool many = m->nfd == CHAN_FDS_MAX;
+
+		chan_msg_close(m);
+		return many ? -EPROTO : -EMFILE;
 	}
 	memcpy(&h, c->buf, sizeof(h));
 	c->buf[n] = '\0';

@@ -61,7 +61,8 @@ int chan_flush(struct chan *c);
  * chan_recv() - Next message
  *
  * Return: 1 with @m filled; 0 at the end (other side gone); -EAGAIN when there is
- * none now; -EPROTO for a malformed one (its descriptors are closed).
+ * none now; -EPROTO for a malformed one; -EMFILE when our table has no room for its
+ * descriptors. Of both the message is gone and what descriptors came are closed.
  */
 int chan_recv(struct chan *c, struct chan_msg *m);
 

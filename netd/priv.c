@@ -57,6 +57,8 @@ static int receive(struct priv *p, uint16_t type, struct priv_answer *a,
 	while ((r = chan_recv(p->chan, &m)) == -EAGAIN)
 		if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
 			return -errno;
+	if (r == -EMFILE)
+		return r; /* lost, but the helper is there */
 	if (r != 1)
 		return -EPIPE;
 	if (m.type != type || m.len != sizeof(*a)) {

@@ -345,6 +345,29 @@ static void recv__too_many_descriptors__is_malformed_and_closes_all(
 	close(fd);
 }
 
+/* Not the other side's fault: it is not to be taken for a broken one. */
+static void recv__no_descriptor_left__says_so_and_the_next_is_read(void **state)
+{
+	struct fix *f = *state;
+	struct rlimit old, low;
+	struct chan_msg m;
+	int fd = dup(0), r;
+
+	assert_int_equal(chan_send(f->a, 1, 0, NULL, 0, &fd, 1), 0);
+	assert_int_equal(chan_send(f->a, 2, 0, NULL, 0, NULL, 0), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	r = chan_recv(f->b, &m);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(m.nfd, 0);
+	assert_int_equal(chan_recv(f->b, &m), 1);
+	assert_int_equal(m.type, 2);
+	close(fd);
+}
+
 static void recv__after_malformed__next_is_read(void **state)
 {
 	struct fix *f = *state;
@@ -395,6 +418,7 @@ int main(void)
 		T(recv__empty_with_descriptor__is_malformed_and_closes_it),
 		T(recv__longer_than_allowed__is_malformed),
 		T(recv__too_many_descriptors__is_malformed_and_closes_all),
+		T(recv__no_descriptor_left__says_so_and_the_next_is_read),
 		T(recv__after_malformed__next_is_read),
 		T(pair__always__nonblocking_and_close_on_exec),
 		cmocka_unit_test(free__null__is_fine),
