@@ -61,6 +61,12 @@ void leases_free(struct leases *l)
 	free(l);
 }
 
+/* Still in the store? A worker goes on for a moment after its network was undefined. */
+static bool is_kept(const struct commit *c)
+{
+	return c->net && !c->net->dying;
+}
+
 static int write_all(struct leases *l, struct errtext *why)
 {
 	struct store *s = l->ctl->store;
@@ -69,7 +75,7 @@ static int write_all(struct leases *l, struct errtext *why)
 	if (r)
 		return r;
 	for (unsigned int i = 0; i < l->n && !r; i++)
-		if (l->batch[i].net)
+		if (is_kept(&l->batch[i]))
 			r = store_lease_put(s, &l->batch[i].conf, why);
 	if (!r)
 		return store_commit(s, why);
@@ -116,12 +122,12 @@ void leases_flush(struct leases *l)
 			    "leases: not granted: %s", why.s);
 	for (unsigned int i = 0; i < n; i++) {
 		struct commit *c = &l->batch[i];
+		bool ok = !r && is_kept(c);
 
-		if (!c->net)
-			continue;
-		if (!r)
+		if (ok)
 			remember(l->ctl, c);
-		done(c->net, c->token, !r);
+		if (c->net)
+			done(c->net, c->token, ok);
 	}
 }
 

@@ -479,6 +479,28 @@ static void lease__outside_subnet__worker_killed(void **state)
 			 0);
 }
 
+/* One commit for all: it must not fail for a network that is there no more. */
+static void lease__another_network_undefined__granted(void **state)
+{
+	struct rig *r = *state;
+	struct network *n = model_net_find(&r->ctl.model, "lab");
+	struct fake_worker *two;
+
+	assert_non_null(rig_call(r, "network.define",
+				 "{'name':'two','mode':'nat'}", -1));
+	two = fake_worker_of(r->priv, "two");
+	/* As netctl_undefine() leaves it until its worker has ended. */
+	assert_int_equal(store_net_del(r->ctl.store, n->conf.id, NULL), 0);
+	n->dying = true;
+	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
+	fake_worker_say(two, W_LEASE_COMMIT, COMMIT("10.0.3.15", "2"), -1);
+	rig_spin(r);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASE_DONE),
+			       "\"ok\":false"));
+	assert_non_null(strstr(fake_worker_last(two, W_LEASE_DONE),
+			       "\"ok\":true"));
+}
+
 static void lease__store_full__not_granted(void **state)
 {
 	struct rig *r = *state;
@@ -675,6 +697,7 @@ int main(void)
 		T_LAB(detach__during_move__answers_both),
 		T_LAB(lease__committed_before_done),
 		T_LAB(lease__outside_subnet__worker_killed),
+		T_LAB(lease__another_network_undefined__granted),
 		T_LAB(lease__store_full__not_granted),
 		T_LAB(addresses__wait__answered_by_lease),
 		T_LAB(addresses__seen__shown),
