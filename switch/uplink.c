@@ -112,7 +112,7 @@ static int read_was(struct link_nl *nl, const struct uplink_spec *spec,
 	    link_sysctl_get("ipv6", l.name, "accept_dad", was->accept_dad,
 			    sizeof(was->accept_dad)))
 		was->genmode[0] = was->accept_dad[0] = '\0';
-	r = l3_read(nl, l.index, &was->l3, why);
+	r = l3_read(nl, l.index, false, &was->l3, why);
 	return r == -EOPNOTSUPP
 		       ? errtext_prefix(why, r, "%s cannot be taken in", l.name)
 		       : r;
@@ -282,10 +282,12 @@ static int give_back(struct uplink_run *run, struct up_saved *was,
 	l3_init(&uplink);
 	run->uplink = find_uplink(run->nl, was);
 	run->bridge = find_bridge(run->nl, was);
+	/* A route by a nexthop object, made meanwhile, is nothing to fail for: it goes
+	 * with the bridge, as its object does. */
 	if (run->bridge)
-		r = l3_read(run->nl, run->bridge, &bridge, why);
+		r = l3_read(run->nl, run->bridge, true, &bridge, why);
 	if (!r && run->uplink)
-		r = l3_read(run->nl, run->uplink, &uplink, why);
+		r = l3_read(run->nl, run->uplink, true, &uplink, why);
 	if (!r && was->done && run->bridge)
 		r = adopt_bridge(was, &bridge, journal);
 	if (!r)

@@ -92,8 +92,9 @@ void l3_fini(struct up_l3 *l);
 /* Move all objects of @from to the ends of @to's lists. */
 void l3_move(struct up_l3 *to, struct up_l3 *from);
 
-/* Read it (uplink_state.c). -EOPNOTSUPP for what cannot be moved. */
-int l3_read(struct link_nl *nl, int index, struct up_l3 *out,
+/* Read it (uplink_state.c). What cannot be moved is left out with @pass_over, else
+ * -EOPNOTSUPP. */
+int l3_read(struct link_nl *nl, int index, bool pass_over, struct up_l3 *out,
 	    struct errtext *why);
 
 /** struct up_saved - The journal: an interface as it was (uplink_journal.c) */

@@ -40,6 +40,7 @@ void l3_move(struct up_l3 *to, struct up_l3 *from)
 
 struct reading {
 	struct up_l3 *l3;
+	bool pass_over; /* what cannot be moved */
 	struct errtext *why;
 };
 
@@ -91,6 +92,10 @@ static int take_route(const struct nlmsghdr *h, void *arg)
 		return 0;
 	}
 	if (obj_by_nexthop_id(o)) {
+		if (r->pass_over) {
+			free(o);
+			return 0;
+		}
 		errtext_set(r->why, -EOPNOTSUPP,
 			    "route %s is made of nexthop objects",
 			    obj_text(o, text));
@@ -159,10 +164,10 @@ static int read_once(struct link_nl *nl, struct reading *r)
 	return e;
 }
 
-int l3_read(struct link_nl *nl, int index, struct up_l3 *out,
+int l3_read(struct link_nl *nl, int index, bool pass_over, struct up_l3 *out,
 	    struct errtext *why)
 {
-	struct reading r = {.l3 = out, .why = why};
+	struct reading r = {.l3 = out, .pass_over = pass_over, .why = why};
 	int e = -EAGAIN;
 
 	for (int i = 0; i < TRIES && e == -EAGAIN; i++) {

@@ -344,6 +344,17 @@ def test_nexthop_objects_are_refused(world, before):
         world.ip("nexthop", "del", "id", "5")
 
 
+def test_nexthop_object_made_meanwhile(world, before):
+    """A routing daemon makes them at any time; the uplink is given back all the same."""
+    with PrivTool(world).start() as tool:
+        tool.call("uplink-in", *ARGS)
+        world.ip("nexthop", "add", "id", "6", "via", "192.0.2.1", "dev", "vn-br-t")
+        world.ip("route", "add", "10.6.0.0/16", "nhid", "6")
+        tool.call("uplink-out", "vn-br-t")
+        assert tool.journals() == []
+    assert world.ip("nexthop").strip() == ""
+
+
 def test_taken_twice(world, before):
     with PrivTool(world).start() as tool:
         tool.call("uplink-in", *ARGS)
