@@ -153,7 +153,7 @@ class Vnetd:
         self.assert_gone()
         return status
 
-    def assert_gone(self, timeout=3, sockets=True):
+    def assert_gone(self, timeout=10, sockets=True):
         """No process seen below it and no socket is left; after a kill() sockets
         may be."""
         try:
@@ -186,7 +186,7 @@ class Vnetd:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(LabError):
-                eventually("killed", lambda: not self.survivors(), 3, 0.02)
+                eventually("killed", lambda: not self.survivors(), 10, 0.02)
             self._notify.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -234,7 +234,7 @@ class Vnetd:
         return {p: fd_count(p) for p in [self.pid] + self.children()}
 
     @contextlib.contextmanager
-    def no_fd_growth(self, settle=5):
+    def no_fd_growth(self, settle=15):
         """What is done inside must not leave descriptors open."""
         before = self.fds()
         yield before

@@ -222,14 +222,14 @@ def _nft_tables():
 
 
 @contextlib.contextmanager
-def nothing_left(settle=3):
+def nothing_left(settle=10):
     """Whatever is made inside must be gone at the end."""
     before = Traces()
     yield
     assert_nothing_left(before, settle)
 
 
-def assert_nothing_left(before, settle=3):
+def assert_nothing_left(before, settle=10):
     left = Traces() - before
     deadline = time.monotonic() + settle
     while left and time.monotonic() < deadline:

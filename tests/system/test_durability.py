@@ -138,8 +138,8 @@ def kill(d, who):
         # again by whoever supervises it
         for pid in helpers:
             os.kill(pid, signal.SIGKILL)
-        time.sleep(0.5)
-        if d.proc.poll() is not None:
+        if helpers:
+            eventually("vnetd ends", lambda: d.proc.poll() is not None, 30)
             d.start()
         return
     if who == "all":

@@ -60,7 +60,7 @@ def test_a_worker_killed_under_load_again_and_again(lab, d):
             thread = threading.Thread(target=lambda: done.append(t.run()))
             thread.start()
             time.sleep(0.2 + random.random() / 4)
-            os.kill(eventually("worker", lambda: d.workers().get("lab"), 5),
+            os.kill(eventually("worker", lambda: d.workers().get("lab"), 20),
                     signal.SIGKILL)
             thread.join(120)
             assert done, "transfer across the switch survives"
