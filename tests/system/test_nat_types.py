@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What kind of NAT is it? An independent judge says: coturn's STUN server outside and
+its turnutils_natdiscovery (RFC 5780) in guests."""
+
+import re
+
+import pytest
+
+import lab as lab_module
+from boxes import Box
+from lab import eventually
+
+SECOND = "203.0.113.3"  # the server needs two addresses (RFC 5780 6)
+
+
+@pytest.fixture(scope="module")
+def stun(lab):
+    server = lab_module.need_program("turnserver")
+    ns = lab.outside
+    ns.ip("addr", "add", SECOND + "/24", "dev", "eth0")
+    with open(ns.dir + "/stun.log", "w") as log:
+        proc = ns.popen(server, "-n", "--stun-only", "--no-cli", "--no-tls",
+                        "--no-dtls", "--log-file=stdout", "--simple-log",
+                        "--pidfile=" + ns.dir + "/stun.pid",
+                        "-L", ns.address, "-L", SECOND, stdout=log, stderr=log)
+    try:
+        eventually("the STUN server listens", lambda: all(
+            a + ":3478" in ns.run("ss", "-Hlun") for a in (ns.address, SECOND)))
+        yield ns.address
+    finally:
+        lab_module.end(proc)
+
+
+@pytest.fixture(scope="module")
+def d(lab):
+    lab_module.need_vnetd()
+    with lab_module.Vnetd(ns=lab.host, log_level="info") as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def box(lab, d):
+    d.vnet("define", "lab", "--mode", "nat")
+    with Box(lab, d, "box", "lab") as b:
+        yield b
+
+
+class Verdict:
+    """What turnutils_natdiscovery found out."""
+
+    def __init__(self, box, server, *args):
+        self.text = box.ns.run(lab_module.need_program("turnutils_natdiscovery"),
+                               *args, server)
+        self.mapped = [tuple(a.split(":")) for a in re.findall(
+            r"UDP reflexive addr: (\S+)", self.text)]
+        found = re.findall(r"NAT with (.*)!", self.text)
+        self.kind = found[0] if found else None
+        assert "ALG" not in re.sub("No ALG", "", self.text), self.text
+
+
+@pytest.mark.parametrize("size", [(), ("-P",)], ids=["small", "fragmented"])
+def test_mapping_is_endpoint_independent(lab, box, stun, size):
+    verdict = Verdict(box, stun, "-m", *size)
+    assert verdict.kind == "Endpoint Independent Mapping", verdict.text
+    assert len(verdict.mapped) == 2 and len(set(verdict.mapped)) == 1
+    assert verdict.mapped[0][0] == lab.host.address
+
+
+def test_filtering_is_what_was_asked_for(box, stun):
+    assert Verdict(box, stun, "-f").kind == "Address and Port Dependent Filtering"
+
+
+def test_two_guests_with_one_port_get_two(lab, box, stun):
+    """RFC 4787: no overloading (REQ-3), parity kept where it can be (REQ-4)."""
+    second = "10.0.2.200"
+    box.ns.ip("addr", "add", second + "/24", "dev", "eth0")
+    try:
+        verdict = Verdict(box, stun, "-c", "-L", box.ip, "-l", "5555", "-A", second)
+    finally:
+        box.ns.ip("addr", "del", second + "/24", "dev", "eth0")
+    (_, first), (_, other) = verdict.mapped
+    assert first == "5555" and other != first, verdict.text
+    assert int(other) % 2, verdict.text
