@@ -64,11 +64,13 @@ bool dns_tcp_due(const struct dns *d)
 
 /* ---- operations ------------------------------------------------------------- */
 
-static int op_connect(void *host, struct tcp_flow *f, const struct endpoint *to,
+static int op_connect(void *host, struct tcp_flow *f,
+		      const struct endpoint *guest, const struct endpoint *to,
 		      void **sock)
 {
 	struct dns_conn *c = calloc(1, sizeof(*c));
 
+	(void)guest;
 	(void)to;
 	if (!c)
 		return -ENOMEM;

@@ -24,6 +24,7 @@
 #include "lib/compat.h"
 #include "lib/fdutil.h"
 #include "lib/inet.h"
+#include "nat/host_ports.h"
 #include "nat/tcp.h"
 
 /* Bytes that may wait for an acknowledgement where the kernel cannot peek at an
@@ -39,12 +40,14 @@ struct host_tcp {
 	struct host_sock *current; /* its event is being handled */
 	bool peek_off;
 	uint8_t *skip; /* where skipped bytes go; nobody reads it */
+	struct host_ports ports;
 	struct host_tcp_stats stats;
 };
 
 struct host_sock {
 	struct host_tcp *h;
 	struct tcp_flow *flow; /* borrowed from the core until close() */
+	struct host_port *port; /* what it is bound to; nullable */
 	struct event ev;
 	int fd;
 	bool connecting;
@@ -77,8 +80,8 @@ int host_tcp_new(struct event_base *base, enum host_tcp_peek peek,
 	h->now = now;
 	h->now_arg = now_arg;
 	h->skip = malloc(SKIP_BYTES);
-	if (!h->skip) {
-		free(h);
+	if (!h->skip || host_ports_init(&h->ports)) {
+		host_tcp_free(h);
 		return -ENOMEM;
 	}
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -92,6 +95,7 @@ void host_tcp_free(struct host_tcp *h)
 {
 	if (!h)
 		return;
+	host_ports_fini(&h->ports);
 	free(h->skip);
 	free(h);
 }
@@ -176,6 +180,7 @@ static void sock_free(struct host_sock *s)
 	if (event_initialized(&s->ev))
 		event_del(&s->ev);
 	fd_close(&s->fd);
+	host_ports_put(s->port);
 	s->h->stats.sockets--;
 	free(s);
 }
@@ -199,29 +204,48 @@ static struct host_sock *sock_open(struct host_tcp *h, int family, int *err)
 	return s;
 }
 
-static int op_connect(void *host, struct tcp_flow *f,
-		      const struct endpoint *to, void **sock)
+/* @guest: by its port; NULL: by any. */
+static int try_connect(struct host_tcp *h, struct tcp_flow *f,
+		       const struct endpoint *guest, const struct endpoint *to,
+		       struct host_sock **out)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = ipaddr_to_sockaddr(&to->ip, to->port, &ss);
 	int err = 0;
-	struct host_sock *s = sock_open(host, ss.ss_family, &err);
+	struct host_sock *s = sock_open(h, ss.ss_family, &err);
 
 	if (!s)
 		return err;
 	s->flow = f;
 	s->connecting = true;
+	if (guest)
+		s->port = host_ports_bind(&h->ports, s->fd, ss.ss_family,
+					  guest, to->port);
 	if (connect(s->fd, (struct sockaddr *)&ss, len) < 0 &&
 	    errno != EINPROGRESS && errno != EINTR)
 		err = -errno;
 	if (!err)
 		err = watch(s);
-	if (err) {
+	if (err)
 		sock_free(s);
-		return err;
-	}
-	*sock = s;
-	return 0;
+	else
+		*out = s;
+	return err;
+}
+
+static int op_connect(void *host, struct tcp_flow *f,
+		      const struct endpoint *guest, const struct endpoint *to,
+		      void **sock)
+{
+	struct host_sock *s = NULL;
+	int err = try_connect(host, f, guest, to, &s);
+
+	/* From this port the host has, or just had, a connection to there. */
+	if (err == -EADDRNOTAVAIL)
+		err = try_connect(host, f, NULL, to, &s);
+	if (!err)
+		*sock = s;
+	return err;
 }
 
 int host_tcp_adopt(struct host_tcp *h, int fd, void **sock)

@@ -93,9 +93,10 @@ struct tcp_unreach {
  * event of the socket may come any more.
  */
 struct tcp_host_ops {
-	/* Start to connect. 0: *@sock is set, tcp_host_connected() will tell. Or
-	 * the negative errno. */
+	/* Start to connect for @guest. 0: *@sock is set, tcp_host_connected() will
+	 * tell. Or the negative errno. */
 	int (*connect)(void *host, struct tcp_flow *f,
+		       const struct endpoint *guest,
 		       const struct endpoint *to, void **sock);
 	/* The flow that an accepted socket belongs to; events may come now. */
 	void (*attach)(void *sock, struct tcp_flow *f);

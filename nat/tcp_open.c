@@ -150,7 +150,7 @@ void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 		f->ops = t->env.service;
 		arg = t->env.service_arg;
 	}
-	err = f->ops->connect(arg, f, &to, &f->sock);
+	err = f->ops->connect(arg, f, &k->guest, &to, &f->sock);
 	if (err) {
 		f->sock = NULL;
 		tcp_flow_end(f, true);

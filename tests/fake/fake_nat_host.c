@@ -292,10 +292,12 @@ static const struct forward_host forward_ops = {fake_forward_send,
 
 /* TCP is tested with a fake of its own; here connects are noted and fail. */
 static int fake_connect(void *host, struct tcp_flow *t,
+			const struct endpoint *guest,
 			const struct endpoint *to, void **sock)
 {
 	struct fake_nat *f = host;
 
+	(void)guest;
 	(void)sock;
 	note(f, FAKE_TCP, t, NULL, 0)->to = *to;
 	return f->connect_err;

@@ -52,11 +52,13 @@ static void append(uint8_t **buf, size_t *len, size_t *cap, const void *p,
 }
 
 static int op_connect(void *host, struct tcp_flow *f,
-		      const struct endpoint *to, void **sock)
+		      const struct endpoint *guest, const struct endpoint *to,
+		      void **sock)
 {
 	struct fake_tcp *r = host;
 	struct fake_sock *s;
 
+	(void)guest;
 	if (r->connect_err)
 		return r->connect_err;
 	s = sock_new(r);

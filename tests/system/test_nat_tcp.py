@@ -384,3 +384,53 @@ def test_keep_alive_of_the_guest_is_answered(pair):
         s.recv(1)
     s.settimeout(20)
     talk(pair)
+
+
+# ---- ports ------------------------------------------------------------------------
+
+def bound(ns, address, port=0):
+    """A TCP socket bound to a port that others of ours may share."""
+    s = ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((address, port))
+    s.settimeout(20)
+    return s
+
+
+def test_one_mapping_for_many_destinations(lab, box):
+    with contextlib.ExitStack() as stack:
+        seen = []
+        for _ in range(5):
+            listener = stack.enter_context(bound(lab.outside, lab.outside.address))
+            listener.listen(1)
+            guest = stack.enter_context(bound(box.ns, box.ip, 6200))
+            guest.connect(listener.getsockname())
+            peer, address = listener.accept()
+            seen.append(address)
+            peer.close()
+        # RFC 5382 REQ-1, and the port is the guest's own
+        assert set(seen) == {(lab.host.address, 6200)}
+
+
+def test_simultaneous_open(lab, box):
+    """Both ends call each other; the LAN loses packets until both have."""
+    with bound(box.ns, box.ip, 6201) as guest, \
+            bound(lab.outside, lab.outside.address) as out:
+        for ns in (lab.host, lab.outside):
+            lab.lan.ip("route", "add", "blackhole", ns.address)
+        for s, to in ((guest, out.getsockname()), (out, (lab.host.address, 6201))):
+            s.setblocking(False)
+            s.connect_ex(to)
+        eventually("the guest's call is out", lambda: ":6201 " in lab.host.run(
+            "ss", "-Htn", "state", "syn-sent"))
+        lab.lan.ip("route", "del", "blackhole", lab.host.address)
+        eventually("the calls have met", lambda: ":6201 " in lab.host.run(
+            "ss", "-Htn", "state", "syn-recv", "state", "established"))
+        lab.lan.ip("route", "del", "blackhole", lab.outside.address)
+        for s in (guest, out):
+            s.settimeout(20)
+            assert select.select([], [s], [], 20)[1], "no connection"
+        guest.sendall(b"hello")
+        assert out.recv(100) == b"hello"
+        out.sendall(b"hello yourself")
+        assert guest.recv(100) == b"hello yourself"

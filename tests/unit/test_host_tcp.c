@@ -272,6 +272,28 @@ static void connect__no_descriptors__clean_refusal(void **state)
 	rig_free(x);
 }
 
+static void connect__same_destination_again__by_another_port(void **state)
+{
+	struct rig *x = rig_new(HOST_TCP_PEEK_AUTO, 0, 0);
+	struct endpoint guest = endpoint4(0x0a00020f, 0);
+	struct endpoint to = endpoint4(INADDR_LOOPBACK, x->port);
+	void *s[2];
+	uint16_t port[2];
+
+	(void)state;
+	guest.port = (uint16_t)(x->port ^ 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(host_tcp_ops.connect(x->h, NULL, &guest, &to,
+						      &s[i]),
+				 0);
+		port[i] = host_tcp_ops.local_port(s[i]);
+	}
+	assert_int_not_equal(port[0], port[1]);
+	for (int i = 0; i < 2; i++)
+		host_tcp_ops.close(s[i], true);
+	rig_free(x);
+}
+
 static void slow_server__guest_waits__no_busy_loop(void **state)
 {
 	struct rig *x = rig_new(HOST_TCP_PEEK_AUTO, 32 * MIB, 0);
@@ -503,6 +525,7 @@ int main(void)
 		cmocka_unit_test(transfer__losses_either_peek__all_bytes),
 		cmocka_unit_test(connect__nobody_listens__guest_reset),
 		cmocka_unit_test(connect__no_descriptors__clean_refusal),
+		cmocka_unit_test(connect__same_destination_again__by_another_port),
 		cmocka_unit_test(slow_server__guest_waits__no_busy_loop),
 		cmocka_unit_test(slow_guest__server_waits__no_busy_loop),
 		cmocka_unit_test(reset__by_server__guest_sees_it),
