@@ -121,6 +121,8 @@ int gateway_icmp6_service_set(struct gateway *g, uint8_t type, nat_icmp6_fn fn,
 			      void *arg);
 int gateway_icmp6_send(struct gateway *g, const struct nat_icmp6_out *o,
 		       int64_t now_ms);
+int gateway_set_access(struct gateway *g, const struct nat_access *a,
+		       int64_t now_ms);
 int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
 		      int64_t now_ms);
 int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,

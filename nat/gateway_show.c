@@ -5,11 +5,35 @@
 
 #include "nat/gateway.h"
 
+/* Guests' flows that could not be opened any more. */
 static bool match_denied(void *arg, const struct tcp_flow_info *i)
 {
 	const struct gateway *g = arg;
+	struct ipaddr real;
 
-	return !i->forward_id && policy_denied(&g->pol, &i->outside.ip);
+	if (i->forward_id || (policy_is_us(&g->pol, &i->outside.ip) &&
+			      i->outside.port == DNS_PORT))
+		return false;
+	return policy_flow(&g->pol, NAT_TCP, &i->outside.ip, i->outside.port,
+			   &real) == POLICY_DENY;
+}
+
+int gateway_set_access(struct gateway *g, const struct nat_access *a,
+		       int64_t now_ms)
+{
+	struct policy *p = &g->pol;
+
+	if (a->nallow > NAT_ALLOW_MAX || a->nself > NAT_SELF_MAX)
+		return -E2BIG;
+	p->host_access = a->mode;
+	if (a->nallow)
+		memcpy(p->allow, a->allow, a->nallow * sizeof(*a->allow));
+	p->nallow = a->nallow;
+	if (a->nself)
+		memcpy(p->self, a->self, a->nself * sizeof(*a->self));
+	p->nself = a->nself;
+	tcp_end_matching(g->tcp, match_denied, g, now_ms);
+	return 0;
 }
 
 int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,

@@ -16,7 +16,7 @@ static enum tcp_verdict env_route(void *arg, const struct tcp_pkt *p,
 
 	if (policy_is_us(&g->pol, &p->dst) && to->port == DNS_PORT)
 		return TCP_SERVE;
-	switch (policy_dst(&g->pol, &p->dst, &real)) {
+	switch (policy_flow(&g->pol, NAT_TCP, &p->dst, to->port, &real)) {
 	case POLICY_OUT:
 		to->ip = real;
 		return TCP_CONNECT;

@@ -316,6 +316,19 @@ void nat_set_host_ip6(struct nat *nat, const struct ipaddr *host_ip6)
 	nat->gw->pol.host_ip6 = *host_ip6;
 }
 
+void nat_set_filter(struct nat *nat, enum nat_filter filter)
+{
+	nat->gw->udp.filter = filter;
+}
+
+int nat_set_access(struct nat *nat, const struct nat_access *access)
+{
+	int err = gateway_set_access(nat->gw, access, turn(nat));
+
+	after_call(nat);
+	return err;
+}
+
 int nat_set_deny6(struct nat *nat, const struct ip6_net *deny, size_t n)
 {
 	int err = gateway_set_deny6(nat->gw, deny, n, turn(nat));

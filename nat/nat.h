@@ -30,6 +30,10 @@ struct nat;
 #define NAT_NAME_MAX	 255 /* characters of a domain name (RFC 1035 2.3.4) */
 #define NAT_SERVICE_MAX	 8
 #define NAT_FORWARD_MAX	 4096
+#define NAT_ALLOW_MAX	 64
+#define NAT_SELF_MAX	 256
+
+enum nat_proto { NAT_ICMP = 1, NAT_TCP = 6, NAT_UDP = 17 };
 
 /* What the gateway's own address leads to for UDP and TCP (echo and DNS are always
  * answered by the gateway itself). */
@@ -41,8 +45,26 @@ enum nat_host_access {
 
 /* Who may send to a guest's mapping from outside (RFC 4787 5). */
 enum nat_filter {
-	NAT_FILTER_EI,	    /* anybody (endpoint independent, REQ-8) */
-	NAT_FILTER_ADDR_PORT /* only endpoints the guest has sent to */
+	NAT_FILTER_EI,	      /* anybody (endpoint independent, REQ-8) */
+	NAT_FILTER_ADDR,      /* only addresses the guest has sent to */
+	NAT_FILTER_ADDR_PORT, /* only endpoints the guest has sent to */
+};
+
+/** struct nat_allow - Ports of the host that guests may reach. */
+struct nat_allow {
+	enum nat_proto proto; /* NAT_TCP or NAT_UDP */
+	uint16_t first, last;
+};
+
+/** struct nat_access - What guests may reach of the host. */
+struct nat_access {
+	enum nat_host_access mode;
+	/* When not empty: only these, under any of the host's addresses. */
+	const struct nat_allow *allow;
+	size_t nallow; /* at most NAT_ALLOW_MAX */
+	/* The host's other addresses, which the list holds for, too. */
+	const struct ipaddr *self;
+	size_t nself; /* at most NAT_SELF_MAX */
 };
 
 /* Most of each that one NIC may have; 0 = the default in parentheses. */
@@ -121,6 +143,13 @@ struct port *nat_port(struct nat *nat);
 /* The host's own non-loopback address, now; 0 = none. Flows that exist stay. */
 void nat_set_host_ip(struct nat *nat, uint32_t host_ip);
 void nat_set_host_ip6(struct nat *nat, const struct ipaddr *host_ip6);
+
+/* Who may send to mappings from now on; those that exist stay. A guest has to speak
+ * again to whom it spoke to under a weaker filter. */
+void nat_set_filter(struct nat *nat, enum nat_filter filter);
+
+/* What the host is to guests from now on; TCP flows that may no longer be end. -E2BIG. */
+int nat_set_access(struct nat *nat, const struct nat_access *access);
 
 /* Replace the denied prefixes; flows into new ones end. -E2BIG. */
 int nat_set_deny(struct nat *nat, const struct ip4_net *deny, size_t n);
@@ -219,8 +248,6 @@ struct nat_icmp6_out {
 int nat_icmp6_send(struct nat *nat, const struct nat_icmp6_out *out);
 
 /* ---- forwards ------------------------------------------------------------ */
-
-enum nat_proto { NAT_ICMP = 1, NAT_TCP = 6, NAT_UDP = 17 };
 
 /** struct nat_forward - One host port that leads to a guest. */
 struct nat_forward {

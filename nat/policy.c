@@ -104,6 +104,39 @@ enum policy_verdict policy_dst(const struct policy *p, const struct ipaddr *dst,
 	return POLICY_OUT;
 }
 
+/* Is the packet's real destination the host, under whatever address? */
+static bool is_self(const struct policy *p, const struct ipaddr *real)
+{
+	if (ipaddr_is_loopback(real) || policy_is_host(p, real))
+		return true;
+	for (size_t i = 0; i < p->nself; i++)
+		if (ipaddr_eq(&p->self[i], real))
+			return true;
+	return false;
+}
+
+static bool is_allowed(const struct policy *p, enum nat_proto proto,
+		       uint16_t port)
+{
+	for (size_t i = 0; i < p->nallow; i++)
+		if (p->allow[i].proto == proto && port >= p->allow[i].first &&
+		    port <= p->allow[i].last)
+			return true;
+	return false;
+}
+
+enum policy_verdict policy_flow(const struct policy *p, enum nat_proto proto,
+				const struct ipaddr *dst, uint16_t port,
+				struct ipaddr *real)
+{
+	enum policy_verdict v = policy_dst(p, dst, real);
+
+	if (v == POLICY_OUT && p->nallow && is_self(p, real) &&
+	    !is_allowed(p, proto, port))
+		return POLICY_DENY;
+	return v;
+}
+
 struct ipaddr policy_client(const struct policy *p, const struct ipaddr *client,
 			    const struct ipaddr *guest)
 {

@@ -25,6 +25,10 @@ struct policy {
 	size_t ndeny;
 	struct ip6_net deny6[NAT_DENY_MAX];
 	size_t ndeny6;
+	struct nat_allow allow[NAT_ALLOW_MAX]; /* of the host; none = all */
+	size_t nallow;
+	struct ipaddr self[NAT_SELF_MAX]; /* the host's; for allow[] */
+	size_t nself;
 };
 
 enum policy_verdict {
@@ -37,6 +41,12 @@ enum policy_verdict {
 /* May a guest reach @dst, and what address is that on the host? */
 enum policy_verdict policy_dst(const struct policy *p, const struct ipaddr *dst,
 			       struct ipaddr *real);
+
+/* The same for a UDP datagram or TCP connection to @port: on the host only ports of
+ * allow[] are reachable, if there are any. */
+enum policy_verdict policy_flow(const struct policy *p, enum nat_proto proto,
+				const struct ipaddr *dst, uint16_t port,
+				struct ipaddr *real);
 
 /* Is it one of ours (gateway, resolver)? */
 bool policy_is_us(const struct policy *p, const struct ipaddr *ip);

@@ -166,11 +166,36 @@ static bool peer_known(const struct udp_map *m, const struct endpoint *e)
 	return false;
 }
 
-static void peer_note(struct udp_map *m, const struct endpoint *e)
+static bool addr_known(const struct udp_map *m, const struct ipaddr *ip)
+{
+	for (int i = 0; i < m->npeers; i++)
+		if (ipaddr_eq(&m->peers[i].ip, ip))
+			return true;
+	return false;
+}
+
+/* May @e, from outside, send to the mapping (RFC 4787 5)? */
+static bool may_send(const struct udp *u, const struct udp_map *m,
+		     const struct endpoint *e)
+{
+	switch (u->filter) {
+	case NAT_FILTER_EI:
+		return true;
+	case NAT_FILTER_ADDR:
+		return addr_known(m, &e->ip);
+	case NAT_FILTER_ADDR_PORT:
+		break;
+	}
+	return peer_known(m, e);
+}
+
+/* An address needs one place only while ports do not matter. */
+static void peer_note(struct udp *u, struct udp_map *m,
+		      const struct endpoint *e)
 {
 	if (!m->peers)
 		m->peers = calloc(UDP_PEERS, sizeof(*m->peers));
-	if (!m->peers || peer_known(m, e))
+	if (!m->peers || may_send(u, m, e))
 		return;
 	m->peers[m->next_peer] = *e;
 	m->next_peer = (uint8_t)((m->next_peer + 1) % UDP_PEERS);
@@ -241,7 +266,8 @@ int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,
 {
 	struct endpoint guest = {k->ip.src, sport};
 	struct ipaddr real = ipaddr_any;
-	enum policy_verdict v = policy_dst(u->pol, &k->ip.dst, &real);
+	enum policy_verdict v =
+		policy_flow(u->pol, NAT_UDP, &k->ip.dst, dport, &real);
 	struct udp_send s;
 	struct udp_map *m;
 	uint32_t hash;
@@ -272,8 +298,8 @@ int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,
 	};
 	if (policy_is_host(u->pol, &real))
 		host_peer_note(m, dport, k->to_us);
-	if (u->filter)
-		peer_note(m, &s.to);
+	if (u->filter != NAT_FILTER_EI)
+		peer_note(u, m, &s.to);
 	udp_send_failed(u->out, k, map_send(u, m, k, &s, payload, n), now_ms);
 	return -1;
 }
@@ -307,7 +333,7 @@ void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
 	if ((!policy_is_us(u->pol, &seen) &&
 	     policy_is_inside(u->pol, &r->from.ip)) ||
 	    policy_denied(u->pol, &r->from.ip) ||
-	    (u->filter && !peer_known(m, &r->from))) {
+	    !may_send(u, m, &r->from)) {
 		u->stats.filtered++;
 		return;
 	}

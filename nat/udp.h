@@ -19,7 +19,7 @@
 #define UDP_IDLE_MS	300000
 #define UDP_IDLE_DNS_MS 17000
 #define UDP_HOST_PEERS	8  /* host services remembered per mapping */
-#define UDP_PEERS	64 /* endpoints that may answer, address-and-port filter */
+#define UDP_PEERS	64 /* endpoints, or their addresses, that may answer */
 
 struct udp;
 
@@ -97,7 +97,7 @@ struct udp {
 	const struct policy *pol;
 	const struct udp_host *host;
 	void *host_arg;
-	bool filter; /* address and port dependent */
+	enum nat_filter filter;
 	struct udp_stats stats;
 };
 

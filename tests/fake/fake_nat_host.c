@@ -290,7 +290,8 @@ static void fake_forward_close(void *arg, struct forward *w)
 static const struct forward_host forward_ops = {fake_forward_send,
 						fake_forward_close};
 
-/* TCP is tested with a fake of its own; here connects are noted and fail. */
+/* TCP is tested with a fake of its own; here connects are noted, and fail or
+ * wait, as connect_err says. */
 static int fake_connect(void *host, struct tcp_flow *t,
 			const struct endpoint *guest,
 			const struct endpoint *to, void **sock)
@@ -298,9 +299,12 @@ static int fake_connect(void *host, struct tcp_flow *t,
 	struct fake_nat *f = host;
 
 	(void)guest;
-	(void)sock;
 	note(f, FAKE_TCP, t, NULL, 0)->to = *to;
-	return f->connect_err;
+	if (f->connect_err)
+		return f->connect_err;
+	*sock = f;
+	f->live[FAKE_TCP]++;
+	return 0;
 }
 
 static void fake_attach(void *sock, struct tcp_flow *t)
