@@ -39,9 +39,9 @@ include $(MODULES:%=%/module.mk)
 # ---- archives: one a layer, so that the linker holds the walls --------------
 define archive # name folder files
 $(1)_OBJS := $(patsubst %,$(B)/$(2)/%.o,$(3))
-$(B)/lib$(1).a: $$($(1)_OBJS)
+$(B)/lib$(1).a: $$($(1)_OBJS) $(2)/module.mk
 	$$(call say,AR,$$@)
-	$$(Q)rm -f $$@; $(AR) rcs $$@ $$^
+	$$(Q)rm -f $$@; $(AR) rcs $$@ $$(filter %.o,$$^)
 endef
 $(eval $(call archive,lib,lib,$(LIB_CORE)))
 $(eval $(call archive,switch_core,switch,$(SWITCH_CORE)))

@@ -251,14 +251,17 @@ static void start_networks(struct ctl *ctl)
 	list_for_each(nic, &ctl->model.nics, struct nic, all)
 		nicctl_open(ctl, nic);
 	list_for_each(n, &ctl->model.nets, struct network, node) {
-		bool want = n->conf.active;
-
-		/* What the store says may be older; it is brought in line. */
-		n->conf.active = !want;
-		if (want && netctl_start(ctl, n, NULL, NULL, &why))
+		if (!n->conf.active)
+			continue;
+		/* What the store says may be older; it is brought in line, if its
+		 * disk has room. */
+		if (store_net_flags(ctl->store, n->conf.id, n->conf.autostart,
+				    true, &why))
+			log_warn("network %s: that it runs cannot be noted: %s",
+				 n->conf.name, why.s);
+		if (netctl_start(ctl, n, NULL, NULL, &why))
 			log_err("network %s: not started: %s", n->conf.name,
 				why.s);
-		n->conf.active = want;
 	}
 }
 

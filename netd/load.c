@@ -145,6 +145,26 @@ static bool drop_expired(struct hnode *h, void *arg)
 	return true;
 }
 
+/* A store that takes nothing (a full disk) is no reason not to serve what is in it. */
+static void note_start(struct ctl *ctl, const char *boot)
+{
+	struct errtext why = {""};
+	int r = store_begin(ctl->store, &why);
+
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		htab_walk(&n->leases, drop_expired, n);
+	if (!r)
+		r = store_meta_set(ctl->store, "boot", boot, &why);
+	if (!r)
+		r = store_meta_set(ctl->store, "clean", "no", &why);
+	if (!r)
+		r = store_commit(ctl->store, &why);
+	if (!r)
+		return;
+	store_rollback(ctl->store);
+	log_warn("store: what starts cannot be noted: %s", why.s);
+}
+
 int load_all(struct ctl *ctl, struct errtext *why)
 {
 	const struct store_sink sink = {ctl, take_net, take_nic, take_fwd,
@@ -160,19 +180,8 @@ int load_all(struct ctl *ctl, struct errtext *why)
 	store_meta_get(ctl->store, "boot", then, sizeof(then));
 	store_meta_get(ctl->store, "clean", clean, sizeof(clean));
 	decide(ctl, !strcmp(now, then), strcmp(clean, "no") != 0);
-	r = store_begin(ctl->store, why);
-	if (r)
-		return r;
-	list_for_each(n, &ctl->model.nets, struct network, node)
-		htab_walk(&n->leases, drop_expired, n);
-	if (!r)
-		r = store_meta_set(ctl->store, "boot", now, why);
-	if (!r)
-		r = store_meta_set(ctl->store, "clean", "no", why);
-	if (!r)
-		return store_commit(ctl->store, why);
-	store_rollback(ctl->store);
-	return r;
+	note_start(ctl, now);
+	return 0;
 }
 
 void load_mark_clean(struct ctl *ctl)

@@ -227,8 +227,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		start_now(s);
 		return;
 	case SUPER_STOPPING:
-		send_kill(s);
-		s->due_ms = now + SUPER_STOP_MS;
+		fail_pending(s); /* it was one of them, or soon will be */
+		if (now >= s->due_ms) {
+			send_kill(s);
+			s->due_ms = now + SUPER_STOP_MS;
+		}
 		break;
 	case SUPER_STARTING:
 	case SUPER_READY:

@@ -213,16 +213,19 @@ def test_uplink_missing(lab, d):
 
 
 def test_store_full(lab):
-    """A disk without room: refused with a sentence, nothing half done."""
+    """A disk without room: refused with a sentence, nothing half done; what is there is
+    served, also after a kill and a new start."""
     lab_module.need_vnetd()
-    # a small tmpfs of the daemon's own, in its mount namespace
     daemon = lab_module.Vnetd(ns=lab.host)
     os.makedirs(daemon.state, exist_ok=True)
-    daemon.under = ["sh", "-c", 'mount -t tmpfs -o size=256k tmpfs "$0" && '
-                    'exec "$@"', daemon.state]
-    with daemon as d:
+    lab_module.sh("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", daemon.state)
+    with contextlib.ExitStack() as stack:
+        d = stack.enter_context(daemon)
+        stack.callback(lab_module.sh, "umount", daemon.state)
+        stack.callback(d.stop)
+        d.vnet("define", "lab", "--mode", "nat")
+        made = ["lab"]
         refused = None
-        made = []
         for n in range(2000):
             done = d.vnet("define", "net%d" % n, "--mode", "internal",
                           "--no-start", check=False)
@@ -232,12 +235,18 @@ def test_store_full(lab):
             made.append("net%d" % n)
         assert refused and refused.status == 1, "the disk never filled up"
         assert "full" in refused.err, refused.err
-        assert sorted(n["name"] for n in d.vnet(
-            "list", json=True).data["networks"]) == sorted(made)
+
+        def there():
+            return sorted(n["name"] for n in d.vnet(
+                "list", json=True).data["networks"])
+        assert there() == sorted(made)
+        d.kill()
+        d.start()
+        assert there() == sorted(made)
+        eventually("lab runs", lambda: "lab" in d.workers())
         # and when there is room again, all goes on
-        lab_module.sh("nsenter", "-t", str(d.pid), "-m", "mount", "-o",
-                      "remount,size=4m", daemon.state)
-        d.vnet("undefine", made[0])
+        lab_module.sh("mount", "-o", "remount,size=4m", daemon.state)
+        d.vnet("undefine", made[1])
         d.vnet("define", "after", "--mode", "internal")
 
 
@@ -339,4 +348,5 @@ def test_no_descriptor_grows(lab, d):
             lab.outside.who(80)
             for n in range(50):
                 assert a.ns.fetch("http://%s/" % lab.outside.address)
+
 
