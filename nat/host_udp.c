@@ -79,18 +79,19 @@ static int new_socket(bool ip6)
 }
 
 /* The guest's port if it is free and not privileged, else any of the same parity
- * (RFC 4787 REQ-3, REQ-4). A bound socket cannot be bound again, hence the new ones.
- */
+ * (RFC 4787 REQ-3, REQ-4): one of the wrong parity has a neighbour of the right one.
+ * A bound socket cannot be bound again, hence the new ones. */
 static int bound_socket(bool ip6, uint16_t want, uint16_t *got)
 {
 	int fd = -1, err;
+	uint16_t next = want >= 1024 ? want : 0;
 
 	for (int i = 0; i <= PARITY_TRIES; i++) {
 		fd_close(&fd);
 		fd = new_socket(ip6);
 		if (fd < 0)
 			return fd;
-		if (!i && want >= 1024 && !host_bind(fd, ip6, want, got))
+		if (next && !host_bind(fd, ip6, next, got))
 			return fd;
 		err = host_bind(fd, ip6, 0, got);
 		if (err) {
@@ -99,6 +100,7 @@ static int bound_socket(bool ip6, uint16_t want, uint16_t *got)
 		}
 		if (!((*got ^ want) & 1))
 			return fd;
+		next = *got ^ 1;
 	}
 	return fd;
 }
