@@ -178,9 +178,9 @@ static int echo_outside(struct icmp *c, const struct pkt *k, int64_t now_ms)
 	}
 	if (!m)
 		m = map_new(c, &guest, hash, k->nic_id, now_ms, &err);
-	if (!m) {
-		if (err == -EAFNOSUPPORT)
-			udp_send_failed(c->out, k, err, now_ms);
+	if (!m) { /* RFC 5508 REQ-8: short of something, not permitted */
+		udp_send_failed(c->out, k,
+				err == -EAFNOSUPPORT ? err : -EPERM, now_ms);
 		return DROP_LIMIT;
 	}
 	flow_touch(&m->fl, now_ms);

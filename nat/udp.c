@@ -283,9 +283,9 @@ int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,
 	}
 	if (!m)
 		m = map_new(u, &guest, hash, k->nic_id, now_ms, &err);
-	if (!m) {
-		if (err == -EAFNOSUPPORT)
-			udp_send_failed(u->out, k, err, now_ms);
+	if (!m) { /* RFC 5508 REQ-8: short of something, not permitted */
+		udp_send_failed(u->out, k,
+				err == -EAFNOSUPPORT ? err : -EPERM, now_ms);
 		return DROP_LIMIT;
 	}
 	flow_touch(&m->fl, now_ms);

@@ -185,13 +185,15 @@ static void map__quota__least_recently_used_makes_room(void **state)
 	assert_int_equal(f->live[FAKE_UDP], 513);
 }
 
-static void map__no_descriptor__dropped_and_counted(void **state)
+static void map__no_descriptor__prohibited_and_counted(void **state)
 {
 	struct fake_nat *f = *state;
 	struct fake_pkt k = udp(FAR, 7);
 
 	f->open_err = -EMFILE;
 	assert_int_equal(fake_nat_pkt(f, &k), DROP_LIMIT);
+	assert_int_equal(fake_nat_got(f, 0).l4[0], ICMP_T_UNREACH);
+	assert_int_equal(fake_nat_got(f, 0).l4[1], ICMP_C_ADMIN);
 	assert_int_equal(f->gw->udp.stats.refused, 1);
 	assert_int_equal(f->gw->flows.total[FLOW_UDP], 0);
 	f->open_err = 0;
@@ -838,7 +840,7 @@ int main(void)
 		T(map__answered_dns_query__ends_after_17_s),
 		T(map__dns_and_more__ends_after_300_s),
 		T(map__quota__least_recently_used_makes_room),
-		T(map__no_descriptor__dropped_and_counted),
+		T(map__no_descriptor__prohibited_and_counted),
 		T(map__descriptors_used_up__the_greediest_guest_pays),
 		T(map__guest_moved_to_another_nic__counted_there),
 		T(map__uso_frame__one_datagram_per_segment),
