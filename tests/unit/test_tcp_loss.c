@@ -190,6 +190,43 @@ static void transfer__bad_both_ways__all_bytes(void **state)
 	}
 }
 
+/* Between the peer and what it hears: is it cut for IPv6's header? */
+struct mss_check {
+	void (*on_out)(void *arg, const struct fake_seg *s);
+	void *arg;
+	size_t largest;
+};
+
+static void mss_on_out(void *arg, const struct fake_seg *s)
+{
+	struct mss_check *c = arg;
+	size_t piece = s->gso ? s->gso : s->len;
+
+	if (s->flags & F_SYN)
+		assert_int_equal(s->mss, 1440);
+	if (piece > c->largest)
+		c->largest = piece;
+	c->on_out(c->arg, s);
+}
+
+static void transfer__ipv6_on_a_bad_wire__all_bytes_in_its_mss(void **state)
+{
+	struct run *x = run_new(MIB / 4, MIB);
+	struct mss_check c = {x->r.on_out, x->r.on_out_arg, 0};
+
+	(void)state;
+	assert_int_equal(ipaddr_parse("fd00:1::15", &x->p.me.ip), 0);
+	assert_int_equal(ipaddr_parse("2001:db8::1", &x->p.remote.ip), 0);
+	x->r.on_out = mss_on_out;
+	x->r.on_out_arg = &c;
+	bad_wire(&x->p.to_guest);
+	bad_wire(&x->p.from_guest);
+	x->p.segment = true;
+	transfer(x, 300000);
+	assert_int_equal(c.largest, 1440);
+	run_free(x);
+}
+
 static void transfer__whole_64k_frames_lost__recovers(void **state)
 {
 	struct run *x = run_new(1000, 4 * MIB);
@@ -377,6 +414,8 @@ int main(void)
 		cmocka_unit_test(transfer__bad_wire_to_guest__all_bytes),
 		cmocka_unit_test(transfer__bad_wire_from_guest__all_bytes),
 		cmocka_unit_test(transfer__bad_both_ways__all_bytes),
+		cmocka_unit_test(
+			transfer__ipv6_on_a_bad_wire__all_bytes_in_its_mss),
 		cmocka_unit_test(transfer__whole_64k_frames_lost__recovers),
 		cmocka_unit_test(transfer__bursts_lost__recovers),
 		cmocka_unit_test(transfer__slow_guest__window_does_it),
