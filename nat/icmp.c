@@ -257,8 +257,7 @@ void icmp_host_error(struct icmp *c, struct icmp_map *m,
 
 	if (ipaddr_is4(&e->to.ip) != v4)
 		return;
-	if (ipaddr_is_loopback(&err.from) ||
-	    (!v4 && ipaddr_is_linklocal(&err.from)))
+	if (ipaddr_is4(&err.from) != v4 || policy_is_martian(&err.from))
 		err.from = ipaddr_any;
 	if (take)
 		memcpy(l4, e->data, take);

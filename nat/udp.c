@@ -327,7 +327,7 @@ void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
 		.csum_at = 6,
 	};
 
-	if (ipaddr_is_any(&r->from.ip) || r->len > 65535 - UDP_HDR ||
+	if (policy_is_martian(&seen) || r->len > 65535 - UDP_HDR ||
 	    ipaddr_is4(&seen) != ipaddr_is4(&m->guest.ip))
 		return;
 	if ((!policy_is_us(u->pol, &seen) &&
@@ -377,7 +377,8 @@ void udp_error_from(struct host_err *e, const struct ipaddr *real,
 	/* The host speaks under the address by which the guest knows it. */
 	if (ipaddr_eq(&e->from, real) || ipaddr_is_loopback(&e->from))
 		e->from = *seen;
-	else if (ipaddr_is_linklocal(&e->from) && !ipaddr_is4(&e->from))
+	else if (ipaddr_is4(&e->from) != ipaddr_is4(seen) ||
+		 policy_is_martian(&e->from))
 		e->from = ipaddr_any; /* of another link than the guest's */
 }
 

@@ -446,6 +446,37 @@ void fake_nat_stop(struct fake_nat *f)
 		CHECK(!f->live[k]);
 }
 
+static bool count(void *arg, const struct nat_flow *fl)
+{
+	uint32_t *n = arg;
+
+	CHECK(fl->proto == NAT_UDP || fl->proto == NAT_ICMP ||
+		fl->proto == NAT_TCP);
+	++*n;
+	return true;
+}
+
+void fake_nat_check(const struct fake_nat *f)
+{
+	const struct flow_tab *t = &f->gw->flows;
+	struct nat_stats s;
+	uint32_t n = 0;
+
+	gateway_stats(f->gw, &s);
+	gateway_flow_walk(f->gw, count, &n, f->now_ms);
+	CHECK(n == s.udp_flows + s.icmp_flows + s.tcp_flows);
+	CHECK(s.icmp_flows == f->live[FAKE_ICMP]);
+	CHECK(s.udp_flows ==
+		f->live[FAKE_UDP] + f->gw->forwards.by_client.count);
+	CHECK(s.dns_pending == f->gw->dns.pending.count);
+	CHECK(s.frags == f->gw->reasm.grams.count);
+	CHECK(s.neigh == f->gw->neigh.tab.count);
+	CHECK(f->gw->forwards.by_client.count ==
+		f->gw->forwards.by_guest.count);
+	for (int k = 0; k < FLOW_KINDS; k++)
+		CHECK(t->total[k] <= t->nics.count * t->limit[k]);
+}
+
 void fake_nat_wait(struct fake_nat *f, int64_t ms)
 {
 	int64_t end = f->now_ms + ms, at;

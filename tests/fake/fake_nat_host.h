@@ -69,6 +69,9 @@ void fake_nat_stop(struct fake_nat *f);
 /* Forget what was kept. */
 void fake_nat_clear(struct fake_nat *f);
 
+/* What the gateway counts adds up, and no NIC is over its limits; or abort(). */
+void fake_nat_check(const struct fake_nat *f);
+
 /* Let time pass, firing timers on the way. */
 void fake_nat_wait(struct fake_nat *f, int64_t ms);
 

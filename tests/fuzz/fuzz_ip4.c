@@ -26,12 +26,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define STEPS 200
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void fix_ip(uint8_t *b, size_t len)
 {
 	size_t hlen;
@@ -147,37 +141,6 @@ static void client_step(struct fake_nat *f, const uint8_t *p, size_t len)
 	gateway_flush(f->gw, f->now_ms);
 }
 
-static bool count(void *arg, const struct nat_flow *fl)
-{
-	uint32_t *n = arg;
-
-	require(fl->proto == NAT_UDP || fl->proto == NAT_ICMP ||
-		fl->proto == NAT_TCP);
-	++*n;
-	return true;
-}
-
-static void check(struct fake_nat *f)
-{
-	const struct flow_tab *t = &f->gw->flows;
-	struct nat_stats s;
-	uint32_t n = 0;
-
-	gateway_stats(f->gw, &s);
-	gateway_flow_walk(f->gw, count, &n, f->now_ms);
-	require(n == s.udp_flows + s.icmp_flows + s.tcp_flows);
-	require(s.icmp_flows == f->live[FAKE_ICMP]);
-	require(s.udp_flows ==
-		f->live[FAKE_UDP] + f->gw->forwards.by_client.count);
-	require(s.dns_pending == f->gw->dns.pending.count);
-	require(s.frags == f->gw->reasm.grams.count);
-	require(s.neigh == f->gw->neigh.tab.count);
-	require(f->gw->forwards.by_client.count ==
-		f->gw->forwards.by_guest.count);
-	/* Four NICs and the one for those asked for. */
-	require(t->total[FLOW_UDP] <= 5 * 8 && t->total[FLOW_NEIGH] <= 5 * 4);
-}
-
 static void step(struct fake_nat *f, uint8_t op, const uint8_t *p, size_t len)
 {
 	struct ip4_net deny = {0x08000000, 8};
@@ -235,7 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		len = len < c.left ? len : c.left;
 		step(f, op, cur_bytes(&c, len), len);
-		check(f);
+		fake_nat_check(f);
 	}
 	fake_nat_stop(f);
 	free(f);
