@@ -19,7 +19,8 @@
 
 int host_init(struct host *h)
 {
-	h->raw_fd = -1;
+	for (int i = 0; i < 2; i++)
+		h->raw[i].fd = -1;
 	h->buf = malloc((size_t)HOST_BATCH * HOST_DGRAM);
 	return h->buf ? 0 : -ENOMEM;
 }

@@ -28,6 +28,15 @@ struct host_msg {
 	size_t len;
 };
 
+/* Echo of one family over a raw socket; see host_icmp.c. */
+struct host_raw {
+	struct host *host;
+	int fd; /* -1 = none */
+	int8_t df; /* state of host_set_df() */
+	struct event ev;
+	struct htab ids; /* struct icmp_sock by identifier */
+};
+
 /** struct host - Shared by all sockets of one gateway; made by nat.c. */
 struct host {
 	struct event_base *base;
@@ -39,11 +48,7 @@ struct host {
 	void *arg;
 	uint8_t *buf; /* HOST_BATCH * HOST_DGRAM */
 	struct host_msg msg[HOST_BATCH];
-	/* Echo over a raw socket; see host_icmp.c. */
-	int raw_fd;
-	int8_t raw_df; /* state of host_set_df() */
-	struct event raw_ev;
-	struct htab raw_ids;
+	struct host_raw raw[2]; /* IPv4, IPv6 */
 };
 
 extern const struct udp_host host_udp_ops;	   /* arg: struct host */
@@ -55,8 +60,9 @@ extern const struct forward_host host_forward_ops;
 int host_init(struct host *h);
 void host_fini(struct host *h);
 
-/* Begin to listen on @raw_fd (taken over); -1 is fine. */
-int host_icmp_raw(struct host *h, int raw_fd);
+/* Begin to listen on the family's @raw_fd (taken over); -1 is fine. -EEXIST when
+ * there is one already. */
+int host_icmp_raw(struct host *h, bool ip6, int raw_fd);
 void host_icmp_raw_close(struct host *h);
 
 /* Put a forward's descriptor to work: 0 or negative errno, @fd is the caller's

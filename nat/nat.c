@@ -265,7 +265,7 @@ int nat_new(struct event_base *base, struct vswitch *sw,
 		fd_close(&raw_fd);
 		return errtext_set(why, -ENOMEM, "out of memory");
 	}
-	nat->host.raw_fd = -1;
+	nat->host.raw[0].fd = nat->host.raw[1].fd = -1;
 	nat->timer_at_ms = WHEEL_NEVER;
 	err = init_host(nat, base, cfg->nat);
 	if (err)
@@ -277,7 +277,7 @@ int nat_new(struct event_base *base, struct vswitch *sw,
 		nat_close(&nat->port);
 		return err;
 	}
-	err = host_icmp_raw(&nat->host, raw_fd);
+	err = host_icmp_raw(&nat->host, false, raw_fd);
 	if (err)
 		errtext_set(why, err, "cannot use the raw ICMP socket");
 	else
@@ -314,6 +314,11 @@ void nat_set_host_ip(struct nat *nat, uint32_t host_ip)
 void nat_set_host_ip6(struct nat *nat, const struct ipaddr *host_ip6)
 {
 	nat->gw->pol.host_ip6 = *host_ip6;
+}
+
+int nat_set_icmp6_raw(struct nat *nat, int fd)
+{
+	return host_icmp_raw(&nat->host, true, fd);
 }
 
 void nat_set_filter(struct nat *nat, enum nat_filter filter)

@@ -144,6 +144,10 @@ struct port *nat_port(struct nat *nat);
 void nat_set_host_ip(struct nat *nat, uint32_t host_ip);
 void nat_set_host_ip6(struct nat *nat, const struct ipaddr *host_ip6);
 
+/* As icmp_raw_fd, for ICMPv6; once. Taken over, on failure too; -1 = none. 0,
+ * -EEXIST, -ENOMEM or the descriptor's error. */
+int nat_set_icmp6_raw(struct nat *nat, int fd);
+
 /* Who may send to mappings from now on; those that exist stay. A guest has to speak
  * again to whom it spoke to under a weaker filter. */
 void nat_set_filter(struct nat *nat, enum nat_filter filter);

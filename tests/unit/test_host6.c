@@ -198,9 +198,9 @@ static void udp__longer_than_the_path__mtu_told(void **state)
 	assert_int_equal(host_udp_ops.send(&w->host, m, &s), 0);
 }
 
-static void echo__by_a_ping_socket__real_answer(void **state)
+/* Through an echo socket of @w to ::1, once. */
+static void echo(struct world *w)
 {
-	struct world *w = *state;
 	struct icmp_map m = {.icmp = &w->f.gw->icmp,
 			     .guest = {ip6_of(GUEST6), 77}};
 	struct iovec v = {"hello", 5};
@@ -208,18 +208,39 @@ static void echo__by_a_ping_socket__real_answer(void **state)
 			      .seq = 9, .v = &v, .n = 1};
 	int err;
 
-	need_ip6(w);
 	err = host_icmp_ops.open(&w->host, &m, 77);
 	if (err) {
 		assert_true(err == -EACCES || err == -EPERM);
 		print_message("ping sockets are not allowed here\n");
 		skip();
 	}
+	m.peer.ip = s.to;
 	assert_int_equal(host_icmp_ops.send(&w->host, &m, &s), 0);
 	event_base_loop(w->base, EVLOOP_ONCE);
 	/* Loopback is nobody outside: the reply came, and was filtered. */
 	assert_int_equal(w->f.gw->icmp.stats.filtered, 1);
 	host_icmp_ops.close(&w->host, &m);
+}
+
+static void echo__by_a_ping_socket__real_answer(void **state)
+{
+	need_ip6(*state);
+	echo(*state);
+}
+
+static void echo__by_a_raw_socket__real_answer(void **state)
+{
+	struct world *w = *state;
+	int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+
+	need_ip6(w);
+	if (fd < 0) {
+		print_message("raw sockets are not allowed here\n");
+		skip();
+	}
+	assert_int_equal(host_icmp_raw(&w->host, true, fd), 0);
+	assert_int_equal(host_icmp_raw(&w->host, true, dup(fd)), -EEXIST);
+	echo(w);
 }
 
 /* ---- forwards ----------------------------------------------------------------- */
@@ -274,6 +295,7 @@ int main(void)
 		T(udp__nobody_listens__port_unreachable),
 		T(udp__longer_than_the_path__mtu_told),
 		T(echo__by_a_ping_socket__real_answer),
+		T(echo__by_a_raw_socket__real_answer),
 		T(forward__client_over_ipv6__answered_from_where_it_came),
 	};
 
