@@ -9,6 +9,9 @@
 
 /* ---- define --------------------------------------------------------------- */
 
+#define UDP_FILTERS                                                          \
+	"endpoint-independent|address-dependent|address-and-port-dependent"
+
 static const struct opt define_opts[] = {
 	{"mode", "nat|bridged|hostonly|internal", "what its VMs may reach",
 	 OPT_CHOICE, true},
@@ -20,6 +23,10 @@ static const struct opt define_opts[] = {
 	{"uplink", "IF", "the host's interface (bridged)"},
 	{"host-access", "off|address|loopback",
 	 "what VMs reach of the host itself (nat)", OPT_CHOICE},
+	{"host-allow", "tcp:22,udp:53,…",
+	 "only these ports of the host, and no others (nat)"},
+	{"udp-filter", UDP_FILTERS, "who may send to a VM's UDP port (nat)",
+	 OPT_CHOICE},
 	{"domain", "NAME", "DNS domain of the VMs' names (nat)"},
 	{"lease-seconds", "N", "how long an address is lent; default 86400",
 	 OPT_INT, false, 60, 31536000},
@@ -89,7 +96,8 @@ static int define_run(struct cli *c)
 {
 	static const char *const given[] = {"mode",   "subnet", "dhcp",
 					    "mtu",    "uplink", "host-access",
-					    "domain", "datapath"};
+					    "domain", "datapath",
+					    "host-allow", "udp-filter"};
 	json_t *params = json_pack("{s:s}", "name", args_pos(&c->args, 0));
 	json_t *net;
 	int r;
@@ -170,6 +178,36 @@ static int autostart_run(struct cli *c)
 		      on ? "starts with vnetd" : "does not start with vnetd");
 }
 
+static int set_run(struct cli *c)
+{
+	static const char *const given[] = {"host-access", "host-allow",
+					    "udp-filter"};
+	json_t *params = name_param(c);
+
+	for (size_t i = 0; i < ARRAY_LEN(given); i++)
+		cli_param(c, params, given[i]);
+	if (args_get(&c->args, "lease-seconds"))
+		json_object_set_new(params, "lease_s",
+				    json_integer(args_int(&c->args,
+							  "lease-seconds", 0)));
+	if (json_object_size(params) == 1) {
+		json_decref(params);
+		return cli_usage(c, "nothing to change is named");
+	}
+	return simple(c, "network.set", params, "changed");
+}
+
+static const struct opt set_opts[] = {
+	{"host-access", "off|address|loopback",
+	 "what VMs reach of the host itself", OPT_CHOICE},
+	{"host-allow", "tcp:22,udp:53,…|all",
+	 "only these ports of the host, or all of them again"},
+	{"udp-filter", UDP_FILTERS, "who may send to a VM's UDP port",
+	 OPT_CHOICE},
+	{"lease-seconds", "N", "how long an address is lent from now on",
+	 OPT_INT, false, 60, 31536000},
+	{NULL},
+};
 static const struct opt undefine_opts[] = {
 	{"force", NULL, "also when VMs are attached: their NICs are removed"},
 	{NULL},
@@ -178,6 +216,16 @@ static const struct opt undefine_opts[] = {
 const struct cli_cmd cmd_network[] = {
 	{"define", "make a network and start it", {"NAME", NULL, define_opts},
 	 define_help, define_run},
+	{"set", "change a network while it runs", {"NAME", NULL, set_opts},
+	 "Changes take effect at once and stay; what is not named stays as it "
+	 "was. TCP\nconnections that the new rules forbid are reset.\n\n"
+	 "Examples:\n"
+	 "  vnet set lab --host-allow tcp:22,tcp:8000-8010\n"
+	 "      of the host, VMs reach only these ports\n"
+	 "  vnet set lab --udp-filter endpoint-independent\n"
+	 "      anybody may answer a VM that sent a datagram out: games, "
+	 "peer to peer\n",
+	 set_run},
 	{"undefine", "stop a network and forget it",
 	 {"NAME", NULL, undefine_opts},
 	 "Stops the network and removes its definition, forwards, fixed "

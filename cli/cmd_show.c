@@ -109,6 +109,8 @@ static void show_config(const json_t *net)
 		line("DHCP", "off");
 	member("MTU", net, "mtu");
 	member("Host access", net, "host_access");
+	member("Host ports", net, "host_allow");
+	member("UDP filter", net, "udp_filter");
 	member("MAC", net, "mac");
 	if (json_is_object(worker))
 		line("Worker", "pid %lld, restarted %lld times",

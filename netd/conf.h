@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "lib/inet.h"
+#include "nat/nat.h"
 
 #define CONF_NAME_MAX	  48 /* characters of a network's or VM's name */
 #define CONF_HOSTNAME_MAX 63 /* a DNS label (RFC 1035 2.3.4) */
@@ -21,6 +22,7 @@
 #define CONF_CLIENT_ID	  512 /* hex digits of a DHCP client identifier */
 #define CONF_NIC_INDEX	  31  /* highest NIC number of a VM */
 #define CONF_NIC_ID_FIRST 100 /* ids below are a network's own ports */
+#define CONF_ALLOW_MAX	  1024 /* characters of a list of ports */
 #define CONF_RANGE_MAX	  1024 /* ports in one forward */
 
 enum net_mode { NET_NAT, NET_BRIDGED, NET_HOSTONLY, NET_INTERNAL };
@@ -40,6 +42,8 @@ struct net_conf {
 	char uplink[IFNAMSIZ]; /* bridged */
 	char domain[CONF_DOMAIN_MAX + 1];
 	enum net_access access; /* nat: what the gateway's address leads to */
+	char host_allow[CONF_ALLOW_MAX + 1]; /* natconf.h; "" = all ports */
+	enum nat_filter udp_filter; /* nat: who may send to a mapping */
 	struct mac mac;		/* of our own port; zero = none */
 	bool autostart;
 	bool active; /* running when this was written */

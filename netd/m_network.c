@@ -113,13 +113,22 @@ static const char *default_uplink(struct ctl *ctl)
 	return dev;
 }
 
+static struct natconf_spec read_nat(json_t *params)
+{
+	return (struct natconf_spec){
+		.access = m_str(params, "host_access"),
+		.host_allow = m_str(params, "host_allow"),
+		.udp_filter = m_str(params, "udp_filter"),
+	};
+}
+
 static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 		     struct ip4_net *subnet, struct errtext *why)
 {
 	spec->name = m_str(params, "name");
 	spec->dhcp = m_str(params, "dhcp");
 	spec->uplink = m_str(params, "uplink");
-	spec->access = m_str(params, "host_access");
+	spec->nat = read_nat(params);
 	spec->domain = m_str(params, "domain");
 	spec->mtu = (uint16_t)m_int(params, "mtu", 0);
 	spec->lease_s = (uint32_t)m_int(params, "lease_s", 0);
@@ -247,6 +256,29 @@ static void autostart(struct ctl *ctl, struct call *c, json_t *params)
 		call_result(c, obj_network(n));
 }
 
+static void set_method(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct network *n = m_find_net(ctl, c, params, "name");
+	struct natconf_spec spec = read_nat(params);
+	struct errtext why = {""};
+	struct net_conf conf;
+	int r;
+
+	if (!n)
+		return;
+	conf = n->conf;
+	conf.lease_s = (uint32_t)m_int(params, "lease_s", conf.lease_s);
+	r = natconf_apply(&conf, &spec, &why);
+	if (!r)
+		r = netctl_set(ctl, n, &conf, &why);
+	if (r) {
+		errtext_prefix(&why, r, "network %s", n->conf.name);
+		call_fail_why(c, r, &why);
+	} else {
+		call_result(c, obj_network(n));
+	}
+}
+
 static void list(struct ctl *ctl, struct call *c, json_t *params)
 {
 	json_t *a = json_array();
@@ -341,6 +373,15 @@ static void show(struct ctl *ctl, struct call *c, json_t *params)
 		shown(w, -EPIPE, NULL, "");
 }
 
+#define UDP_FILTERS                                                          \
+	"endpoint-independent|address-dependent|address-and-port-dependent"
+#define UDP_FILTER                                                           \
+	"nat: who from outside may send to a guest's UDP port: anybody, an "  \
+	"address or an address and port that it sent to (the default)"
+#define HOST_ALLOW                                                           \
+	"nat: the host's ports that guests may reach, like "                  \
+	"tcp:22,udp:53,tcp:8000-8010; \"all\" lifts it"
+
 static const struct param p_define[] = {
 	{"name", P_STR, true, 0, 0, NULL, "of the network, unique"},
 	{"mode", P_STR, true, 0, 0, "nat|bridged|hostonly|internal",
@@ -354,6 +395,8 @@ static const struct param p_define[] = {
 	 "bridged: the host's interface; the default route's when left out"},
 	{"host_access", P_STR, false, 0, 0, "off|address|loopback",
 	 "nat: what the gateway's address leads to on the host"},
+	{"host_allow", P_STR, false, 0, 0, NULL, HOST_ALLOW},
+	{"udp_filter", P_STR, false, 0, 0, UDP_FILTERS, UDP_FILTER},
 	{"lease_s", P_INT, false, LEASE_S_MIN, LEASE_S_MAX, NULL,
 	 "term of DHCP leases; a day when left out"},
 	{"domain", P_STR, false, 0, 0, NULL, "NAME.vnet when left out"},
@@ -366,6 +409,16 @@ static const struct param p_define[] = {
 };
 static const struct param p_name[] = {
 	{"name", P_STR, true, 0, 0, NULL, "of the network"},
+	{NULL},
+};
+static const struct param p_set[] = {
+	{"name", P_STR, true, 0, 0, NULL, "of the network"},
+	{"host_access", P_STR, false, 0, 0, "off|address|loopback",
+	 "nat: what the gateway's address leads to on the host"},
+	{"host_allow", P_STR, false, 0, 0, NULL, HOST_ALLOW},
+	{"udp_filter", P_STR, false, 0, 0, UDP_FILTERS, UDP_FILTER},
+	{"lease_s", P_INT, false, LEASE_S_MIN, LEASE_S_MAX, NULL,
+	 "term of DHCP leases given from now on"},
 	{NULL},
 };
 static const struct param p_undefine[] = {
@@ -382,7 +435,7 @@ static const struct param p_autostart[] = {
 #define NETWORK_OBJECT                                                       \
 	"{name,mode,datapath,state:running|stopped|failed|starting,reason,"   \
 	"autostart,subnet,gateway,dns,dhcp:{first,last,lease_s,server}|null," \
-	"mtu,uplink,domain,host_access,mac,nics,forwards,worker:{pid,"        \
+	"mtu,uplink,domain,host_access,host_allow,udp_filter,mac,nics,forwards,worker:{pid,"        \
 	"restarts}|null}"
 
 const struct method m_network[] = {
@@ -399,6 +452,9 @@ const struct method m_network[] = {
 	 p_name, NETWORK_OBJECT, stop_method},
 	{"network.autostart", RIGHT_ADMIN, "Start it with vnetd or not.",
 	 p_autostart, NETWORK_OBJECT, autostart},
+	{"network.set", RIGHT_ADMIN,
+	 "Change a network while it runs; what is left out stays.", p_set,
+	 NETWORK_OBJECT, set_method},
 	{"network.list", RIGHT_READ, "All networks.", NULL,
 	 "{networks:[network]}", list},
 	{"network.show", RIGHT_READ,

@@ -5,7 +5,7 @@ NETD_FILES := worker worker_net worker_nic worker_dhcp worker_forward \
               spawn sandbox sandbox_landlock sandbox_seal \
               priv priv_helper priv_judge priv_do priv_port priv_way \
               options rundir caps notify daemon load \
-              conf validate store store_load model obj \
+              conf natconf validate store store_load model obj \
               api method m_daemon m_network m_nic m_forward m_lease m_events \
               events super wmsg netctl netctl_msg nicctl nicctl_link nicctl_way \
               fwdctl fwdctl_sock fwdctl_msg \

@@ -411,6 +411,22 @@ int netctl_autostart(struct ctl *ctl, struct network *n, bool on,
 	return r;
 }
 
+int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
+	       struct errtext *why)
+{
+	int r = n->dying ? errtext_set(why, -EBUSY, "it is being undefined")
+			 : store_net_set(ctl->store, c, why);
+
+	if (r)
+		return r;
+	n->conf.access = c->access;
+	n->conf.udp_filter = c->udp_filter;
+	n->conf.lease_s = c->lease_s;
+	memcpy(n->conf.host_allow, c->host_allow, sizeof(c->host_allow));
+	netctl_push(n);
+	return 0;
+}
+
 /* ---- define and undefine ------------------------------------------------- */
 
 struct network *netctl_load(struct ctl *ctl, const struct net_conf *c)

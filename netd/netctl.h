@@ -41,6 +41,11 @@ int netctl_stop(struct ctl *ctl, struct network *n, netctl_done_fn done,
 int netctl_autostart(struct ctl *ctl, struct network *n, bool on,
 		     struct errtext *why);
 
+/* Take over what may change live of @c (access, UDP filter, lease term): store, then
+ * worker. */
+int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
+	       struct errtext *why);
+
 /* Store's part of undefining first; then stops it and frees everything once the
  * worker is gone. @n is invalid afterwards, @done is called with its end. */
 int netctl_undefine(struct ctl *ctl, struct network *n, netctl_done_fn done,

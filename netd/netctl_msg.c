@@ -10,6 +10,7 @@
 #include "nat/nat.h"
 #include "netd/hostaddr.h"
 #include "netd/leases.h"
+#include "netd/natconf.h"
 #include "netd/netctl_int.h"
 #include "netd/nicctl.h"
 #include "netd/obj.h"
@@ -136,22 +137,49 @@ static json_t *net_body(struct network *n)
 		dhcp_conf(c), "log_level", log_level_name(ctl->log_level));
 }
 
+/* Who may answer guests, and which ports of the host they may reach. */
+static void add_nat(json_t *body, const struct network *n)
+{
+	const uint32_t *ip = NULL;
+	size_t k = n->ctl->host && n->conf.host_allow[0]
+			   ? hostaddr_locals(n->ctl->host, &ip)
+			   : 0;
+	json_t *self = json_array();
+
+	for (size_t i = 0; i < k; i++)
+		json_array_append_new(self, obj_ip(ip[i]));
+	json_object_set_new(body, "self", self);
+	json_object_set_new(body, "host_allow",
+			    json_string(n->conf.host_allow));
+	json_object_set_new(
+		body, "udp_filter",
+		json_string(natconf_filter_name(n->conf.udp_filter)));
+}
+
 static void send_net(struct network *n, bool first)
 {
+	json_t *body = net_body(n);
 	int fd = -1;
+
+	add_nat(body, n);
 
 	if (first && n->conf.mode == NET_NAT && priv_is_root(n->ctl->priv))
 		(void)priv_raw_icmp(n->ctl->priv, &fd, NULL);
-	super_send(n->sup, W_NET, net_body(n), &fd, fd >= 0 ? 1 : 0);
+	super_send(n->sup, W_NET, body, &fd, fd >= 0 ? 1 : 0);
 	fd_close(&fd);
+}
+
+void netctl_push(struct network *n)
+{
+	if (n->sup && (super_state(n->sup) == SUPER_READY ||
+		       super_state(n->sup) == SUPER_STARTING))
+		send_net(n, false);
 }
 
 void netctl_push_all(struct ctl *ctl)
 {
 	list_for_each(n, &ctl->model.nets, struct network, node)
-		if (n->sup && (super_state(n->sup) == SUPER_READY ||
-			       super_state(n->sup) == SUPER_STARTING))
-			send_net(n, false);
+		netctl_push(n);
 }
 
 /* ---- names, reservations, leases ----------------------------------------- */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Model to JSON. See obj.h; keys never change their meaning. */
 #include "netd/obj.h"
+#include "netd/natconf.h"
 
 #include "lib/clock.h"
 #include "lib/jx.h"
@@ -100,7 +101,7 @@ json_t *obj_network(const struct network *n)
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
-		"s:i,s:i,s:o}",
+		"s:i,s:i,s:o,s:o,s:o}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
 		"user", "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
@@ -110,7 +111,11 @@ json_t *obj_network(const struct network *n)
 		c->mode == NET_NAT ? json_string(net_access_name(c->access))
 				   : json_null(),
 		"mac", obj_mac(&c->mac), "nics", count(&n->nics), "forwards",
-		count(&n->fwds), "worker", worker_of(n));
+		count(&n->fwds), "worker", worker_of(n), "host_allow",
+		obj_str(c->host_allow), "udp_filter",
+		c->mode == NET_NAT
+			? json_string(natconf_filter_name(c->udp_filter))
+			: json_null());
 }
 
 json_t *obj_nic(struct ctl *ctl, const struct nic *nic)

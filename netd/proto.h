@@ -22,6 +22,8 @@ enum wmsg {
 	 *  "subnet":"10.0.2.0/24", "mac": the gateway's, "gateway":"10.0.2.2",
 	 *  "dns":"10.0.2.3"|null, "domain":"lab.vnet",
 	 *  "host_access":"off|address|loopback", "host_ip":"192.0.2.1"|null,
+	 *  "host_allow":"tcp:22,…" ("" = all), "self":[the host's addresses],
+	 *  "udp_filter":"address-dependent",
 	 *  "deny":["192.168.56.0/24",…], "upstreams":["192.0.2.53",…]
 	 *  (IPv6 with "%" and an interface's number if need be),
 	 *  "dhcp": null | {"first","last","lease_s":86400,"router":ip|null,

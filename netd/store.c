@@ -5,6 +5,7 @@
  */
 #include "netd/store_int.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -14,10 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/compat.h"
 #include "lib/fdutil.h"
+#include "netd/natconf.h"
 
 #define RESERVE_SIZE (64 * 1024) /* a removal writes a few pages of 4 KiB */
 
+/* The first schema, … */
 static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);"
 	"CREATE TABLE networks("
@@ -52,6 +56,16 @@ static const char schema[] =
 	" hostname TEXT, nic INTEGER NOT NULL, expires INTEGER NOT NULL,"
 	" PRIMARY KEY(network, address)) WITHOUT ROWID;"
 	"PRAGMA user_version = 1;";
+
+/* … and what brings each version to the next one. */
+static const char *const upgrades[] = {
+	"ALTER TABLE networks ADD COLUMN udp_filter TEXT NOT NULL"
+	" DEFAULT 'address-and-port-dependent';"
+	"ALTER TABLE networks ADD COLUMN host_allow TEXT;"
+	"PRAGMA user_version = 2;",
+};
+
+static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
 
 int store_error(struct store *s, int rc, struct errtext *why)
 {
@@ -133,8 +147,10 @@ static int set_up(struct store *s, struct errtext *why)
 	if (have == STORE_VERSION)
 		return 0;
 	r = store_begin(s, why);
-	if (!r)
+	if (!r && !have)
 		r = exec(s, schema, why);
+	for (int64_t v = have ? have : 1; !r && v < STORE_VERSION; v++)
+		r = exec(s, upgrades[v - 1], why);
 	if (!r)
 		return store_commit(s, why);
 	store_rollback(s);
@@ -381,20 +397,32 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 {
 	int r = run(s, why,
 		    "INSERT INTO networks VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?)",
+		    "?,?,?,?,?,?)",
 		    "ttttttttiitttt"
-		    "ii",
+		    "iitt",
 		    c->name, net_mode_name(c->mode), net_text(&c->subnet).s,
 		    ip_text(c->host_ip).s, ip_text(c->service_ip).s,
 		    ip_text(c->dns_ip).s, ip_text(c->dhcp_first).s,
 		    ip_text(c->dhcp_last).s, (int64_t)c->lease_s,
 		    (int64_t)c->mtu, c->uplink, c->domain,
 		    net_access_name(c->access), mac_text(&c->mac).s,
-		    (int64_t)c->autostart, (int64_t)c->active);
+		    (int64_t)c->autostart, (int64_t)c->active,
+		    natconf_filter_name(c->udp_filter), c->host_allow);
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);
 	return r;
+}
+
+int store_net_set(struct store *s, const struct net_conf *c,
+		  struct errtext *why)
+{
+	return run(s, why,
+		   "UPDATE networks SET access=?2, lease_s=?3, udp_filter=?4, "
+		   "host_allow=?5 WHERE id=?1",
+		   "ititt", c->id, net_access_name(c->access),
+		   (int64_t)c->lease_s, natconf_filter_name(c->udp_filter),
+		   c->host_allow);
 }
 
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,

@@ -22,7 +22,7 @@
 #include "lib/errtext.h"
 #include "netd/conf.h"
 
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 
 struct store;
 
@@ -42,6 +42,9 @@ void store_meta_get(struct store *s, const char *key, char *out, size_t cap);
 
 /* _add fills in the id. Deleting a network takes everything in it along. */
 int store_net_add(struct store *s, struct net_conf *c, struct errtext *why);
+/* What may change live of a network. */
+int store_net_set(struct store *s, const struct net_conf *c,
+		  struct errtext *why);
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,
 		    struct errtext *why);
 int store_net_del(struct store *s, int64_t id, struct errtext *why);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netd/natconf.h"
 #include "netd/store_int.h"
 
 /* A row being read; sticky failure like struct cur. */
@@ -93,6 +94,9 @@ static int read_net(struct row *r, const struct store_sink *sink,
 	c.mac = r_mac(r);
 	c.autostart = r_int(r, 0, 1);
 	c.active = r_int(r, 0, 1);
+	r_text(r, t, sizeof(t));
+	r->bad |= natconf_filter_parse(t, &c.udp_filter) != 0;
+	r_text(r, c.host_allow, sizeof(c.host_allow));
 	return r->bad ? -EUCLEAN : sink->net(sink->arg, &c, why);
 }
 
@@ -168,7 +172,8 @@ static const struct table {
 } tables[] = {
 	{"networks",
 	 "SELECT id,name,mode,subnet,host_ip,service_ip,dns_ip,dhcp_first,"
-	 "dhcp_last,lease_s,mtu,uplink,domain,access,mac,autostart,active "
+	 "dhcp_last,lease_s,mtu,uplink,domain,access,mac,autostart,active,"
+	 "udp_filter,host_allow "
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",

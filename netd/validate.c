@@ -278,12 +278,10 @@ int net_conf_make(const struct net_spec *spec, const struct net_used *used,
 	c.mtu = spec->mtu ? spec->mtu : 1500;
 	c.lease_s = spec->lease_s ? spec->lease_s : LEASE_S_DEF;
 	c.access = ACCESS_ADDRESS;
-	if (spec->access && spec->mode != NET_NAT)
-		return errtext_set(why, -EINVAL,
-				   "host access is a setting of nat networks");
-	if (spec->access && net_access_parse(spec->access, &c.access))
-		return errtext_set(why, -EINVAL, "host_access must be off, "
-						 "address or loopback");
+	c.udp_filter = NAT_FILTER_ADDR_PORT;
+	r = natconf_apply(&c, &spec->nat, why);
+	if (r)
+		return r;
 	snprintf(c.domain, sizeof(c.domain), "%s%s",
 		 spec->domain ? spec->domain : spec->name,
 		 spec->domain ? "" : ".vnet");
@@ -376,6 +374,9 @@ int net_conf_check(const struct net_conf *c, struct errtext *why)
 	if (c->lease_s < LEASE_S_MIN || c->lease_s > LEASE_S_MAX)
 		return errtext_set(why, -EINVAL, "lease_s must be %d to %d",
 				   LEASE_S_MIN, LEASE_S_MAX);
+	r = natconf_check(c, why);
+	if (r)
+		return r;
 	if (c->mode == NET_BRIDGED)
 		return c->uplink[0] ? validate_ifname(c->uplink, why)
 				    : errtext_set(why, -EINVAL,

@@ -12,6 +12,7 @@
 
 #include "lib/errtext.h"
 #include "netd/conf.h"
+#include "netd/natconf.h"
 
 #define MTU_MIN	    576 /* RFC 791: every host takes that much */
 #define MTU_MAX	    65521
@@ -34,7 +35,7 @@ struct net_spec {
 	const char *dhcp; /* "on", "off", "FIRST-LAST" */
 	uint16_t mtu;
 	const char *uplink;
-	const char *access;
+	struct natconf_spec nat;
 	const char *domain;
 	uint32_t lease_s;
 	bool autostart;

@@ -13,6 +13,7 @@
 #include "lib/fdutil.h"
 #include "lib/jx.h"
 #include "lib/log.h"
+#include "netd/natconf.h"
 #include "netd/worker_int.h"
 
 /* The gateway's part of W_NET. */
@@ -21,6 +22,9 @@ struct gw_plan {
 	struct ip4_net deny[NAT_DENY_MAX];
 	struct nat_upstream up[NAT_UPSTREAM_MAX];
 	size_t nup;
+	struct nat_allow allow[NAT_ALLOW_MAX];
+	struct ipaddr self[NAT_SELF_MAX];
+	struct nat_access access;
 };
 
 static int read_deny(json_t *body, struct gw_plan *g, struct errtext *why)
@@ -84,6 +88,33 @@ static int read_access(json_t *body, enum nat_host_access *out,
 	return 0;
 }
 
+static int read_policy(json_t *body, struct gw_plan *g, struct errtext *why)
+{
+	const char *allow = "", *filter = "address-and-port-dependent";
+	json_t *v, *self = json_object_get(body, "self");
+	struct nat_access *a = &g->access;
+	size_t i;
+	int r;
+
+	if ((r = jx_str(body, "host_allow", &allow, why)) ||
+	    (r = jx_str(body, "udp_filter", &filter, why)) ||
+	    (r = natconf_filter_parse(filter, &g->cfg.udp_filter)) ||
+	    (r = natconf_allow_parse(allow, g->allow, why)) < 0)
+		return r;
+	json_array_foreach(self, i, v) {
+		const char *s = json_string_value(v);
+
+		if (a->nself < NAT_SELF_MAX && s &&
+		    !ipaddr_parse(s, &g->self[a->nself]))
+			a->nself++;
+	}
+	a->mode = g->cfg.host_access;
+	a->allow = g->allow;
+	a->nallow = (size_t)r;
+	a->self = g->self;
+	return 0;
+}
+
 static int read_gateway(json_t *body, struct gw_plan *g, struct errtext *why)
 {
 	struct nat_config *c = &g->cfg;
@@ -96,7 +127,8 @@ static int read_gateway(json_t *body, struct gw_plan *g, struct errtext *why)
 	    (r = jx_bool(body, "nat", &c->nat, why)) ||
 	    (r = jx_ip4(body, "host_ip", &c->host_ip, why)) ||
 	    (r = jx_str(body, "domain", &c->domain, why)) ||
-	    (r = read_access(body, &c->host_access, why)))
+	    (r = read_access(body, &c->host_access, why)) ||
+	    (r = read_policy(body, g, why)))
 		return r;
 	read_upstreams(body, g);
 	return read_deny(body, g, why);
@@ -137,8 +169,6 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 	w->net = g->cfg.net;
 	g->cfg.mtu = (uint16_t)mtu;
 	g->cfg.icmp_raw_fd = fd;
-	/* What is outside reaches a guest through a forward, or as an answer. */
-	g->cfg.udp_filter = NAT_FILTER_ADDR_PORT;
 	g->cfg.resolve = worker_nic_resolve;
 	g->cfg.resolve_arg = w;
 	r = nat_new(w->base, w->sw, &g->cfg, &w->nat, why);
@@ -148,6 +178,9 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 		return r;
 	}
 	nat_dns_upstreams(w->nat, g->up, g->nup);
+	r = nat_set_access(w->nat, &g->access);
+	if (r)
+		return r;
 	return worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
 }
 
@@ -162,7 +195,10 @@ static int change(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 		return 0;
 	nat_set_host_ip(w->nat, g->cfg.host_ip);
 	nat_dns_upstreams(w->nat, g->up, g->nup);
+	nat_set_filter(w->nat, g->cfg.udp_filter);
 	r = nat_set_deny(w->nat, g->deny, g->cfg.ndeny);
+	if (!r)
+		r = nat_set_access(w->nat, &g->access);
 	if (r)
 		return r;
 	return worker_dhcp_config(w, json_object_get(body, "dhcp"), why);

@@ -180,7 +180,8 @@ class Fake:
     def network_define(self, c, ident, name, mode, subnet=None, dhcp="on",
                        mtu=1500, uplink=None, host_access="address",
                        lease_s=86400, domain=None, datapath="user",
-                       autostart=True, start=True):
+                       autostart=True, start=True, host_allow=None,
+                       udp_filter="address-and-port-dependent"):
         if name in self.data["networks"]:
             raise Refusal(EXISTS, "network %s: is defined already" % name)
         if subnet == "10.0.2.0/24":
@@ -190,6 +191,7 @@ class Fake:
              "state": "running" if start else "stopped", "reason": None,
              "autostart": autostart, "mtu": mtu, "uplink": uplink,
              "domain": domain or name + ".vnet", "host_access": host_access,
+             "host_allow": host_allow, "udp_filter": udp_filter,
              "mac": "52:55:00:00:00:01", "subnet": None, "gateway": None,
              "dns": None, "dhcp": None,
              "worker": {"pid": 4711, "restarts": 0}}
@@ -202,6 +204,10 @@ class Fake:
         self.data["networks"][name] = n
         self.event("network.defined", network=name)
         return self.network_object(n)
+
+    def network_set(self, c, ident, name, **what):
+        self.net(name).update(what)
+        return self.network_object(self.net(name))
 
     def network_object(self, n):
         return dict(n, nics=len(self.nics_of(network=n["name"])),

@@ -110,7 +110,7 @@ def lab(fake):
     return fake
 
 
-COMMANDS = ["define", "undefine", "start", "stop", "autostart", "list", "show",
+COMMANDS = ["define", "set", "undefine", "start", "stop", "autostart", "list", "show",
             "attach", "detach", "move", "link", "ip", "run", "forward add",
             "forward set", "forward del", "forward list", "lease list", "lease release",
             "reserve add", "reserve del", "reserve list", "events", "info"]
@@ -183,6 +183,7 @@ def test_unknown_command_of_two_words_suggests_such(fake):
     (["define", "x", "--mode", "nat", "--mtu", "1"], "from 576 to 65521"),
     (["define", "x", "y", "--mode", "nat"], "unexpected word \"y\""),
     (["autostart", "x", "yes"], "on or off"),
+    (["set", "x"], "nothing to change"),
     (["attach", "x"], "--network is missing"),
     (["attach", "x", "--network", "lab", "--mac", "1:2"], "52:54:00:12:34:56"),
     (["attach", "x", "--network", "lab", "--type", "netns"], "--netns"),
@@ -266,6 +267,16 @@ def test_define_asks_and_says_what_came_out(fake):
         "name": "lab", "mode": "nat", "subnet": "10.9.0.0/24",
         "dhcp": "10.9.0.20-10.9.0.99", "mtu": 1400, "host_access": "loopback",
         "lease_s": 600, "start": False, "autostart": False, "domain": "x.test"}]
+
+
+def test_set_asks_only_what_was_said(lab):
+    assert lab.ok("set", "lab", "--host-allow", "tcp:22", "--udp-filter",
+                  "address-dependent", "--lease-seconds", "600") == \
+        "network lab: changed\n"
+    assert lab.asked("network.set") == [{
+        "name": "lab", "host_allow": "tcp:22", "lease_s": 600,
+        "udp_filter": "address-dependent"}]
+    assert "tcp:22" in lab.ok("show", "lab")
 
 
 def test_define_asks_only_what_was_said(fake):

@@ -99,6 +99,25 @@ static void define__second_nat__next_subnet_and_deny(void **state)
 			       "\"deny\":[\"10.0.3.0/24\"]"));
 }
 
+static void set__live_settings__worker_told_and_shown(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(r, "network.set",
+			     "{'name':'lab','udp_filter':'address-dependent',"
+			     "'host_allow':'udp:53,tcp:22','lease_s':600}",
+			     -1);
+	const char *told = fake_worker_last(lab(r), W_NET);
+
+	assert_string_equal(rig_str(o, "udp_filter"), "address-dependent");
+	assert_string_equal(rig_str(o, "host_allow"), "tcp:22,udp:53");
+	assert_non_null(strstr(told, "\"udp_filter\":\"address-dependent\""));
+	assert_non_null(strstr(told, "\"host_allow\":\"tcp:22,udp:53\""));
+	assert_non_null(strstr(told, "\"lease_s\":600"));
+	assert_null(rig_call(r, "network.set",
+			     "{'name':'lab','host_access':'off',"
+			     "'host_allow':'tcp:22'}", -1));
+}
+
 static void define__same_name__exists(void **state)
 {
 	struct rig *r = *state;
@@ -677,6 +696,7 @@ int main(void)
 #define T(f)	 cmocka_unit_test_setup_teardown(f, up, down)
 #define T_LAB(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
 		T(define__nat_defaults__running_and_told),
+		T_LAB(set__live_settings__worker_told_and_shown),
 		T_LAB(define__second_nat__next_subnet_and_deny),
 		T_LAB(define__same_name__exists),
 		T(define__hostonly__host_port_with_address),

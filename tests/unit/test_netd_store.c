@@ -134,6 +134,8 @@ static struct net_conf a_net(void)
 				 .mtu = 1400,
 				 .domain = "lab.vnet",
 				 .access = ACCESS_LOOPBACK,
+				 .host_allow = "tcp:22,udp:53",
+				 .udp_filter = NAT_FILTER_ADDR,
 				 .mac = {{0x52, 0x55, 1, 2, 3, 4}},
 				 .autostart = true};
 }
@@ -202,6 +204,8 @@ static void round_trip__reopened__all_there(void **state)
 	assert_int_equal(f->net.subnet.plen, 24);
 	assert_int_equal(f->net.dhcp_last, 0x0a0002fe);
 	assert_int_equal(f->net.access, ACCESS_LOOPBACK);
+	assert_string_equal(f->net.host_allow, "tcp:22,udp:53");
+	assert_int_equal(f->net.udp_filter, NAT_FILTER_ADDR);
 	assert_int_equal(f->net.mac.b[5], 4);
 	assert_int_equal(f->nic.type, NIC_NETNS);
 	assert_string_equal(f->nic.netns, "/run/netns/x");
@@ -291,6 +295,48 @@ static void transaction__rolled_back__unchanged(void **state)
 	assert_int_equal(f->seen[0], 0);
 }
 
+static void net_set__live_settings__kept(void **state)
+{
+	struct fix *f = *state;
+	struct net_conf n = a_net();
+	struct errtext why = {""};
+
+	assert_int_equal(store_net_add(f->s, &n, &why), 0);
+	n.access = ACCESS_ADDRESS;
+	n.lease_s = 60;
+	n.host_allow[0] = '\0';
+	n.udp_filter = NAT_FILTER_EI;
+	assert_int_equal(store_net_set(f->s, &n, &why), 0);
+	reopen(f);
+	assert_int_equal(load(f, &why), 0);
+	assert_int_equal(f->net.access, ACCESS_ADDRESS);
+	assert_int_equal(f->net.lease_s, 60);
+	assert_string_equal(f->net.host_allow, "");
+	assert_int_equal(f->net.udp_filter, NAT_FILTER_EI);
+}
+
+/* A store of the first schema, which did not know UDP filters. */
+static void open__first_schema__brought_up_with_its_rows(void **state)
+{
+	struct fix *f = *state;
+	struct errtext why = {""};
+
+	fill(f);
+	assert_int_equal(
+		sqlite3_exec(f->s->db,
+			     "ALTER TABLE networks DROP COLUMN udp_filter;"
+			     "ALTER TABLE networks DROP COLUMN host_allow;"
+			     "PRAGMA user_version=1",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
+	reopen(f);
+	assert_int_equal(load(f, &why), 0);
+	assert_string_equal(f->net.name, "lab");
+	assert_int_equal(f->net.udp_filter, NAT_FILTER_ADDR_PORT);
+	assert_string_equal(f->net.host_allow, "");
+	assert_string_equal(f->nic.netns, "/run/netns/x");
+}
+
 static void open__newer_schema__refused(void **state)
 {
 	struct fix *f = *state;
@@ -374,6 +420,8 @@ int main(void)
 		T(add__same_name__exists),
 		T(full__refused_and_nothing_half_done),
 		T(transaction__rolled_back__unchanged),
+		T(net_set__live_settings__kept),
+		T(open__first_schema__brought_up_with_its_rows),
 		T(open__newer_schema__refused),
 		T(open__no_database__refused),
 		T(load__edited_row__refused),
