@@ -12,6 +12,7 @@
 int flow_tab_init(struct flow_tab *t, const uint64_t seed[2])
 {
 	*t = (struct flow_tab){0};
+	list_init(&t->shown);
 	return htab_init(&t->nics, 64, seed);
 }
 
@@ -86,9 +87,16 @@ static int nic_attach(struct flow_tab *t, struct flow *f, uint64_t nic_id)
 int flow_add(struct flow_tab *t, struct flow *f, enum flow_kind kind,
 	     uint64_t nic_id, int64_t now_ms)
 {
+	int err;
+
 	f->kind = (uint8_t)kind;
 	f->born_ms = f->used_ms = now_ms;
-	return nic_attach(t, f, nic_id);
+	err = nic_attach(t, f, nic_id);
+	if (err || (kind != FLOW_UDP && kind != FLOW_ICMP))
+		return err;
+	f->id = t->last_id += 2;
+	list_add_tail(&t->shown, &f->shown);
+	return 0;
 }
 
 void flow_touch(struct flow *f, int64_t now_ms)
@@ -98,7 +106,7 @@ void flow_touch(struct flow *f, int64_t now_ms)
 	list_add_tail(&f->nic->lru[f->kind], &f->lru);
 }
 
-void flow_del(struct flow_tab *t, struct flow *f)
+static void nic_detach(struct flow_tab *t, struct flow *f)
 {
 	if (!f->nic)
 		return;
@@ -108,11 +116,18 @@ void flow_del(struct flow_tab *t, struct flow *f)
 	f->nic = NULL;
 }
 
+void flow_del(struct flow_tab *t, struct flow *f)
+{
+	nic_detach(t, f);
+	if (list_linked(&f->shown))
+		list_del(&f->shown);
+}
+
 int flow_move(struct flow_tab *t, struct flow *f, uint64_t nic_id)
 {
 	if (f->nic && f->nic->id == nic_id)
 		return 0;
-	flow_del(t, f);
+	nic_detach(t, f);
 	return nic_attach(t, f, nic_id);
 }
 

@@ -43,6 +43,8 @@ struct flow_nic {
 
 struct flow_tab {
 	struct htab nics;
+	struct list shown; /* FLOW_UDP and FLOW_ICMP, by id */
+	uint64_t last_id;
 	uint32_t limit[FLOW_KINDS]; /* per NIC */
 	uint32_t total[FLOW_KINDS];
 	uint64_t evicted;
@@ -50,6 +52,9 @@ struct flow_tab {
 
 struct flow {
 	struct list lru;
+	struct list shown; /* flow_tab.shown; empty for the other kinds */
+	uint64_t id;	   /* of those: even, ascending; TCP has the odd ones */
+	bool forwarded;	   /* set by the owner: a forward's client, no mapping */
 	struct flow_nic *nic; /* NULL while not added */
 	struct wtimer timer;  /* the owner's */
 	/* Set by the owner before flow_add(): ends (removes and frees) the flow;

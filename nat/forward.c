@@ -263,6 +263,7 @@ static struct forward_flow *flow_new(struct forwards *t, struct forward *fwd,
 	f->local = r->local;
 	f->checked_ms = now_ms;
 	f->fl.end = flow_evict;
+	f->fl.forwarded = true;
 	if (!forward_target(t, fwd, &f->client.ip, &f->guest, &nic_id)) {
 		free(f);
 		return NULL;
@@ -427,24 +428,4 @@ bool forward_udp_reply(struct forwards *t, const struct pkt *k,
 			break;
 	}
 	return true;
-}
-
-struct walk {
-	bool (*fn)(void *arg, struct forward_flow *f);
-	void *arg;
-};
-
-static bool walk_one(struct hnode *n, void *arg)
-{
-	struct walk *w = arg;
-
-	return w->fn(w->arg, container_of(n, struct forward_flow, by_client));
-}
-
-void forward_walk(struct forwards *t,
-		  bool (*fn)(void *arg, struct forward_flow *f), void *arg)
-{
-	struct walk w = {fn, arg};
-
-	htab_walk(&t->by_client, walk_one, &w);
 }

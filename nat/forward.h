@@ -130,8 +130,4 @@ bool forward_udp_reply(struct forwards *t, const struct pkt *k,
 		       uint16_t sport, uint16_t dport,
 		       const struct iovec *payload, int n, int64_t now_ms);
 
-/* Visit all UDP flows; @fn must not change anything. */
-void forward_walk(struct forwards *t,
-		  bool (*fn)(void *arg, struct forward_flow *f), void *arg);
-
 #endif

@@ -129,9 +129,12 @@ int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
 		     int64_t now_ms);
 void gateway_nic_gone(struct gateway *g, uint64_t nic_id);
 void gateway_stats(const struct gateway *g, struct nat_stats *s);
-void gateway_flow_walk(struct gateway *g,
+void gateway_flow_walk(struct gateway *g, uint64_t after,
 		       bool (*fn)(void *arg, const struct nat_flow *f),
 		       void *arg, int64_t now_ms);
+unsigned int gateway_flow_end(struct gateway *g, unsigned int max,
+			      bool (*match)(void *arg, const struct nat_flow *f),
+			      void *arg, int64_t now_ms);
 
 /* Numbers of all forwards, those of flows that are not over included. */
 void gateway_forward_walk(struct gateway *g,

@@ -129,7 +129,7 @@ void gateway_forward_walk(struct gateway *g,
 		return;
 	htab_walk(&g->forwards.by_id, clear_live, NULL);
 	if (g->tcp)
-		tcp_walk(g->tcp, add_live, g);
+		tcp_walk(g->tcp, 0, add_live, g);
 	htab_walk(&g->forwards.by_id, show_numbers, &w);
 }
 
@@ -165,106 +165,4 @@ void gateway_stats(const struct gateway *g, struct nat_stats *s)
 		.forward_refused = g->forwards.refused,
 		.queue_full = outq_dropped(g->out),
 	};
-}
-
-/* ---- the list of flows ------------------------------------------------------- */
-
-struct show {
-	bool (*fn)(void *arg, const struct nat_flow *f);
-	void *arg;
-	int64_t now_ms;
-	bool stopped;
-};
-
-static bool show(struct show *s, const struct nat_flow *f)
-{
-	s->stopped = !s->fn(s->arg, f);
-	return !s->stopped;
-}
-
-static uint32_t seconds(int64_t from_ms, int64_t now_ms)
-{
-	return now_ms > from_ms ? (uint32_t)((now_ms - from_ms) / 1000) : 0;
-}
-
-static struct nat_flow flow_base(const struct show *s, const struct flow *f,
-				 enum nat_proto proto)
-{
-	return (struct nat_flow){
-		.proto = proto,
-		.nic_id = f->nic ? f->nic->id : 0,
-		.bytes_out = f->bytes_out,
-		.bytes_in = f->bytes_in,
-		.age_s = seconds(f->born_ms, s->now_ms),
-		.idle_s = seconds(f->used_ms, s->now_ms),
-	};
-}
-
-static bool show_udp(void *arg, struct udp_map *m)
-{
-	struct nat_flow f = flow_base(arg, &m->fl, NAT_UDP);
-
-	f.guest = m->guest.ip;
-	f.guest_port = m->guest.port;
-	f.outside = m->peer.ip;
-	f.outside_port = m->peer.port;
-	f.host_port = m->host_port;
-	f.state = m->answered ? "mapped" : "unanswered";
-	return show(arg, &f);
-}
-
-static bool show_icmp(void *arg, struct icmp_map *m)
-{
-	struct nat_flow f = flow_base(arg, &m->fl, NAT_ICMP);
-
-	f.guest = m->guest.ip;
-	f.guest_port = m->guest.port;
-	f.outside = m->peer.ip;
-	f.host_port = m->host_id;
-	f.state = m->fl.bytes_in ? "mapped" : "unanswered";
-	return show(arg, &f);
-}
-
-static bool show_forward(void *arg, struct forward_flow *w)
-{
-	struct nat_flow f = flow_base(arg, &w->fl, NAT_UDP);
-
-	f.guest = w->guest.ip;
-	f.guest_port = w->guest.port;
-	f.outside = w->client.ip;
-	f.outside_port = w->client.port;
-	f.forward_id = w->fwd->id;
-	f.state = w->fl.bytes_out ? "forwarded" : "unanswered";
-	return show(arg, &f);
-}
-
-static bool show_tcp(void *arg, const struct tcp_flow_info *i)
-{
-	struct show *s = arg;
-	struct nat_flow f = {
-		.proto = NAT_TCP, .nic_id = i->nic_id, .guest = i->guest.ip,
-		.guest_port = i->guest.port, .outside = i->outside.ip,
-		.outside_port = i->outside.port, .host_port = i->host_port,
-		.forward_id = i->forward_id, .state = i->state,
-		.bytes_out = i->bytes_out, .bytes_in = i->bytes_in,
-		.age_s = seconds(i->born_ms, s->now_ms),
-		.idle_s = seconds(i->used_ms, s->now_ms),
-	};
-
-	return show(s, &f);
-}
-
-void gateway_flow_walk(struct gateway *g,
-		       bool (*fn)(void *arg, const struct nat_flow *f),
-		       void *arg, int64_t now_ms)
-{
-	struct show s = {fn, arg, now_ms, false};
-
-	tcp_walk(g->tcp, show_tcp, &s);
-	if (!s.stopped)
-		udp_walk(&g->udp, show_udp, &s);
-	if (!s.stopped)
-		forward_walk(&g->forwards, show_forward, &s);
-	if (!s.stopped)
-		icmp_walk(&g->icmp, show_icmp, &s);
 }

@@ -510,8 +510,18 @@ void nat_stats(struct nat *nat, struct nat_stats *out)
 	gateway_stats(nat->gw, out);
 }
 
-void nat_flow_walk(struct nat *nat,
+void nat_flow_walk(struct nat *nat, uint64_t after,
 		   bool (*fn)(void *arg, const struct nat_flow *f), void *arg)
 {
-	gateway_flow_walk(nat->gw, fn, arg, clock_mono_ms());
+	gateway_flow_walk(nat->gw, after, fn, arg, clock_mono_ms());
+}
+
+unsigned int nat_flow_end(struct nat *nat, unsigned int max,
+			  bool (*match)(void *arg, const struct nat_flow *f),
+			  void *arg)
+{
+	unsigned int n = gateway_flow_end(nat->gw, max, match, arg, turn(nat));
+
+	after_call(nat);
+	return n;
 }

@@ -363,6 +363,7 @@ void nat_stats(struct nat *nat, struct nat_stats *out);
 
 /** struct nat_flow - One flow as shown to people. */
 struct nat_flow {
+	uint64_t id; /* never used again while the gateway lives */
 	enum nat_proto proto;
 	uint64_t nic_id;
 	struct ipaddr guest, outside; /* outside: last peer; zero = none yet */
@@ -374,8 +375,21 @@ struct nat_flow {
 	uint32_t age_s, idle_s;
 };
 
-/* Visit all flows; @fn must not change the gateway. False stops. */
-void nat_flow_walk(struct nat *nat,
+/* Visit the flows behind the one with id @after in the gateway's order (0: all); that
+ * flow may have ended meanwhile. @fn must not change the gateway; false stops. */
+void nat_flow_walk(struct nat *nat, uint64_t after,
 		   bool (*fn)(void *arg, const struct nat_flow *f), void *arg);
+
+/**
+ * nat_flow_end() - End flows that @match picks, at most @max of them
+ *
+ * TCP connections are reset on both sides; of UDP and echo the mapping goes, and
+ * the guest's next packet makes another. @match must not change the gateway.
+ *
+ * Return: how many; as many as @max: there may be more.
+ */
+unsigned int nat_flow_end(struct nat *nat, unsigned int max,
+			  bool (*match)(void *arg, const struct nat_flow *f),
+			  void *arg);
 
 #endif

@@ -40,6 +40,8 @@ struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
 		t->cfg.nic_flows_max = NIC_FLOWS_DEFAULT;
 	if (!t->cfg.nic_opening_max)
 		t->cfg.nic_opening_max = NIC_OPENING_DEFAULT;
+	t->last_id = 1;
+	list_init(&t->shown);
 	list_init(&t->work);
 	t->retry.fn = retry_on_timer;
 	t->buf = malloc(TCP_BUF);
@@ -228,6 +230,8 @@ struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
 	nic->opening++; /* the first state is CONNECTING */
 	t->stats.flows++;
 	t->stats.opening++;
+	f->id = t->last_id += 2;
+	list_add_tail(&t->shown, &f->shown);
 	list_add_tail(&nic->flows, &f->nic_node);
 	htab_add(&t->flows, &f->node, key_hash(t, k));
 	return f;
@@ -278,6 +282,7 @@ void tcp_flow_end(struct tcp_flow *f, bool reset_host)
 	wtimer_cancel(t->env.wheel, &f->idle);
 	list_del(&f->work);
 	list_del(&f->nic_node);
+	list_del(&f->shown);
 	htab_del(&t->flows, &f->node);
 	t->stats.flows--;
 	nic->count--;
@@ -437,6 +442,7 @@ static const char *state_name(const struct tcp_flow *f)
 void tcp_flow_info(const struct tcp_flow *f, struct tcp_flow_info *out)
 {
 	*out = (struct tcp_flow_info){
+		.id = f->id,
 		.nic_id = f->nic->id,
 		.forward_id = f->forward_id,
 		.guest = f->key.guest,
@@ -495,27 +501,18 @@ void tcp_stats(const struct tcp *t, struct tcp_stats *out)
 	*out = t->stats;
 }
 
-struct walk_arg {
-	bool (*fn)(void *arg, const struct tcp_flow_info *i);
-	void *arg;
-};
-
-static bool show_one(struct hnode *n, void *arg)
+void tcp_walk(struct tcp *t, uint64_t after,
+	      bool (*fn)(void *arg, const struct tcp_flow_info *i), void *arg)
 {
-	struct tcp_flow *f = container_of(n, struct tcp_flow, node);
-	struct walk_arg *w = arg;
-	struct tcp_flow_info info;
+	list_for_each(f, &t->shown, struct tcp_flow, shown) {
+		struct tcp_flow_info info;
 
-	tcp_flow_info(f, &info);
-	if (f->sock)
-		info.host_port = f->ops->local_port(f->sock);
-	return w->fn(w->arg, &info);
-}
-
-void tcp_walk(struct tcp *t, bool (*fn)(void *arg, const struct tcp_flow_info *i),
-	      void *arg)
-{
-	struct walk_arg w = {fn, arg};
-
-	htab_walk(&t->flows, show_one, &w);
+		if (f->id <= after)
+			continue;
+		tcp_flow_info(f, &info);
+		if (f->sock)
+			info.host_port = f->ops->local_port(f->sock);
+		if (!fn(arg, &info))
+			return;
+	}
 }

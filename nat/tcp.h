@@ -216,6 +216,7 @@ void tcp_forward_gone(struct tcp *t, uint64_t forward_id, int64_t now_ms);
 
 /** struct tcp_flow_info - One flow as shown to people. */
 struct tcp_flow_info {
+	uint64_t id; /* odd; later flows have greater ones */
 	uint64_t nic_id, forward_id;	 /* forward_id 0 = opened by the guest */
 	struct endpoint guest, outside; /* outside: as the guest sees it */
 	struct endpoint host;	 /* where a guest's connection leads in fact */
@@ -263,8 +264,9 @@ struct tcp_stats {
 
 void tcp_stats(const struct tcp *t, struct tcp_stats *out);
 
-/* Visit all flows; @fn must not change anything. False stops. */
-void tcp_walk(struct tcp *t, bool (*fn)(void *arg, const struct tcp_flow_info *i),
-	      void *arg);
+/* Visit the flows behind the one with id @after (0: all), oldest first; @fn must not
+ * change anything. False stops. */
+void tcp_walk(struct tcp *t, uint64_t after,
+	      bool (*fn)(void *arg, const struct tcp_flow_info *i), void *arg);
 
 #endif

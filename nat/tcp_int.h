@@ -83,6 +83,8 @@ struct tcp_key {
 
 struct tcp_flow {
 	struct hnode node; /* in tcp->flows */
+	struct list shown; /* tcp->shown */
+	uint64_t id;	   /* odd, ascending */
 	struct tcp_key key;
 	struct tcp *t;
 	struct tcp_nic *nic;
@@ -148,6 +150,8 @@ struct tcp {
 	struct tcp_env env;
 	struct tcp_config cfg;
 	struct htab flows, nics;
+	struct list shown; /* all flows by id */
+	uint64_t last_id;
 	struct list work;
 	struct wtimer retry;
 	int32_t retry_ms; /* how long it waits */

@@ -463,7 +463,7 @@ void fake_nat_check(const struct fake_nat *f)
 	uint32_t n = 0;
 
 	gateway_stats(f->gw, &s);
-	gateway_flow_walk(f->gw, count, &n, f->now_ms);
+	gateway_flow_walk(f->gw, 0, count, &n, f->now_ms);
 	CHECK(n == s.udp_flows + s.icmp_flows + s.tcp_flows);
 	CHECK(s.icmp_flows == f->live[FAKE_ICMP]);
 	CHECK(s.udp_flows ==

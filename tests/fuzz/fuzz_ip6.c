@@ -306,7 +306,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		len = len < c.left ? len : c.left;
 		step(f, op, cur_bytes(&c, len), len);
 		fake_nat_check(f);
-		gateway_flow_walk(f->gw, own_family, f, f->now_ms);
+		gateway_flow_walk(f->gw, 0, own_family, f, f->now_ms);
 	}
 	fake_nat_stop(f);
 	free(f);

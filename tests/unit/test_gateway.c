@@ -794,6 +794,82 @@ static bool count_flow(void *arg, const struct nat_flow *fl)
 	return true;
 }
 
+struct page {
+	uint64_t id[4];
+	int n, max;
+};
+
+static bool take_flow(void *arg, const struct nat_flow *f)
+{
+	struct page *p = arg;
+
+	p->id[p->n++] = f->id;
+	return p->n < p->max;
+}
+
+static void flow_walk__in_pages__each_once(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 7), t = syn(FAR, 80);
+	struct page p = {.max = 1}, all = {.max = 4};
+	uint64_t after = 0;
+
+	f->connect_err = 0;
+	fake_nat_pkt(f, &t);
+	fake_nat_pkt(f, &k);
+	k.sport++;
+	fake_nat_pkt(f, &k);
+	t.sport++;
+	fake_nat_pkt(f, &t);
+	gateway_flow_walk(f->gw, 0, take_flow, &all, f->now_ms);
+	assert_int_equal(all.n, 4);
+	for (int i = 0; i < 4; i++) {
+		p.n = 0;
+		gateway_flow_walk(f->gw, after, take_flow, &p, f->now_ms);
+		assert_int_equal(p.id[0], all.id[i]);
+		after = p.id[0];
+	}
+	p.n = 0;
+	gateway_flow_walk(f->gw, after, take_flow, &p, f->now_ms);
+	assert_int_equal(p.n, 0);
+}
+
+static bool is_udp(void *arg, const struct nat_flow *f)
+{
+	(void)arg;
+	return f->proto == NAT_UDP;
+}
+
+static bool is_any(void *arg, const struct nat_flow *f)
+{
+	(void)arg;
+	(void)f;
+	return true;
+}
+
+static void flow_end__picked__go_the_others_stay(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 7), t = syn(FAR, 80), e = echo(FAR);
+
+	f->connect_err = 0;
+	for (int i = 0; i < 3; i++) {
+		fake_nat_pkt(f, &k);
+		fake_nat_pkt(f, &t);
+		k.sport++;
+		t.sport++;
+	}
+	fake_nat_pkt(f, &e);
+	assert_int_equal(gateway_flow_end(f->gw, 2, is_udp, NULL, f->now_ms), 2);
+	assert_int_equal(gateway_flow_end(f->gw, 2, is_udp, NULL, f->now_ms), 1);
+	assert_int_equal(f->live[FAKE_UDP], 0);
+	assert_int_equal(f->live[FAKE_TCP], 3);
+	assert_int_equal(gateway_flow_end(f->gw, 3, is_any, NULL, f->now_ms), 3);
+	assert_int_equal(f->live[FAKE_ICMP], 0);
+	assert_int_equal(f->live[FAKE_TCP], 1);
+	assert_int_equal(gateway_flow_end(f->gw, 9, is_any, NULL, f->now_ms), 1);
+}
+
 static void show__flows_and_stats__agree(void **state)
 {
 	struct fake_nat *f = *state;
@@ -804,7 +880,7 @@ static void show__flows_and_stats__agree(void **state)
 	fake_nat_pkt(f, &k);
 	fake_nat_pkt(f, &e);
 	fake_nat_wait(f, 10000);
-	gateway_flow_walk(f->gw, count_flow, &n, f->now_ms);
+	gateway_flow_walk(f->gw, 0, count_flow, &n, f->now_ms);
 	assert_int_equal(n, 2);
 	gateway_stats(f->gw, &s);
 	assert_int_equal(s.udp_flows, 1);
@@ -861,6 +937,8 @@ int main(void)
 		T(source__outside_the_network__dropped),
 		T(destination__martian_or_inside__silent),
 		T(destination__denied__prohibited),
+		T(flow_walk__in_pages__each_once),
+		T(flow_end__picked__go_the_others_stay),
 		T(unicast__in_a_broadcast_frame__dropped),
 		T(frame__for_another_mac_or_protocol__not_ours),
 		T(frame__truncated_at_every_length__never_taken),

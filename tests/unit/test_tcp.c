@@ -54,7 +54,7 @@ static struct first first_flow(struct fake_tcp *r)
 {
 	struct first f = {0};
 
-	tcp_walk(r->t, take_first, &f);
+	tcp_walk(r->t, 0, take_first, &f);
 	return f;
 }
 

@@ -64,7 +64,7 @@ static const char *flow_state(struct fake_tcp *r)
 {
 	const char *s = "none";
 
-	tcp_walk(r->t, take_state, &s);
+	tcp_walk(r->t, 0, take_state, &s);
 	return s;
 }
 
