@@ -42,8 +42,19 @@ static struct neigh *neigh_find(const struct neigh_tab *t,
 	return n ? container_of(n, struct neigh, node) : NULL;
 }
 
+/* For every packet: as neigh_find(), but looks at the last one first. */
+static struct neigh *neigh_find_fast(struct neigh_tab *t,
+				     const struct ipaddr *ip)
+{
+	if (!t->last || !ipaddr_eq(&t->last->ip, ip))
+		t->last = neigh_find(t, ip);
+	return t->last;
+}
+
 static void neigh_free(struct neigh *e)
 {
+	if (e->tab->last == e)
+		e->tab->last = NULL;
 	flow_del(e->tab->flows, &e->fl);
 	wtimer_cancel(e->tab->wheel, &e->fl.timer);
 	htab_del(&e->tab->tab, &e->node);
@@ -133,7 +144,7 @@ static void neigh_heard(struct neigh *e, const struct mac *mac,
 void neigh_learn(struct neigh_tab *t, const struct ipaddr *ip,
 		 const struct mac *mac, uint64_t nic_id, int64_t now_ms)
 {
-	struct neigh *e = neigh_find(t, ip);
+	struct neigh *e = neigh_find_fast(t, ip);
 
 	if (!e)
 		e = neigh_new(t, ip, nic_id, now_ms);
@@ -183,7 +194,7 @@ int neigh_send(struct neigh_tab *t, const struct ipaddr *ip, uint8_t *hdr,
 	       size_t hdr_len, const struct iovec *v, int n,
 	       const struct offload *off, bool lent, int64_t now_ms)
 {
-	struct neigh *e = neigh_find(t, ip);
+	struct neigh *e = neigh_find_fast(t, ip);
 	bool ask = !e;
 	int err;
 

@@ -20,8 +20,11 @@
 #define NEIGH_FRESH_MS	  60000
 #define NEIGH_PENDING_MAX 65549 /* bytes of the one packet that waits */
 
+struct neigh;
+
 struct neigh_tab {
 	struct htab tab;
+	struct neigh *last; /* found last: most packets are of one neighbour */
 	struct flow_tab *flows; /* shared; FLOW_NEIGH is ours */
 	struct wheel *wheel;
 	struct outq *out;
