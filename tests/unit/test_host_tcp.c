@@ -166,9 +166,8 @@ static void open_it(struct rig *x)
 	assert_true(x->p.open);
 }
 
-static void both_ways(enum host_tcp_peek peek)
+static void carry_both_ways(struct rig *x)
 {
-	struct rig *x = rig_new(peek, 8 * MIB, 8 * MIB);
 	int i;
 
 	x->p.tx_fin = true;
@@ -187,6 +186,44 @@ static void both_ways(enum host_tcp_peek peek)
 	fake_tcp_wait(&x->r, TCP_TIME_WAIT_MS + 5000);
 	assert_int_equal(stats(x).flows, 0);
 	rig_free(x);
+}
+
+static void both_ways(enum host_tcp_peek peek)
+{
+	carry_both_ways(rig_new(peek, 8 * MIB, 8 * MIB));
+}
+
+/* The same over IPv6; false when the loopback has none. */
+static bool rig_make_ip6(struct rig *x)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
+				 .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	socklen_t len = sizeof(a);
+
+	close(x->listener);
+	x->listener = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (x->listener < 0 || bind(x->listener, (void *)&a, sizeof(a)))
+		return false;
+	assert_int_equal(listen(x->listener, 5), 0);
+	assert_int_equal(getsockname(x->listener, (void *)&a, &len), 0);
+	assert_int_equal(ipaddr_parse("::1", &x->r.redirect.ip), 0);
+	x->r.redirect.port = x->port = ntohs(a.sin6_port);
+	assert_int_equal(ipaddr_parse("fd00:1::15", &x->p.me.ip), 0);
+	assert_int_equal(ipaddr_parse("2001:db8::1", &x->p.remote.ip), 0);
+	return true;
+}
+
+static void transfer__over_ipv6__all_bytes(void **state)
+{
+	struct rig *x = rig_new(HOST_TCP_PEEK_AUTO, 2 * MIB, 2 * MIB);
+
+	(void)state;
+	if (!rig_make_ip6(x)) {
+		rig_free(x);
+		print_message("no IPv6 on this host's loopback\n");
+		skip();
+	}
+	carry_both_ways(x);
 }
 
 static void transfer__kernel_peeks_at_offset__all_bytes(void **state)
@@ -523,6 +560,7 @@ int main(void)
 		cmocka_unit_test(transfer__kernel_peeks_at_offset__all_bytes),
 		cmocka_unit_test(transfer__peek_over_skip_area__all_bytes),
 		cmocka_unit_test(transfer__losses_either_peek__all_bytes),
+		cmocka_unit_test(transfer__over_ipv6__all_bytes),
 		cmocka_unit_test(connect__nobody_listens__guest_reset),
 		cmocka_unit_test(connect__no_descriptors__clean_refusal),
 		cmocka_unit_test(connect__same_destination_again__by_another_port),
