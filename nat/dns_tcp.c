@@ -65,13 +65,11 @@ bool dns_tcp_due(const struct dns *d)
 /* ---- operations ------------------------------------------------------------- */
 
 static int op_connect(void *host, struct tcp_flow *f,
-		      const struct endpoint *guest, const struct endpoint *to,
-		      void **sock)
+		      const struct tcp_call *call, void **sock)
 {
 	struct dns_conn *c = calloc(1, sizeof(*c));
 
-	(void)guest;
-	(void)to;
+	(void)call;
 	if (!c)
 		return -ENOMEM;
 	c->dns = host;

@@ -71,7 +71,13 @@ static void env_unreach(void *arg, const struct tcp_unreach *u, int64_t now_ms)
 		},
 	};
 
-	ipout_err_why(&e, why[u->why]);
+	if (u->icmp) {
+		e.from = u->icmp->from;
+		e.type = u->icmp->type;
+		e.code = u->icmp->code;
+	} else {
+		ipout_err_why(&e, why[u->why]);
+	}
 	ipout_icmp_err(&g->ipout, &e, now_ms);
 }
 
@@ -123,7 +129,9 @@ int gateway_tcp_input(struct gateway *g, const struct pkt *k,
 {
 	struct tcp_pkt p = {
 		.src = k->ip.src, .dst = k->ip.dst,
-		.nic_id = k->nic_id, .head = k->head, .head_len = k->head_len,
+		.nic_id = k->nic_id,
+		.ttl = k->to_us ? 0 : (uint8_t)(k->ip.ttl - 1),
+		.head = k->head, .head_len = k->head_len,
 		.l4 = k->l4, .nl4 = k->nl4, .l4_len = k->l4_len,
 	};
 

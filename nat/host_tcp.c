@@ -24,6 +24,7 @@
 #include "lib/compat.h"
 #include "lib/fdutil.h"
 #include "lib/inet.h"
+#include "nat/host.h"
 #include "nat/host_ports.h"
 #include "nat/tcp.h"
 
@@ -51,6 +52,8 @@ struct host_sock {
 	struct event ev;
 	int fd;
 	bool connecting;
+	bool ip6;
+	bool short_way; /* its first packets have a TTL of the guest's */
 	bool want_write; /* the core waits for tcp_host_writable() */
 	bool ended;	 /* peek() saw the end of the stream */
 	bool at_mark;	 /* a peek from the first byte on ends at urgent data */
@@ -118,6 +121,29 @@ static int pending_error(const struct host_sock *s)
 	return -err;
 }
 
+/* A TTL below this is meant to end on the way: traceroute. Others are the host's
+ * own; the guest may count from another number. */
+#define TTL_TRACED 32
+
+static void set_path(const struct host_sock *s, int opt4, int opt6, int v)
+{
+	if (s->ip6)
+		(void)setsockopt(s->fd, IPPROTO_IPV6, opt6, &v, sizeof(v));
+	else
+		(void)setsockopt(s->fd, IPPROTO_IP, opt4, &v, sizeof(v));
+}
+
+/* While it connects, whatever the way says is told to the guest as it was. Later
+ * such errors must not end the connection (RFC 1122 4.2.3.9, RFC 5382 REQ-10). */
+static void listen_to_way(struct host_sock *s, bool on, uint8_t ttl)
+{
+	set_path(s, IP_RECVERR, IPV6_RECVERR, on);
+	if (on && ttl && ttl < TTL_TRACED)
+		s->short_way = true;
+	if (s->short_way)
+		set_path(s, IP_TTL, IPV6_UNICAST_HOPS, on ? ttl : -1);
+}
+
 /* Each call of the core may close the socket: then nothing is current. */
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -133,6 +159,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 			return;
 		err = pending_error(s);
 		s->connecting = false;
+		if (!err)
+			listen_to_way(s, false, 0);
 		tcp_host_connected(s->flow, err, now);
 	}
 	if (h->current && s->ended && (err = pending_error(s)))
@@ -204,13 +232,13 @@ static struct host_sock *sock_open(struct host_tcp *h, int family, int *err)
 	return s;
 }
 
-/* @guest: by its port; NULL: by any. */
+/* @own_port: by the port of the guest's endpoint, else by any. */
 static int try_connect(struct host_tcp *h, struct tcp_flow *f,
-		       const struct endpoint *guest, const struct endpoint *to,
+		       const struct tcp_call *c, bool own_port,
 		       struct host_sock **out)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = ipaddr_to_sockaddr(&to->ip, to->port, &ss);
+	socklen_t len = ipaddr_to_sockaddr(&c->to.ip, c->to.port, &ss);
 	int err = 0;
 	struct host_sock *s = sock_open(h, ss.ss_family, &err);
 
@@ -218,9 +246,11 @@ static int try_connect(struct host_tcp *h, struct tcp_flow *f,
 		return err;
 	s->flow = f;
 	s->connecting = true;
-	if (guest)
+	s->ip6 = ss.ss_family == AF_INET6;
+	listen_to_way(s, true, c->ttl);
+	if (own_port)
 		s->port = host_ports_bind(&h->ports, s->fd, ss.ss_family,
-					  guest, to->port);
+					  &c->guest, c->to.port);
 	if (connect(s->fd, (struct sockaddr *)&ss, len) < 0 &&
 	    errno != EINPROGRESS && errno != EINTR)
 		err = -errno;
@@ -234,18 +264,33 @@ static int try_connect(struct host_tcp *h, struct tcp_flow *f,
 }
 
 static int op_connect(void *host, struct tcp_flow *f,
-		      const struct endpoint *guest, const struct endpoint *to,
-		      void **sock)
+		      const struct tcp_call *call, void **sock)
 {
 	struct host_sock *s = NULL;
-	int err = try_connect(host, f, guest, to, &s);
+	int err = try_connect(host, f, call, true, &s);
 
 	/* From this port the host has, or just had, a connection to there. */
 	if (err == -EADDRNOTAVAIL)
-		err = try_connect(host, f, NULL, to, &s);
+		err = try_connect(host, f, call, false, &s);
 	if (!err)
 		*sock = s;
 	return err;
+}
+
+static bool op_why(void *sock, struct tcp_icmp *out)
+{
+	const struct host_sock *s = sock;
+	struct host_err e;
+	uint8_t buf[64];
+	int r;
+
+	do
+		r = host_recv_err(s->fd, &e, buf, sizeof(buf));
+	while (!r);
+	if (r < 0 || ipaddr_is_zero(&e.from))
+		return false;
+	*out = (struct tcp_icmp){e.from, e.type, e.code};
+	return true;
 }
 
 int host_tcp_adopt(struct host_tcp *h, int fd, void **sock)
@@ -473,6 +518,7 @@ static uint16_t op_local_port(void *sock)
 
 const struct tcp_host_ops host_tcp_ops = {
 	.connect = op_connect,
+	.why = op_why,
 	.attach = op_attach,
 	.send = op_send,
 	.peek = op_peek,

@@ -42,6 +42,7 @@ struct wheel;
 struct tcp_pkt {
 	struct ipaddr src, dst;
 	uint64_t nic_id;
+	uint8_t ttl; /* a router's further way for it; 0 = does not matter */
 	/* Private copy of the first bytes of l4: all of them or at least
 	 * TCP_HDR_MAX. The checksum was verified or needs no verification. */
 	const uint8_t *head;
@@ -77,12 +78,25 @@ enum tcp_unreach_why {
 	TCP_UNREACH_ADMIN,
 };
 
+/** struct tcp_icmp - What the way said about a connect that failed. */
+struct tcp_icmp {
+	struct ipaddr from; /* who says so; its family tells ICMP from ICMPv6 */
+	uint8_t type, code;
+};
+
 /** struct tcp_unreach - A guest's SYN that could not be carried on. */
 struct tcp_unreach {
 	struct ipaddr src, dst; /* of the SYN: src is the guest */
 	uint64_t nic_id;
 	enum tcp_unreach_why why;
+	const struct tcp_icmp *icmp; /* if it is known, instead of why */
 	uint8_t l4[TCP_HDR]; /* its header as far as an error quotes it */
+};
+
+/** struct tcp_call - A connection to open for a guest. */
+struct tcp_call {
+	struct endpoint guest, to;
+	uint8_t ttl; /* as in struct tcp_pkt */
 };
 
 /**
@@ -93,11 +107,12 @@ struct tcp_unreach {
  * event of the socket may come any more.
  */
 struct tcp_host_ops {
-	/* Start to connect for @guest. 0: *@sock is set, tcp_host_connected() will
-	 * tell. Or the negative errno. */
+	/* Start to connect. 0: *@sock is set, tcp_host_connected() will tell. Or
+	 * the negative errno. */
 	int (*connect)(void *host, struct tcp_flow *f,
-		       const struct endpoint *guest,
-		       const struct endpoint *to, void **sock);
+		       const struct tcp_call *call, void **sock);
+	/* Why connecting failed, when somebody on the way told. May be NULL. */
+	bool (*why)(void *sock, struct tcp_icmp *out);
 	/* The flow that an accepted socket belongs to; events may come now. */
 	void (*attach)(void *sock, struct tcp_flow *f);
 	/* Offer bytes: how many were taken (> 0), -EAGAIN when none (then

@@ -19,9 +19,11 @@
 
 static void send_unreach(struct tcp *t, const struct tcp_key *k,
 			 uint64_t nic_id, uint32_t seq,
-			 enum tcp_unreach_why why, int64_t now_ms)
+			 enum tcp_unreach_why why, const struct tcp_icmp *icmp,
+			 int64_t now_ms)
 {
-	struct tcp_unreach u = {k->guest.ip, k->outside.ip, nic_id, why, {0}};
+	struct tcp_unreach u = {.src = k->guest.ip, .dst = k->outside.ip,
+				.nic_id = nic_id, .why = why, .icmp = icmp};
 	struct tcp_seg s = {
 		.sport = k->guest.port,
 		.dport = k->outside.port,
@@ -54,14 +56,17 @@ static void refuse(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
 		t->stats.refused++;
 	switch (err) {
 	case -ENETUNREACH:
-		send_unreach(t, k, nic_id, seq, TCP_UNREACH_NET, now_ms);
+		send_unreach(t, k, nic_id, seq, TCP_UNREACH_NET, NULL,
+			     now_ms);
 		break;
 	case -EHOSTUNREACH:
-		send_unreach(t, k, nic_id, seq, TCP_UNREACH_HOST, now_ms);
+		send_unreach(t, k, nic_id, seq, TCP_UNREACH_HOST, NULL,
+			     now_ms);
 		break;
 	case -EACCES:
 	case -EPERM:
-		send_unreach(t, k, nic_id, seq, TCP_UNREACH_ADMIN, now_ms);
+		send_unreach(t, k, nic_id, seq, TCP_UNREACH_ADMIN, NULL,
+			     now_ms);
 		break;
 	default: /* refused, timed out, no socket to be had */
 		tcp_reset_reply(t, k, nic_id, &syn, now_ms);
@@ -88,7 +93,7 @@ static enum tcp_verdict judge(struct tcp *t, const struct tcp_pkt *p,
 		tcp_reset_reply(t, k, p->nic_id, s, now_ms);
 		break;
 	case TCP_PROHIBITED:
-		send_unreach(t, k, p->nic_id, s->seq, TCP_UNREACH_ADMIN,
+		send_unreach(t, k, p->nic_id, s->seq, TCP_UNREACH_ADMIN, NULL,
 			     now_ms);
 		break;
 	case TCP_DROP:
@@ -125,8 +130,8 @@ void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s)
 void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 	      const struct tcp_key *k, int64_t now_ms)
 {
-	struct endpoint to;
-	enum tcp_verdict v = judge(t, p, s, k, &to, now_ms);
+	struct tcp_call call = {.guest = k->guest, .ttl = p->ttl};
+	enum tcp_verdict v = judge(t, p, s, k, &call.to, now_ms);
 	void *arg = t->env.host_arg;
 	struct tcp_flow *f;
 	int err;
@@ -144,13 +149,13 @@ void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 		tcp_flow_end(f, true);
 		return;
 	}
-	f->host = to;
+	f->host = call.to;
 	tcp_take_syn(f, s);
 	if (v == TCP_SERVE) {
 		f->ops = t->env.service;
 		arg = t->env.service_arg;
 	}
-	err = f->ops->connect(arg, f, &k->guest, &to, &f->sock);
+	err = f->ops->connect(arg, f, &call, &f->sock);
 	if (err) {
 		f->sock = NULL;
 		tcp_flow_end(f, true);
@@ -161,18 +166,41 @@ void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 	tcp_arm_idle(f, now_ms);
 }
 
+/* What the way said about it, if that can be told to the guest. */
+static bool is_told(const struct tcp_flow *f, struct tcp_icmp *icmp)
+{
+	if (!f->ops->why || !f->ops->why(f->sock, icmp))
+		return false;
+	/* The destination speaks under the address that the guest knows. */
+	if (ipaddr_eq(&icmp->from, &f->host.ip))
+		icmp->from = f->key.outside.ip;
+	return ipaddr_is4(&icmp->from) == ipaddr_is4(&f->key.guest.ip);
+}
+
+static void connect_failed(struct tcp_flow *f, int err, int64_t now_ms)
+{
+	struct tcp *t = f->t;
+	struct tcp_key k = f->key;
+	uint64_t nic_id = f->nic->id;
+	uint32_t seq = f->irs;
+	struct tcp_icmp icmp;
+	bool told = is_told(f, &icmp);
+
+	tcp_flow_end(f, true);
+	if (!told) {
+		refuse(t, &k, nic_id, seq, err, now_ms);
+		return;
+	}
+	t->stats.refused++;
+	send_unreach(t, &k, nic_id, seq, TCP_UNREACH_HOST, &icmp, now_ms);
+}
+
 void tcp_host_connected(struct tcp_flow *f, int err, int64_t now_ms)
 {
 	if (f->state != TCP_ST_CONNECTING)
 		return;
 	if (err) {
-		struct tcp *t = f->t;
-		struct tcp_key k = f->key;
-		uint64_t nic_id = f->nic->id;
-		uint32_t seq = f->irs;
-
-		tcp_flow_end(f, true);
-		refuse(t, &k, nic_id, seq, err, now_ms);
+		connect_failed(f, err, now_ms);
 		return;
 	}
 	tcp_set_state(f, TCP_ST_SYN_RCVD);

@@ -293,13 +293,11 @@ static const struct forward_host forward_ops = {fake_forward_send,
 /* TCP is tested with a fake of its own; here connects are noted, and fail or
  * wait, as connect_err says. */
 static int fake_connect(void *host, struct tcp_flow *t,
-			const struct endpoint *guest,
-			const struct endpoint *to, void **sock)
+			const struct tcp_call *call, void **sock)
 {
 	struct fake_nat *f = host;
 
-	(void)guest;
-	note(f, FAKE_TCP, t, NULL, 0)->to = *to;
+	note(f, FAKE_TCP, t, NULL, 0)->to = call->to;
 	if (f->connect_err)
 		return f->connect_err;
 	*sock = f;

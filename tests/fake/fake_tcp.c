@@ -52,21 +52,28 @@ static void append(uint8_t **buf, size_t *len, size_t *cap, const void *p,
 }
 
 static int op_connect(void *host, struct tcp_flow *f,
-		      const struct endpoint *guest, const struct endpoint *to,
-		      void **sock)
+		      const struct tcp_call *call, void **sock)
 {
 	struct fake_tcp *r = host;
 	struct fake_sock *s;
 
-	(void)guest;
 	if (r->connect_err)
 		return r->connect_err;
 	s = sock_new(r);
 	s->flow = f;
-	s->to = *to;
+	s->to = call->to;
+	r->ttl = call->ttl;
 	s->connecting = true;
 	*sock = s;
 	return 0;
+}
+
+static bool op_why(void *sock, struct tcp_icmp *out)
+{
+	const struct fake_sock *s = sock;
+
+	*out = s->r->icmp;
+	return out->type;
 }
 
 static void op_attach(void *sock, struct tcp_flow *f)
@@ -191,6 +198,7 @@ static uint16_t op_local_port(void *sock)
 
 static const struct tcp_host_ops fake_ops = {
 	.connect = op_connect,
+	.why = op_why,
 	.attach = op_attach,
 	.send = op_send,
 	.peek = op_peek,
@@ -365,6 +373,8 @@ static void env_unreach(void *arg, const struct tcp_unreach *u, int64_t now_ms)
 
 	(void)now_ms;
 	r->unreach = *u;
+	if (u->icmp)
+		r->told = *u->icmp;
 	r->nunreach++;
 }
 

@@ -98,6 +98,9 @@ struct fake_tcp {
 
 	struct tcp_unreach unreach;
 	unsigned int nunreach;
+	struct tcp_icmp icmp; /* what hosts' sockets were told; type 0 = nothing */
+	struct tcp_icmp told; /* what the last unreach.icmp pointed to */
+	uint8_t ttl;	      /* of the last connect */
 	uint64_t ended_forward, ended_out, ended_in;
 	unsigned int nended, nanswered;
 };

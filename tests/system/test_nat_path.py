@@ -77,11 +77,11 @@ def hops(text):
     return re.findall(r"^ *\d+ +(\S+)", text, re.M)
 
 
-@pytest.mark.parametrize("kind", ["udp", "icmp"])
+@pytest.mark.parametrize("kind", ["udp", "icmp", "tcp"])
 def test_traceroute_shows_every_router(lab, box, far, kind):
     trace = lab_module.need_program("traceroute")
     out = box.ns.run(trace, "-n", "-q", "1", "-w", "5",
-                     *(["-I"] if kind == "icmp" else []), far.address)
+                     {"udp": "-U", "icmp": "-I", "tcp": "-T"}[kind], far.address)
     assert hops(out) == ["10.0.2.2", lab.lan.router, lab.outside.address,
                          far.address], out
 
@@ -181,6 +181,19 @@ def test_a_routers_refusal_is_passed_on(lab, box, udp, address, code, text):
     assert told(udp) == (3, code, lab.outside.address)
     ok, out = ping(box.ns, address)
     assert not ok and "From %s icmp_seq=1 %s" % (lab.outside.address, text) in out
+
+
+@pytest.mark.parametrize("address, code", [(UNREACHABLE, 1), (PROHIBITED, 13)],
+                         ids=["unreachable", "prohibited"])
+def test_a_routers_refusal_of_tcp_is_passed_on(lab, box, address, code):
+    with contextlib.closing(box.ns.socket(
+            socket.AF_INET, socket.SOCK_STREAM)) as s:
+        s.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        s.settimeout(10)
+        with pytest.raises(OSError) as e:
+            s.connect((address, 80))
+        assert e.value.errno == errno.EHOSTUNREACH
+        assert told(s) == (3, code, lab.outside.address)
 
 
 def test_a_closed_udp_port_refuses(box, far, udp):

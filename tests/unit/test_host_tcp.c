@@ -312,16 +312,16 @@ static void connect__no_descriptors__clean_refusal(void **state)
 static void connect__same_destination_again__by_another_port(void **state)
 {
 	struct rig *x = rig_new(HOST_TCP_PEEK_AUTO, 0, 0);
-	struct endpoint guest = endpoint4(0x0a00020f, 0);
-	struct endpoint to = endpoint4(INADDR_LOOPBACK, x->port);
+	struct tcp_call call = {
+		.guest = endpoint4(0x0a00020f, (uint16_t)(x->port ^ 1)),
+		.to = endpoint4(INADDR_LOOPBACK, x->port),
+	};
 	void *s[2];
 	uint16_t port[2];
 
 	(void)state;
-	guest.port = (uint16_t)(x->port ^ 1);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(host_tcp_ops.connect(x->h, NULL, &guest, &to,
-						      &s[i]),
+		assert_int_equal(host_tcp_ops.connect(x->h, NULL, &call, &s[i]),
 				 0);
 		port[i] = host_tcp_ops.local_port(s[i]);
 	}

@@ -153,6 +153,35 @@ static void open__host_fails__guest_sees_what_it_was(void **state)
 	assert_int_equal(stats(r).refused, 5);
 }
 
+static void open__the_way_says_why__told_as_it_was(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = fake_conn_make(r, 40000);
+	const struct ipaddr router = ipaddr_from4(0xc0a84d01);
+
+	r->icmp = (struct tcp_icmp){router, 3, 13};
+	fake_conn_syn(&c);
+	fake_sock_connected(r->sock[0], -EHOSTUNREACH);
+	assert_int_equal(r->nunreach, 1);
+	assert_int_equal(r->told.type, 3);
+	assert_int_equal(r->told.code, 13);
+	assert_true(ipaddr_eq(&r->told.from, &router));
+	/* the destination itself, which the guest knows by another address */
+	r->redirect = endpoint4(0x7f000001, 80);
+	r->icmp = (struct tcp_icmp){r->redirect.ip, 3, 3};
+	fake_conn_syn(&c);
+	fake_sock_connected(r->sock[1], -ECONNREFUSED);
+	assert_int_equal(r->nunreach, 2);
+	assert_true(ipaddr_eq(&r->told.from, &c.peer.ip));
+	/* another family's words the guest would not understand */
+	r->icmp.from = (struct ipaddr){{0x20, 1}};
+	fake_conn_syn(&c);
+	fake_sock_connected(r->sock[2], -ECONNREFUSED);
+	assert_int_equal(r->nunreach, 2);
+	assert_int_equal(fake_tcp_last(r)->flags, F_RST | F_ACK);
+	assert_int_equal(stats(r).refused, 3);
+}
+
 static void open__connect_fails_at_once__answered(void **state)
 {
 	struct fake_tcp *r = *state;
@@ -833,6 +862,7 @@ int main(void)
 		T(open__host_connects__synack_only_then),
 		T(open__no_scale_offered__none_answered),
 		T(open__host_fails__guest_sees_what_it_was),
+		T(open__the_way_says_why__told_as_it_was),
 		T(open__connect_fails_at_once__answered),
 		T(open__verdicts__followed),
 		T(open__syn_again_while_connecting__one_socket),
