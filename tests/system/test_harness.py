@@ -132,7 +132,7 @@ def test_qemu_netdev_on_an_inherited_socket(name, guests):
     time.sleep(2)
     peer = L.FramePeer(ours, kind_of(name))
     g.finish(flood)
-    assert len(peer.frames) > 100
+    assert len(peer.frames) > 20     # hundreds, but for a very busy machine
     L.eventually("pings are answered again", lambda: received(g) == 2)
     peer.stop()
     ours.close()
@@ -261,9 +261,10 @@ def test_guest_gets_a_lease_through_a_tap_and_asks_again(lab, guests):
     g.qmp("set_link", name="n0", up=True)
     L.eventually("the guest asks again", lambda: asked() > before)
     assert g.ip() == address
-    # shorter than the guest's look at the carrier
+    # shorter than the guest's look at the carrier, but not than its interrupt takes
     before = asked()
     g.qmp("set_link", name="n0", up=False)
+    time.sleep(0.3)
     g.qmp("set_link", name="n0", up=True)
     L.eventually("the guest asks again", lambda: asked() > before)
     assert g.ip() == address

@@ -243,6 +243,7 @@ def test_ten_thousand_connections_leave_nothing(lab, d, crowd, capsys):
     for s in opened:
         s.close()
     eventually("nothing is open", lambda: quiet(lab), 60)
+    eventually("the worker has let go", lambda: lab_module.fd_count(worker) == before[0])
     after = lab_module.fd_count(worker), rss_kib(worker)
     with capsys.disabled():
         print("\n  %d idle connections: worker has %d descriptors and %d KiB "
@@ -250,7 +251,6 @@ def test_ten_thousand_connections_leave_nothing(lab, d, crowd, capsys):
                   len(opened), *most, *before, *after))
     assert most[0] == before[0] + SWARM
     assert most[1] < 32 << 10, "a connection costs more than it should"
-    assert after[0] == before[0]
     # the allocator keeps what it had; a second crowd gets it
     for s in connections(lab, crowd, SWARM // 20):
         s.close()
