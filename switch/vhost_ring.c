@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Split virtqueues. See vhost_ring.h; section numbers are of virtio 1.2. */
+#include "switch/vhost_ring.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+/* Descriptor flags (2.7.5) */
+#define DESC_F_NEXT	1
+#define DESC_F_WRITE	2
+#define DESC_F_INDIRECT 4
+
+#define AVAIL_F_NO_INTERRUPT 1 /* 2.7.6 */
+#define USED_F_NO_NOTIFY     1 /* 2.7.8 */
+
+#define DESC_LEN 16
+
+/* Offsets: both rings begin with flags and idx. */
+#define RING_IDX  2
+#define RING_ENTS 4
+#define AVAIL_ENT 2
+#define USED_ENT  8
+
+struct desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+
+/* ---- shared memory ---------------------------------------------------------- */
+
+static uint16_t load16(const uint8_t *p)
+{
+	return le16toh(__atomic_load_n((const uint16_t *)(const void *)p,
+				       __ATOMIC_RELAXED));
+}
+
+static void store16(uint8_t *p, uint16_t v)
+{
+	__atomic_store_n((uint16_t *)(void *)p, htole16(v), __ATOMIC_RELAXED);
+}
+
+/* An indirect table may lie anywhere, so this is a copy of bytes. The barrier keeps
+ * the compiler from reading them a second time. */
+static struct desc load_desc(const uint8_t *p)
+{
+	struct {
+		uint64_t addr;
+		uint32_t len;
+		uint16_t flags, next;
+	} raw;
+
+	memcpy(&raw, p, DESC_LEN);
+	__asm__ volatile("" ::: "memory");
+	return (struct desc){le64toh(raw.addr), le32toh(raw.len),
+			     le16toh(raw.flags), le16toh(raw.next)};
+}
+
+static uint8_t *used_event(const struct vring *r)
+{
+	return r->avail + RING_ENTS + (size_t)r->num * AVAIL_ENT;
+}
+
+static uint8_t *avail_event(const struct vring *r)
+{
+	return r->used + RING_ENTS + (size_t)r->num * USED_ENT;
+}
+
+static void log_used(struct vring *r, uint64_t at, uint64_t len)
+{
+	if (r->log)
+		vhost_mem_dirty(r->mem, r->log_gpa + at, len);
+}
+
+/* ---- set-up ------------------------------------------------------------------- */
+
+/* Alignment and sizes: 2.7. Both rings have an event field behind them, which is
+ * there also when the feature is not negotiated. */
+int vring_attach(struct vring *r, struct vhost_mem *m,
+		 const struct vring_addr *a, uint32_t num, int base,
+		 struct errtext *why)
+{
+	const uint8_t *desc;
+	uint8_t *avail, *used;
+
+	if (!num || num > VRING_NUM_MAX || (num & (num - 1)))
+		return errtext_set(why, -EINVAL, "a ring of %u entries", num);
+	if (a->desc % 16 || a->avail % 2 || a->used % 4)
+		return errtext_set(why, -EINVAL, "a ring at an odd address");
+	desc = vhost_mem_uva(m, a->desc, (size_t)num * DESC_LEN);
+	avail = vhost_mem_uva(m, a->avail,
+			      RING_ENTS + (size_t)num * AVAIL_ENT + 2);
+	used = vhost_mem_uva(m, a->used, RING_ENTS + (size_t)num * USED_ENT + 2);
+	/* A file offset can make a fine address an odd one here. */
+	if (!desc || !avail || !used || (uintptr_t)avail % 2 ||
+	    (uintptr_t)used % 4)
+		return errtext_set(why, -EINVAL,
+				   "a ring outside of the guest's memory");
+	r->mem = m;
+	r->desc = desc;
+	r->avail = avail;
+	r->used = used;
+	r->num = (uint16_t)num;
+	r->log = a->log;
+	r->log_gpa = a->log_gpa;
+	r->used_idx = load16(used + RING_IDX);
+	r->last_avail = base < 0 ? r->used_idx : (uint16_t)base;
+	r->avail_seen = r->last_avail;
+	r->signalled_valid = false;
+	r->why = NULL;
+	return 0;
+}
+
+/* ---- taking --------------------------------------------------------------------- */
+
+static int bad(struct vring *r, const char *why)
+{
+	r->why = why;
+	return -EPROTO;
+}
+
+/* How many buffers are there? */
+static int look(struct vring *r)
+{
+	uint16_t n;
+
+	r->avail_seen = load16(r->avail + RING_IDX);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* before its entries */
+	n = (uint16_t)(r->avail_seen - r->last_avail);
+	if (n > r->num)
+		return bad(r, "more buffers than the ring has");
+	return n;
+}
+
+static int add(struct vring *r, struct vring_iov *v, uint64_t gpa, size_t left)
+{
+	while (left) {
+		size_t n = left;
+		void *p = vhost_mem_gpa(r->mem, gpa, &n);
+
+		if (!p)
+			return bad(r, "a buffer outside of the guest's memory");
+		if (v->n == VRING_IOV_MAX)
+			return -ENOBUFS;
+		v->v[v->n].iov_base = p;
+		v->v[v->n].iov_len = n;
+		v->gpa[v->n++] = gpa;
+		v->len += n;
+		gpa += n;
+		left -= n;
+	}
+	return 0;
+}
+
+/* The table behind an indirect descriptor, in one piece. */
+static const uint8_t *indirect(struct vring *r, const struct desc *d)
+{
+	size_t len = d->len;
+	const uint8_t *p;
+
+	if (!len || len % DESC_LEN || len > VRING_INDIRECT_MAX * DESC_LEN)
+		return NULL;
+	p = vhost_mem_gpa(r->mem, d->addr, &len);
+	return p && len == d->len ? p : NULL;
+}
+
+static int walk(struct vring *r, struct vring_iov *v, uint16_t head, bool write)
+{
+	const uint8_t *table = r->desc;
+	uint32_t n = r->num, i = head, turns = 0;
+	bool inside = false;
+
+	for (;;) {
+		struct desc d;
+		int err;
+
+		if (i >= n)
+			return bad(r, "a descriptor beyond its table");
+		if (turns++ == n)
+			return bad(r, "a chain that bites its tail");
+		d = load_desc(table + (size_t)i * DESC_LEN);
+		if (d.flags & DESC_F_INDIRECT) {
+			/* 2.7.5.3.1: one level, and the last of its chain */
+			if (!r->indirect || inside || d.flags & DESC_F_NEXT)
+				return bad(r, "an indirect descriptor that "
+					      "may not be");
+			table = indirect(r, &d);
+			if (!table)
+				return bad(r, "no table behind an indirect "
+					      "descriptor");
+			n = d.len / DESC_LEN;
+			i = turns = 0;
+			inside = true;
+			continue;
+		}
+		if (!(d.flags & DESC_F_WRITE) == write)
+			return bad(r, "a buffer for the wrong direction");
+		err = add(r, v, d.addr, d.len);
+		if (err)
+			return err;
+		if (!(d.flags & DESC_F_NEXT))
+			return 0;
+		i = d.next;
+	}
+}
+
+int vring_pop(struct vring *r, struct vring_iov *v, bool write, uint16_t *head)
+{
+	unsigned int had = v->n;
+	size_t len = v->len;
+	uint16_t h;
+	int n;
+
+	if (r->last_avail == r->avail_seen) {
+		n = look(r);
+		if (n <= 0)
+			return n;
+	}
+	h = load16(r->avail + RING_ENTS +
+		   (size_t)(r->last_avail & (r->num - 1)) * AVAIL_ENT);
+	n = walk(r, v, h, write);
+	if (n == -ENOBUFS && !had)
+		return bad(r, "a buffer of too many pieces");
+	if (n) {
+		v->n = had;
+		v->len = len;
+		return n;
+	}
+	r->last_avail++;
+	*head = h;
+	return 1;
+}
+
+/* ---- giving back ------------------------------------------------------------------ */
+
+void vring_push(struct vring *r, uint16_t head, uint32_t len)
+{
+	size_t at = RING_ENTS + (size_t)(r->used_idx & (r->num - 1)) * USED_ENT;
+	uint32_t ent[2] = {htole32(head), htole32(len)};
+
+	memcpy(r->used + at, ent, sizeof(ent));
+	log_used(r, at, sizeof(ent));
+	r->used_idx++;
+}
+
+void vring_publish(struct vring *r)
+{
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* after its entries */
+	store16(r->used + RING_IDX, r->used_idx);
+	log_used(r, RING_IDX, 2);
+}
+
+bool vring_signal_due(struct vring *r)
+{
+	uint16_t old = r->signalled, now = r->used_idx, event;
+	bool valid = r->signalled_valid;
+
+	/* The index is out before the driver's wish is read (2.7.7.2). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!r->event_idx)
+		return !(load16(r->avail) & AVAIL_F_NO_INTERRUPT);
+	r->signalled = now;
+	r->signalled_valid = true;
+	event = load16(used_event(r));
+	return !valid || (uint16_t)(now - event - 1) < (uint16_t)(now - old);
+}
+
+void vring_notify_off(struct vring *r)
+{
+	if (r->event_idx)
+		return; /* the driver kicks at one index only, which is past */
+	store16(r->used, USED_F_NO_NOTIFY);
+	log_used(r, 0, 2);
+}
+
+bool vring_notify_on(struct vring *r)
+{
+	if (r->event_idx) {
+		size_t at = RING_ENTS + (size_t)r->num * USED_ENT;
+
+		store16(avail_event(r), r->avail_seen);
+		log_used(r, at, 2);
+	} else {
+		store16(r->used, 0);
+		log_used(r, 0, 2);
+	}
+	/* The wish is out before the index is read (2.7.10.1). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return load16(r->avail + RING_IDX) != r->avail_seen;
+}

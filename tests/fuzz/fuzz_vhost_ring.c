@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: switch_core */
+/*
+ * A guest's memory with a ring of eight entries in it. The first byte says which
+ * features were negotiated, in which direction buffers go, and where the ring goes
+ * on; the rest is the memory: descriptors, available ring, used ring, indirect tables.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "switch/vhost_ring.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MEM   4096u
+#define NUM   8u
+#define AVAIL 0x80
+#define USED  0xa0
+#define GPA   0x1000 /* so that descriptors of few bytes hit it */
+#define UVA   0x7f0000000000ull
+
+static int fd = -1;
+static uint8_t *mem;
+
+static void start(void)
+{
+	fd = memfd_create("fuzz", MFD_CLOEXEC);
+	if (ftruncate(fd, MEM))
+		abort();
+	mem = mmap(NULL, MEM, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert(mem != MAP_FAILED);
+}
+
+static void check(const struct vhost_mem *m, const struct vring_iov *v)
+{
+	const uint8_t *host = m->r[0].host;
+	size_t sum = 0;
+
+	assert(v->n <= VRING_IOV_MAX);
+	for (unsigned int i = 0; i < v->n; i++) {
+		const uint8_t *p = v->v[i].iov_base;
+
+		assert(v->v[i].iov_len && p >= host &&
+		       v->v[i].iov_len <= (size_t)(host + MEM - p));
+		assert(v->gpa[i] - GPA == (uint64_t)(p - host));
+		sum += v->v[i].iov_len;
+	}
+	assert(sum == v->len);
+}
+
+static void run(struct vhost_mem *m, uint8_t how)
+{
+	static struct vring_iov v;
+	const struct vring_addr a = {.desc = UVA, .avail = UVA + AVAIL,
+				     .used = UVA + USED, .log = how & 8};
+	struct vring r = {.event_idx = how & 1, .indirect = how & 2};
+	uint16_t head;
+	int got = 1;
+
+	if (vring_attach(&r, m, &a, NUM, how & 16 ? -1 : how >> 5, NULL))
+		abort();
+	for (unsigned int i = 0; i < 3 * NUM && got > 0; i++) {
+		v.n = 0;
+		v.len = 0;
+		vring_notify_off(&r);
+		got = vring_pop(&r, &v, how & 4, &head);
+		check(m, &v);
+		if (got < 0) {
+			assert(got == -EPROTO && r.why && !v.n);
+			break;
+		}
+		if (!got)
+			break;
+		vring_push(&r, head, (uint32_t)v.len);
+		vring_publish(&r);
+		(void)vring_signal_due(&r);
+		(void)vring_notify_on(&r);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct vhost_mem m;
+
+	if (!size)
+		return 0;
+	if (fd < 0)
+		start();
+	memset(mem, 0, MEM);
+	memcpy(mem, data + 1, size - 1 < MEM ? size - 1 : MEM);
+	if (vhost_mem_init(&m) ||
+	    vhost_mem_add(&m, GPA, MEM, UVA, 0, fd, NULL))
+		abort();
+	run(&m, data[0]);
+	vhost_mem_fini(&m);
+	return 0;
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: switch_core vhost_guest */
+/* Device's side and driver's side of a ring joined in memory; and the backlog. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "switch/vhost_backlog.h"
+#include "switch/vhost_ring.h"
+#include "tests/fake/vhost_guest.h"
+
+struct rig {
+	struct vhost_guest g;
+	struct vhost_mem m;
+	struct vring r;
+	struct vring_iov v;
+	int backend;
+};
+
+static void attach(struct rig *x, int base)
+{
+	const struct vg_ring *q = &x->g.q[VG_TX];
+	const struct vring_addr a = {.desc = VG_UVA + q->desc,
+				     .avail = VG_UVA + q->avail,
+				     .used = VG_UVA + q->used};
+
+	assert_int_equal(vring_attach(&x->r, &x->m, &a, q->num, base, NULL), 0);
+}
+
+static int setup(void **state)
+{
+	struct rig *x = calloc(1, sizeof(*x));
+
+	vg_init(&x->g, &x->backend);
+	assert_int_equal(vhost_mem_init(&x->m), 0);
+	assert_int_equal(vhost_mem_add(&x->m, VG_GPA, VG_MEM, VG_UVA, 0,
+				       x->g.memfd, NULL), 0);
+	attach(x, 0);
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *x = *state;
+
+	vhost_mem_fini(&x->m);
+	vg_fini(&x->g);
+	close(x->backend);
+	free(x);
+	return 0;
+}
+
+static int pop(struct rig *x, uint16_t *head)
+{
+	x->v.n = 0;
+	x->v.len = 0;
+	return vring_pop(&x->r, &x->v, false, head);
+}
+
+static void give(struct rig *x, uint16_t i, uint32_t len)
+{
+	vg_desc(&x->g, VG_TX, i, vg_buf_gpa(&x->g, VG_TX, i), len, 0, 0);
+	vg_avail(&x->g, VG_TX, i);
+}
+
+/* ---- both sides --------------------------------------------------------------- */
+
+static void ring__indexes_wrap__every_buffer_comes_back(void **state)
+{
+	struct rig *x = *state;
+	uint32_t gone = 0, back = 0, id, len;
+	uint16_t head;
+
+	srand(7);
+	while (back < 200000) {
+		unsigned int n = (unsigned int)rand() % VG_NUM, taken = 0;
+
+		while (n-- && gone - back < VG_NUM)
+			give(x, (uint16_t)(gone++ % VG_NUM), 64);
+		for (n = (unsigned int)rand() % VG_NUM; n; n--) {
+			if (!pop(x, &head))
+				break;
+			vring_push(&x->r, head, head + 1u);
+			taken++;
+		}
+		if (!taken)
+			continue;
+		vring_publish(&x->r);
+		for (; vg_used(&x->g, VG_TX, &id, &len); back++) {
+			assert_int_equal(id, back % VG_NUM);
+			assert_int_equal(len, id + 1);
+		}
+	}
+}
+
+static void ring__unpop__the_same_buffer_comes_again(void **state)
+{
+	struct rig *x = *state;
+	uint16_t head;
+
+	give(x, 3, 64);
+	give(x, 4, 64);
+	assert_int_equal(pop(x, &head), 1);
+	assert_int_equal(pop(x, &head), 1);
+	assert_int_equal(pop(x, &head), 0);
+	vring_unpop(&x->r, 2);
+	assert_int_equal(pop(x, &head), 1);
+	assert_int_equal(head, 3);
+}
+
+static uint16_t get16(const struct rig *x, size_t at)
+{
+	uint16_t v;
+
+	memcpy(&v, x->g.mem + at, 2);
+	return v;
+}
+
+static void put16(struct rig *x, size_t at, uint16_t v)
+{
+	memcpy(x->g.mem + at, &v, 2);
+}
+
+static bool use(struct rig *x, uint16_t i)
+{
+	uint16_t head;
+
+	give(x, i, 64);
+	assert_int_equal(pop(x, &head), 1);
+	vring_push(&x->r, head, 0);
+	vring_publish(&x->r);
+	return vring_signal_due(&x->r);
+}
+
+static void signal__flag__is_obeyed(void **state)
+{
+	struct rig *x = *state;
+
+	assert_true(use(x, 0));
+	put16(x, x->g.q[VG_TX].avail, 1);
+	assert_false(use(x, 1));
+}
+
+static void signal__event_index__is_obeyed(void **state)
+{
+	struct rig *x = *state;
+	size_t event = x->g.q[VG_TX].avail + 4 + 2 * VG_NUM;
+
+	x->r.event_idx = true;
+	put16(x, event, 100);
+	assert_true(use(x, 0)); /* the first time: nothing is known */
+	assert_false(use(x, 1));
+	put16(x, event, 2);
+	assert_true(use(x, 2));
+	assert_false(use(x, 3));
+}
+
+static void notify__on_and_off__the_driver_is_told(void **state)
+{
+	struct rig *x = *state;
+	size_t used = x->g.q[VG_TX].used, event = used + 4 + 8 * VG_NUM;
+	uint16_t head;
+
+	vring_notify_off(&x->r);
+	assert_int_equal(get16(x, used), 1);
+	assert_false(vring_notify_on(&x->r));
+	assert_int_equal(get16(x, used), 0);
+	x->r.event_idx = true;
+	give(x, 0, 64);
+	assert_true(vring_notify_on(&x->r));
+	assert_int_equal(pop(x, &head), 1);
+	assert_false(vring_notify_on(&x->r));
+	assert_int_equal(get16(x, event), 1);
+}
+
+static void attach__from_the_used_index__goes_on_there(void **state)
+{
+	struct rig *x = *state;
+	uint16_t head;
+
+	for (uint16_t i = 0; i < 5; i++)
+		(void)use(x, i);
+	give(x, 9, 64);
+	attach(x, -1);
+	assert_int_equal(pop(x, &head), 1);
+	assert_int_equal(head, 9);
+}
+
+/* ---- what is wrong ------------------------------------------------------------- */
+
+static void expect_bad(struct rig *x)
+{
+	uint16_t head;
+
+	vg_avail(&x->g, VG_TX, 0);
+	assert_true(pop(x, &head) < 0);
+	assert_non_null(x->r.why);
+}
+
+static void pop__huge_length__is_refused(void **state)
+{
+	struct rig *x = *state;
+
+	vg_desc(&x->g, VG_TX, 0, VG_GPA, UINT32_MAX, 0, 0);
+	expect_bad(x);
+}
+
+static void pop__address_that_wraps__is_refused(void **state)
+{
+	struct rig *x = *state;
+
+	vg_desc(&x->g, VG_TX, 0, UINT64_MAX - 10, 64, 0, 0);
+	expect_bad(x);
+}
+
+static void pop__next_outside__is_refused(void **state)
+{
+	struct rig *x = *state;
+
+	vg_desc(&x->g, VG_TX, 0, VG_GPA, 64, 1, VG_NUM);
+	expect_bad(x);
+}
+
+static void pop__itself_as_next__is_refused(void **state)
+{
+	struct rig *x = *state;
+
+	vg_desc(&x->g, VG_TX, 0, VG_GPA, 0, 1, 0);
+	expect_bad(x);
+}
+
+static void indirect_case(struct rig *x, uint64_t addr, uint32_t len,
+			  uint16_t flags)
+{
+	x->r.indirect = true;
+	vg_desc(&x->g, VG_TX, 0, addr, len, flags, 1);
+	expect_bad(x);
+}
+
+static void pop__indirect_table_of_odd_length__is_refused(void **state)
+{
+	struct rig *x = *state;
+
+	indirect_case(x, vg_buf_gpa(&x->g, VG_TX, 0), 17, 4);
+}
+
+static void pop__indirect_table_of_no_length__is_refused(void **state)
+{
+	struct rig *x = *state;
+
+	indirect_case(x, vg_buf_gpa(&x->g, VG_TX, 0), 0, 4);
+}
+
+static void pop__indirect_table_outside__is_refused(void **state)
+{
+	indirect_case(*state, VG_GPA + VG_MEM - 8, 16, 4);
+}
+
+static void pop__indirect_table_too_long__is_refused(void **state)
+{
+	indirect_case(*state, VG_GPA, 16 * (VRING_INDIRECT_MAX + 1), 4);
+}
+
+static void pop__indirect_with_next__is_refused(void **state)
+{
+	struct rig *x = *state;
+
+	indirect_case(x, vg_buf_gpa(&x->g, VG_TX, 0), 16, 4 | 1);
+}
+
+static void pop__indirect_in_indirect__is_refused(void **state)
+{
+	struct rig *x = *state;
+	uint64_t gpa = vg_buf_gpa(&x->g, VG_TX, 0);
+	const struct {
+		uint64_t addr;
+		uint32_t len;
+		uint16_t flags, next;
+	} d = {gpa, 16, 4, 0};
+
+	memcpy(vg_buf(&x->g, VG_TX, 0), &d, sizeof(d));
+	indirect_case(x, gpa, 16, 4);
+}
+
+static void pop__more_pieces_than_fit__is_refused(void **state)
+{
+	struct rig *x = *state;
+	const struct {
+		uint64_t addr;
+		uint32_t len;
+		uint16_t flags, next;
+	} none = {0};
+	uint8_t *table = vg_buf(&x->g, VG_TX, 0);
+
+	for (uint16_t i = 0; i < VRING_INDIRECT_MAX; i++) {
+		uint16_t flags = 1, next = (uint16_t)(i + 1);
+		uint64_t addr = VG_GPA;
+		uint32_t len = 1;
+
+		memcpy(table + 16 * i, &none, 16);
+		memcpy(table + 16 * i, &addr, 8);
+		memcpy(table + 16 * i + 8, &len, 4);
+		memcpy(table + 16 * i + 12, &flags, 2);
+		memcpy(table + 16 * i + 14, &next, 2);
+	}
+	indirect_case(x, vg_buf_gpa(&x->g, VG_TX, 0),
+		      16 * VRING_INDIRECT_MAX, 4);
+}
+
+static void pop__buffer_over_two_regions__is_two_pieces(void **state)
+{
+	struct rig *x = *state;
+	uint16_t head;
+
+	assert_int_equal(vhost_mem_add(&x->m, VG_GPA + VG_MEM, 4096, 0, 0,
+				       x->g.memfd, NULL), 0);
+	vg_desc(&x->g, VG_TX, 0, VG_GPA + VG_MEM - 10, 30, 0, 0);
+	vg_avail(&x->g, VG_TX, 0);
+	assert_int_equal(pop(x, &head), 1);
+	assert_int_equal(x->v.n, 2);
+	assert_int_equal(x->v.len, 30);
+	assert_int_equal(x->v.v[0].iov_len, 10);
+}
+
+/* ---- backlog --------------------------------------------------------------------- */
+
+static void backlog__many_rounds__frames_come_in_order(void **state)
+{
+	static uint8_t bytes[FRAME_MAX];
+	struct vhost_backlog b;
+	unsigned int in = 0, out = 0, tag;
+	struct frame f;
+
+	(void)state;
+	assert_int_equal(vhost_backlog_init(&b), 0);
+	srand(3);
+	while (out < 5000) {
+		size_t len = 14 + (size_t)rand() % (rand() % 8 ? 1500 : 65535);
+
+		memset(bytes, (int)(in & 0xff), len);
+		frame_init(&f, bytes, len);
+		f.off.gso_size = (uint16_t)in;
+		if (vhost_backlog_push(&b, &f, in)) {
+			in++;
+			if (rand() % 2)
+				continue;
+		}
+		assert_true(vhost_backlog_peek(&b, &f, &tag));
+		assert_int_equal(tag, out);
+		assert_int_equal(f.off.gso_size, (uint16_t)out);
+		assert_int_equal(frame_copy(&f, 0, bytes, f.len), f.len);
+		assert_int_equal(bytes[0], out & 0xff);
+		assert_int_equal(bytes[f.len - 1], out & 0xff);
+		vhost_backlog_pop(&b);
+		out++;
+	}
+	assert_int_equal(vhost_backlog_clear(&b), in - out);
+	assert_true(vhost_backlog_empty(&b));
+	vhost_backlog_fini(&b);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(ring__indexes_wrap__every_buffer_comes_back),
+		T(ring__unpop__the_same_buffer_comes_again),
+		T(signal__flag__is_obeyed),
+		T(signal__event_index__is_obeyed),
+		T(notify__on_and_off__the_driver_is_told),
+		T(attach__from_the_used_index__goes_on_there),
+		T(pop__huge_length__is_refused),
+		T(pop__address_that_wraps__is_refused),
+		T(pop__next_outside__is_refused),
+		T(pop__itself_as_next__is_refused),
+		T(pop__indirect_table_of_odd_length__is_refused),
+		T(pop__indirect_table_of_no_length__is_refused),
+		T(pop__indirect_table_outside__is_refused),
+		T(pop__indirect_table_too_long__is_refused),
+		T(pop__indirect_with_next__is_refused),
+		T(pop__indirect_in_indirect__is_refused),
+		T(pop__more_pieces_than_fit__is_refused),
+		T(pop__buffer_over_two_regions__is_two_pieces),
+		cmocka_unit_test(backlog__many_rounds__frames_come_in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
