@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layer 1 and 2: the L2 switch, its offloads, and the port drivers.
 SWITCH_CORE := frame hdrs fdb guard offload vswitch \
-               vhost_mem vhost_ring vhost_backlog
+               vhost_mem vhost_ring vhost_msg vhost_inflight vhost_backlog
 SWITCH_IO   := driver msgio port_stream port_dgram port_msg port_tap port_packet \
                link tapdev tapdev_netns \
                uplink uplink_obj uplink_plan uplink_state uplink_journal uplink_step

@@ -158,6 +158,7 @@ int vhost_mem_add(struct vhost_mem *m, uint64_t gpa, uint64_t size,
 	unsigned int i = 0;
 	int err;
 
+	(void)vhost_mem_del(m, gpa, size, uva);
 	if (m->n == VHOST_REGIONS_MAX)
 		return errtext_set(why, -ENOSPC, "more than %d regions",
 				   VHOST_REGIONS_MAX);

@@ -51,6 +51,9 @@ void vhost_mem_fini(struct vhost_mem *m);
  * vhost_mem_add() - Map a region
  * @offset: of the region in the file @fd, which is borrowed
  *
+ * Replaces the very same region, which unmaps that: a front end with many queues may
+ * say everything once for each pair.
+ *
  * Return: 0; -EINVAL: it overlaps another, is empty, wraps around, or reaches
  * beyond the end of a file, or @fd is no file; -ENOSPC: too many; what mmap() says.
  */
