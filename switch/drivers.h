@@ -14,7 +14,7 @@
  * worker too. Give the new worker the same connection and the same memfd: it goes
  * on at the very byte, also after kill -9 (port_stream_int.h says how, and what
  * little is left to chance). A memfd that tells of another connection counts as
- * fresh.
+ * fresh. A vhost-user front end connects anew, and the guest notices nothing.
  */
 #ifndef VNET_SWITCH_DRIVERS_H
 #define VNET_SWITCH_DRIVERS_H
@@ -148,6 +148,25 @@ int driver_tap(const struct driver_ctx *ctx, const struct port_spec *spec,
  */
 int driver_packet(const struct driver_ctx *ctx, const struct port_spec *spec,
 		  int fd, struct driver **out, struct errtext *why);
+
+/* What a vhost-user back end is to be. */
+struct driver_vhost_conf {
+	struct mac mac;	 /* for front ends that leave it to us */
+	uint16_t queues; /* pairs of rings; 0 = 1, at most 8 */
+};
+
+/**
+ * driver_vhost() - The back end of a vhost-user NIC
+ * @listen_fd: listening SOCK_STREAM that front ends connect to, or -1; a new
+ *	connection replaces the old one
+ * @conn_fd: connection of a front end that has said nothing yet, or -1
+ *
+ * A connection cannot be handed on: the front end has to say everything again, and
+ * does when it is closed. So ev.accepted is not called.
+ */
+int driver_vhost(const struct driver_ctx *ctx, const struct port_spec *spec,
+		 const struct driver_vhost_conf *conf, int listen_fd,
+		 int conn_fd, struct driver **out, struct errtext *why);
 
 /**
  * driver_fd() - A descriptor that a runner handed in; finds out what it is

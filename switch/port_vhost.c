@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A NIC whose device is in the guest's VMM only by name: we are its back end
+ * (vhost-user) and move frames to and from the guest's memory. Here are the front
+ * end's connection and the loop; see drivers.h and port_vhost_int.h.
+ *
+ * When this process dies, the connection closes, and the VMM comes back to the
+ * listener and says everything again; the rings themselves know where to go on.
+ */
+#include "switch/port_vhost_int.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/bytes.h"
+#include "lib/clock.h"
+#include "lib/fdutil.h"
+#include "switch/offload.h"
+
+#define MSGS_PER_WAKEUP 64
+#define POLL_MS		1 /* between looks at a ring without a kick descriptor */
+
+static_assert(VHOST_VQS <= 32, "a bit for each ring");
+
+static void hang_up(struct vhost_port *vp);
+
+/* ---- turns -------------------------------------------------------------------- */
+
+static void soon(struct vhost_port *vp, unsigned int ms)
+{
+	const struct timeval tv = {0, (int)ms * 1000};
+
+	evtimer_add(vp->later, &tv);
+}
+
+void vhost_port_fail(struct vhost_port *vp, const char *why)
+{
+	if (vp->fail)
+		return;
+	vp->fail = why ? why : "something is wrong";
+	soon(vp, 0);
+}
+
+void vhost_port_again(struct vhost_port *vp, unsigned int i)
+{
+	vp->todo |= 1u << i;
+	soon(vp, 0);
+}
+
+static void signal_fd(int fd)
+{
+	const uint64_t one = 1;
+	ssize_t r;
+
+	if (fd < 0)
+		return;
+	do
+		r = write(fd, &one, sizeof(one));
+	while (r < 0 && errno == EINTR);
+}
+
+void vhost_port_done(struct vhost_port *vp, unsigned int i)
+{
+	struct vhost_vq *q = &vp->dev.vq[i];
+
+	vp->touched &= ~(1u << i);
+	vring_publish(&q->ring);
+	if (vring_signal_due(&q->ring))
+		signal_fd(q->call);
+	if (vhost_mem_broken(&vp->dev.mem))
+		vhost_port_fail(vp, "the guest's memory was truncated");
+}
+
+static void look(struct vhost_port *vp, unsigned int i)
+{
+	if (i & 1)
+		vhost_tx_kicked(vp, i);
+	else
+		vhost_rx_kicked(vp, i);
+}
+
+static void on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct vhost_port *vp = arg;
+	uint32_t todo = vp->todo | vp->polled;
+
+	(void)fd;
+	(void)what;
+	vp->todo = 0;
+	for (unsigned int i = 0; i < VHOST_VQS && !vp->fail; i++)
+		if (todo & 1u << i)
+			look(vp, i);
+	if (!vp->fail) {
+		if (!vp->todo && vp->polled)
+			soon(vp, POLL_MS);
+		return;
+	}
+	if (vp->fd < 0)
+		return;
+	log_limited(&vp->budget, clock_mono_ms(), LOG_LVL_WARN,
+		    "vhost-user %s: connection closed: %s", vp->drv.name,
+		    vp->fail);
+	hang_up(vp);
+	driver_peer(&vp->drv, false);
+}
+
+/* The loop reports a kick once (edge-triggered): its counter need not be read. */
+static void on_kick(evutil_socket_t fd, short what, void *arg)
+{
+	struct vhost_kick *k = arg;
+
+	(void)fd;
+	(void)what;
+	if (!k->vp->fail)
+		look(k->vp, k->i);
+}
+
+/* ---- what a message changed ------------------------------------------------------ */
+
+static void kick_free(struct vhost_kick *k)
+{
+	if (k->ev)
+		event_free(k->ev);
+	k->ev = NULL;
+	k->fd = -1;
+}
+
+static int kick_sync(struct vhost_port *vp, unsigned int i)
+{
+	struct vhost_kick *k = &vp->kick[i];
+	struct vhost_vq *q = &vp->dev.vq[i];
+
+	vp->polled &= ~(1u << i);
+	if (q->started && q->kick < 0)
+		vp->polled |= 1u << i;
+	if (k->fd == q->kick)
+		return 0;
+	kick_free(k);
+	if (q->kick < 0)
+		return 0;
+	k->fd = q->kick;
+	k->ev = event_new(vp->drv.ctx.base, k->fd,
+			  EV_READ | EV_ET | EV_PERSIST, on_kick, k);
+	return k->ev && !event_add(k->ev, NULL) ? 0 : -EINVAL;
+}
+
+static void vqs_changed(struct vhost_port *vp)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < VHOST_VQS; i++) {
+		r |= kick_sync(vp, i);
+		/* There may be something since before we listened. */
+		if (vring_attached(&vp->dev.vq[i].ring))
+			vp->todo |= 1u << i;
+	}
+	vhost_bury(&vp->dev);
+	vhost_rx_reset(vp);
+	if (r)
+		vhost_port_fail(vp, "a kick descriptor cannot be waited for");
+	soon(vp, 0);
+}
+
+static void features_changed(struct vhost_port *vp)
+{
+	const struct vhost_dev *d = &vp->dev;
+	uint32_t caps = 0;
+
+	if (vhost_has(d, VHOST_F_GUEST_CSUM)) {
+		caps = PORT_CAP_CSUM;
+		if (vhost_has(d, VHOST_F_GUEST_TSO4))
+			caps |= PORT_CAP_TSO4;
+		if (vhost_has(d, VHOST_F_GUEST_TSO6))
+			caps |= PORT_CAP_TSO6;
+		if (vhost_has(d, VHOST_F_GUEST_USO4) &&
+		    vhost_has(d, VHOST_F_GUEST_USO6))
+			caps |= PORT_CAP_USO;
+	}
+	vp->port.caps = caps;
+	vp->mrg = vhost_has(d, VHOST_F_MRG_RXBUF);
+	vp->mq = vhost_has(d, VHOST_F_MQ);
+	vp->ecn = vhost_has(d, VHOST_F_GUEST_ECN);
+	/* Before version 1 the last field came with mergeable buffers (5.1.6.1). */
+	vp->hdr_len = vp->mrg || vhost_has(d, VHOST_F_VERSION_1)
+			      ? VNET_HDR_LEN
+			      : VNET_HDR_LEN - 2;
+}
+
+/* The guest was moved here and cannot say so itself (RFC 903's form). */
+static void announce(struct vhost_port *vp, const struct mac *mac)
+{
+	uint8_t b[60] = {0};
+	struct wbuf w = wbuf_make(b, sizeof(b));
+	struct frame f;
+
+	wbuf_fill(&w, 0xff, 6);
+	wbuf_copy(&w, mac->b, 6);
+	wbuf_be16(&w, 0x8035);
+	wbuf_be16(&w, 1);
+	wbuf_be16(&w, 0x0800);
+	wbuf_be16(&w, 0x0604);
+	wbuf_be16(&w, 3); /* "request reverse" */
+	wbuf_copy(&w, mac->b, 6);
+	wbuf_be32(&w, 0);
+	wbuf_copy(&w, mac->b, 6);
+	frame_init(&f, b, sizeof(b));
+	vswitch_input(&vp->port, &f, 1, clock_mono_ms());
+}
+
+/* ---- messages -------------------------------------------------------------------- */
+
+static void drop_fds(struct vhost_port *vp)
+{
+	for (unsigned int i = 0; i < vp->nfd; i++)
+		fd_close(&vp->fds[i]);
+	vp->nfd = 0;
+}
+
+/* Keep what came along; -E2BIG: too many. */
+static int keep_fds(struct vhost_port *vp, struct msghdr *m)
+{
+	int r = m->msg_flags & MSG_CTRUNC ? -E2BIG : 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		size_t n;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int),
+			       sizeof(int));
+			if (vp->nfd < VHOST_FDS_MAX) {
+				vp->fds[vp->nfd++] = fd;
+			} else {
+				close(fd);
+				r = -E2BIG;
+			}
+		}
+	}
+	return r;
+}
+
+/* 1: more bytes are here; 0: not now; negative: the front end is gone, or wrong. */
+static int receive(struct vhost_port *vp, struct errtext *why)
+{
+	union {
+		struct cmsghdr align;
+		char b[CMSG_SPACE(VHOST_FDS_MAX * sizeof(int))];
+	} ctl;
+	struct iovec v = {vp->in + vp->have, vp->need - vp->have};
+	struct msghdr m = {.msg_iov = &v,
+			   .msg_iovlen = 1,
+			   .msg_control = ctl.b,
+			   .msg_controllen = sizeof(ctl.b)};
+	ssize_t n = recvmsg(vp->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0)
+		return would_block(errno) ? 0 : -errno;
+	if (n == 0)
+		return -ECONNRESET;
+	if (keep_fds(vp, &m))
+		return errtext_set(why, -E2BIG, "too many descriptors");
+	vp->have += (size_t)n;
+	return 1;
+}
+
+/* An answer is short; a front end that lets them pile up is none. */
+static int reply(struct vhost_port *vp, struct vhost_out *out,
+		 struct errtext *why)
+{
+	union {
+		struct cmsghdr align;
+		char b[CMSG_SPACE(sizeof(int))];
+	} ctl = {{0}};
+	struct iovec v = {out->p, out->len};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+	ssize_t n;
+
+	if (out->fd >= 0) {
+		struct cmsghdr *c;
+
+		m.msg_control = ctl.b;
+		m.msg_controllen = sizeof(ctl.b);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &out->fd, sizeof(int));
+	}
+	n = sendmsg(vp->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	fd_close(&out->fd);
+	if (n == (ssize_t)out->len)
+		return 0;
+	return errtext_set(why, -EPIPE, "the front end takes no answers");
+}
+
+/* A whole message is here. */
+static int handle(struct vhost_port *vp, struct errtext *why)
+{
+	struct vhost_out out;
+	int r = vhost_msg(&vp->dev, vp->in, vp->have, vp->fds, vp->nfd, &out,
+			  why);
+
+	drop_fds(vp);
+	vp->have = 0;
+	vp->need = VHOST_HDR_LEN;
+	if (r)
+		return r;
+	if (out.act & VHOST_ACT_FEATURES)
+		features_changed(vp);
+	if (out.act & VHOST_ACT_VQS)
+		vqs_changed(vp);
+	if (out.act & VHOST_ACT_RARP)
+		announce(vp, &out.rarp);
+	return out.len ? reply(vp, &out, why) : 0;
+}
+
+/* Go on with what was received; as receive(). */
+static int advance(struct vhost_port *vp, struct errtext *why)
+{
+	int r;
+
+	if (vp->have < vp->need)
+		return 0;
+	if (vp->need == VHOST_HDR_LEN) {
+		r = vhost_msg_len(vp->in, why);
+		if (r < 0)
+			return r;
+		vp->need += (size_t)r;
+		if (r > 0)
+			return 0;
+	}
+	return handle(vp, why);
+}
+
+static void on_message(evutil_socket_t fd, short what, void *arg)
+{
+	struct vhost_port *vp = arg;
+	struct errtext why = {""};
+	int r = 1;
+
+	(void)fd;
+	(void)what;
+	if (vp->fail)
+		return;
+	for (int i = 0; i < 2 * MSGS_PER_WAKEUP && r > 0; i++) {
+		r = receive(vp, &why);
+		if (r > 0 && advance(vp, &why))
+			r = -EPROTO;
+	}
+	if (r >= 0)
+		return;
+	if (why.s[0])
+		log_limited(&vp->budget, clock_mono_ms(), LOG_LVL_WARN,
+			    "vhost-user %s: connection closed: %s",
+			    vp->drv.name, why.s);
+	hang_up(vp);
+	driver_peer(&vp->drv, false);
+}
+
+/* ---- connections ------------------------------------------------------------------ */
+
+static void hang_up(struct vhost_port *vp)
+{
+	if (vp->fd < 0)
+		return;
+	event_del(vp->later);
+	event_free(vp->rd);
+	vp->rd = NULL;
+	for (unsigned int i = 0; i < VHOST_VQS; i++)
+		kick_free(&vp->kick[i]);
+	drop_fds(vp);
+	vhost_dev_fini(&vp->dev);
+	fd_close(&vp->fd);
+	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&vp->back));
+	vp->todo = vp->polled = vp->touched = 0;
+	vp->nrxq = 0;
+	vp->fail = NULL;
+}
+
+/* Takes over @fd. */
+static int connect_fd(struct vhost_port *vp, int fd)
+{
+	int r;
+
+	hang_up(vp);
+	r = vhost_dev_init(&vp->dev, &vp->cfg);
+	if (!r) {
+		vp->rd = event_new(vp->drv.ctx.base, fd, EV_READ | EV_PERSIST,
+				   on_message, vp);
+		if (!vp->rd || event_add(vp->rd, NULL))
+			r = -ENOMEM;
+	}
+	if (r) {
+		if (vp->rd)
+			event_free(vp->rd);
+		vp->rd = NULL;
+		vhost_dev_fini(&vp->dev);
+		fd_close(&fd);
+		return r;
+	}
+	vp->fd = fd;
+	vp->have = 0;
+	vp->need = VHOST_HDR_LEN;
+	features_changed(vp);
+	return 0;
+}
+
+static void on_conn(void *arg, int fd)
+{
+	struct vhost_port *vp = arg;
+
+	driver_peer(&vp->drv, !connect_fd(vp, fd));
+}
+
+/* ---- life -------------------------------------------------------------------------- */
+
+static void vhost_free(struct vhost_port *vp)
+{
+	listener_fini(&vp->listener);
+	hang_up(vp);
+	if (vp->later)
+		event_free(vp->later);
+	vhost_backlog_fini(&vp->back);
+	free(vp);
+}
+
+static void vhost_close(struct port *p)
+{
+	vhost_free(container_of(p, struct vhost_port, port));
+}
+
+static const struct port_ops vhost_port_ops = {
+	.driver = "vhost-user",
+	.tx = vhost_rx,
+	.close = vhost_close,
+};
+
+static const struct driver_ops vhost_ops = {.name = "vhost-user"};
+
+static int vhost_start(struct vhost_port *vp, int listen_fd, int conn_fd,
+		       struct errtext *why)
+{
+	int r;
+
+	vp->later = evtimer_new(vp->drv.ctx.base, on_later, vp);
+	r = vp->later ? vhost_backlog_init(&vp->back) : -ENOMEM;
+	if (r) {
+		fd_close(&listen_fd);
+		fd_close(&conn_fd);
+		return errtext_set(why, r, "no memory");
+	}
+	r = listener_init(&vp->listener, vp->drv.ctx.base, listen_fd, on_conn,
+			  vp);
+	if (!r && conn_fd >= 0)
+		r = fd_setup(conn_fd);
+	if (r)
+		fd_close(&conn_fd);
+	else if (conn_fd >= 0)
+		r = connect_fd(vp, conn_fd);
+	return r ? errtext_set(why, r, "cannot use the socket") : 0;
+}
+
+int driver_vhost(const struct driver_ctx *ctx, const struct port_spec *spec,
+		 const struct driver_vhost_conf *conf, int listen_fd,
+		 int conn_fd, struct driver **out, struct errtext *why)
+{
+	struct vhost_port *vp = calloc(1, sizeof(*vp));
+	uint16_t queues = conf->queues ? conf->queues : 1;
+	int r;
+
+	if (!vp) {
+		fd_close(&listen_fd);
+		fd_close(&conn_fd);
+		return -ENOMEM;
+	}
+	driver_init(&vp->drv, &vhost_ops, ctx, spec);
+	vp->fd = vp->listener.fd = -1;
+	vp->cfg.mac = conf->mac;
+	vp->cfg.mtu = vswitch_mtu(ctx->sw);
+	vp->cfg.queues = (uint16_t)min_sz(queues, VHOST_QUEUES_MAX);
+	for (unsigned int i = 0; i < VHOST_VQS; i++)
+		vp->kick[i] = (struct vhost_kick){vp, i, -1, NULL};
+	r = vhost_start(vp, listen_fd, conn_fd, why);
+	if (!r)
+		r = driver_port_add(&vp->drv, &vp->port, &vhost_port_ops,
+				    vp->port.caps);
+	if (r) {
+		vhost_free(vp);
+		return r;
+	}
+	vp->drv.only = &vp->port;
+	*out = &vp->drv;
+	if (vp->fd >= 0)
+		driver_peer(&vp->drv, true);
+	return 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Private to port_vhost*.c: port_vhost.c has the connection and the loop,
+ * port_vhost_rx.c brings frames to the guest, port_vhost_tx.c takes them from it.
+ * (The names are the guest's: it receives from its even rings, transmits to the odd
+ * ones.)
+ *
+ * A turn never ends the connection while frames are under way: a failure is noted in
+ * @fail, and the next turn hangs up.
+ */
+#ifndef VNET_SWITCH_PORT_VHOST_INT_H
+#define VNET_SWITCH_PORT_VHOST_INT_H
+
+#include "lib/log.h"
+#include "switch/driver_int.h"
+#include "switch/vhost_backlog.h"
+#include "switch/vhost_msg.h"
+
+struct vhost_port;
+
+/* One for each ring: its kick descriptor in the loop. */
+struct vhost_kick {
+	struct vhost_port *vp;
+	unsigned int i;
+	int fd; /* as of ev; borrowed */
+	struct event *ev;
+};
+
+struct vhost_port {
+	struct driver drv;
+	struct port port;
+	struct listener listener;
+	struct vhost_config cfg;
+	int fd; /* -1: no front end */
+	struct event *rd;
+	struct event *later; /* for what is left to the next turn */
+	/* the message that is coming in */
+	uint8_t in[VHOST_HDR_LEN + VHOST_BODY_MAX];
+	size_t have, need;
+	int fds[VHOST_FDS_MAX];
+	unsigned int nfd;
+	struct vhost_dev dev; /* while fd >= 0 */
+	struct vhost_kick kick[VHOST_VQS];
+	uint32_t todo;	  /* rings to look at in the next turn, as bits */
+	uint32_t polled;  /* rings without a kick descriptor */
+	uint32_t touched; /* rings with buffers given back, not yet published */
+	size_t hdr_len;	  /* of struct virtio_net_hdr */
+	bool mrg, mq, ecn;
+	uint8_t rxq[VHOST_VQS]; /* usable rings towards the guest */
+	unsigned int nrxq;
+	struct vhost_backlog back;
+	const char *fail; /* why the connection is to end */
+	struct log_budget budget;
+};
+
+/* ---- port_vhost.c ---- */
+
+/* End the connection in the next turn. */
+void vhost_port_fail(struct vhost_port *vp, const char *why);
+
+/* Look at ring @i in the next turn. */
+void vhost_port_again(struct vhost_port *vp, unsigned int i);
+
+/* Publish what was given back of a ring and signal it if the guest wants that. */
+void vhost_port_done(struct vhost_port *vp, unsigned int i);
+
+/* ---- port_vhost_rx.c ---- */
+
+/* struct port_ops.tx */
+void vhost_rx(struct port *p, const struct frame *const *batch, unsigned int n);
+
+/* The guest has put buffers into its ring @i. */
+void vhost_rx_kicked(struct vhost_port *vp, unsigned int i);
+
+/* Rings or features changed: what waits was meant for a guest that is no more. */
+void vhost_rx_reset(struct vhost_port *vp);
+
+/* ---- port_vhost_tx.c ---- */
+
+/* The guest has put frames into its ring @i. */
+void vhost_tx_kicked(struct vhost_port *vp, unsigned int i);
+
+#endif

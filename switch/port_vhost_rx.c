@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Frames to a vhost-user guest: one copy each, into as many of its buffers as it
+ * takes. When it has none, frames wait in a bounded queue until it kicks; a full
+ * queue is a counted drop. See port_vhost_int.h.
+ */
+#include "switch/port_vhost_int.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "switch/hdrs.h"
+#include "switch/offload.h"
+
+/* Most buffers for one frame: 64 KiB into the smallest that make sense. */
+#define MERGE_MAX 128
+
+enum placed { PLACED, NO_ROOM, REFUSED };
+
+/* Where in the guest's buffers to go on. */
+struct pos {
+	unsigned int i;
+	size_t off;
+};
+
+static void put(const struct vring_iov *v, struct pos *at, const uint8_t *src,
+		size_t n)
+{
+	while (n) {
+		const struct iovec *d = &v->v[at->i];
+		size_t here = min_sz(d->iov_len - at->off, n);
+
+		memcpy((uint8_t *)d->iov_base + at->off, src, here);
+		src += here;
+		n -= here;
+		at->off += here;
+		if (at->off == d->iov_len) {
+			at->i++;
+			at->off = 0;
+		}
+	}
+}
+
+static void encode(const struct vhost_port *vp, const struct frame *f,
+		   unsigned int buffers, uint8_t hdr[VNET_HDR_LEN])
+{
+	struct offload off = f->off;
+
+	/* The switch has done what the guest cannot; the rest are hints. */
+	if (!(vp->port.caps & PORT_CAP_CSUM))
+		off.csum_valid = false;
+	if (!vp->ecn)
+		off.gso_ecn = false;
+	vnet_hdr_encode(&off, hdr);
+	hdr[10] = (uint8_t)buffers;
+	hdr[11] = (uint8_t)(buffers >> 8);
+}
+
+static void copy(const struct vhost_port *vp, const struct frame *f,
+		 unsigned int buffers, const struct vring_iov *v)
+{
+	uint8_t hdr[VNET_HDR_LEN];
+	struct pos at = {0, 0};
+
+	encode(vp, f, buffers, hdr);
+	put(v, &at, hdr, vp->hdr_len);
+	for (unsigned int i = 0; i < f->nseg; i++)
+		put(v, &at, f->seg[i].iov_base, f->seg[i].iov_len);
+}
+
+static void dirty(struct vhost_port *vp, const struct vring_iov *v, size_t len)
+{
+	if (!vhost_has(&vp->dev, VHOST_F_LOG_ALL))
+		return;
+	for (unsigned int i = 0; i < v->n && len; i++) {
+		size_t n = min_sz(v->v[i].iov_len, len);
+
+		vhost_mem_dirty(&vp->dev.mem, v->gpa[i], n);
+		len -= n;
+	}
+}
+
+static enum placed place(struct vhost_port *vp, unsigned int i,
+			 const struct frame *f)
+{
+	struct vring *ring = &vp->dev.vq[i].ring;
+	size_t need = vp->hdr_len + f->len, had = 0;
+	uint16_t head[MERGE_MAX];
+	uint32_t len[MERGE_MAX];
+	struct vring_iov v;
+	unsigned int n = 0;
+
+	v.n = 0;
+	v.len = 0;
+	do {
+		int r = n < (vp->mrg ? MERGE_MAX : 1)
+				? vring_pop(ring, &v, true, &head[n])
+				: -ENOBUFS;
+
+		if (r <= 0) {
+			vring_unpop(ring, n);
+			if (r == -EPROTO)
+				vhost_port_fail(vp, ring->why);
+			if (r == -ENOBUFS)
+				port_drop(&vp->port, DROP_LONG, 1);
+			else if (r)
+				port_drop(&vp->port, DROP_ERROR, 1);
+			return r ? REFUSED : NO_ROOM;
+		}
+		len[n++] = (uint32_t)(v.len - had);
+		had = v.len;
+	} while (v.len < need);
+	len[n - 1] -= (uint32_t)(v.len - need);
+	copy(vp, f, n, &v);
+	dirty(vp, &v, need);
+	for (unsigned int j = 0; j < n; j++)
+		vring_push(ring, head[j], len[j]);
+	vp->touched |= 1u << i;
+	port_sent(&vp->port, 1, f->len);
+	return PLACED;
+}
+
+/* The same, but look again when there is no room: from then on the guest kicks. */
+static enum placed place_or_wait(struct vhost_port *vp, unsigned int i,
+				 const struct frame *f)
+{
+	enum placed r = place(vp, i, f);
+
+	if (r == NO_ROOM && vring_notify_on(&vp->dev.vq[i].ring))
+		r = place(vp, i, f);
+	return r;
+}
+
+/* Flows stay on one ring, so that they stay in order. */
+static unsigned int pick(const struct vhost_port *vp, const struct frame *f)
+{
+	const uint8_t *p = frame_hdr(f);
+	size_t len = frame_hdr_len(f), addrs = 32;
+	uint32_t sum = 0;
+	struct hdrs h;
+
+	if (vp->nrxq == 1 || !hdrs_l2(p, len, &h) || !hdrs_l3(p, len, &h) ||
+	    h.frag || h.l4 + 4u > len)
+		return vp->rxq[0];
+	if (h.ip == 4)
+		addrs = 8;
+	for (size_t i = 0; i < addrs; i += 4)
+		sum = sum * 31 + get_be32(p + h.l3 + (h.ip == 4 ? 12 : 8) + i);
+	if (h.proto == 6 || h.proto == 17)
+		sum = sum * 31 + get_be32(p + h.l4);
+	sum ^= sum >> 16;
+	return vp->rxq[(sum * 0x9e3779b1u >> 16) % vp->nrxq];
+}
+
+static void one(struct vhost_port *vp, const struct frame *f)
+{
+	unsigned int i;
+
+	if (vp->fail || !vp->nrxq) {
+		port_drop(&vp->port, DROP_NO_PEER, 1);
+		return;
+	}
+	i = pick(vp, f);
+	if (vhost_backlog_empty(&vp->back) &&
+	    place_or_wait(vp, i, f) != NO_ROOM)
+		return;
+	if (!vhost_backlog_push(&vp->back, f, i))
+		port_drop(&vp->port, DROP_FULL, 1);
+}
+
+static void publish(struct vhost_port *vp)
+{
+	for (unsigned int i = 0; vp->touched; i++)
+		if (vp->touched & 1u << i)
+			vhost_port_done(vp, i);
+}
+
+void vhost_rx(struct port *p, const struct frame *const *batch, unsigned int n)
+{
+	struct vhost_port *vp = container_of(p, struct vhost_port, port);
+
+	for (unsigned int i = 0; i < n; i++)
+		one(vp, batch[i]);
+	publish(vp);
+}
+
+void vhost_rx_kicked(struct vhost_port *vp, unsigned int i)
+{
+	struct frame f;
+	unsigned int to;
+
+	if (!vring_attached(&vp->dev.vq[i].ring))
+		return;
+	vring_notify_off(&vp->dev.vq[i].ring);
+	while (!vp->fail && vhost_backlog_peek(&vp->back, &f, &to)) {
+		if (place_or_wait(vp, to, &f) == NO_ROOM)
+			break;
+		vhost_backlog_pop(&vp->back);
+	}
+	publish(vp);
+}
+
+void vhost_rx_reset(struct vhost_port *vp)
+{
+	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&vp->back));
+	vp->nrxq = 0;
+	for (unsigned int i = 0; i < VHOST_VQS; i += 2) {
+		if (!vhost_vq_usable(&vp->dev, &vp->dev.vq[i]))
+			continue;
+		/* Without MQ only the first pair is the guest's (5.1.2). */
+		if (i && !vp->mq)
+			break;
+		vp->rxq[vp->nrxq++] = (uint8_t)i;
+		vring_notify_off(&vp->dev.vq[i].ring);
+	}
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Frames from a vhost-user guest. Headers are copied once, and decided upon in the
+ * copy; payload stays in the guest's memory until somebody has taken it, and then
+ * the guest gets its buffers back, in the same turn. See port_vhost_int.h.
+ */
+#include "switch/port_vhost_int.h"
+
+#include <string.h>
+
+#include "lib/clock.h"
+#include "switch/offload.h"
+
+/* Pieces of memory lent to a batch; the area is VSWITCH_RX_AREA bytes. */
+struct area {
+	uint8_t *p;
+	size_t used;
+};
+
+/* Copy @n bytes from the front of the pieces; returns where they end. */
+struct pos {
+	unsigned int i;
+	size_t off;
+};
+
+static void take(const struct vring_iov *v, struct pos *at, uint8_t *dst,
+		 size_t n)
+{
+	while (n) {
+		const struct iovec *s = &v->v[at->i];
+		size_t here = min_sz(s->iov_len - at->off, n);
+
+		memcpy(dst, (const uint8_t *)s->iov_base + at->off, here);
+		dst += here;
+		n -= here;
+		at->off += here;
+		if (at->off == s->iov_len) {
+			at->i++;
+			at->off = 0;
+		}
+	}
+}
+
+/* How much of the frame to copy: all of a short one, all headers that anybody will
+ * look at of a longer one, and a frame of too many pieces whole. */
+static size_t copy_len(const struct vring_iov *v, const struct frame *f)
+{
+	size_t want = f->off.gso_type == GSO_NONE ? FRAME_HDR : OFFLOAD_HDR_MAX;
+
+	if (f->len <= OFFLOAD_HDR_MAX || v->n >= FRAME_SEGS)
+		return f->len;
+	return want;
+}
+
+static bool make_frame(struct vhost_port *vp, const struct vring_iov *v,
+		       struct area *a, struct frame *f)
+{
+	uint8_t hdr[VNET_HDR_LEN] = {0};
+	struct pos at = {0, 0};
+	struct offload off;
+	size_t n;
+
+	if (v->len <= vp->hdr_len || v->len - vp->hdr_len > FRAME_MAX) {
+		vp->port.stats.rx_frames++;
+		port_drop(&vp->port,
+			  v->len <= vp->hdr_len ? DROP_SHORT : DROP_LONG, 1);
+		return false;
+	}
+	take(v, &at, hdr, vp->hdr_len);
+	if (!vnet_hdr_decode(hdr, &off)) {
+		vp->port.stats.rx_frames++;
+		port_drop(&vp->port, DROP_OFFLOAD, 1);
+		return false;
+	}
+	f->len = (uint32_t)(v->len - vp->hdr_len);
+	f->off = off;
+	n = copy_len(v, f);
+	f->seg[0].iov_base = a->p + a->used;
+	f->seg[0].iov_len = n;
+	f->nseg = 1;
+	take(v, &at, f->seg[0].iov_base, n);
+	a->used += (n + 63) & ~(size_t)63;
+	for (; at.i < v->n; at.i++, at.off = 0) {
+		f->seg[f->nseg].iov_base =
+			(uint8_t *)v->v[at.i].iov_base + at.off;
+		f->seg[f->nseg++].iov_len = v->v[at.i].iov_len - at.off;
+	}
+	return true;
+}
+
+/* One batch; returns how many buffers were taken. */
+static unsigned int batch(struct vhost_port *vp, struct vhost_vq *q,
+			  size_t *bytes, int64_t now_ms)
+{
+	struct area area = {vswitch_rx_area(vp->drv.ctx.sw), 0};
+	bool run = vhost_vq_usable(&vp->dev, q);
+	struct frame f[FRAME_BATCH];
+	uint16_t head[FRAME_BATCH];
+	unsigned int n = 0, nf = 0;
+	struct vring_iov v;
+	int r = 0;
+
+	while (n < FRAME_BATCH && *bytes < DRIVER_BYTES) {
+		v.n = 0;
+		v.len = 0;
+		r = vring_pop(&q->ring, &v, false, &head[n]);
+		if (r <= 0)
+			break;
+		n++;
+		*bytes += v.len;
+		/* A ring that is disabled loses its frames. */
+		if (run && make_frame(vp, &v, &area, &f[nf]))
+			nf++;
+	}
+	if (nf)
+		vswitch_input(&vp->port, f, nf, now_ms);
+	for (unsigned int i = 0; i < n; i++)
+		vring_push(&q->ring, head[i], 0);
+	if (r < 0)
+		vhost_port_fail(vp, q->ring.why);
+	return n;
+}
+
+void vhost_tx_kicked(struct vhost_port *vp, unsigned int i)
+{
+	struct vhost_vq *q = &vp->dev.vq[i];
+	int64_t now_ms = clock_mono_ms();
+	size_t frames = 0, bytes = 0;
+	unsigned int n;
+
+	if (!vring_attached(&q->ring))
+		return;
+	vring_notify_off(&q->ring);
+	do {
+		n = batch(vp, q, &bytes, now_ms);
+		if (n)
+			vhost_port_done(vp, i);
+		frames += n;
+		if (vp->fail)
+			return;
+		if (frames >= DRIVER_FRAMES || bytes >= DRIVER_BYTES) {
+			vhost_port_again(vp, i);
+			return;
+		}
+	} while (n || vring_notify_on(&q->ring));
+}
