@@ -11,11 +11,12 @@
 static const char *const modes[] = {"nat", "bridged", "hostonly", "internal"};
 static const char *const accesses[] = {"off", "address", "loopback"};
 static const char *const types[] = {"stream", "dgram", "seqpacket",
-				    "tap",    "netns", "fd"};
+				    "tap",    "netns", "fd",
+				    "vhost-user"};
 
 static_assert(ARRAY_LEN(modes) == NET_INTERNAL + 1, "modes");
 static_assert(ARRAY_LEN(accesses) == ACCESS_LOOPBACK + 1, "accesses");
-static_assert(ARRAY_LEN(types) == NIC_FD + 1, "types");
+static_assert(ARRAY_LEN(types) == NIC_VHOST + 1, "types");
 
 static int find(const char *const *names, size_t n, const char *s)
 {

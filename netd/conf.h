@@ -24,6 +24,7 @@
 #define CONF_NIC_ID_FIRST 100 /* ids below are a network's own ports */
 #define CONF_ALLOW_MAX	  1024 /* characters of a list of ports */
 #define CONF_RANGE_MAX	  1024 /* ports in one forward */
+#define CONF_QUEUES_MAX	  8    /* pairs of rings of a vhost-user NIC */
 
 enum net_mode { NET_NAT, NET_BRIDGED, NET_HOSTONLY, NET_INTERNAL };
 enum net_access { ACCESS_OFF, ACCESS_ADDRESS, ACCESS_LOOPBACK };
@@ -55,7 +56,8 @@ enum nic_type {
 	NIC_SEQPACKET,
 	NIC_TAP,
 	NIC_NETNS,
-	NIC_FD
+	NIC_FD,
+	NIC_VHOST
 };
 
 struct nic_conf {
@@ -69,6 +71,7 @@ struct nic_conf {
 	char netns[CONF_PATH_MAX + 1];
 	uid_t owner; /* who may use its sockets and change it */
 	bool link;   /* the cable is plugged in */
+	int queues;  /* vhost-user: pairs of rings; 0 = 1 */
 };
 
 struct fwd_conf {

@@ -179,6 +179,8 @@ static int open_parts(struct endpoint *ep, const char *dir, struct priv *priv,
 		return open_netns_tap(ep, priv, c, mtu, why);
 	case NIC_FD:
 		return open_mem(ep, why);
+	case NIC_VHOST: /* its connections are the worker's alone */
+		return open_socket(ep, dir, c, SOCK_STREAM, why);
 	}
 	return r;
 }

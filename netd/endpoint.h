@@ -19,7 +19,7 @@ struct priv;
 
 struct endpoint {
 	enum nic_type type;
-	int listen_fd; /* stream, seqpacket */
+	int listen_fd; /* stream, seqpacket, vhost-user */
 	int conn_fd;   /* the connection, bound socket, TAP, packet socket */
 	int mem_fd;    /* stream, fd: switch/drivers.h, struct stream_mem */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or "" */

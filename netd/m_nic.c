@@ -23,15 +23,15 @@ static bool refuse_type(struct ctl *ctl, struct call *c, enum nic_type type)
 		return false;
 	if (c->who.right != RIGHT_ADMIN) {
 		call_fail(c, RPC_DENIED, "type %s is for root; types stream, "
-					 "dgram, seqpacket and fd are for all "
-					 "members of group vnet",
+					 "dgram, seqpacket, vhost-user and fd "
+					 "are for all members of group vnet",
 			  nic_type_name(type));
 		return true;
 	}
 	if (type == NIC_TAP && !priv_is_root(ctl->priv)) {
 		call_fail(c, RPC_REFUSED,
 			  "type tap needs vnetd to run as root; types stream, "
-			  "dgram, seqpacket and fd work here");
+			  "dgram, seqpacket, vhost-user and fd work here");
 		return true;
 	}
 	return false;
@@ -51,6 +51,7 @@ static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 	conf->link = true;
 	conf->index = (int)m_int(params, "nic", 0);
 	conf->owner = (uid_t)owner;
+	conf->queues = (int)m_int(params, "queues", 0);
 	if (validate_name("VM name", m_str(params, "vm"), &why) ||
 	    (ifname && validate_ifname(ifname, &why))) {
 		call_fail_why(c, -EINVAL, &why);
@@ -98,6 +99,11 @@ static void attach_again(struct ctl *ctl, struct call *c, struct nic *nic,
 			  "nic %s-%d exists with type %s; detach it first",
 			  conf->vm, conf->index,
 			  nic_type_name(nic->conf.type));
+	else if (conf->queues && conf->queues != nic->conf.queues)
+		call_fail(c, RPC_EXISTS,
+			  "nic %s-%d exists with another number of queues; "
+			  "detach it first",
+			  conf->vm, conf->index);
 	else if (m_str(params, "mac") &&
 		 !mac_eq(&nic->conf.mac, &conf->mac))
 		call_fail(c, RPC_EXISTS,
@@ -260,7 +266,8 @@ static const struct param p_attach[] = {
 	P_NIC,
 	{"mac", P_MAC, false, 0, 0, NULL,
 	 "else one made from the VM's name and the number, always the same"},
-	{"type", P_STR, false, 0, 0, "stream|dgram|seqpacket|tap|netns|fd",
+	{"type", P_STR, false, 0, 0, 
+	 "stream|dgram|seqpacket|tap|netns|fd|vhost-user",
 	 "how the runner connects; stream when left out"},
 	{"fd", P_INT, false, 0, INT64_MAX, NULL,
 	 "type fd: index of the descriptor sent along"},
@@ -268,6 +275,8 @@ static const struct param p_attach[] = {
 	 "type netns: path of the network namespace"},
 	{"ifname", P_STR, false, 0, 0, NULL,
 	 "name of the TAP (vn-…), or of the interface in the namespace"},
+	{"queues", P_INT, false, 1, CONF_QUEUES_MAX, NULL,
+	 "type vhost-user: pairs of rings; 1 when left out"},
 	{"owner", P_INT, false, 0, UINT32_MAX - 1, NULL,
 	 "uid that may connect and change it; the caller when left out"},
 	{NULL},
@@ -316,7 +325,7 @@ const struct method m_nic[] = {
 	{"nic.attach", RIGHT_USE,
 	 "Give a VM a NIC, or find the one that is there. With type fd a new "
 	 "descriptor replaces the old one.",
-	 p_attach, NIC_OBJECT " + {connect:{type,path,peer_dir,ifname,netns,qmp}}",
+	 p_attach, NIC_OBJECT " + {connect:{type,path,peer_dir,ifname,netns,qmp,queues}}",
 	 attach},
 	{"nic.connect", RIGHT_USE,
 	 "Hand in a descriptor for a NIC of type fd, after a restart.",

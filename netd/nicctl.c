@@ -85,10 +85,11 @@ static void send_add(struct nic_req *q, struct nic *nic, json_t *names,
 {
 	const struct nic_conf *c = &nic->conf;
 	json_t *body = json_pack(
-		"{s:I,s:s,s:i,s:o,s:s,s:s,s:b,s:n,s:o}", "nic",
+		"{s:I,s:s,s:i,s:o,s:s,s:s,s:b,s:n,s:i,s:o}", "nic",
 		(json_int_t)c->id, "vm", c->vm, "index", c->index, "mac",
 		obj_mac(&c->mac), "type", wire_type(c->type), "role", "guest",
-		"link", (int)nic_link_up(nic), "src_ip4", "fds", names);
+		"link", (int)nic_link_up(nic), "src_ip4", "queues",
+		c->queues, "fds", names);
 
 	nic->on_worker = true;
 	nic->acked = false;

@@ -141,12 +141,13 @@ json_t *obj_connect(const struct nic *nic)
 {
 	const struct nic_conf *c = &nic->conf;
 
-	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o}", "type",
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:i}", "type",
 			 nic_type_name(c->type), "path",
 			 obj_str(nic->ep ? nic->ep->path : ""), "peer_dir",
 			 obj_str(nic->ep ? nic->ep->peers : ""), "ifname",
 			 obj_str(c->ifname), "netns", obj_str(c->netns), "qmp",
-			 obj_str(nic->qmp ? qmp_path(nic->qmp) : ""));
+			 obj_str(nic->qmp ? qmp_path(nic->qmp) : ""), "queues",
+			 c->queues ? c->queues : 1);
 }
 
 json_t *obj_forward(const struct forward *f)

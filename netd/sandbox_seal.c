@@ -57,6 +57,8 @@ static const int allowed[] = {
 	/* memory, as malloc() wants it */
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
 	SCMP_SYS(membarrier),
+	/* a memfd for a vhost-user front end (switch/vhost_inflight.c) */
+	SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64),
 	/* signals to itself (see also tgkill) */
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigreturn), SCMP_SYS(sigaltstack),
@@ -117,7 +119,8 @@ static const unsigned long ioctls[] = {
 };
 
 static const int fcntls[] = {F_GETFL, F_SETFL, F_GETFD,
-			     F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC};
+			     F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC,
+			     F_ADD_SEALS};
 
 struct opt {
 	int level, name;

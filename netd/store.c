@@ -63,6 +63,8 @@ static const char *const upgrades[] = {
 	" DEFAULT 'address-and-port-dependent';"
 	"ALTER TABLE networks ADD COLUMN host_allow TEXT;"
 	"PRAGMA user_version = 2;",
+	"ALTER TABLE nics ADD COLUMN queues INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 3;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -449,12 +451,13 @@ int store_net_del(struct store *s, int64_t id, struct errtext *why)
 int store_nic_add(struct store *s, struct nic_conf *c, struct errtext *why)
 {
 	int r = run(s, why,
-		    "INSERT INTO nics VALUES(NULL,?,?,?,?,?,?,?,?,?)",
+		    "INSERT INTO nics VALUES(NULL,?,?,?,?,?,?,?,?,?,?)",
 		    "ititttt"
-		    "ii",
+		    "iii",
 		    c->network, c->vm, (int64_t)c->index, mac_text(&c->mac).s,
 		    nic_type_name(c->type), c->ifname, c->netns,
-		    (int64_t)c->owner, (int64_t)c->link);
+		    (int64_t)c->owner, (int64_t)c->link,
+		    (int64_t)c->queues);
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);

@@ -116,6 +116,7 @@ static int read_nic(struct row *r, const struct store_sink *sink,
 	r_text(r, c.netns, sizeof(c.netns));
 	c.owner = (uid_t)r_int(r, 0, UINT32_MAX);
 	c.link = r_int(r, 0, 1);
+	c.queues = (int)r_int(r, 0, CONF_QUEUES_MAX);
 	return r->bad ? -EUCLEAN : sink->nic(sink->arg, &c, why);
 }
 
@@ -177,7 +178,8 @@ static const struct table {
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",
-	 "SELECT id,network,vm,idx,mac,type,ifname,netns,owner,link FROM nics "
+	 "SELECT id,network,vm,idx,mac,type,ifname,netns,owner,link,queues "
+	 "FROM nics "
 	 "ORDER BY id",
 	 read_nic},
 	{"forwards",

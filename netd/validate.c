@@ -433,6 +433,12 @@ int nic_conf_check(const struct nic_conf *c, struct errtext *why)
 		return errtext_set(why, -EINVAL,
 				   "type netns and the path \"netns\" go "
 				   "together");
+	if (c->queues < 0 || c->queues > CONF_QUEUES_MAX)
+		return errtext_set(why, -EINVAL, "queues must be 1 to %d",
+				   CONF_QUEUES_MAX);
+	if (c->queues > 1 && c->type != NIC_VHOST)
+		return errtext_set(why, -EINVAL,
+				   "queues go with type vhost-user");
 	if (c->type == NIC_TAP && c->ifname[0] && strncmp(c->ifname, "vn-", 3))
 		return errtext_set(why, -EINVAL,
 				   "the name of a TAP of ours begins with "

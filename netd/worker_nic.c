@@ -55,7 +55,8 @@ static struct nic_fds take_fds(json_t *body, struct chan_msg *m)
 }
 
 static int open_driver(struct worker *w, const char *type,
-		       const struct port_spec *spec, struct nic_fds f,
+		       const struct port_spec *spec,
+		       const struct driver_vhost_conf *vhost, struct nic_fds f,
 		       struct driver **out, struct errtext *why)
 {
 	struct driver_ctx ctx = {w->base, w->sw, &w->driver_ev};
@@ -67,6 +68,9 @@ static int open_driver(struct worker *w, const char *type,
 		return driver_msg(&ctx, spec, f.listen, f.conn, out, why);
 	if (!strcmp(type, "dgram"))
 		return driver_dgram(&ctx, spec, f.conn, out, why);
+	if (!strcmp(type, "vhost-user"))
+		return driver_vhost(&ctx, spec, vhost, f.listen, f.conn, out,
+				    why);
 	if (!strcmp(type, "tap"))
 		return driver_tap(&ctx, spec, f.conn, out, why);
 	if (!strcmp(type, "packet"))
@@ -115,10 +119,11 @@ static void on_sender(void *arg, uint64_t nic_id,
 }
 
 static int read_nic(json_t *body, struct wnic *n, const char **type,
-		    uint32_t *src_ip4, struct errtext *why)
+		    uint32_t *src_ip4, struct driver_vhost_conf *vhost,
+		    struct errtext *why)
 {
 	const char *vm = "";
-	int64_t id = 0, index = 0;
+	int64_t id = 0, index = 0, queues = 0;
 	int r;
 
 	if ((r = jx_int(body, "nic", 1, INT64_MAX, &id, why)) ||
@@ -127,8 +132,11 @@ static int read_nic(json_t *body, struct wnic *n, const char **type,
 	    (r = jx_mac(body, "mac", &n->mac, why)) ||
 	    (r = jx_need_str(body, "type", type, why)) ||
 	    (r = jx_bool(body, "link", &n->link, why)) ||
+	    (r = jx_int(body, "queues", 0, 8, &queues, why)) ||
 	    (r = jx_ip4(body, "src_ip4", src_ip4, why)))
 		return r;
+	vhost->mac = n->mac;
+	vhost->queues = (uint16_t)queues;
 	n->id = (uint64_t)id;
 	n->index = (unsigned int)index;
 	n->role = read_role(body);
@@ -140,6 +148,7 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 		   struct errtext *why)
 {
 	struct wnic *n = calloc(1, sizeof(*n));
+	struct driver_vhost_conf vhost = {0};
 	struct port_spec spec = {0};
 	const char *type = "";
 	char name[PORT_NAME];
@@ -149,7 +158,7 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 		return -ENOMEM;
 	list_init(&n->node);
 	n->link = true;
-	r = read_nic(body, n, &type, &spec.src_ip4, why);
+	r = read_nic(body, n, &type, &spec.src_ip4, &vhost, why);
 	if (!r && worker_nic_find(w, n->id))
 		r = errtext_set(why, -EEXIST, "NIC %llu is there already",
 				(unsigned long long)n->id);
@@ -168,7 +177,8 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 	w->driver_ev.sender = on_sender;
 	/* On the list first: the driver may report its peer at once. */
 	list_add_tail(&w->nics, &n->node);
-	r = open_driver(w, type, &spec, take_fds(body, m), &n->driver, why);
+	r = open_driver(w, type, &spec, &vhost, take_fds(body, m), &n->driver,
+			why);
 	if (r) {
 		list_del(&n->node);
 		free(n);

@@ -236,6 +236,32 @@ static void net_del__takes_everything_along(void **state)
 		assert_int_equal(f->seen[i], 0);
 }
 
+static void open__second_schema__knows_no_queues(void **state)
+{
+	struct fix *f = *state;
+	struct nic_conf nic = {.vm = "A", .type = NIC_VHOST, .queues = 4,
+			       .mac = {{2, 0, 0, 0, 0, 1}}};
+	struct net_conf n = a_net();
+
+	/* What an older vnetd had written, */
+	assert_int_equal(store_net_add(f->s, &n, NULL), 0);
+	nic.network = n.id;
+	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
+	assert_int_equal(sqlite3_exec(f->s->db,
+				      "ALTER TABLE nics DROP COLUMN queues;"
+				      "PRAGMA user_version = 2", NULL, NULL,
+				      NULL), SQLITE_OK);
+	/* … is read, and can be written to. */
+	reopen(f);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->nic.type, NIC_VHOST);
+	assert_int_equal(f->nic.queues, 0);
+	nic.index = 1;
+	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->nic.queues, 4);
+}
+
 static void nic_ids__never_reused(void **state)
 {
 	struct fix *f = *state;
@@ -326,6 +352,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 		sqlite3_exec(f->s->db,
 			     "ALTER TABLE networks DROP COLUMN udp_filter;"
 			     "ALTER TABLE networks DROP COLUMN host_allow;"
+			     "ALTER TABLE nics DROP COLUMN queues;"
 			     "PRAGMA user_version=1",
 			     NULL, NULL, NULL),
 		SQLITE_OK);
@@ -416,6 +443,7 @@ int main(void)
 		T(fwd_update__reopened__the_new_one),
 		T(round_trip__reopened__all_there),
 		T(net_del__takes_everything_along),
+		T(open__second_schema__knows_no_queues),
 		T(nic_ids__never_reused),
 		T(add__same_name__exists),
 		T(full__refused_and_nothing_half_done),
