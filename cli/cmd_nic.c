@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/nic_facts.h"
@@ -29,13 +30,17 @@ static const struct opt attach_opts[] = {
 	NIC_OPT,
 	{"mac", "MAC", "hardware address; default: one that stays the same",
 	 OPT_MAC},
-	{"type", "stream|dgram|seqpacket|tap|netns|fd",
+	{"type", "stream|dgram|seqpacket|vhost-user|tap|netns|fd",
 	 "how it is reached; default stream, or --for's",
 	 OPT_CHOICE},
 	{"for", RUNNERS, "print what this runner is to be told", OPT_CHOICE},
 	{"netns", "PATH|NAME|PID", "network namespace that gets the interface"},
 	{"ifname", "IF", "name of the interface (tap, netns)"},
 	{"owner", "USER", "who may connect to it; default: you"},
+	{"queues", "N", "pairs of rings (type vhost-user); default 1", OPT_INT,
+	 false, 1, 8},
+	{"memory", "SIZE|none", "of the VM, for --for qemu of a vhost-user NIC; "
+	 "default 1G"},
 	{"fd", "N", "inherited descriptor to use (type fd)", OPT_INT, false, 0,
 	 1048576},
 	{NULL},
@@ -53,6 +58,8 @@ static const char attach_help[] =
 	"  stream     unix socket for QEMU's stream netdev and libkrun\n"
 	"  dgram      unix datagram socket for libkrun, vfkit and QEMU\n"
 	"  seqpacket  unix socket that keeps frames apart (UML's \"bess\")\n"
+	"  vhost-user the VM's memory, for QEMU, cloud-hypervisor and crosvm: "
+	"fastest\n"
 	"  tap        a TAP interface for a runner that takes only that\n"
 	"  netns      an interface inside a network namespace: a container, "
 	"a lab host\n"
@@ -67,6 +74,9 @@ static const char attach_help[] =
 	"      a second NIC\n"
 	"  vnet attach web --network lab --netns web --ifname eth0\n"
 	"      /run/netns/web gets an eth0; run a DHCP client there\n"
+	"  qemu-system-x86_64 disk.qcow2 $(vnet attach MyVM --network lab \\\n"
+	"      --type vhost-user --memory 1G --for qemu)\n"
+	"      leave out -m; for a second NIC of the kind say --memory none\n"
 	"  vnet attach fc --network lab --for firecracker\n"
 	"  vnet attach MyVM --network lab --fd 5 5<>/dev/tap7\n"
 	"      hand in a descriptor of your own\n";
@@ -130,6 +140,10 @@ static int check_type(const struct cli *c, const char *type)
 	if (args_get(&c->args, "ifname") && strcmp(type, "netns") &&
 	    strcmp(type, "tap"))
 		return cli_usage(c, "--ifname goes with --type tap or netns");
+	if (strcmp(type, "vhost-user") && (args_get(&c->args, "queues") ||
+					   args_get(&c->args, "memory")))
+		return cli_usage(c, "--queues and --memory go with --type "
+				 "vhost-user");
 	if (r && !strcmp(type, "fd"))
 		return cli_usage(c, "--for does not go with --type fd: the "
 				 "other end is yours");
@@ -251,6 +265,12 @@ static int attach_for(const struct cli *c, const char *runner, json_t *nic)
 
 	if (!strcmp(runner, "qemu") || !strcmp(runner, "libvirt"))
 		n.qemu = installed_qemu();
+	n.kvm = !access("/dev/kvm", R_OK | W_OK);
+	n.memory = args_get(&c->args, "memory");
+	if (!n.memory)
+		n.memory = "1G";
+	else if (!strcmp(n.memory, "none"))
+		n.memory = NULL;
 	if (runner_connect(runner_find(runner), &n, &out, &why))
 		r = cli_refuse("%s", why.s);
 	else
@@ -262,7 +282,8 @@ static int attach_for(const struct cli *c, const char *runner, json_t *nic)
 /* Everything for nic.attach but the descriptor. CLI_OK or CLI_USAGE. */
 static int attach_params(const struct cli *c, const char *type, json_t **out)
 {
-	static const char *const given[] = {"network", "nic", "mac", "ifname"};
+	static const char *const given[] = {"network", "nic", "mac", "ifname",
+					    "queues"};
 	const char *netns = args_get(&c->args, "netns");
 	json_t *p = json_pack("{s:s}", "vm", args_pos(&c->args, 0));
 	int r;

@@ -100,6 +100,12 @@ static int look_for_nic(struct run *r)
 	json_decref(res);
 	if (!r->type)
 		r->type = "fd";
+	if (!strcmp(r->type, "vhost-user") && !r->hints.fills)
+		return cli_refuse("nic %s-%d is of type vhost-user, for which "
+				  "the VM's memory must be set up; paste what "
+				  "`vnet attach %s --network %s --nic %d --for "
+				  "qemu` prints", r->vm, r->nic, r->vm,
+				  r->network, r->nic);
 	return CLI_OK;
 }
 

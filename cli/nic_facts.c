@@ -39,6 +39,8 @@ struct runner_nic nic_facts(const json_t *nic)
 		.ifname = either(nic, "ifname"),
 		.qmp = either(nic, "qmp"),
 		.fd = -1,
+		.queues = (unsigned int)json_integer_value(json_object_get(
+			json_object_get(nic, "connect"), "queues")),
 		.device = "virtio-net-pci",
 	};
 
@@ -52,7 +54,8 @@ struct runner_nic nic_facts(const json_t *nic)
 const char *nic_facts_type(const json_t *nic)
 {
 	static const char *const types[] = {"stream", "dgram", "seqpacket",
-					    "tap",    "netns", "fd"};
+					    "tap",    "netns", "fd",
+					    "vhost-user"};
 	const char *type = either(nic, "type");
 
 	for (size_t i = 0; type && i < ARRAY_LEN(types); i++)

@@ -11,7 +11,7 @@
 
 struct runner {
 	const char *name;
-	const char *types[5]; /* that it can use; the first is the default */
+	const char *types[6]; /* that it can use; the first is the default */
 	void (*connect)(const struct runner_nic *n, struct runner_out *out);
 };
 
@@ -99,12 +99,39 @@ static const char *chardev_reconnect(const struct runner_nic *n)
 	return n->qemu >= 902 ? "reconnect-ms=1000" : "reconnect=1";
 }
 
+/* The guest's memory is to be shared with us; QEMU wants to know how much it is
+ * before anything else of it. */
+static void qemu_vhost(const struct runner_nic *n, const char *path,
+		       struct strv *a)
+{
+	if (n->memory) {
+		strv_add(a, "-object");
+		strv_add(a, "memory-backend-memfd,id=vnetmem,size=%s,share=on",
+			 n->memory);
+		strv_add(a, "-machine");
+		strv_add(a, "memory-backend=vnetmem");
+	}
+	strv_add(a, "-chardev");
+	strv_add(a, "socket,id=vnetchr%u,path=%s,%s", n->nic, path,
+		 chardev_reconnect(n));
+	strv_add(a, "-netdev");
+	if (n->queues > 1)
+		strv_add(a, "vhost-user,id=vnet%u,chardev=vnetchr%u,queues=%u",
+			 n->nic, n->nic, n->queues);
+	else
+		strv_add(a, "vhost-user,id=vnet%u,chardev=vnetchr%u", n->nic,
+			 n->nic);
+}
+
 static void qemu_netdev(const struct runner_nic *n, struct strv *a)
 {
 	char *path = quote(n->path ? n->path : "", map_qemu);
 	char *peers = quote(n->peer_dir ? n->peer_dir : ".", map_qemu);
 
-	strv_add(a, "-netdev");
+	if (is(n->type, "vhost-user"))
+		qemu_vhost(n, path, a);
+	else
+		strv_add(a, "-netdev");
 	if (is(n->type, "fd"))
 		strv_add(a, "dgram,id=vnet%u,local.type=fd,local.str=%d",
 			 n->nic, n->fd);
@@ -115,7 +142,7 @@ static void qemu_netdev(const struct runner_nic *n, struct strv *a)
 		strv_add(a, "dgram,id=vnet%u,local.type=unix,"
 			 "local.path=%s/qemu,remote.type=unix,remote.path=%s",
 			 n->nic, peers, path);
-	else
+	else if (is(n->type, "tap"))
 		strv_add(a, "tap,id=vnet%u,ifname=%s,script=no,downscript=no",
 			 n->nic, n->ifname);
 	free(peers);
@@ -137,14 +164,40 @@ static void qemu_monitor(const struct runner_nic *n, struct strv *a)
 	free(path);
 }
 
+/* Interrupts: one for each ring, the control queue and changes. Without KVM, QEMU
+ * 7.2 reaches for KVM's when the guest wants its own ones (MSI-X), and crashes. */
+static const char *vhost_device(const struct runner_nic *n, char *out,
+				size_t cap)
+{
+	bool vhost = is(n->type, "vhost-user");
+	const char *mq = vhost && n->queues > 1 ? ",mq=on" : "";
+
+	out[0] = '\0';
+	if (vhost && !n->kvm)
+		snprintf(out, cap, "%s,vectors=0", mq);
+	else if (*mq)
+		snprintf(out, cap, "%s,vectors=%u", mq, 2 * n->queues + 2);
+	return out;
+}
+
 static void qemu_connect(const struct runner_nic *n, struct runner_out *out)
 {
+	char more[48];
+
 	qemu_netdev(n, &out->args);
 	if (n->device) {
 		strv_add(&out->args, "-device");
-		strv_add(&out->args, "%s,netdev=vnet%u,id=nic%u,mac=%s",
-			 n->device, n->nic, n->nic, n->mac);
+		strv_add(&out->args, "%s,netdev=vnet%u,id=nic%u,mac=%s%s",
+			 n->device, n->nic, n->nic, n->mac,
+			 vhost_device(n, more, sizeof(more)));
 	}
+	if (is(n->type, "vhost-user"))
+		out->note = n->memory ? "leave out QEMU's -m, or give it the "
+					"same size as --memory; without KVM, "
+					"QEMU 7.2 needs the device to have "
+					"vectors=0"
+				      : "without KVM, QEMU 7.2 needs the "
+					"device to have vectors=0";
 	qemu_monitor(n, &out->args);
 }
 
@@ -192,7 +245,15 @@ static void libkrun_connect(const struct runner_nic *n, struct runner_out *out)
 static void clh_connect(const struct runner_nic *n, struct runner_out *out)
 {
 	strv_add(&out->args, "--net");
-	strv_add(&out->args, "tap=%s,mac=%s", n->ifname, n->mac);
+	if (is(n->type, "tap")) {
+		strv_add(&out->args, "tap=%s,mac=%s", n->ifname, n->mac);
+		return;
+	}
+	strv_add(&out->args, "vhost_user=true,socket=%s,vhost_mode=client,"
+		 "mac=%s,num_queues=%u", n->path, n->mac,
+		 2 * (n->queues ? n->queues : 1));
+	out->note = "the VM's memory has to be shared: --memory "
+		    "size=…,shared=on";
 }
 
 static void firecracker_connect(const struct runner_nic *n,
@@ -207,6 +268,11 @@ static void firecracker_connect(const struct runner_nic *n,
 
 static void crosvm_connect(const struct runner_nic *n, struct runner_out *out)
 {
+	if (is(n->type, "vhost-user")) {
+		strv_add(&out->args, "--vhost-user");
+		strv_add(&out->args, "type=net,socket=%s", n->path);
+		return;
+	}
 	strv_add(&out->args, "--net");
 	strv_add(&out->args, "tap-name=%s,mac=%s", n->ifname, n->mac);
 }
@@ -245,8 +311,38 @@ static char *libvirt_stream(const struct runner_nic *n)
 	return xml;
 }
 
+/* libvirt's "client" is a QEMU that connects to us. */
+static char *libvirt_vhost(const struct runner_nic *n)
+{
+	char *path = quote(n->path, map_xml), *driver = strv_fmt("%s", "");
+	char *xml;
+
+	if (n->queues > 1) {
+		free(driver);
+		driver = strv_fmt("  <driver queues='%u'/>\n", n->queues);
+	}
+	xml = strv_fmt("<interface type='vhostuser'>\n"
+		       "  <mac address='%s'/>\n"
+		       "  <source type='unix' path='%s' mode='client'>\n"
+		       "    <reconnect enabled='yes' timeout='1'/>\n"
+		       "  </source>\n"
+		       "  <model type='virtio'/>\n"
+		       "%s"
+		       "</interface>\n", n->mac, path, driver);
+	free(driver);
+	free(path);
+	return xml;
+}
+
 static void libvirt_connect(const struct runner_nic *n, struct runner_out *out)
 {
+	if (is(n->type, "vhost-user")) {
+		out->note = "for `virsh edit`; the domain needs "
+			    "<memoryBacking><source type='memfd'/>"
+			    "<access mode='shared'/></memoryBacking>";
+		out->text = libvirt_vhost(n);
+		return;
+	}
 	out->note = "for `virsh edit`";
 	if (is(n->type, "stream")) {
 		out->text = libvirt_stream(n);
@@ -271,13 +367,13 @@ static void uml_connect(const struct runner_nic *n, struct runner_out *out)
 }
 
 static const struct runner runners[] = {
-	{"qemu", {"stream", "dgram", "tap", "fd"}, qemu_connect},
+	{"qemu", {"stream", "dgram", "tap", "fd", "vhost-user"}, qemu_connect},
 	{"libkrun", {"stream", "dgram", "tap"}, libkrun_connect},
-	{"cloud-hypervisor", {"tap"}, clh_connect},
+	{"cloud-hypervisor", {"tap", "vhost-user"}, clh_connect},
 	{"firecracker", {"tap"}, firecracker_connect},
-	{"crosvm", {"tap"}, crosvm_connect},
+	{"crosvm", {"tap", "vhost-user"}, crosvm_connect},
 	{"vfkit", {"dgram"}, vfkit_connect},
-	{"libvirt", {"tap", "stream"}, libvirt_connect},
+	{"libvirt", {"tap", "stream", "vhost-user"}, libvirt_connect},
 	{"uml", {"seqpacket", "tap"}, uml_connect},
 };
 
@@ -344,6 +440,10 @@ int runner_connect(const struct runner *r, const struct runner_nic *n,
 	if (!complete(n))
 		return errtext_set(why, -EINVAL, "vnetd did not say how this "
 				   "NIC of type %s is reached", n->type);
+	if (n->queues > 1 && is(r->name, "crosvm"))
+		return errtext_set(why, -EINVAL, "crosvm cannot use more than "
+				   "one pair of queues: it would leave the "
+				   "control queue to us");
 	r->connect(n, out);
 	return 0;
 }

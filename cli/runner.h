@@ -21,12 +21,16 @@ struct runner_nic {
 	const char *vm;
 	unsigned int nic;   /* number within the VM */
 	const char *mac;
-	const char *type;   /* stream, dgram, seqpacket, tap, netns, fd */
+	const char *type;   /* stream, dgram, seqpacket, tap, netns, fd, … */
 	const char *path;   /* the daemon's socket */
 	const char *peer_dir; /* dgram: folder for the runner's own socket */
 	const char *ifname; /* of a TAP */
 	const char *qmp;    /* the daemon's listener for QEMU's monitor */
 	int fd;		    /* connected SOCK_DGRAM inherited by the runner, or -1 */
+	unsigned int queues; /* vhost-user: pairs of rings */
+	/* QEMU with vhost-user: size of the VM's memory; NULL: leave it out. */
+	const char *memory;
+	bool kvm; /* QEMU: may it use KVM here? */
 	/* QEMU only: version as major * 100 + minor, 0 = unknown (then nothing
 	 * is used that 7.2 lacks), and the device model. */
 	unsigned int qemu;

@@ -2,6 +2,7 @@
 /* links: cli */
 #include "cli/runner.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -67,6 +68,57 @@ static void runner_connect__qemu_stream__netdev_and_device(void **state)
 	      "-netdev stream,id=vnet0,server=off,addr.type=unix,"
 	      "addr.path=/run/vnet/nic/MyVM-0.sock -device virtio-net-pci,"
 	      "netdev=vnet0,id=nic0,mac=52:54:00:12:34:56");
+}
+
+static void runner_connect__qemu_vhost__memory_and_rings(void **state)
+{
+	struct runner_nic n = nic("vhost-user");
+
+	(void)state;
+	n.memory = "2G";
+	n.kvm = true;
+	n.queues = 1;
+	check("qemu", &n,
+	      "-object memory-backend-memfd,id=vnetmem,size=2G,share=on "
+	      "-machine memory-backend=vnetmem -chardev socket,id=vnetchr0,"
+	      "path=/run/vnet/nic/MyVM-0.sock,reconnect=1 "
+	      "-netdev vhost-user,id=vnet0,chardev=vnetchr0 "
+	      "-device virtio-net-pci,netdev=vnet0,id=nic0,"
+	      "mac=52:54:00:12:34:56");
+	n.memory = NULL;
+	n.queues = 4;
+	n.nic = 1;
+	check("qemu", &n,
+	      "-chardev socket,id=vnetchr1,"
+	      "path=/run/vnet/nic/MyVM-0.sock,reconnect=1 "
+	      "-netdev vhost-user,id=vnet1,chardev=vnetchr1,queues=4 "
+	      "-device virtio-net-pci,netdev=vnet1,id=nic1,"
+	      "mac=52:54:00:12:34:56,mq=on,vectors=10");
+	n.kvm = false;
+	contains("qemu", &n, ",mq=on,vectors=0", true);
+	n.qemu = 902;
+	contains("qemu", &n, "sock,reconnect-ms=1000", true);
+}
+
+static void runner_connect__others_vhost__their_words(void **state)
+{
+	struct runner_nic n = nic("vhost-user");
+	struct runner_out out;
+
+	(void)state;
+	n.queues = 2;
+	check("cloud-hypervisor", &n,
+	      "--net vhost_user=true,socket=/run/vnet/nic/MyVM-0.sock,"
+	      "vhost_mode=client,mac=52:54:00:12:34:56,num_queues=4");
+	contains("libvirt", &n, "mode='client'", true);
+	contains("libvirt", &n, "<driver queues='2'/>", true);
+	assert_int_equal(runner_connect(runner_find("crosvm"), &n, &out, NULL),
+			 -EINVAL);
+	runner_out_free(&out);
+	n.queues = 1;
+	check("crosvm", &n,
+	      "--vhost-user type=net,socket=/run/vnet/nic/MyVM-0.sock");
+	contains("libvirt", &n, "<driver", false);
 }
 
 static void runner_connect__qemu_with_monitor__adds_it(void **state)
@@ -207,7 +259,7 @@ static void runner_connect__type_it_cannot_use__says_which_it_can(void **state)
 	runner_out_free(&out);
 	n.type = "seqpacket";
 	assert_true(runner_connect(runner_find("qemu"), &n, &out, &why) < 0);
-	assert_non_null(strstr(why.s, "takes stream, dgram, tap or fd"));
+	assert_non_null(strstr(why.s, "takes stream, dgram, tap, fd or vhost-user"));
 	runner_out_free(&out);
 }
 
@@ -257,6 +309,8 @@ int main(void)
 		cmocka_unit_test(
 			runner_connect__qemu_stream__netdev_and_device),
 		cmocka_unit_test(runner_connect__qemu_with_monitor__adds_it),
+		cmocka_unit_test(runner_connect__qemu_vhost__memory_and_rings),
+		cmocka_unit_test(runner_connect__others_vhost__their_words),
 		cmocka_unit_test(
 			runner_connect__qemu_without_device__leaves_it_out),
 		cmocka_unit_test(
