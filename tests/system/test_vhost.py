@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vhost-user: real QEMU guests on the arguments that `vnet attach` prints; beside
+them a box, whose interface is a TAP."""
+
+import contextlib
+import hashlib
+import os
+import re
+import signal
+
+import pytest
+
+import guest
+import lab as lab_module
+from boxes import Box
+from lab import eventually
+
+MIB = 16
+
+
+@pytest.fixture(scope="module")
+def d(lab):
+    lab_module.need_vnetd()
+    lab.outside.who(80)
+    with lab_module.Vnetd(ns=lab.host, log_level="info") as daemon:
+        daemon.vnet("define", "lab", "--mode", "nat")
+        yield daemon
+
+
+def attach(lab, d, vm, *more, **options):
+    args = d.vnet("attach", vm, "--network", "lab", "--type", "vhost-user",
+                  "--memory", "128M", "--for", "qemu", *more).out.split()
+    if guest.accel() == "tcg":
+        # QEMU 7.2; `vnet attach` says so itself where there is no /dev/kvm
+        args = [re.sub(r",vectors=\d+|$", ",vectors=0", a, count=1)
+                if a.startswith("virtio-net-pci") else a for a in args]
+    return guest.Guest(vm, wrapper=lab.host.argv(), netargs=args, **options)
+
+
+@pytest.fixture(scope="module")
+def pair(lab, d):
+    """Two guests; the second has two pairs of rings."""
+    lab_module.need_guest()
+    with contextlib.ExitStack() as stack:
+        both = [stack.enter_context(attach(lab, d, "a")),
+                stack.enter_context(attach(lab, d, "b", "--queues", "2", smp=2))]
+        for g in both:
+            g.wait_ready()
+            g.check("dd if=/dev/urandom of=/www/big bs=1M count=%d" % MIB)
+        yield both
+
+
+def md5_of(g):
+    return g.check("md5sum /www/big").split()[0]
+
+
+def reaches(g, address):
+    return g.run("ping -c1 -W2 %s" % address)[0] == 0
+
+
+def test_guest_gets_its_address_and_goes_out(lab, d, pair):
+    for g in pair:
+        ip = g.ip()
+        assert ip in d.vnet("ip", g.name).out
+        status, text = g.run("timeout 10 wget -qO- http://203.0.113.2/")
+        assert (status, text) == (0, "outside sees %s\n" % lab.host.address)
+
+
+def test_offloads_are_the_guest_s(pair):
+    for g in pair:
+        text = g.check("ethtool -k eth0")
+        for what in ("rx-checksumming", "tx-checksumming",
+                     "tcp-segmentation-offload", "scatter-gather"):
+            assert what + ": on" in text, text
+
+
+@pytest.mark.parametrize("to", [0, 1])
+def test_transfer_between_two_guests(pair, to):
+    client, server = pair[to], pair[1 - to]
+    got = client.check("wget -qO- http://%s/big | md5sum" % server.ip(),
+                       timeout=120)
+    assert got.split()[0] == md5_of(server)
+
+
+def test_transfer_to_and_from_a_tap(lab, d, pair):
+    with Box(lab, d, "box", "lab") as box:
+        for g in pair:
+            with contextlib.closing(box.ns.connect(g.ip(), 80)) as s:
+                s.settimeout(60)
+                s.sendall(b"GET /big HTTP/1.0\r\n\r\n")
+                answer = b"".join(iter(lambda: s.recv(1 << 20), b""))
+            body = answer.partition(b"\r\n\r\n")[2]
+            assert len(body) == MIB << 20
+            assert hashlib.md5(body).hexdigest() == md5_of(g)
+            took = g.begin("nc -l -p 5001 | md5sum", timeout=120)
+            eventually("it listens", lambda: ":5001" in g.check(
+                "netstat -ltn"), 20)
+            with contextlib.closing(box.ns.connect(g.ip(), 5001)) as s:
+                s.settimeout(60)
+                s.sendall(body)
+            assert g.finish(took)[1].split()[0] == hashlib.md5(
+                body).hexdigest()
+
+
+def test_second_queue_carries_frames(pair):
+    a, b = pair
+    b.check("ethtool -L eth0 combined 2")
+    for _ in range(4):
+        got = b.check("wget -qO- http://%s/big | md5sum" % a.ip(), timeout=120)
+        assert got.split()[0] == md5_of(a)
+
+
+def test_link_is_pulled_and_plugged(d, pair):
+    a = pair[0]
+    d.vnet("link", "a", "down")
+    eventually("no carrier", lambda: a.run(
+        "cat /sys/class/net/eth0/carrier")[1].strip() == "0", 20)
+    assert not reaches(a, "10.0.2.2")
+    d.vnet("link", "a", "up")
+    eventually("it is back", lambda: reaches(a, "10.0.2.2"), 30)
+
+
+def comes_back(d, pair, addresses):
+    a, b = pair
+    for g in pair:
+        eventually("%s is back" % g.name, lambda g=g: reaches(g, "10.0.2.2"), 60)
+    assert [g.ip() for g in pair] == addresses
+    got = a.check("wget -qO- http://%s/big | md5sum" % b.ip(), timeout=120)
+    assert got.split()[0] == md5_of(b)
+    for n in d.vnet("list", "nics", json=True).data["nics"]:
+        assert n["connected"], n
+
+
+def test_nics_survive_their_worker(d, pair):
+    addresses = [g.ip() for g in pair]
+    busy = pair[0].begin("wget -T2 -qO /dev/null http://%s/big" % addresses[1],
+                         timeout=20)
+    os.kill(d.workers()["lab"], signal.SIGKILL)
+    comes_back(d, pair, addresses)
+    pair[0].finish(busy)
+
+
+def test_nics_survive_the_daemon(d, pair):
+    addresses = [g.ip() for g in pair]
+    d.kill()
+    d.start()
+    comes_back(d, pair, addresses)
