@@ -72,7 +72,9 @@ static void env_unreach(void *arg, const struct tcp_unreach *u, int64_t now_ms)
 	};
 
 	if (u->icmp) {
-		e.from = u->icmp->from;
+		/* A router's link-local address is one of another link. */
+		if (!policy_is_martian(&u->icmp->from))
+			e.from = u->icmp->from;
 		e.type = u->icmp->type;
 		e.code = u->icmp->code;
 	} else {

@@ -305,6 +305,14 @@ static int fake_connect(void *host, struct tcp_flow *t,
 	return 0;
 }
 
+static bool fake_why(void *sock, struct tcp_icmp *out)
+{
+	const struct fake_nat *f = sock;
+
+	*out = f->tcp_why;
+	return f->tcp_why.type;
+}
+
 static void fake_attach(void *sock, struct tcp_flow *t)
 {
 	(void)sock;
@@ -368,6 +376,7 @@ static const struct tcp_host_ops tcp_ops = {
 	.peek = fake_peek, .discard = fake_discard, .space = fake_space,
 	.peek_limit = fake_peek_limit, .shutdown_wr = fake_shutdown,
 	.close = fake_tcp_close, .local_port = fake_local_port,
+	.why = fake_why,
 };
 
 static void fake_kick(void *arg)

@@ -53,6 +53,7 @@ struct fake_nat {
 	unsigned int max_sockets;	 /* then -EMFILE; 0 = no limit */
 	unsigned int live[5];		 /* sockets by kind */
 	unsigned int kicks;
+	struct tcp_icmp tcp_why; /* of a failed connect; type 0 = nobody told */
 	/* What a forward's NIC resolves to; 0 = nothing. */
 	uint32_t resolves;
 	struct ipaddr resolves6; /* the same for IPv6; zero = nothing */

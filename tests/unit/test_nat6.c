@@ -504,6 +504,28 @@ static void tcp__syn__connects_or_is_refused(void **state)
 	assert_int_equal(fake6_pkt(f, &k), DROP_PROTO);
 }
 
+static void tcp__connect_fails_on_the_way__routers_word_is_passed_on(
+	void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake6_pkt k = {.dst = FAR6, .proto = IP4_TCP, .sport = 5000,
+			      .dport = 443};
+
+	f->connect_err = 0;
+	f->tcp_why = (struct tcp_icmp){ip6_of("2001:db8:2::1"), ICMP6_UNREACH,
+				       ICMP6_C_ADMIN};
+	for (unsigned int i = 0; i < 2; i++) {
+		k.sport++;
+		assert_int_equal(fake6_pkt(f, &k), -1);
+		tcp_host_connected(f->sent[i].flow, -EHOSTUNREACH, f->now_ms);
+		gateway_flush(f->gw, f->now_ms);
+		is_error(f, ICMP6_UNREACH, ICMP6_C_ADMIN);
+		/* Known by the address of another link: the gateway says it. */
+		assert_true(is_from(f, i, i ? GW6 : "2001:db8:2::1"));
+		f->tcp_why.from = ip6_of("fe80::1");
+	}
+}
+
 /* ---- forwards ---------------------------------------------------------------------- */
 
 static struct forward *add_forward(struct fake_nat *f, uint8_t proto)
@@ -671,6 +693,7 @@ int main(void)
 		T(protocol__unknown__refused_by_where_it_goes),
 		T(error__large_packet__quoted_up_to_1280_bytes),
 		T(tcp__syn__connects_or_is_refused),
+		T(tcp__connect_fails_on_the_way__routers_word_is_passed_on),
 		T(forward_udp__same_family__client_seen_and_answered),
 		T(forward_udp__guest_without_the_family__gateway_stands_in),
 		T(forward_udp__guest_with_ipv6_only__ipv4_client_reaches_it),
