@@ -20,7 +20,7 @@ int errtext_set(struct errtext *why, int err, const char *fmt, ...)
 
 int errtext_prefix(struct errtext *why, int err, const char *fmt, ...)
 {
-	char old[sizeof(why->s)];
+	char old[sizeof(((struct errtext *)0)->s)];
 	va_list ap;
 	size_t n;
 

@@ -145,7 +145,7 @@ int natconf_check(const struct net_conf *c, struct errtext *why)
 
 static int set_allow(struct net_conf *c, const char *s, struct errtext *why)
 {
-	struct nat_allow a[NAT_ALLOW_MAX];
+	struct nat_allow a[NAT_ALLOW_MAX] = {{0}};
 	int n = natconf_allow_parse(strcmp(s, "all") ? s : "", a, why);
 
 	if (n < 0)

@@ -146,13 +146,19 @@ static int set_up(struct store *s, struct errtext *why)
 				   "store %.120s: written by a newer vnetd "
 				   "(schema %lld, this one knows %d)",
 				   s->path, (long long)have, STORE_VERSION);
+	if (have < 0)
+		return errtext_set(why, -EBADMSG,
+				   "store %.120s: no schema has number %lld",
+				   s->path, (long long)have);
 	if (have == STORE_VERSION)
 		return 0;
 	r = store_begin(s, why);
 	if (!r && !have)
 		r = exec(s, schema, why);
-	for (int64_t v = have ? have : 1; !r && v < STORE_VERSION; v++)
-		r = exec(s, upgrades[v - 1], why);
+	/* upgrades[i] leads from schema i + 1 to the next. */
+	for (int i = 0; !r && i < STORE_VERSION - 1; i++)
+		if (i + 1 >= have)
+			r = exec(s, upgrades[i], why);
 	if (!r)
 		return store_commit(s, why);
 	store_rollback(s);

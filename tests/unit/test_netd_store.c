@@ -375,6 +375,17 @@ static void open__newer_schema__refused(void **state)
 	assert_non_null(strstr(why.s, "newer"));
 }
 
+static void open__schema_of_no_version__refused(void **state)
+{
+	struct fix *f = *state;
+	struct errtext why = {""};
+	struct store *s;
+
+	sqlite3_exec(f->s->db, "PRAGMA user_version=-1", NULL, NULL, NULL);
+	assert_int_equal(store_open(f->path, &s, &why), -EBADMSG);
+	assert_non_null(strstr(why.s, "-1"));
+}
+
 static void open__no_database__refused(void **state)
 {
 	struct fix *f = *state;
@@ -451,6 +462,7 @@ int main(void)
 		T(net_set__live_settings__kept),
 		T(open__first_schema__brought_up_with_its_rows),
 		T(open__newer_schema__refused),
+		T(open__schema_of_no_version__refused),
 		T(open__no_database__refused),
 		T(load__edited_row__refused),
 		T(meta__set_and_get),
