@@ -154,9 +154,15 @@ static void vqs_changed(struct vhost_port *vp)
 	int r = 0;
 
 	for (unsigned int i = 0; i < VHOST_VQS; i++) {
+		struct vhost_vq *q = &vp->dev.vq[i];
+
 		r |= kick_sync(vp, i);
+		/* Frames may have been put into the ring between KICK and CALL. */
+		if (q->call_new && vring_attached(&q->ring))
+			signal_fd(q->call);
+		q->call_new = false;
 		/* There may be something since before we listened. */
-		if (vring_attached(&vp->dev.vq[i].ring))
+		if (vring_attached(&q->ring))
 			vp->todo |= 1u << i;
 	}
 	vhost_bury(&vp->dev);

@@ -304,6 +304,7 @@ static int set_vring_call(struct vhost_dev *d, struct msg *m)
 		return r;
 	fd_close(&q->call);
 	q->call = fd;
+	q->call_new = fd >= 0;
 	return 0;
 }
 

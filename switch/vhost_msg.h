@@ -78,9 +78,12 @@ struct vhost_vq {
 	uint16_t base;
 	int kick; /* -1 while started: the ring is to be polled */
 	int call, err; /* or -1 */
+	/* A new call descriptor: what was signalled before may not have arrived
+	 * anywhere. The caller signals it once and clears this. */
+	bool call_new;
 };
 
-/* The caller reads all and writes nothing. Even rings are for us to write frames to
+/* The caller reads all and writes only what is said. Even rings are for us to write frames to
  * (the guest receives), odd ones to read from. */
 struct vhost_dev {
 	struct vhost_config cfg;

@@ -245,6 +245,25 @@ static void rx__no_buffers__waits_and_then_counts_drops(void **state)
 	assert_int_equal(got, VG_NUM);
 }
 
+/* QEMU sends KICK first: frames may come before CALL does. */
+static void rx__frame_before_the_call_descriptor__is_signalled(void **state)
+{
+	struct fix *x = *state;
+	uint64_t v = VG_RX;
+
+	vg_start(&guest, V1 | MRG | EVENT);
+	fix_turn(x);
+	vg_fd(&guest, 13, VG_RX, -1);
+	vg_fill_rx(&guest, 8);
+	fix_turn(x);
+	(void)vg_signalled(&guest, VG_RX);
+	fix_to_driver(x, 100, 5);
+	assert_false(vg_signalled(&guest, VG_RX));
+	vg_send(&guest, 13, 0, &v, sizeof(v), &guest.q[VG_RX].call, 1);
+	fix_turn(x);
+	assert_true(vg_signalled(&guest, VG_RX));
+}
+
 static void rx__link_pulled__nothing_arrives(void **state)
 {
 	struct fix *x = *state;
@@ -481,6 +500,7 @@ int main(void)
 		T(rx__frame__lies_in_the_guest_s_buffer),
 		T(rx__large_frame__is_spread_over_buffers),
 		T(rx__no_buffers__waits_and_then_counts_drops),
+		T(rx__frame_before_the_call_descriptor__is_signalled),
 		T(rx__link_pulled__nothing_arrives),
 		T(rx__frame_longer_than_any_buffer__is_dropped),
 		T(stop__and_start_again__goes_on_at_the_index),
