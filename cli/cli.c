@@ -31,6 +31,7 @@ static const struct help_section sections[] = {
 	{"", cmd_nic},
 	{"", cmd_ip},
 	{"Details of a network", cmd_forward},
+	{"", cmd_flow},
 	{"", cmd_lease},
 	{"The daemon", cmd_events},
 	{"", cmd_info},

@@ -33,7 +33,8 @@ struct method {
 };
 
 extern const struct method m_daemon[], m_network[], m_nic[], m_forward[],
-	m_lease[], m_events[];
+	m_lease[], m_flow[],
+	m_events[];
 
 /* api_handler with the struct ctl as @arg. */
 void method_dispatch(void *arg, struct call *c, const char *method,

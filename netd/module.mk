@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layer 3: the daemon. main.c is linked only into vnetd.
-NETD_FILES := worker worker_net worker_nic worker_dhcp worker_forward \
+NETD_FILES := worker worker_net worker_nic worker_dhcp worker_forward worker_flow \
               worker_status \
               spawn sandbox sandbox_landlock sandbox_seal \
               priv priv_helper priv_judge priv_do priv_port priv_way \
               options rundir caps notify daemon load \
               conf natconf validate store store_load model obj \
-              api method m_daemon m_network m_nic m_forward m_lease m_events \
+              api method m_daemon m_network m_nic m_forward m_flow m_lease m_events \
               events super wmsg netctl netctl_msg nicctl nicctl_link nicctl_way \
               fwdctl fwdctl_sock fwdctl_msg \
               leases addrs endpoint peerdir qmp resolv hostaddr

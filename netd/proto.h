@@ -72,6 +72,14 @@ enum wmsg {
 	W_STATUS,	 /* {}: the answer is a status, see below. Request. */
 	W_SHUTDOWN,	 /* {}: close everything and exit 0 */
 
+	/* {"id","nic","proto":"tcp|udp|icmp","remote":ip,"port"} pick flows, all
+	 * may be absent or 0; "after": the id of the last one known. Answer
+	 * {"flows":[{"id","proto","nic","guest","guest_port","outside",
+	 * "outside_port","host_port","forwarded","state","bytes_out","bytes_in",
+	 * "age_s","idle_s"}],"more":bool}. Request. */
+	W_FLOWS,
+	W_FLOW_KILL, /* the same; answer {"killed":n,"more":bool}. Request. */
+
 	/* ---- worker to control ---- */
 
 	W_READY = 100, /* {} */

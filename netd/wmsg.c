@@ -207,3 +207,69 @@ int wmsg_event(json_t *body, const char **name, struct errtext *why)
 	*name = s;
 	return 0;
 }
+
+/* ---- flows --------------------------------------------------------------- */
+
+static bool copy_int(json_t *from, json_t *to, const char *key, int64_t max)
+{
+	int64_t v = -1;
+
+	if (jx_int(from, key, 0, max, &v, NULL) || v < 0)
+		return false;
+	json_object_set_new(to, key, json_integer(v));
+	return true;
+}
+
+static bool copy_ip(json_t *from, json_t *to, const char *key)
+{
+	struct ipaddr ip = ipaddr_any;
+
+	if (jx_ip(from, key, &ip, NULL))
+		return false;
+	json_object_set_new(to, key, json_null());
+	if (!ipaddr_is_zero(&ip))
+		jx_set_ip(to, key, &ip);
+	return true;
+}
+
+/* A word of small letters, digits and '_'. */
+static bool copy_word(json_t *from, json_t *to, const char *key)
+{
+	const char *s = json_string_value(json_object_get(from, key));
+	size_t n = s ? strlen(s) : 0;
+
+	if (!n || n > 16 ||
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") != n)
+		return false;
+	json_object_set_new(to, key, json_string(s));
+	return true;
+}
+
+json_t *wmsg_flow(json_t *row, int64_t *after)
+{
+	json_t *o = json_object();
+	int64_t id;
+
+	if (!copy_int(row, o, "id", INT64_MAX) || !copy_word(row, o, "proto") ||
+	    !copy_int(row, o, "nic", INT64_MAX) ||
+	    !copy_word(row, o, "state") || !copy_ip(row, o, "guest") ||
+	    !copy_int(row, o, "guest_port", 65535) ||
+	    !copy_ip(row, o, "outside") ||
+	    !copy_int(row, o, "outside_port", 65535) ||
+	    !copy_int(row, o, "host_port", 65535) ||
+	    !copy_int(row, o, "bytes_out", INT64_MAX) ||
+	    !copy_int(row, o, "bytes_in", INT64_MAX) ||
+	    !copy_int(row, o, "age_s", INT64_MAX) ||
+	    !copy_int(row, o, "idle_s", INT64_MAX)) {
+		json_decref(o);
+		return NULL;
+	}
+	json_object_set_new(
+		o, "forwarded",
+		json_boolean(json_is_true(json_object_get(row, "forwarded"))));
+	id = json_integer_value(json_object_get(o, "id"));
+	/* Odd ids, TCP's, come behind all even ones. */
+	if ((id & 1) == (*after & 1) ? id > *after : id & 1)
+		*after = id;
+	return o;
+}

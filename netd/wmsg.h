@@ -49,6 +49,10 @@ int wmsg_forwards(json_t *result,
 int wmsg_log(json_t *body, enum log_level *level, char line[WMSG_LINE_MAX],
 	     struct errtext *why);
 
+/* One row of a list of flows, rebuilt from what makes sense; NULL when it is none. New
+ * reference. @after: its id, when that is greater. */
+json_t *wmsg_flow(json_t *row, int64_t *after);
+
 /* A worker's event for subscribers; its name, checked to be short and plain. */
 int wmsg_event(json_t *body, const char **name, struct errtext *why);
 

@@ -107,6 +107,10 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 	case W_STATUS:
 		*result = worker_status(w);
 		return 0;
+	case W_FLOWS:
+		return worker_flows(w, body, result, why);
+	case W_FLOW_KILL:
+		return worker_flow_kill(w, body, result, why);
 	case W_SHUTDOWN:
 		stop(w, EXIT_SUCCESS);
 		return 0;

@@ -6,6 +6,7 @@
  *   worker_net.c     W_NET: the switch, the gateway, what changes live
  *   worker_nic.c     NICs: drivers on ports, addresses seen, names
  *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67, leases
+ *   worker_flow.c    W_FLOWS, W_FLOW_KILL
  *   worker_status.c  W_STATUS
  *
  * One allocation per NIC and forward; frames never pass through this layer.
@@ -128,6 +129,14 @@ int worker_forward_socket(struct worker *w, json_t *body, struct chan_msg *m,
 			  struct errtext *why);
 int worker_forward_stats(struct worker *w, json_t *body, json_t **result,
 			 struct errtext *why);
+
+/* worker_flow.c: the answers to W_FLOWS and W_FLOW_KILL. */
+#define WORKER_FLOW_ROWS  128 /* of 400 bytes: fit into one message */
+#define WORKER_FLOW_KILLS 512 /* in one turn */
+int worker_flows(struct worker *w, json_t *body, json_t **result,
+		 struct errtext *why);
+int worker_flow_kill(struct worker *w, json_t *body, json_t **result,
+		     struct errtext *why);
 
 /* worker_status.c: the answer to W_STATUS; new reference. */
 json_t *worker_status(struct worker *w);

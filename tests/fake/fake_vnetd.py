@@ -388,6 +388,17 @@ class Fake:
         return {"forwards": [dict(f, stats=stats) for f in self.data["forwards"]
                              if network in (None, f["network"])]}
 
+    def flow_list(self, c, ident, **pick):
+        return {"flows": [{
+            "id": 3, "network": "lab", "vm": "MyVM", "nic": 0, "proto": "tcp",
+            "state": "established", "guest": "10.0.5.15", "guest_port": 4711,
+            "outside": "192.0.2.7", "outside_port": 443, "host_port": 4000,
+            "forwarded": False, "bytes_out": 12, "bytes_in": 3456, "age_s": 9,
+            "idle_s": 2}], "more": False}
+
+    def flow_kill(self, c, ident, **pick):
+        return {"killed": 2}
+
     def lease_list(self, c, ident, network=None):
         return {"leases": [
             {"network": "lab", "address": "10.0.5.100",

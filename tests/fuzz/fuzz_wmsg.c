@@ -16,6 +16,7 @@
 #include "tests/fake/ctl_rig.h"
 
 #define NUMBERS 0xfe
+#define FLOWS   0xfd
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,6 +62,15 @@ static void say(struct fake_worker *w, const uint8_t *data, size_t size)
 {
 	char *text;
 
+	if (data[0] == FLOWS) {
+		text = strndup((const char *)data + 1, size - 1);
+		w->flows = text;
+		rig_call(rig, "flow.list", "{'limit':3}", -1);
+		rig_call(rig, "flow.kill", "{'of':'A'}", -1);
+		w->flows = NULL;
+		free(text);
+		return;
+	}
 	if (data[0] != NUMBERS) {
 		(void)chan_send(w->chan, (uint16_t)(W_READY + data[0] % 16),
 				data[0] >> 4, data + 1, size - 1, NULL, 0);

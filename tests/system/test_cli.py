@@ -112,7 +112,7 @@ def lab(fake):
 
 COMMANDS = ["define", "set", "undefine", "start", "stop", "autostart", "list", "show",
             "attach", "detach", "move", "link", "ip", "run", "forward add",
-            "forward set", "forward del", "forward list", "lease list", "lease release",
+            "forward set", "forward del", "forward list", "flow list", "flow kill", "lease list", "lease release",
             "reserve add", "reserve del", "reserve list", "events", "info"]
 
 
@@ -184,6 +184,8 @@ def test_unknown_command_of_two_words_suggests_such(fake):
     (["define", "x", "y", "--mode", "nat"], "unexpected word \"y\""),
     (["autostart", "x", "yes"], "on or off"),
     (["set", "x"], "nothing to change"),
+    (["flow", "kill"], "which flows"),
+    (["flow", "kill", "--id", "3"], "name it, too"),
     (["attach", "x"], "--network is missing"),
     (["attach", "x", "--network", "lab", "--mac", "1:2"], "52:54:00:12:34:56"),
     (["attach", "x", "--network", "lab", "--type", "netns"], "--netns"),
@@ -277,6 +279,18 @@ def test_set_asks_only_what_was_said(lab):
         "name": "lab", "host_allow": "tcp:22", "lease_s": 600,
         "udp_filter": "address-dependent"}]
     assert "tcp:22" in lab.ok("show", "lab")
+
+
+def test_flows_are_listed_and_killed(lab):
+    lines = lab.ok("flow", "list", "lab", "--proto", "tcp").splitlines()
+    assert lines[1].split() == ["lab", "3", "MyVM", "tcp", "10.0.5.15:4711",
+                                "192.0.2.7:443", "established", "12", "3456",
+                                "2"]
+    assert lab.asked("flow.list") == [{"of": "lab", "proto": "tcp"}]
+    assert lab.ok("flow", "kill", "MyVM", "--remote", "192.0.2.7", "--port",
+                  "443") == "2 flows ended\n"
+    assert lab.asked("flow.kill") == [{"of": "MyVM", "remote": "192.0.2.7",
+                                       "port": 443}]
 
 
 def test_define_asks_only_what_was_said(fake):

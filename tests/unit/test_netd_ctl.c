@@ -118,6 +118,63 @@ static void set__live_settings__worker_told_and_shown(void **state)
 			     "'host_allow':'tcp:22'}", -1));
 }
 
+/* Flow 4 is a mapping, flow 3 TCP's; both are the NIC's with id 100. */
+static const char flows[] =
+	"{\"flows\":["
+	"{\"id\":4,\"proto\":\"tcp\",\"nic\":100,\"guest\":\"10.0.2.1"
+	"5\",\"guest_port\":1,\"outside\":\"192.0.2.7\",\"outside_por"
+	"t\":443,\"host_port\":0,\"forwarded\":false,\"state\":\"esta"
+	"blished\",\"bytes_out\":1,\"bytes_in\":2,\"age_s\":3,\"idle_"
+	"s\":4}"
+	","
+	"{\"id\":3,\"proto\":\"tcp\",\"nic\":100,\"guest\":\"10.0.2.1"
+	"5\",\"guest_port\":1,\"outside\":\"192.0.2.7\",\"outside_por"
+	"t\":443,\"host_port\":0,\"forwarded\":false,\"state\":\"esta"
+	"blished\",\"bytes_out\":1,\"bytes_in\":2,\"age_s\":3,\"idle_"
+	"s\":4}"
+	"],\"more\":false}";
+
+static void flow_list__rows_of_workers__with_names(void **state)
+{
+	struct rig *r = *state;
+	json_t *o, *row;
+
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	lab(r)->flows = flows;
+	o = rig_call(r, "flow.list", "{'of':'A','proto':'tcp'}", -1);
+	row = json_array_get(json_object_get(o, "flows"), 1);
+	assert_string_equal(rig_str(row, "network"), "lab");
+	assert_string_equal(rig_str(row, "vm"), "A");
+	assert_string_equal(rig_str(row, "outside"), "192.0.2.7");
+	assert_non_null(strstr(fake_worker_last(lab(r), W_FLOWS),
+			       "\"proto\":\"tcp\""));
+	assert_non_null(strstr(fake_worker_last(lab(r), W_FLOWS),
+			       "\"nic\":100"));
+	o = rig_call(r, "flow.list", "{'limit':1}", -1);
+	assert_int_equal(json_array_size(json_object_get(o, "flows")), 1);
+	assert_true(json_is_true(json_object_get(o, "more")));
+	lab(r)->flows = "{\"flows\":[{\"id\":4},7],\"more\":true}";
+	o = rig_call(r, "flow.list", "{}", -1);
+	assert_int_equal(json_array_size(json_object_get(o, "flows")), 0);
+	assert_null(rig_call(r, "flow.list", "{'of':'nobody'}", -1));
+	assert_int_equal(rig_code(r), RPC_NOT_FOUND);
+}
+
+static void flow_kill__picked__counted(void **state)
+{
+	struct rig *r = *state;
+	json_t *o;
+
+	lab(r)->flows = "{\"killed\":7,\"more\":false}";
+	o = rig_call(r, "flow.kill", "{'of':'lab','id':3}", -1);
+	assert_int_equal(json_integer_value(json_object_get(o, "killed")), 7);
+	assert_null(rig_call(r, "flow.kill", "{}", -1));
+	assert_int_equal(rig_code(r), RPC_BAD_PARAMS);
+	assert_null(rig_call(r, "flow.kill", "{'id':3}", -1));
+	assert_null(rig_call(r, "flow.kill", "{'of':'lab','remote':'x'}", -1));
+	assert_non_null(rig_call(r, "flow.kill", "{'all':true}", -1));
+}
+
 static void define__same_name__exists(void **state)
 {
 	struct rig *r = *state;
@@ -697,6 +754,8 @@ int main(void)
 #define T_LAB(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
 		T(define__nat_defaults__running_and_told),
 		T_LAB(set__live_settings__worker_told_and_shown),
+		T_LAB(flow_list__rows_of_workers__with_names),
+		T_LAB(flow_kill__picked__counted),
 		T_LAB(define__second_nat__next_subnet_and_deny),
 		T_LAB(define__same_name__exists),
 		T(define__hostonly__host_port_with_address),
