@@ -103,7 +103,7 @@ bool worker_nic_resolve(void *arg, uint64_t id, bool ip6, struct ipaddr *out);
 
 /* For the switch: an address was seen. */
 void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
-		     uint32_t ip4);
+		     const struct ipaddr *ip);
 
 /* worker_dhcp.c */
 int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why);

@@ -261,8 +261,9 @@ static void seen_add(struct worker *w, struct wnic *n, const struct mac *mac,
 }
 
 void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
-		     uint32_t ip4)
+		     const struct ipaddr *ip)
 {
+	uint32_t ip4 = ipaddr_is4(ip) ? ipaddr_get4(ip) : 0;
 	struct worker *w = arg;
 	struct wnic *n = p->nic_id ? worker_nic_find(w, p->nic_id) : NULL;
 	json_t *o;

@@ -25,6 +25,7 @@ void driver_init(struct driver *d, const struct driver_ops *ops,
 	d->role = spec->role;
 	d->nic_id = spec->nic_id;
 	d->src_ip4 = spec->src_ip4;
+	d->src_ip6 = spec->src_ip6;
 }
 
 int driver_port_add(struct driver *d, struct port *p,
@@ -35,6 +36,7 @@ int driver_port_add(struct driver *d, struct port *p,
 	p->role = d->role;
 	p->nic_id = d->nic_id;
 	p->src_ip4 = d->src_ip4;
+	p->src_ip6 = d->src_ip6;
 	memcpy(p->name, d->name, sizeof(p->name));
 	return vswitch_port_add(d->ctx.sw, p);
 }

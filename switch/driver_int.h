@@ -32,6 +32,7 @@ struct driver {
 	enum port_role role;
 	uint64_t nic_id;
 	uint32_t src_ip4;
+	struct ipaddr src_ip6;
 	bool connected;
 };
 

@@ -55,6 +55,7 @@ struct port_spec {
 	enum port_role role;
 	uint64_t nic_id;
 	uint32_t src_ip4;
+	struct ipaddr src_ip6;
 };
 
 /* Size of the memfd behind a stream port; see port_stream.c. */

@@ -19,6 +19,8 @@
 #define FDB_NONE  (-1)
 #define FDB_NEVER INT64_MAX
 
+#define FDB_NOTE_IP6 4
+
 struct fdb;
 
 enum fdb_learned {
@@ -32,7 +34,8 @@ enum fdb_learned {
 /* Room in each entry for the owner; zeroed when the entry is new or moved. */
 struct fdb_note {
 	uint32_t ip4;
-	bool from_arp;
+	uint32_t ip6[FDB_NOTE_IP6]; /* a word for each; the switch's */
+	uint8_t next_ip6;
 };
 
 /* One entry for a walk. */

@@ -29,23 +29,25 @@ static bool ip4_ok(struct cur *c, uint32_t ip4)
 	return cur_ok(c) && version == 4 && src == ip4;
 }
 
-static bool ip6_ok(struct cur *c)
+/* RFC 4862 5.4.2: what has no address yet speaks to groups of the link. */
+static bool ip6_ok(struct cur *c, const struct ipaddr *own)
 {
-	static const uint8_t any[16];
 	uint8_t version = cur_u8(c) >> 4;
-	const uint8_t *src, *dst;
+	struct ipaddr src = ipaddr_any, dst = ipaddr_any;
 
 	cur_skip(c, 7);
-	src = cur_bytes(c, 16);
-	dst = cur_bytes(c, 16);
+	cur_copy(c, src.b, 16);
+	cur_copy(c, dst.b, 16);
 	if (!cur_ok(c) || version != 6)
 		return false;
-	if (src[0] == 0xfe && (src[1] & 0xc0) == 0x80)
-		return true;
-	return memcmp(src, any, 16) == 0 && dst[0] == 0xff && dst[1] == 0x02;
+	if (ipaddr_is_zero(&src))
+		return dst.b[0] == 0xff && dst.b[1] == 0x02;
+	return (ipaddr_is_linklocal(&src) && !ipaddr_is4(&src)) ||
+	       ipaddr_eq(&src, own);
 }
 
-bool guard_src_ip4(const struct frame *f, const struct hdrs *h, uint32_t ip4)
+bool guard_src(const struct frame *f, const struct hdrs *h, uint32_t ip4,
+	       const struct ipaddr *ip6)
 {
 	struct cur c = cur_make(frame_hdr(f), frame_hdr_len(f));
 
@@ -56,8 +58,25 @@ bool guard_src_ip4(const struct frame *f, const struct hdrs *h, uint32_t ip4)
 	case ETH_P_IP4:
 		return ip4_ok(&c, ip4);
 	case ETH_P_IP6:
-		return ip6_ok(&c);
+		return ip6_ok(&c, ip6);
 	default:
 		return false;
 	}
+}
+
+bool guard_dst(const struct frame *f, const struct ipaddr *ip6)
+{
+	struct cur c = cur_make(frame_hdr(f), frame_hdr_len(f));
+	struct ipaddr dst = ipaddr_any;
+	struct hdrs h;
+
+	if (!hdrs_l2(frame_hdr(f), frame_hdr_len(f), &h))
+		return false;
+	if (h.type != ETH_P_IP6)
+		return true;
+	cur_skip(&c, h.l3 + 24u);
+	cur_copy(&c, dst.b, 16);
+	return cur_ok(&c) &&
+	       (ipaddr_is_multicast(&dst) || ipaddr_eq(&dst, ip6) ||
+		(ipaddr_is_linklocal(&dst) && !ipaddr_is4(&dst)));
 }

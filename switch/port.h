@@ -107,7 +107,7 @@ enum port_role {
  * struct port - Embedded first in a driver's struct
  *
  * Set by the driver before vswitch_port_add(): ops, caps, name, role, nic_id,
- * src_ip4. Everything else belongs to the switch.
+ * src_ip4, src_ip6. Everything else belongs to the switch.
  */
 struct port {
 	const struct port_ops *ops;
@@ -115,11 +115,13 @@ struct port {
 	enum port_role role;
 	uint64_t nic_id; /* the NIC it serves; 0 = none */
 	char name[PORT_NAME];
-	/* Only frames from this IPv4 address may come in (ARP sender and IPv4
-	 * source; IPv6 only link-local); 0 = any. The host's adapter of a
-	 * host-only network has it, so that the host's routing cannot leak
-	 * somebody else's packets into the network. */
+	/* Only frames from these addresses may come in (ARP sender, IPv4 and IPv6
+	 * source; IPv6 also link-local), and IPv6 ones go out only to them, to
+	 * link-local ones and to groups; src_ip4 0 = any. The host's adapter of a
+	 * host-only network has them, so that the host's routing cannot leak
+	 * somebody else's packets into the network, nor guests' out of it. */
 	uint32_t src_ip4;
+	struct ipaddr src_ip6; /* zero = link-local only */
 
 	struct vswitch *sw;    /* NULL while not added */
 	struct list node;      /* on the switch's list of ports */

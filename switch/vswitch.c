@@ -21,6 +21,7 @@
 #include "switch/guard.h"
 #include "switch/hdrs.h"
 #include "switch/offload.h"
+#include "switch/sender.h"
 
 struct vswitch {
 	uint16_t mtu;
@@ -176,6 +177,10 @@ int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
 
 static void push(struct vswitch *sw, struct port *p, const struct frame *f)
 {
+	if (p->src_ip4 && !guard_dst(f, &p->src_ip6)) {
+		port_drop(p, DROP_GUARD, 1);
+		return;
+	}
 	if (p->ntx == 0)
 		sw->active[sw->nactive++] = p;
 	p->txq[p->ntx++] = f;
@@ -231,35 +236,7 @@ static bool admit(const struct vswitch *sw, const struct port *in,
 	if (!offload_check(f, h, sw->mtu, why))
 		return false;
 	*why = DROP_GUARD;
-	return !in->src_ip4 || guard_src_ip4(f, h, in->src_ip4);
-}
-
-/* The IPv4 address that the frame's sender calls its own, or 0. */
-static uint32_t sender_ip4(const struct port *in, const struct frame *f,
-			   const struct hdrs *h, bool *arp)
-{
-	struct cur c = cur_make(frame_hdr(f), frame_hdr_len(f));
-	uint32_t ip;
-
-	*arp = h->type == ETH_P_ARP4;
-	cur_skip(&c, h->l3);
-	if (*arp) {
-		bool ok = cur_be16(&c) == 1 && cur_be16(&c) == ETH_P_IP4 &&
-			  cur_be16(&c) == 0x0604;
-
-		cur_skip(&c, 8);
-		ip = cur_be32(&c);
-		if (!ok)
-			return 0;
-	} else if (h->type == ETH_P_IP4 && in->role == PORT_GUEST) {
-		cur_skip(&c, 12);
-		ip = cur_be32(&c);
-	} else {
-		return 0;
-	}
-	if (ip >> 24 == 0 || ip4_is_loopback(ip) || ip >> 28 >= 0xe)
-		return 0;
-	return ip;
+	return !in->src_ip4 || guard_src(f, h, in->src_ip4, &in->src_ip6);
 }
 
 static bool seen_budget(struct port *in, int64_t now_ms)
@@ -274,27 +251,62 @@ static bool seen_budget(struct port *in, int64_t now_ms)
 	return true;
 }
 
-/* A guest that routes for others has many IPv4 sources: ARP has the say. */
+/* A word that stands for an IPv6 address in the table's small notes; never 0. */
+static uint32_t mark_of(const struct ipaddr *ip)
+{
+	uint32_t m = 0;
+
+	for (int i = 0; i < 16; i += 4)
+		m = m * 0x01000193 + get_be32(ip->b + i);
+	return m ? m : 1;
+}
+
+static bool noted(const struct fdb_note *note, const struct ipaddr *ip)
+{
+	uint32_t mark;
+
+	if (ipaddr_is4(ip))
+		return note->ip4 == ipaddr_get4(ip);
+	mark = mark_of(ip);
+	for (int i = 0; i < FDB_NOTE_IP6; i++)
+		if (note->ip6[i] == mark)
+			return true;
+	return false;
+}
+
+static void take_note(struct fdb_note *note, const struct ipaddr *ip)
+{
+	if (ipaddr_is4(ip)) {
+		note->ip4 = ipaddr_get4(ip);
+		return;
+	}
+	note->ip6[note->next_ip6] = mark_of(ip);
+	note->next_ip6 = (uint8_t)((note->next_ip6 + 1) % FDB_NOTE_IP6);
+}
+
+/* A guest that routes for others has many sources: ARP and neighbour discovery have
+ * the say. */
 static void note_sender(struct vswitch *sw, struct port *in,
 			const struct frame *f, const struct hdrs *h,
 			struct fdb_note *note)
 {
+	enum sender_kind kind;
+	struct ipaddr ip;
 	struct mac src;
-	uint32_t ip;
-	bool arp;
 
 	if (!sw->seen || in->role == PORT_GATEWAY ||
-	    (h->type != ETH_P_ARP4 && note->ip4))
+	    (h->type == ETH_P_IP4 && note->ip4) ||
+	    (h->type == ETH_P_IP6 && note->ip6[0] && !sender_is_nd(f, h)))
 		return;
-	ip = sender_ip4(in, f, h, &arp);
-	if (!ip || ip == note->ip4)
+	kind = sender_ip(f, h, &ip);
+	if (kind == SENDER_NONE ||
+	    (kind == SENDER_DATA && in->role != PORT_GUEST))
 		return;
-	if (!seen_budget(in, sw->now_ms))
+	if (noted(note, &ip) || !seen_budget(in, sw->now_ms))
 		return;
-	note->ip4 = ip;
-	note->from_arp = arp;
+	take_note(note, &ip);
 	src = mac_at(frame_hdr(f) + 6);
-	sw->seen(sw->seen_arg, in, &src, ip);
+	sw->seen(sw->seen_arg, in, &src, &ip);
 }
 
 static uint64_t key_at(const uint8_t *mac, uint16_t vid)

@@ -32,13 +32,14 @@ struct vswitch_config {
 	uint64_t seed[2];   /* hash secret */
 };
 
-/* Where a MAC address's IPv4 address was seen: as ARP sender (any port but the
- * gateway's), or as IPv4 source of a guest whose ARP was not seen yet. Lets `vnet
- * ip` show guests that have no lease. Called when an address is new, moved, or has
- * another IPv4 address than before; at most VSWITCH_SEEN_MAX times per port and
- * second, so that a guest cannot make it costly. Must not add or delete ports. */
+/* Which IP address a MAC address has: as ARP sender or in neighbour discovery (any
+ * port but the gateway's), or as source of a guest that was not seen in those yet.
+ * Lets `vnet ip` show guests that have no lease. Called when an address is new or
+ * moved, or has an IP address that it had not lately (the last one of IPv4, some of
+ * IPv6; no link-local ones); at most VSWITCH_SEEN_MAX times per port and second, so
+ * that a guest cannot make it costly. Must not add or delete ports. */
 typedef void (*vswitch_seen_fn)(void *arg, struct port *p,
-				const struct mac *mac, uint32_t ip4);
+				const struct mac *mac, const struct ipaddr *ip);
 
 /* Defaults for what is zero in @cfg. NULL when out of memory or when the MTU is
  * out of range. */

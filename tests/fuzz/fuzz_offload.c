@@ -12,6 +12,7 @@
 
 #include "switch/guard.h"
 #include "switch/offload.h"
+#include "switch/sender.h"
 
 #define MTU 1500
 
@@ -74,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct offload off = {0}, again;
 	enum drop_reason why;
 	struct frame f;
+	struct ipaddr ip = {{0xfd}};
 	struct hdrs h;
 
 	if (size < VNET_HDR_LEN + 1 || size - VNET_HDR_LEN - 1 > FRAME_MAX)
@@ -90,7 +92,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (hdrs_l2(frame_hdr(&f), frame_hdr_len(&f), &h)) {
 		if (offload_check(&f, &h, MTU, &why))
 			cut(&f, &h);
-		(void)guard_src_ip4(&f, &h, 0x0a000001);
+		(void)guard_src(&f, &h, 0x0a000001, &ip);
+		(void)guard_dst(&f, &ip);
+		(void)sender_ip(&f, &h, &ip);
 	}
 	offload_infer(&f, MTU);
 	if (hdrs_l2(frame_hdr(&f), frame_hdr_len(&f), &h) &&

@@ -27,7 +27,7 @@ struct fix {
 	int seen;
 	struct port *seen_port;
 	struct mac seen_mac;
-	uint32_t seen_ip;
+	struct ipaddr seen_ip;
 };
 
 static int setup(void **state)
@@ -527,15 +527,67 @@ static void guard__pinned_port__only_its_own_address_passes(void **state)
 	assert_int_equal(x->b.n, 6);
 }
 
+/* An IPv6 packet, or neighbour discovery of @type (0 = none of it). */
+static size_t ip6(uint8_t *p, const uint8_t *src, const struct ipaddr *from,
+		  uint8_t type, const struct ipaddr *target)
+{
+	static const uint8_t to[16] = {0xff, 0x02, [15] = 1};
+
+	eth(p, ALL, src, ETH_P_IP6, 78);
+	memset(p + 14, 0, 64);
+	p[14] = 0x60;
+	p[19] = 24;
+	p[20] = type ? 58 : 17;
+	p[21] = 255;
+	memcpy(p + 22, from->b, 16);
+	memcpy(p + 38, to, 16);
+	p[54] = type;
+	memcpy(p + 62, target->b, 16);
+	return 78;
+}
+
+static const struct ipaddr ULA = {{0xfd, [15] = 5}}, LL = {{0xfe, 0x80, [15] = 5}};
+
+static void guard__pinned_ipv6__only_its_own_comes_and_goes(void **state)
+{
+	struct fix *x = *state;
+	struct ipaddr other = ULA;
+	uint8_t b[80];
+
+	other.b[15] = 6;
+	x->a.port.src_ip4 = 0xc0a83801;
+	x->a.port.src_ip6 = ULA;
+	fake_port_in(&x->a, b, ip6(b, A, &ULA, 0, &ULA), 0);
+	fake_port_in(&x->a, b, ip6(b, A, &LL, 0, &ULA), 0);
+	assert_int_equal(x->b.n, 2);
+	fake_port_in(&x->a, b, ip6(b, A, &other, 0, &ULA), 0);
+	assert_int_equal(x->b.n, 2);
+	assert_int_equal(drops(&x->a, DROP_GUARD), 1);
+
+	fake_port_in(&x->b, b, ip6(b, Bm, &other, 0, &ULA), 0); /* a group */
+	memcpy(b, A, 6);
+	memcpy(b + 38, ULA.b, 16);
+	fake_port_in(&x->b, b, 78, 0);
+	memcpy(b + 38, LL.b, 16);
+	fake_port_in(&x->b, b, 78, 0);
+	assert_int_equal(x->a.n, 3);
+	b[38] = 0x20; /* somewhere that the host might route it to */
+	fake_port_in(&x->b, b, 78, 0);
+	memcpy(b, ALL, 6);
+	fake_port_in(&x->b, b, 78, 0);
+	assert_int_equal(x->a.n, 3);
+	assert_int_equal(drops(&x->a, DROP_GUARD), 3);
+}
+
 static void on_seen(void *arg, struct port *p, const struct mac *mac,
-		    uint32_t ip)
+		    const struct ipaddr *ip)
 {
 	struct fix *x = arg;
 
 	x->seen++;
 	x->seen_port = p;
 	x->seen_mac = *mac;
-	x->seen_ip = ip;
+	x->seen_ip = *ip;
 }
 
 static void seen__arp_and_ip__only_changes_are_told(void **state)
@@ -546,7 +598,7 @@ static void seen__arp_and_ip__only_changes_are_told(void **state)
 	vswitch_on_seen(x->sw, on_seen, x);
 	fake_port_in(&x->a, b, ip4(b, A, 0x0a000005), 0);
 	assert_int_equal(x->seen, 1);
-	assert_int_equal(x->seen_ip, 0x0a000005);
+	assert_int_equal(ipaddr_get4(&x->seen_ip), 0x0a000005);
 	assert_memory_equal(x->seen_mac.b, A, 6);
 	assert_ptr_equal(x->seen_port, &x->a.port);
 	fake_port_in(&x->a, b, ip4(b, A, 0x0a000005), 0);
@@ -565,6 +617,48 @@ static void seen__arp_and_ip__only_changes_are_told(void **state)
 	fake_port_in(&x->c, b, ip4(b, C, 0x7f000001), 0);
 	fake_port_in(&x->c, b, ip4(b, C, 0xe0000001), 0);
 	assert_int_equal(x->seen, 3);
+}
+
+static void seen__ipv6__neighbour_discovery_has_the_say(void **state)
+{
+	const struct ipaddr none = {{0}}, group = {{0xff, 2}};
+	struct ipaddr temp = ULA, far = ULA, tentative = ULA;
+	struct fix *x = *state;
+	uint8_t b[80];
+
+	temp.b[15] = 6;
+	far.b[0] = 0x20;
+	tentative.b[15] = 7;
+	vswitch_on_seen(x->sw, on_seen, x);
+	fake_port_in(&x->a, b, ip6(b, A, &LL, 0, &ULA), 0); /* says nothing */
+	fake_port_in(&x->a, b, ip6(b, A, &LL, 135, &far), 0); /* asks */
+	fake_port_in(&x->a, b, ip6(b, A, &none, 0, &ULA), 0);
+	fake_port_in(&x->a, b, ip6(b, A, &none, 135, &group), 0);
+	assert_int_equal(x->seen, 0);
+	fake_port_in(&x->a, b, ip6(b, A, &ULA, 0, &ULA), 0); /* a source */
+	assert_int_equal(x->seen, 1);
+	fake_port_in(&x->a, b, ip6(b, A, &far, 0, &ULA), 0); /* routed? */
+	fake_port_in(&x->a, b, ip6(b, A, &ULA, 135, &far), 0);
+	assert_int_equal(x->seen, 1);
+	fake_port_in(&x->a, b, ip6(b, A, &LL, 136, &temp), 0);
+	assert_int_equal(x->seen, 2);
+	assert_true(ipaddr_eq(&x->seen_ip, &temp));
+	fake_port_in(&x->a, b, ip6(b, A, &none, 135, &tentative), 0);
+	assert_int_equal(x->seen, 3);
+	assert_true(ipaddr_eq(&x->seen_ip, &tentative));
+	/* All of them again: no news. */
+	fake_port_in(&x->a, b, ip6(b, A, &ULA, 135, &far), 0);
+	fake_port_in(&x->a, b, ip6(b, A, &temp, 135, &far), 0);
+	fake_port_in(&x->a, b, ip6(b, A, &LL, 136, &tentative), 0);
+	assert_int_equal(x->seen, 3);
+	/* From behind a router, or cut off: not believed. */
+	ip6(b, A, &LL, 136, &far);
+	b[21] = 64;
+	fake_port_in(&x->a, b, 78, 0);
+	fake_port_in(&x->a, b, ip6(b, A, &LL, 136, &far) - 8, 0);
+	assert_int_equal(x->seen, 3);
+	fake_port_in(&x->a, b, arp(b, A, 1, 0x0a000005), 0); /* beside IPv4 */
+	assert_int_equal(x->seen, 4);
 }
 
 static void seen__a_guest_invents_addresses__calls_are_limited(void **state)
@@ -654,7 +748,9 @@ int main(void)
 		T(input__more_pieces_than_a_batch__several_tx_in_order),
 		T(input__offload_facts_wrong__dropped_at_the_sender),
 		T(guard__pinned_port__only_its_own_address_passes),
+		T(guard__pinned_ipv6__only_its_own_comes_and_goes),
 		T(seen__arp_and_ip__only_changes_are_told),
+		T(seen__ipv6__neighbour_discovery_has_the_say),
 		T(seen__a_guest_invents_addresses__calls_are_limited),
 		T(seen__uplink_and_gateway__routers_are_not_guests),
 		T(fdb_walk__entries__with_their_ports),
