@@ -300,6 +300,7 @@ const struct cli_cmd cmd_forward[] = {
 	 "  tcp:2222:MyVM:22            host port 2222 to port 22 of MyVM\n"
 	 "  udp:5353:MyVM               the same port on both sides\n"
 	 "  tcp:127.0.0.1:8080:MyVM:80  only for programs on the host\n"
+	 "  tcp:[::1]:8080:MyVM:80      the same over IPv6\n"
 	 "  tcp:8000-8010:MyVM:9000-9010  a range: 8000 to 9000, 8001 to "
 	 "9001…\n"
 	 "  tcp:2222:MyVM/1:22          the VM's second NIC\n"

@@ -78,7 +78,7 @@ const struct cli_cmd cmd_ip[] = {
 	 "  vnet ip MyVM\n"
 	 "  vnet ip MyVM --wait 60\n"
 	 "      for scripts: continue as soon as the guest is on the network\n"
-	 "  ssh root@$(vnet ip MyVM --plain)\n"
+	 "  ssh root@$(vnet ip MyVM --plain | head -n 1)\n"
 	 "      (host-only and bridged; a nat VM is reached by `vnet forward`)\n"
 	 "  vnet ip MyVM --json | jq -r '.addresses[0].address'\n",
 	 ip_run},

@@ -17,6 +17,8 @@ static const struct opt define_opts[] = {
 	 OPT_CHOICE, true},
 	{"subnet", "CIDR", "IPv4 network; default: the next free usual one",
 	 OPT_NET},
+	{"subnet6", "PREFIX|auto|off",
+	 "IPv6 /64; default auto: an own one"},
 	{"dhcp", "on|off|FIRST-LAST", "serve addresses, and from which range"},
 	{"mtu", "N", "largest packet in bytes; default 1500", OPT_INT, false,
 	 576, 65521},
@@ -78,6 +80,7 @@ static void print_network_line(const json_t *net)
 	static const char *const parts[][2] = {
 		{"subnet", ""},	       {"uplink", "uplink "},
 		{"gateway", "gateway "}, {"dns", "DNS "},
+		{"subnet6", ""},
 	};
 
 	printf("network %s: %s", cli_str(net, "name"), cli_str(net, "mode"));
@@ -94,10 +97,10 @@ static void print_network_line(const json_t *net)
 
 static int define_run(struct cli *c)
 {
-	static const char *const given[] = {"mode",   "subnet", "dhcp",
-					    "mtu",    "uplink", "host-access",
-					    "domain", "datapath",
-					    "host-allow", "udp-filter"};
+	static const char *const given[] = {
+		"mode",	  "subnet",	 "subnet6", "dhcp",	"mtu",
+		"uplink", "host-access", "domain",  "datapath", "host-allow",
+		"udp-filter"};
 	json_t *params = json_pack("{s:s}", "name", args_pos(&c->args, 0));
 	json_t *net;
 	int r;

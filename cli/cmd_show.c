@@ -99,6 +99,11 @@ static void show_config(const json_t *net)
 	member("Subnet", net, "subnet");
 	member("Gateway", net, "gateway");
 	member("DNS", net, "dns");
+	if (*cli_str(net, "subnet6")) {
+		member("IPv6 subnet", net, "subnet6");
+		member("IPv6 gateway", net, "gateway6");
+		member("IPv6 DNS", net, "dns6");
+	}
 	member("Domain", net, "domain");
 	if (json_is_object(dhcp))
 		line("DHCP", "%s-%s, leases of %lld s", cli_str(dhcp, "first"),

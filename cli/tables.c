@@ -20,15 +20,16 @@ void table_networks(const json_t *networks, bool color)
 {
 	static const char *const heads[] = {
 		"NAME",	   "MODE",	"!STATE", "AUTOSTART", "SUBNET",
-		"GATEWAY", "?UPLINK", ">NICS",	">FORWARDS", "?REASON", NULL};
+		"GATEWAY", "?SUBNET6",	"?UPLINK", ">NICS",    ">FORWARDS",
+		"?REASON", NULL};
 	struct out_table *t = out_table_new(heads);
 	json_t *o;
 	size_t i;
 
 	json_array_foreach(networks, i, o)
 		out_fields(t, o, "name", "mode", "state", "autostart", "subnet",
-			   "gateway", "uplink", "nics", "forwards", "reason",
-			   NULL);
+			   "gateway", "subnet6", "uplink", "nics", "forwards",
+			   "reason", NULL);
 	finish(t, 0, color);
 }
 

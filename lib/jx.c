@@ -128,6 +128,22 @@ int jx_net4(json_t *o, const char *key, struct ip4_net *out,
 	return 0;
 }
 
+int jx_net6(json_t *o, const char *key, struct ip6_net *out,
+	    struct errtext *why)
+{
+	const char *s = NULL;
+	int r = jx_str(o, key, &s, why);
+
+	if (r || !s)
+		return r;
+	if (ip6_net_parse(s, out, NULL))
+		return errtext_set(why, -EINVAL,
+				   "parameter \"%s\": \"%.60s\" is no IPv6 "
+				   "subnet (fd12:3456:789a:1::/64)",
+				   key, s);
+	return 0;
+}
+
 int jx_only(json_t *o, const char *const *keys, struct errtext *why)
 {
 	const char *key;

@@ -29,6 +29,8 @@ int jx_ip4(json_t *o, const char *key, uint32_t *out, struct errtext *why);
 int jx_ip(json_t *o, const char *key, struct ipaddr *out, struct errtext *why);
 int jx_net4(json_t *o, const char *key, struct ip4_net *out,
 	    struct errtext *why);
+int jx_net6(json_t *o, const char *key, struct ip6_net *out,
+	    struct errtext *why);
 
 /* Refuse keys that are not in the NULL-terminated list. */
 int jx_only(json_t *o, const char *const *keys, struct errtext *why);

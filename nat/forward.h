@@ -16,7 +16,7 @@
 
 #include "nat/udp.h"
 
-#define FORWARD_MAX	  4096
+#define FORWARD_MAX	  8192
 #define FORWARD_RECHECK_MS 1000 /* how often a flow's target is looked up again */
 
 /* The address that a NIC has now; false when it has none or its link is down. */

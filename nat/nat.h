@@ -29,7 +29,7 @@ struct nat;
 #define NAT_UPSTREAM_MAX 8
 #define NAT_NAME_MAX	 255 /* characters of a domain name (RFC 1035 2.3.4) */
 #define NAT_SERVICE_MAX	 8
-#define NAT_FORWARD_MAX	 4096
+#define NAT_FORWARD_MAX	 8192
 #define NAT_ALLOW_MAX	 64
 #define NAT_SELF_MAX	 256
 

@@ -27,10 +27,12 @@ static const struct resv *reserved(const struct nic *nic)
 uint32_t addrs_live(const struct nic *nic, int64_t wall_s)
 {
 	struct lease *l = model_lease_by_mac(nic->net, &nic->conf.mac, wall_s);
+	const struct seen *seen;
 
 	if (l)
 		return l->conf.address;
-	return nic->nseen ? nic->seen[nic->nseen - 1].ip : 0;
+	seen = seen_last(&nic->seen4);
+	return seen ? ipaddr_get4(&seen->ip) : 0;
 }
 
 uint32_t addrs_of_nic(const struct nic *nic, int64_t wall_s)
@@ -51,16 +53,36 @@ static int prefix_of(struct ctl *ctl, const struct network *n, uint32_t ip)
 	if (n->conf.subnet.plen && ip4_in_net(ip, &n->conf.subnet))
 		return n->conf.subnet.plen;
 	for (size_t i = 0; i < nr; i++)
-		if (r[i].onlink && r[i].net.plen < 32 &&
+		if (r[i].onlink && r[i].net.plen && r[i].net.plen < 32 &&
 		    ip4_in_net(ip, &r[i].net) &&
 		    (best == 32 || r[i].net.plen > best))
 			best = r[i].net.plen;
 	return best;
 }
 
-static void add(struct ctl *ctl, json_t *list, const struct nic *nic,
-		uint32_t ip, const struct mac *mac, const char *source)
+static int prefix_of6(struct ctl *ctl, const struct network *n,
+		      const struct ipaddr *ip)
 {
+	const struct host_route *r;
+	size_t nr = ctl->host ? hostaddr_routes(ctl->host, &r) : 0;
+	int best = 0;
+
+	if (n->conf.subnet6.plen && ipaddr_in_net6(ip, &n->conf.subnet6))
+		return n->conf.subnet6.plen;
+	for (size_t i = 0; i < nr; i++)
+		if (r[i].onlink && r[i].net6.plen < 128 &&
+		    r[i].net6.plen > best && ipaddr_in_net6(ip, &r[i].net6))
+			best = r[i].net6.plen;
+	return best ? best : 128;
+}
+
+static void add(struct ctl *ctl, json_t *list, const struct nic *nic,
+		const struct ipaddr *ip, const struct mac *mac,
+		const char *source)
+{
+	bool v4 = ipaddr_is4(ip);
+	int prefix = v4 ? prefix_of(ctl, nic->net, ipaddr_get4(ip))
+			: prefix_of6(ctl, nic->net, ip);
 	char ifname[CONF_NAME_MAX + 16];
 
 	snprintf(ifname, sizeof(ifname), "%s-%d", nic->conf.vm,
@@ -69,13 +91,20 @@ static void add(struct ctl *ctl, json_t *list, const struct nic *nic,
 		list,
 		json_pack("{s:i,s:s,s:o,s:s,s:o,s:i,s:s,s:s}", "nic",
 			  nic->conf.index, "ifname", ifname, "mac",
-			  obj_mac(mac), "protocol", "ipv4", "address",
-			  obj_ip(ip), "prefix",
-			  prefix_of(ctl, nic->net, ip), "source", source,
-			  "network", nic->net->conf.name));
+			  obj_mac(mac), "protocol", v4 ? "ipv4" : "ipv6",
+			  "address", obj_ipaddr(ip), "prefix", prefix, "source",
+			  source, "network", nic->net->conf.name));
 }
 
-/* Returns how many are really there (lease or seen). */
+static void add4(struct ctl *ctl, json_t *list, const struct nic *nic,
+		 uint32_t ip4, const char *source)
+{
+	struct ipaddr ip = ipaddr_from4(ip4);
+
+	add(ctl, list, nic, &ip, &nic->conf.mac, source);
+}
+
+/* Returns how many of IPv4 are really there (lease or seen). */
 static unsigned int add_nic(struct ctl *ctl, json_t *list,
 			    const struct nic *nic, int64_t now)
 {
@@ -84,19 +113,19 @@ static unsigned int add_nic(struct ctl *ctl, json_t *list,
 	unsigned int n = 0;
 
 	if (l) {
-		add(ctl, list, nic, l->conf.address, &nic->conf.mac, "lease");
+		add4(ctl, list, nic, l->conf.address, "lease");
 		n++;
 	}
-	for (unsigned int i = 0; i < nic->nseen; i++) {
-		if (l && nic->seen[i].ip == l->conf.address)
+	for (unsigned int i = 0; i < nic->seen4.n; i++) {
+		const struct seen *s = &nic->seen4.e[i];
+
+		if (l && ipaddr_get4(&s->ip) == l->conf.address)
 			continue;
-		add(ctl, list, nic, nic->seen[i].ip, &nic->seen[i].mac,
-		    "seen");
+		add(ctl, list, nic, &s->ip, &s->mac, "seen");
 		n++;
 	}
 	if (!n && r)
-		add(ctl, list, nic, r->conf.address, &nic->conf.mac,
-		    "reserved");
+		add4(ctl, list, nic, r->conf.address, "reserved");
 	return n;
 }
 
@@ -114,6 +143,15 @@ static json_t *collect(struct ctl *ctl, const char *vm, unsigned int *real,
 		*known = true;
 		*real += add_nic(ctl, list, nic, now);
 	}
+	/* Behind all of IPv4: the first one is what scripts take. */
+	list_for_each(other, &ctl->model.nics, struct nic, all) {
+		const struct seen_list *l = &other->seen6;
+
+		for (unsigned int i = 0; i < l->n; i++)
+			if (!strcmp(other->conf.vm, vm))
+				add(ctl, list, other, &l->e[i].ip,
+				    &l->e[i].mac, "seen");
+	}
 	return json_pack("{s:o}", "addresses", list);
 }
 
@@ -125,13 +163,36 @@ static void waiter_free(struct waiter *w)
 	free(w);
 }
 
+/* Is there any that is more than reserved? */
+static bool shows_real(json_t *o)
+{
+	json_t *a = json_object_get(o, "addresses"), *v;
+	size_t i;
+
+	json_array_foreach(a, i, v)
+		if (strcmp(json_string_value(json_object_get(v, "source")),
+			   "reserved"))
+			return true;
+	return false;
+}
+
 static void waiter_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct waiter *w = arg;
 
+	unsigned int real;
+	bool known;
+	json_t *o = collect(w->ctl, w->vm, &real, &known);
+
 	(void)fd;
 	(void)what;
-	call_fail(w->call, RPC_TIMEOUT, "VM %s: no address yet", w->vm);
+	/* IPv6 comes before the lease, and alone where there will be none. */
+	if (shows_real(o)) {
+		call_result(w->call, o);
+	} else {
+		json_decref(o);
+		call_fail(w->call, RPC_TIMEOUT, "VM %s: no address yet", w->vm);
+	}
 	waiter_free(w);
 }
 

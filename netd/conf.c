@@ -26,6 +26,37 @@ static int find(const char *const *names, size_t n, const char *s)
 	return -EINVAL;
 }
 
+static struct ipaddr own_ip6(const struct net_conf *c, bool has, uint8_t n)
+{
+	struct ipaddr ip = ipaddr_any;
+
+	if (has && c->subnet6.plen) {
+		ip = c->subnet6.addr;
+		ip.b[15] = n;
+	}
+	return ip;
+}
+
+struct ipaddr net_host_ip6(const struct net_conf *c)
+{
+	return own_ip6(c, c->mode == NET_HOSTONLY, 1);
+}
+
+struct ipaddr net_service_ip6(const struct net_conf *c)
+{
+	return own_ip6(c, true, 2);
+}
+
+struct ipaddr net_dns_ip6(const struct net_conf *c)
+{
+	return own_ip6(c, c->mode == NET_NAT, 3);
+}
+
+bool net_has_services(const struct net_conf *c)
+{
+	return c->mode == NET_NAT || c->dhcp_first || c->subnet6.plen;
+}
+
 const char *net_mode_name(enum net_mode m)
 {
 	return modes[m];

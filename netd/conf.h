@@ -38,6 +38,7 @@ struct net_conf {
 	uint32_t service_ip;   /* our own: nat's gateway, else DHCP server */
 	uint32_t dns_ip;       /* nat: the resolver */
 	uint32_t dhcp_first, dhcp_last; /* 0 = no DHCP */
+	struct ip6_net subnet6; /* a /64; plen 0 = no IPv6 */
 	uint32_t lease_s;
 	uint16_t mtu;
 	char uplink[IFNAMSIZ]; /* bridged */
@@ -49,6 +50,14 @@ struct net_conf {
 	bool autostart;
 	bool active; /* running when this was written */
 };
+
+/* What the network itself is called in its /64; zero without one. */
+struct ipaddr net_host_ip6(const struct net_conf *c);	 /* host-only: ::1 */
+struct ipaddr net_service_ip6(const struct net_conf *c); /* ::2 */
+struct ipaddr net_dns_ip6(const struct net_conf *c);	 /* nat: ::3 */
+
+/* Do we answer in it (DHCP, router advertisements, nat's gateway)? */
+bool net_has_services(const struct net_conf *c);
 
 enum nic_type {
 	NIC_STREAM,

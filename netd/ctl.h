@@ -39,6 +39,7 @@ struct ctl {
 	bool stopping; /* shutting down: nothing is started any more */
 	enum log_level log_level;
 	uint64_t mac_seed[2];
+	struct ip6_net ula; /* a /48 of our own; plen 0 in tests */
 	int64_t started_ms;
 	uint32_t next_wire; /* forward ids on the channels */
 };

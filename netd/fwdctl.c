@@ -36,7 +36,7 @@ static enum fwd_state judge_target(const struct forward *f, char *reason)
 		snprintf(reason, REASON, "VM %s has no %sNIC on network %s",
 			 f->conf.to_vm, f->conf.to_nic >= 0 ? "such " : "",
 			 f->net->conf.name);
-	else if (!addrs_live(nic, clock_wall_s()))
+	else if (!addrs_live(nic, clock_wall_s()) && !nic->seen6.n)
 		snprintf(reason, REASON, "VM %s has no address yet",
 			 f->conf.to_vm);
 	return reason[0] ? FWD_INACTIVE : FWD_ACTIVE;

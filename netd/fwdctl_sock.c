@@ -15,18 +15,25 @@
 
 struct fwd_sock *fwd_layout(const struct fwd_conf *c, unsigned int *n)
 {
-	unsigned int ports = fwd_ports(c);
-	struct fwd_sock *s = calloc(ports, sizeof(*s));
+	bool both = ipaddr_is_zero(&c->address);
+	unsigned int k = 0, ports = fwd_ports(c);
+	struct fwd_sock *s = calloc(both ? 2 * ports : ports, sizeof(*s));
 
-	for (unsigned int i = 0; s && i < ports; i++)
-		s[i] = (struct fwd_sock){
-			.ip = ipaddr_is_zero(&c->address) ? ipaddr_from4(0)
-							  : c->address,
+	/* IPv4 first: a host may be without the other one. */
+	for (unsigned int i = 0; s && i < ports; i++) {
+		struct fwd_sock one = {
+			.ip = both ? ipaddr_from4(0) : c->address,
 			.port = (uint16_t)(c->port + i),
 			.to_port = (uint16_t)(c->to_port + i),
 			.fd = -1,
 		};
-	*n = ports;
+
+		s[k++] = one;
+		one.ip = ipaddr_any;
+		if (both)
+			s[k++] = one;
+	}
+	*n = k;
 	return s;
 }
 
@@ -127,6 +134,7 @@ static bool step_all(const struct forward *f, const struct fwd_sock *s,
 		const struct fwd_sock *o = &f->sock[i];
 
 		if (o->fd < 0 || o->port != s->port ||
+		    ipaddr_is4(&o->ip) != ipaddr_is4(&s->ip) ||
 		    ipaddr_eq(&o->ip, &s->ip) ||
 		    (!ipaddr_is_any(&o->ip) && !ipaddr_is_any(&s->ip)))
 			continue;
@@ -173,8 +181,12 @@ static int open_one(struct ctl *ctl, const struct forward *f,
 		      step_all(f, s, true), &s->fd, why);
 	if (r == -EADDRINUSE)
 		return busy(ctl, c, s, why);
-	if (r == -EADDRNOTAVAIL)
-		return errtext_set(why, r,
+	/* All addresses of a host without IPv6 are those of IPv4. */
+	if (ipaddr_is_zero(&s->ip) &&
+	    (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL))
+		return 0;
+	if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)
+		return errtext_set(why, -EADDRNOTAVAIL,
 				   "address %s is not on this host yet",
 				   ipaddr_format(&s->ip, text));
 	return r;

@@ -28,9 +28,10 @@ struct hostaddr {
 	void (*changed)(void *arg);
 	void *arg;
 	uint32_t ip;
+	struct ipaddr ip6;
 	struct host_route route[HOST_ROUTES_MAX];
 	size_t nroutes;
-	uint32_t local[HOST_LOCALS_MAX];
+	struct ipaddr local[HOST_LOCALS_MAX];
 	size_t nlocals;
 	char default_dev[IFNAMSIZ];
 	uint32_t default_prio;
@@ -57,19 +58,67 @@ static uint32_t main_address(void)
 	return ip4_is_loopback(ip) ? 0 : ip;
 }
 
+/* The same for IPv6 (RFC 3849). An address that means nothing outside is none. */
+static struct ipaddr main_address6(void)
+{
+	struct ipaddr ip = {{0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
+	struct sockaddr_storage ss;
+	socklen_t len = ipaddr_to_sockaddr(&ip, 9, &ss);
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint16_t port;
+
+	ip = ipaddr_any;
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&ss, len)) {
+		len = sizeof(ss);
+		if (getsockname(fd, (struct sockaddr *)&ss, &len) ||
+		    ipaddr_from_sockaddr(&ss, &ip, &port))
+			ip = ipaddr_any;
+	}
+	fd_close(&fd);
+	return ipaddr_is_loopback(&ip) || ipaddr_is_linklocal(&ip) ? ipaddr_any
+								   : ip;
+}
+
+/* The address of a route's destination; false when it is none. */
+static bool read_dst(struct nl_addr *dst, struct ipaddr *out)
+{
+	uint32_t be = 0;
+
+	if (nl_addr_get_len(dst) == 4) {
+		memcpy(&be, nl_addr_get_binary_addr(dst), 4);
+		*out = ipaddr_from4(ntohl(be));
+		return true;
+	}
+	if (nl_addr_get_len(dst) != 16)
+		return false;
+	memcpy(out->b, nl_addr_get_binary_addr(dst), 16);
+	return true;
+}
+
 /* The kernel keeps the host's addresses as routes to itself. */
 static void take_local(struct hostaddr *h, struct rtnl_route *r,
 		       struct nl_addr *dst)
 {
-	uint32_t be = 0;
+	struct ipaddr ip;
 
-	if (rtnl_route_get_type(r) != RTN_LOCAL ||
-	    nl_addr_get_prefixlen(dst) != 32 || nl_addr_get_len(dst) != 4 ||
+	if (rtnl_route_get_type(r) != RTN_LOCAL || !read_dst(dst, &ip) ||
+	    nl_addr_get_prefixlen(dst) != 8 * nl_addr_get_len(dst) ||
 	    h->nlocals == HOST_LOCALS_MAX)
 		return;
-	memcpy(&be, nl_addr_get_binary_addr(dst), 4);
-	if (!ip4_is_loopback(ntohl(be)))
-		h->local[h->nlocals++] = ntohl(be);
+	if (!ipaddr_is_loopback(&ip) &&
+	    (ipaddr_is4(&ip) || !ipaddr_is_linklocal(&ip)))
+		h->local[h->nlocals++] = ip;
+}
+
+static void take_default(struct hostaddr *h, struct rtnl_route *r,
+			 const char *dev)
+{
+	if (rtnl_route_get_family(r) != AF_INET)
+		return;
+	if (h->default_dev[0] && rtnl_route_get_priority(r) >= h->default_prio)
+		return;
+	memcpy(h->default_dev, dev, sizeof(h->default_dev));
+	h->default_prio = rtnl_route_get_priority(r);
 }
 
 static void take_route(struct nl_object *obj, void *arg)
@@ -79,9 +128,9 @@ static void take_route(struct nl_object *obj, void *arg)
 	struct hostaddr *h = arg;
 	struct rtnl_nexthop *nh = rtnl_route_nexthop_n(r, 0);
 	struct host_route e = {0};
-	uint32_t be = 0;
+	struct ipaddr ip;
 
-	if (!dst || rtnl_route_get_family(r) != AF_INET)
+	if (!dst)
 		return;
 	if (rtnl_route_get_table(r) == RT_TABLE_LOCAL)
 		take_local(h, r, dst);
@@ -91,42 +140,54 @@ static void take_route(struct nl_object *obj, void *arg)
 		(void)if_indextoname(
 			(unsigned int)rtnl_route_nh_get_ifindex(nh), e.dev);
 	e.onlink = !nh || !rtnl_route_nh_get_gateway(nh);
-	e.net.plen = (uint8_t)nl_addr_get_prefixlen(dst);
-	if (!e.net.plen) {
-		if (!h->default_dev[0] ||
-		    rtnl_route_get_priority(r) < h->default_prio) {
-			memcpy(h->default_dev, e.dev, sizeof(e.dev));
-			h->default_prio = rtnl_route_get_priority(r);
-		}
+	if (!nl_addr_get_prefixlen(dst)) {
+		take_default(h, r, e.dev);
 		return;
 	}
-	if (h->nroutes == HOST_ROUTES_MAX || nl_addr_get_len(dst) != 4)
+	if (h->nroutes == HOST_ROUTES_MAX || !read_dst(dst, &ip))
 		return;
-	memcpy(&be, nl_addr_get_binary_addr(dst), 4);
-	e.net.addr = ntohl(be) & ip4_mask(e.net.plen);
+	if (ipaddr_is4(&ip)) {
+		e.net.plen = (uint8_t)nl_addr_get_prefixlen(dst);
+		e.net.addr = ipaddr_get4(&ip) & ip4_mask(e.net.plen);
+	} else if (!ipaddr_is_linklocal(&ip) && !ipaddr_is_multicast(&ip)) {
+		e.net6.plen = (uint8_t)nl_addr_get_prefixlen(dst);
+		e.net6.addr = ip;
+	} else {
+		return;
+	}
 	h->route[h->nroutes++] = e;
+}
+
+static int read_family(struct hostaddr *h, struct nl_sock *sk, int family)
+{
+	struct nl_cache *cache;
+
+	if (rtnl_route_alloc_cache(sk, family, 0, &cache))
+		return -EIO;
+	nl_cache_foreach(cache, take_route, h);
+	nl_cache_free(cache);
+	return 0;
 }
 
 static int read_all(struct hostaddr *h)
 {
 	struct nl_sock *sk = nl_socket_alloc();
-	struct nl_cache *cache;
 	int r;
 
 	if (!sk)
 		return -ENOMEM;
-	r = nl_connect(sk, NETLINK_ROUTE);
-	if (!r)
-		r = rtnl_route_alloc_cache(sk, AF_INET, 0, &cache);
+	r = nl_connect(sk, NETLINK_ROUTE) ? -EIO : 0;
 	if (!r) {
 		h->nroutes = h->nlocals = 0;
 		h->default_dev[0] = '\0';
-		nl_cache_foreach(cache, take_route, h);
-		nl_cache_free(cache);
+		r = read_family(h, sk, AF_INET);
+		/* A kernel without IPv6 has none of its routes. */
+		(void)read_family(h, sk, AF_INET6);
 		h->ip = main_address();
+		h->ip6 = main_address6();
 	}
 	nl_socket_free(sk);
-	return r ? -EIO : 0;
+	return r;
 }
 
 static void settle_on_timer(evutil_socket_t fd, short what, void *arg)
@@ -170,7 +231,8 @@ int hostaddr_new(struct event_base *base, void (*changed)(void *arg), void *arg,
 	if (!h->watch)
 		goto fail;
 	nl_join_groups(h->watch, RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR |
-					 RTMGRP_LINK);
+					 RTMGRP_IPV6_ROUTE |
+					 RTMGRP_IPV6_IFADDR | RTMGRP_LINK);
 	if (nl_connect(h->watch, NETLINK_ROUTE) ||
 	    nl_socket_set_nonblocking(h->watch) || read_all(h)) {
 		r = -EIO;
@@ -207,13 +269,18 @@ uint32_t hostaddr_ip(const struct hostaddr *h)
 	return h->ip;
 }
 
+struct ipaddr hostaddr_ip6(const struct hostaddr *h)
+{
+	return h->ip6;
+}
+
 size_t hostaddr_routes(const struct hostaddr *h, const struct host_route **out)
 {
 	*out = h->route;
 	return h->nroutes;
 }
 
-size_t hostaddr_locals(const struct hostaddr *h, const uint32_t **out)
+size_t hostaddr_locals(const struct hostaddr *h, const struct ipaddr **out)
 {
 	*out = h->local;
 	return h->nlocals;

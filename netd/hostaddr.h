@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The host's own place in the world, kept up to date over rtnetlink: its main
- * address (where the gateway's address leads to), its IPv4 routes (which subnets
+ * addresses (where the gateway's addresses lead to), its routes (which subnets
  * are taken), the default route's interface (bridging), and every address that is
  * the host itself (what a network without host access must not reach). Reads only.
  */
@@ -21,8 +21,10 @@
 struct event_base;
 struct hostaddr;
 
+/* One of both has a length. */
 struct host_route {
 	struct ip4_net net;
+	struct ip6_net net6;
 	char dev[IFNAMSIZ]; /* "" for one without (blackhole) */
 	bool onlink;	    /* no next hop: the subnet of an interface */
 };
@@ -34,12 +36,14 @@ void hostaddr_free(struct hostaddr *h);
 
 /* Source address of the default route; 0 = none. */
 uint32_t hostaddr_ip(const struct hostaddr *h);
+struct ipaddr hostaddr_ip6(const struct hostaddr *h); /* or zero */
 
 /* Main table without default routes; borrowed until the loop runs again. */
 size_t hostaddr_routes(const struct hostaddr *h, const struct host_route **out);
 
-/* All of the host's own IPv4 addresses but loopback's; borrowed likewise. */
-size_t hostaddr_locals(const struct hostaddr *h, const uint32_t **out);
+/* All of the host's own addresses but loopback's and link-local ones; borrowed
+ * likewise. */
+size_t hostaddr_locals(const struct hostaddr *h, const struct ipaddr **out);
 
 /* May sockets be bound to @ip now? Asks the kernel; "any" is always here. */
 bool hostaddr_is_here(const struct ipaddr *ip);

@@ -121,6 +121,26 @@ static int mac_seed(struct ctl *ctl, struct errtext *why)
 	return store_meta_set(ctl->store, "mac_seed", text, why);
 }
 
+/* RFC 4193 3.2: fd00::/8 and 40 random bits, chosen once for this installation. */
+static void ula(struct ctl *ctl)
+{
+	struct ip6_net n = {{{0xfd}}, 48};
+	struct errtext why = {"no random numbers"};
+	char text[IP6_NET_TEXT];
+
+	store_meta_get(ctl->store, "ula", text, sizeof(text));
+	if (text[0] && !ip6_net_parse(text, &n, NULL) && n.plen == 48) {
+		ctl->ula = n;
+		return;
+	}
+	/* What is not kept must not be used; networks go without then. */
+	if (getrandom(&n.addr.b[1], 5, 0) == 5 &&
+	    !store_meta_set(ctl->store, "ula", ip6_net_format(&n, text), &why))
+		ctl->ula = n;
+	else
+		log_warn("store: no IPv6 prefix can be noted: %s", why.s);
+}
+
 static void decide(struct ctl *ctl, bool same_boot, bool clean)
 {
 	list_for_each(n, &ctl->model.nets, struct network, node) {
@@ -176,6 +196,7 @@ int load_all(struct ctl *ctl, struct errtext *why)
 		r = mac_seed(ctl, why);
 	if (r)
 		return r;
+	ula(ctl);
 	boot_id(now, sizeof(now));
 	store_meta_get(ctl->store, "boot", then, sizeof(then));
 	store_meta_get(ctl->store, "clean", clean, sizeof(clean));

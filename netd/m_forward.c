@@ -34,7 +34,7 @@ static int read_target(json_t *params, struct fwd_conf *conf)
 	return 0;
 }
 
-/* "0.0.0.0" is all addresses, as is none. */
+/* "0.0.0.0" and "::" are all addresses of both families, as is none. */
 static void read_address(json_t *params, struct ipaddr *out)
 {
 	(void)jx_ip(params, "address", out, NULL);
@@ -226,11 +226,11 @@ static const struct param p_add[] = {
 	{"proto", P_STR, true, 0, 0, "tcp|udp", "protocol"},
 	{"port", P_INT, true, 1, 65535, NULL, "of the host"},
 	{"port_end", P_INT, false, 1, 65535, NULL, "last of a range"},
-	{"address", P_IP4, false, 0, 0, NULL, "of the host; all when left out"},
+	{"address", P_IP, false, 0, 0, NULL, "of the host, IPv4 or IPv6; all of both when left out"},
 	{"to_vm", P_STR, false, 0, 0, NULL, "name of the VM; or to_address"},
 	{"to_nic", P_INT, false, 0, CONF_NIC_INDEX, NULL,
 	 "its NIC; the first on the network when left out"},
-	{"to_address", P_IP4, false, 0, 0, NULL, "a guest's address"},
+	{"to_address", P_IP, false, 0, 0, NULL, "a guest's address"},
 	{"to_port", P_INT, false, 1, 65535, NULL,
 	 "of the guest, same as port when left out; a range runs parallel"},
 	{"to_port_end", P_INT, false, 1, 65535, NULL,
@@ -243,11 +243,11 @@ static const struct param p_set[] = {
 	{"port", P_INT, false, 1, 65535, NULL,
 	 "another port of the host; a range keeps its length"},
 	{"port_end", P_INT, false, 1, 65535, NULL, "last of a range"},
-	{"address", P_IP4, false, 0, 0, NULL,
+	{"address", P_IP, false, 0, 0, NULL,
 	 "another address of the host; 0.0.0.0 = all"},
 	{"to_vm", P_STR, false, 0, 0, NULL, "another VM"},
 	{"to_nic", P_INT, false, 0, CONF_NIC_INDEX, NULL, "another NIC of it"},
-	{"to_address", P_IP4, false, 0, 0, NULL, "a guest's address instead"},
+	{"to_address", P_IP, false, 0, 0, NULL, "a guest's address instead"},
 	{"to_port", P_INT, false, 1, 65535, NULL, "another port of the guest"},
 	{"to_port_end", P_INT, false, 1, 65535, NULL,
 	 "last of the guest's range; refused when it is not as long"},
@@ -258,7 +258,7 @@ static const struct param p_del[] = {
 	{"network", P_STR, false, 0, 0, NULL, "its network"},
 	{"proto", P_STR, false, 0, 0, "tcp|udp", "its protocol"},
 	{"port", P_INT, false, 1, 65535, NULL, "its (first) port"},
-	{"address", P_IP4, false, 0, 0, NULL, "its address; any when left out"},
+	{"address", P_IP, false, 0, 0, NULL, "its address; any when left out"},
 	{NULL},
 };
 static const struct param p_list[] = {

@@ -126,6 +126,8 @@ static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 		     struct ip4_net *subnet, struct errtext *why)
 {
 	spec->name = m_str(params, "name");
+	spec->subnet6 = m_str(params, "subnet6");
+	spec->ula = &ctl->ula;
 	spec->dhcp = m_str(params, "dhcp");
 	spec->uplink = m_str(params, "uplink");
 	spec->nat = read_nat(params);
@@ -388,6 +390,9 @@ static const struct param p_define[] = {
 	 "what its guests reach"},
 	{"subnet", P_NET4, false, 0, 0, NULL,
 	 "like 10.0.2.0/24; the first free one when left out (internal: none)"},
+	{"subnet6", P_STR, false, 0, 0, NULL,
+	 "IPv6: auto (a /64 of this installation's own), off, or a /64; auto when "
+	 "left out, off where nothing of ours serves addresses"},
 	{"dhcp", P_STR, false, 0, 0, NULL,
 	 "on, off, or the pool as FIRST-LAST"},
 	{"mtu", P_INT, false, MTU_MIN, MTU_MAX, NULL, "1500 when left out"},
@@ -435,8 +440,8 @@ static const struct param p_autostart[] = {
 #define NETWORK_OBJECT                                                       \
 	"{name,mode,datapath,state:running|stopped|failed|starting,reason,"   \
 	"autostart,subnet,gateway,dns,dhcp:{first,last,lease_s,server}|null," \
-	"mtu,uplink,domain,host_access,host_allow,udp_filter,mac,nics,forwards,worker:{pid,"        \
-	"restarts}|null}"
+	"mtu,uplink,domain,host_access,host_allow,udp_filter,mac,nics,"       \
+	"forwards,worker:{pid,restarts}|null,subnet6,gateway6,dns6}"
 
 const struct method m_network[] = {
 	{"network.define", RIGHT_ADMIN,

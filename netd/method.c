@@ -13,7 +13,7 @@ static const struct method *const tables[] = {
 
 static const char *const rights[] = {"read", "use", "admin"};
 static const char *const types[] = {
-	"string", "integer", "boolean", "MAC address", "IPv4 address",
+	"string", "integer", "boolean", "MAC address", "IPv4 address", "IP address",
 	"IPv4 subnet", "array of strings",
 };
 
@@ -74,6 +74,7 @@ static int check_param(const struct param *p, json_t *params,
 {
 	json_t *v = json_object_get(params, p->name);
 	struct ip4_net net;
+	struct ipaddr any;
 	struct mac mac;
 	uint32_t ip;
 	int64_t i;
@@ -93,6 +94,8 @@ static int check_param(const struct param *p, json_t *params,
 		return jx_mac(params, p->name, &mac, why);
 	case P_IP4:
 		return jx_ip4(params, p->name, &ip, why);
+	case P_IP:
+		return jx_ip(params, p->name, &any, why);
 	case P_NET4:
 		return jx_net4(params, p->name, &net, why);
 	case P_STRS:

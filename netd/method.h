@@ -11,7 +11,7 @@
 #include "netd/api.h"
 #include "netd/ctl.h"
 
-enum ptype { P_STR, P_INT, P_BOOL, P_MAC, P_IP4, P_NET4, P_STRS };
+enum ptype { P_STR, P_INT, P_BOOL, P_MAC, P_IP4, P_IP, P_NET4, P_STRS };
 
 struct param {
 	const char *name; /* NULL ends the list */

@@ -126,7 +126,7 @@ void model_nic_move(struct nic *nic, struct network *to)
 	list_add_tail(&to->nics, &nic->node);
 	nic->net = to;
 	nic->conf.network = to->conf.id;
-	nic->nseen = 0;
+	nic->seen4.n = nic->seen6.n = 0;
 }
 
 struct nic *model_nic_find(struct model *m, const char *vm, int index)

@@ -14,15 +14,15 @@
 #include "lib/list.h"
 #include "lib/log.h"
 #include "netd/conf.h"
+#include "netd/seen.h"
 
 #define MODEL_NETS_MAX	 256
 #define MODEL_NICS_MAX	 4096
-#define MODEL_FWDS_MAX	 4096  /* sockets: a range counts each port */
+#define MODEL_FWDS_MAX	 4096  /* ports; each has one socket, or one a family */
 /* Per network. Together with all NICs' names they are what a worker is told in one
  * go at its start, and must fit the channel's queue (CHAN_QUEUE_MAX). */
 #define MODEL_RESVS_MAX	 1024
 #define MODEL_LEASES_MAX 9216
-#define NIC_SEEN_MAX	 8
 
 struct ctl;
 struct event;
@@ -80,11 +80,7 @@ struct nic {
 	bool leaving; /* the worker it moves away from still has it */
 	struct nic_timer *timer; /* retry, or the end of a move */
 	struct nic_way *way;	 /* nicctl_way.c */
-	struct {
-		uint32_t ip;
-		struct mac mac;
-	} seen[NIC_SEEN_MAX];
-	unsigned int nseen;
+	struct seen_list seen4, seen6;
 };
 
 enum fwd_state {

@@ -35,7 +35,7 @@ size_t netctl_used(struct ctl *ctl, struct net_used **out)
 {
 	const struct host_route *route = NULL;
 	size_t nr = ctl->host ? hostaddr_routes(ctl->host, &route) : 0, k = 0;
-	struct net_used *u = calloc(nr + ctl->model.nnets + 1, sizeof(*u));
+	struct net_used *u = calloc(nr + 2 * ctl->model.nnets + 1, sizeof(*u));
 
 	*out = u;
 	if (!u)
@@ -46,6 +46,11 @@ size_t netctl_used(struct ctl *ctl, struct net_used **out)
 		u[k].net = n->conf.subnet;
 		snprintf(u[k++].what, sizeof(u->what), "network %s",
 			 n->conf.name);
+		if (!n->conf.subnet6.plen)
+			continue;
+		u[k].net6 = n->conf.subnet6;
+		snprintf(u[k++].what, sizeof(u->what), "network %s",
+			 n->conf.name);
 	}
 	for (size_t i = 0; i < nr; i++) {
 		/* Our own host-only adapters; a bridge's are the LAN's. */
@@ -53,6 +58,7 @@ size_t netctl_used(struct ctl *ctl, struct net_used **out)
 		    strncmp(route[i].dev, "vn-br-", 6) != 0)
 			continue;
 		u[k].net = route[i].net;
+		u[k].net6 = route[i].net6;
 		snprintf(u[k++].what, sizeof(u->what),
 			 "a route of the host%s%s",
 			 route[i].dev[0] ? " via " : "", route[i].dev);
@@ -145,7 +151,9 @@ static void fail(struct network *n, int err, const char *reason)
 static int open_host(struct network *n, struct errtext *why)
 {
 	struct priv_tap t = {.mtu = n->conf.mtu, .ip4 = n->conf.host_ip,
-			     .plen = n->conf.subnet.plen};
+			     .plen = n->conf.subnet.plen,
+			     .ip6 = net_host_ip6(&n->conf),
+			     .plen6 = n->conf.subnet6.plen};
 	uint32_t h = hash_bytes(n->ctl->mac_seed, n->conf.name,
 				strlen(n->conf.name));
 

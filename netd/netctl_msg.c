@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a network's worker is told, and what becomes of what it says. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,47 +20,52 @@
 #include "netd/resolv.h"
 #include "netd/wmsg.h"
 
-static bool has_services(const struct net_conf *c)
-{
-	return c->mode == NET_NAT || c->dhcp_first;
-}
-
 /* ---- W_NET --------------------------------------------------------------- */
 
 /* The host has more addresses than the one that the gateway's leads to. */
-static void deny_host(struct ctl *ctl, json_t *list)
+static void deny_host(struct ctl *ctl, bool ip6, json_t *list)
 {
-	const uint32_t *ip = NULL;
+	const struct ipaddr *ip = NULL;
 	size_t n = ctl->host ? hostaddr_locals(ctl->host, &ip) : 0;
-	char s[IP4_TEXT + 3];
+	char a[IP_TEXT], s[IP6_NET_TEXT];
 
-	for (size_t i = 0; i < n && json_array_size(list) < NAT_DENY_MAX; i++)
-		json_array_append_new(
-			list, json_string(ip4_net_format(
-				      &(struct ip4_net){ip[i], 32}, s)));
+	for (size_t i = 0; i < n && json_array_size(list) < NAT_DENY_MAX; i++) {
+		if (ipaddr_is4(&ip[i]) == ip6)
+			continue;
+		snprintf(s, sizeof(s), "%s/%d", ipaddr_format(&ip[i], a),
+			 ip6 ? 128 : 32);
+		json_array_append_new(list, json_string(s));
+	}
+}
+
+/* The network's subnet of a family as text; NULL when it has none. */
+static const char *subnet_text(const struct net_conf *c, bool ip6,
+			       char s[IP6_NET_TEXT])
+{
+	if (ip6)
+		return c->subnet6.plen ? ip6_net_format(&c->subnet6, s) : NULL;
+	return c->subnet.plen ? ip4_net_format(&c->subnet, s) : NULL;
 }
 
 /* The host's own addresses where it is out of bounds, then other networks' subnets:
  * host-only ones first, for those the host could really reach; the worker takes
  * NAT_DENY_MAX. */
-static json_t *deny_list(struct ctl *ctl, const struct network *me)
+static json_t *deny_list(struct ctl *ctl, const struct network *me, bool ip6)
 {
 	json_t *list = json_array();
-	char s[IP4_TEXT + 3];
+	char s[IP6_NET_TEXT];
 
 	if (me->conf.mode == NET_NAT && me->conf.access == ACCESS_OFF)
-		deny_host(ctl, list);
+		deny_host(ctl, ip6, list);
 	for (int pass = 0; pass < 2; pass++) {
 		list_for_each(n, &ctl->model.nets, struct network, node) {
 			bool first = n->conf.mode == NET_HOSTONLY;
+			const char *text = subnet_text(&n->conf, ip6, s);
 
-			if (n == me || !n->conf.subnet.plen ||
-			    first != (pass == 0) ||
+			if (n == me || !text || first != (pass == 0) ||
 			    json_array_size(list) == NAT_DENY_MAX)
 				continue;
-			json_array_append_new(
-				list, json_string(ip4_net_format(
-					      &n->conf.subnet, s)));
+			json_array_append_new(list, json_string(text));
 		}
 	}
 	return list;
@@ -68,12 +74,17 @@ static json_t *deny_list(struct ctl *ctl, const struct network *me)
 /* A resolver inside one of our networks would be ourselves. */
 static bool is_ours(struct ctl *ctl, const struct ipaddr *a)
 {
-	if (!ipaddr_is4(a))
-		return false;
-	list_for_each(n, &ctl->model.nets, struct network, node)
-		if (n->conf.subnet.plen &&
-		    ip4_in_net(ipaddr_get4(a), &n->conf.subnet))
+	bool v4 = ipaddr_is4(a);
+
+	list_for_each(n, &ctl->model.nets, struct network, node) {
+		const struct net_conf *c = &n->conf;
+
+		if (v4 && c->subnet.plen &&
+		    ip4_in_net(ipaddr_get4(a), &c->subnet))
 			return true;
+		if (!v4 && c->subnet6.plen && ipaddr_in_net6(a, &c->subnet6))
+			return true;
+	}
 	return false;
 }
 
@@ -114,40 +125,59 @@ static json_t *dhcp_conf(const struct net_conf *c)
 			 obj_ip(c->service_ip));
 }
 
+/* What of W_NET is about IPv6. */
+static json_t *ip6_body(struct network *n)
+{
+	const struct net_conf *c = &n->conf;
+	struct ipaddr host = ipaddr_any, service = net_service_ip6(c),
+		      dns = net_dns_ip6(c);
+	char s[IP6_NET_TEXT];
+
+	if (!c->subnet6.plen)
+		return json_null();
+	if (c->mode == NET_NAT && n->ctl->host)
+		host = hostaddr_ip6(n->ctl->host);
+	return json_pack("{s:s,s:o,s:o,s:o,s:o}", "subnet",
+			 ip6_net_format(&c->subnet6, s), "gateway",
+			 obj_ipaddr(&service), "dns", obj_ipaddr(&dns),
+			 "host_ip", obj_ipaddr(&host), "deny",
+			 deny_list(n->ctl, n, true));
+}
+
 static json_t *net_body(struct network *n)
 {
 	const struct net_conf *c = &n->conf;
 	struct ctl *ctl = n->ctl;
 	bool nat = c->mode == NET_NAT;
-	char s[IP4_TEXT + 3];
+	char s[IP6_NET_TEXT];
+	const char *subnet = subnet_text(c, false, s);
 
 	return json_pack(
 		"{s:s,s:s,s:i,s:b,s:b,s:o,s:o,s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o,"
-		"s:s}",
+		"s:s,s:o}",
 		"name", c->name, "mode", net_mode_name(c->mode), "mtu",
-		(int)c->mtu, "services", (int)has_services(c), "nat", (int)nat,
+		(int)c->mtu, "services", (int)net_has_services(c), "nat", (int)nat,
 		"subnet",
-		c->subnet.plen ? json_string(ip4_net_format(&c->subnet, s))
-			       : json_null(),
-		"mac", obj_mac(&c->mac), "gateway", obj_ip(c->service_ip),
+		subnet ? json_string(subnet) : json_null(), "mac", obj_mac(&c->mac), "gateway", obj_ip(c->service_ip),
 		"dns", obj_ip(c->dns_ip), "domain", c->domain, "host_access",
 		net_access_name(c->access), "host_ip",
 		obj_ip(nat && ctl->host ? hostaddr_ip(ctl->host) : 0), "deny",
-		deny_list(ctl, n), "upstreams", upstream_list(ctl), "dhcp",
-		dhcp_conf(c), "log_level", log_level_name(ctl->log_level));
+		deny_list(ctl, n, false), "upstreams", upstream_list(ctl), "dhcp",
+		dhcp_conf(c), "log_level", log_level_name(ctl->log_level), "ip6",
+		ip6_body(n));
 }
 
 /* Who may answer guests, and which ports of the host they may reach. */
 static void add_nat(json_t *body, const struct network *n)
 {
-	const uint32_t *ip = NULL;
+	const struct ipaddr *ip = NULL;
 	size_t k = n->ctl->host && n->conf.host_allow[0]
 			   ? hostaddr_locals(n->ctl->host, &ip)
 			   : 0;
 	json_t *self = json_array();
 
 	for (size_t i = 0; i < k; i++)
-		json_array_append_new(self, obj_ip(ip[i]));
+		json_array_append_new(self, obj_ipaddr(&ip[i]));
 	json_object_set_new(body, "self", self);
 	json_object_set_new(body, "host_allow",
 			    json_string(n->conf.host_allow));
@@ -207,7 +237,7 @@ static void send_mac(struct network *n, const struct mac *mac)
 
 void netctl_push_mac(struct network *n, const struct mac *mac)
 {
-	if (n->synced && has_services(&n->conf) && !mac_is_zero(mac))
+	if (n->synced && net_has_services(&n->conf) && !mac_is_zero(mac))
 		send_mac(n, mac);
 }
 
@@ -232,7 +262,7 @@ static void on_started(void *arg)
 	struct network *n = arg;
 
 	send_net(n, true);
-	if (has_services(&n->conf)) {
+	if (net_has_services(&n->conf)) {
 		htab_walk(&n->leases, send_lease, n);
 		list_for_each(r, &n->resvs, struct resv, node)
 			if (!mac_is_zero(&r->conf.mac))
@@ -265,16 +295,18 @@ static void port_added(void *arg, int err, json_t *result, const char *why)
 void netctl_send_port(struct network *n)
 {
 	bool host = n->conf.mode == NET_HOSTONLY;
+	struct ipaddr ip6 = net_host_ip6(&n->conf);
 
 	if (n->port_fd < 0)
 		return;
 	super_request(
 		n->sup, W_NIC_ADD,
-		json_pack("{s:i,s:s,s:i,s:n,s:s,s:s,s:b,s:o,s:[s]}", "nic",
+		json_pack("{s:i,s:s,s:i,s:n,s:s,s:s,s:b,s:o,s:o,s:[s]}", "nic",
 			  host ? NETCTL_PORT_HOST : NETCTL_PORT_UPLINK, "vm",
 			  "", "index", 0, "mac", "type", "tap", "role",
 			  host ? "host" : "uplink", "link", 1, "src_ip4",
-			  obj_ip(n->conf.host_ip), "fds", "conn"),
+			  obj_ip(n->conf.host_ip), "src_ip6", obj_ipaddr(&ip6),
+			  "fds", "conn"),
 		&n->port_fd, 1, port_added, n);
 }
 

@@ -561,23 +561,11 @@ static void on_peer(struct ctl *ctl, struct nic *nic, bool connected)
 }
 
 static void on_seen(struct ctl *ctl, struct nic *nic, const struct mac *mac,
-		    uint32_t ip)
+		    const struct ipaddr *ip)
 {
-	unsigned int i = 0;
-
-	while (i < nic->nseen && nic->seen[i].ip != ip)
-		i++;
-	if (i == nic->nseen && i < NIC_SEEN_MAX)
-		nic->nseen++;
-	else if (i == nic->nseen)
-		i = 0; /* the oldest makes room */
-	else if (mac_eq(&nic->seen[i].mac, mac) && i + 1 == nic->nseen)
+	if (!seen_put(ipaddr_is4(ip) ? &nic->seen4 : &nic->seen6, ip, mac,
+		      NULL))
 		return;
-	/* The latest is the last. */
-	memmove(&nic->seen[i], &nic->seen[i + 1],
-		(nic->nseen - 1 - i) * sizeof(nic->seen[0]));
-	nic->seen[nic->nseen - 1].ip = ip;
-	nic->seen[nic->nseen - 1].mac = *mac;
 	events_emit(&ctl->events, EVENT_NIC_ADDRESS, obj_nic(ctl, nic));
 	addrs_changed(ctl, nic->conf.vm);
 	fwdctl_vm_changed(ctl, nic->net, nic->conf.vm);
@@ -596,7 +584,7 @@ int nicctl_message(struct ctl *ctl, struct network *n, uint16_t type,
 	bool connected = false;
 	struct nic *nic;
 	struct mac mac;
-	uint32_t ip = 0;
+	struct ipaddr ip = ipaddr_any;
 	int64_t id;
 	int r;
 
@@ -619,7 +607,7 @@ int nicctl_message(struct ctl *ctl, struct network *n, uint16_t type,
 		return on_accepted(nic, m, why);
 	if (type == W_PEER)
 		on_peer(ctl, nic, connected);
-	else if (ip)
-		on_seen(ctl, nic, &mac, ip);
+	else if (!ipaddr_is_zero(&ip))
+		on_seen(ctl, nic, &mac, &ip);
 	return 0;
 }

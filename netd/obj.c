@@ -90,7 +90,7 @@ static json_t *worker_of(const struct network *n)
 json_t *obj_network(const struct network *n)
 {
 	const struct net_conf *c = &n->conf;
-	char s[IP4_TEXT + 3];
+	char s[IP4_TEXT + 3], s6[IP6_NET_TEXT];
 	json_t *subnet = c->subnet.plen
 				 ? json_string(ip4_net_format(&c->subnet, s))
 				 : json_null();
@@ -98,10 +98,13 @@ json_t *obj_network(const struct network *n)
 	uint32_t gateway = c->mode == NET_NAT	     ? c->service_ip
 			   : c->mode == NET_HOSTONLY ? c->host_ip
 						     : 0;
+	struct ipaddr gateway6 = c->mode == NET_NAT ? net_service_ip6(c)
+						    : net_host_ip6(c);
+	struct ipaddr dns6 = net_dns_ip6(c);
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
-		"s:i,s:i,s:o,s:o,s:o}",
+		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
 		"user", "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
@@ -115,7 +118,11 @@ json_t *obj_network(const struct network *n)
 		obj_str(c->host_allow), "udp_filter",
 		c->mode == NET_NAT
 			? json_string(natconf_filter_name(c->udp_filter))
-			: json_null());
+			: json_null(),
+		"subnet6",
+		c->subnet6.plen ? json_string(ip6_net_format(&c->subnet6, s6))
+				: json_null(),
+		"gateway6", obj_ipaddr(&gateway6), "dns6", obj_ipaddr(&dns6));
 }
 
 json_t *obj_nic(struct ctl *ctl, const struct nic *nic)

@@ -70,6 +70,8 @@ struct priv_tap {
 	uint16_t mtu;
 	uint32_t ip4;	      /* address for it, 0 = none */
 	uint8_t plen;
+	struct ipaddr ip6;    /* likewise, zero = none: no IPv6 on it at all */
+	uint8_t plen6;
 	bool runner;	      /* a VMM opens the device by name: made persistent and
 			       * owned by @owner, and the descriptor returned is a
 			       * packet socket on it instead of the TAP itself */
@@ -77,7 +79,7 @@ struct priv_tap {
 };
 
 /**
- * priv_tap() - Make a TAP, up, IPv6 autoconfiguration off in our namespace
+ * priv_tap() - Make a TAP, up; in our namespace it takes no address but those given
  * @fd_out: TAP (IFF_VNET_HDR) or packet socket (PACKET_VNET_HDR); caller's
  *
  * Return: 0; -EEXIST when the name is taken; -EPERM; -ENOENT no such namespace.

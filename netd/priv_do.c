@@ -21,6 +21,8 @@ int priv_do_tap(const struct priv_tap *t, int *fd_out, struct errtext *why)
 		.mtu = t->mtu,
 		.ip4 = t->ip4,
 		.plen = t->plen,
+		.ip6 = t->ip6,
+		.plen6 = t->plen6,
 		.runner = t->runner,
 		.owner = t->owner,
 	};

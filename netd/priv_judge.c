@@ -103,6 +103,19 @@ static int judge_ip4(uint32_t ip, uint8_t plen, struct errtext *why)
 	return 0;
 }
 
+/* A host's own, unique local or global, in a /64 of its own. */
+static int judge_ip6(const struct ipaddr *ip, uint8_t plen, struct errtext *why)
+{
+	bool local = (ip->b[0] & 0xfe) == 0xfc, global = (ip->b[0] & 0xe0) == 0x20;
+
+	if (ipaddr_is_zero(ip))
+		return 0;
+	if (plen != 64 || (!local && !global))
+		return errtext_set(why, -EINVAL,
+				   "not an IPv6 address for an interface");
+	return 0;
+}
+
 int priv_judge_tap(const struct priv_tap *t, struct errtext *why)
 {
 	int r;
@@ -126,7 +139,8 @@ int priv_judge_tap(const struct priv_tap *t, struct errtext *why)
 	if (t->mtu && t->mtu < MTU_MIN)
 		return errtext_set(why, -EINVAL, "mtu %u is below %u", t->mtu,
 				   MTU_MIN);
-	return judge_ip4(t->ip4, t->plen, why);
+	r = judge_ip4(t->ip4, t->plen, why);
+	return r ? r : judge_ip6(&t->ip6, t->plen6, why);
 }
 
 int priv_judge_uplink(const struct priv_req_uplink *u, struct errtext *why)

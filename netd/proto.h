@@ -28,9 +28,12 @@ enum wmsg {
 	 *  (IPv6 with "%" and an interface's number if need be),
 	 *  "dhcp": null | {"first","last","lease_s":86400,"router":ip|null,
 	 *           "dns":[ip,…],"domain":str|null,"server":ip},
-	 *  "log_level":"info"}
+	 *  "log_level":"info",
+	 *  "ip6": null | {"subnet":"fd00:…::/64","gateway","dns":ip|null,
+	 *           "host_ip":ip|null,"deny":[prefix,…]}}
 	 * [fd 0: raw ICMP socket, if any]. Sent again when something of it changed:
-	 * host_ip, deny, upstreams, dhcp, log_level and domain are taken live. */
+	 * host_ip, deny (of both families), upstreams, dhcp and log_level are taken
+	 * live. */
 	W_NET = 1,
 	/* One lease, as in W_LEASE_COMMIT. Only before W_START. */
 	W_LEASE,
@@ -42,7 +45,7 @@ enum wmsg {
 	/* {"nic":id, "vm":"MyVM", "index":0, "mac":"52:54:…",
 	 *  "type":"stream|dgram|seqpacket|tap|packet|fd|vhost-user",
 	 *  "role":"guest|host|uplink", "link":true, "src_ip4":ip|null,
-	 *  "queues":n (vhost-user; 0 = 1),
+	 *  "src_ip6":ip|null, "queues":n (vhost-user; 0 = 1),
 	 *  "fds":["listen","conn","mem"]}: descriptors in the order of "fds".
 	 *   stream: listen and/or conn, mem; dgram: conn = the bound socket;
 	 *   seqpacket: listen and/or conn; vhost-user: listen; tap, packet, fd: conn. Request. */
@@ -91,7 +94,7 @@ enum wmsg {
 	W_LEASE_EVENT, /* the same without token: released, expired, declined */
 	W_PEER,	       /* {"nic","connected":bool} */
 	W_ACCEPTED,    /* {"nic"} + the accepted connection, to be kept */
-	W_SEEN,	       /* {"nic","mac","ip"}: an address seen in ARP or IPv4 */
+	W_SEEN,	       /* {"nic","mac","ip"}: an address of either family that it uses */
 	W_LOG,	       /* {"level","line"} */
 	W_EVENT,       /* {"event":"dhcp.pool_exhausted"|…, …}: for subscribers */
 	/* {"nic","addr":hex}: a datagram NIC heard this sun_path and has no way to

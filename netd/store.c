@@ -65,6 +65,8 @@ static const char *const upgrades[] = {
 	"PRAGMA user_version = 2;",
 	"ALTER TABLE nics ADD COLUMN queues INTEGER NOT NULL DEFAULT 0;"
 	"PRAGMA user_version = 3;",
+	"ALTER TABLE networks ADD COLUMN subnet6 TEXT;"
+	"PRAGMA user_version = 4;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -339,7 +341,7 @@ static int run_del(struct store *s, struct errtext *why, const char *sql,
 /* ---- text forms; "" for none --------------------------------------------- */
 
 struct addr_text {
-	char s[IP_TEXT];
+	char s[IP6_NET_TEXT];
 };
 
 static struct addr_text ip_text(uint32_t ip)
@@ -366,6 +368,15 @@ static struct addr_text net_text(const struct ip4_net *n)
 
 	if (n->plen)
 		ip4_net_format(n, t.s);
+	return t;
+}
+
+static struct addr_text net6_text(const struct ip6_net *n)
+{
+	struct addr_text t = {""};
+
+	if (n->plen)
+		ip6_net_format(n, t.s);
 	return t;
 }
 
@@ -405,9 +416,9 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 {
 	int r = run(s, why,
 		    "INSERT INTO networks VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?)",
 		    "ttttttttiitttt"
-		    "iitt",
+		    "iittt",
 		    c->name, net_mode_name(c->mode), net_text(&c->subnet).s,
 		    ip_text(c->host_ip).s, ip_text(c->service_ip).s,
 		    ip_text(c->dns_ip).s, ip_text(c->dhcp_first).s,
@@ -415,7 +426,8 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 		    (int64_t)c->mtu, c->uplink, c->domain,
 		    net_access_name(c->access), mac_text(&c->mac).s,
 		    (int64_t)c->autostart, (int64_t)c->active,
-		    natconf_filter_name(c->udp_filter), c->host_allow);
+		    natconf_filter_name(c->udp_filter), c->host_allow,
+		    net6_text(&c->subnet6).s);
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);

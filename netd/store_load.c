@@ -97,6 +97,9 @@ static int read_net(struct row *r, const struct store_sink *sink,
 	r_text(r, t, sizeof(t));
 	r->bad |= natconf_filter_parse(t, &c.udp_filter) != 0;
 	r_text(r, c.host_allow, sizeof(c.host_allow));
+	r_text(r, t, sizeof(t));
+	if (t[0] && ip6_net_parse(t, &c.subnet6, NULL))
+		r->bad = true;
 	return r->bad ? -EUCLEAN : sink->net(sink->arg, &c, why);
 }
 
@@ -174,7 +177,7 @@ static const struct table {
 	{"networks",
 	 "SELECT id,name,mode,subnet,host_ip,service_ip,dns_ip,dhcp_first,"
 	 "dhcp_last,lease_s,mtu,uplink,domain,access,mac,autostart,active,"
-	 "udp_filter,host_allow "
+	 "udp_filter,host_allow,subnet6 "
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",

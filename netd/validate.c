@@ -113,7 +113,7 @@ static const struct net_used *overlap(const struct ip4_net *n,
 				      const struct net_used *used, size_t nused)
 {
 	for (size_t i = 0; i < nused; i++)
-		if (ip4_net_overlap(n, &used[i].net))
+		if (used[i].net.plen && ip4_net_overlap(n, &used[i].net))
 			return &used[i];
 	return NULL;
 }
@@ -296,6 +296,8 @@ int net_conf_make(const struct net_spec *spec, const struct net_used *used,
 		    ? refuse_subnet(spec, why)
 		    : make_subnet(spec, used, nused, &c, why);
 	if (!r)
+		r = net_subnet6_make(spec, used, nused, &c, why);
+	if (!r)
 		r = net_conf_check(&c, why);
 	if (!r)
 		*out = c;
@@ -375,6 +377,8 @@ int net_conf_check(const struct net_conf *c, struct errtext *why)
 		return errtext_set(why, -EINVAL, "lease_s must be %d to %d",
 				   LEASE_S_MIN, LEASE_S_MAX);
 	r = natconf_check(c, why);
+	if (!r)
+		r = net_subnet6_check(c, why);
 	if (r)
 		return r;
 	if (c->mode == NET_BRIDGED)
@@ -469,6 +473,7 @@ int fwd_conf_check(const struct fwd_conf *c, const struct net_conf *net,
 				   "to_port leaves no room for %d ports",
 				   c->port_end - c->port + 1);
 	if (ipaddr_is_multicast(&c->address) ||
+	    (!ipaddr_is4(&c->address) && ipaddr_is_linklocal(&c->address)) ||
 	    ipaddr_eq(&c->address, &bcast4))
 		return errtext_set(why, -EINVAL,
 				   "%s cannot be an address of the host",
@@ -481,8 +486,7 @@ int fwd_conf_check(const struct fwd_conf *c, const struct net_conf *net,
 		return r;
 	}
 	if (!ipaddr_is4(&c->to_address))
-		return errtext_set(why, -EINVAL,
-				   "network %s carries IPv4 only", net->name);
+		return net_guest_ip6(net, &c->to_address, why);
 	return net_guest_ip(net, ipaddr_get4(&c->to_address), why);
 }
 

@@ -21,10 +21,14 @@
 #define LEASE_S_MAX 31536000
 #define LEASE_S_DEF 86400
 
-/* A subnet that is taken, and the words for by whom. */
+#define MTU_IP6_MIN 1280 /* RFC 8200 5 */
+#define SUBNET6_PLEN 64 /* RFC 4862: what guests make addresses of */
+
+/* A subnet that is taken, and the words for by whom. One of both has a length. */
 struct net_used {
 	struct ip4_net net;
 	char what[80]; /* "network red", "a route of the host via eth0" */
+	struct ip6_net net6;
 };
 
 /* What a definition request says; NULL and 0 mean: choose. */
@@ -32,6 +36,8 @@ struct net_spec {
 	const char *name;
 	enum net_mode mode;
 	const struct ip4_net *subnet;
+	const char *subnet6; /* "auto", "off", "fd00:1:2:3::/64" */
+	const struct ip6_net *ula; /* a /48 to take a prefix from */
 	const char *dhcp; /* "on", "off", "FIRST-LAST" */
 	uint16_t mtu;
 	const char *uplink;
@@ -59,6 +65,21 @@ int validate_mac(const struct mac *m, struct errtext *why);
  */
 int net_conf_make(const struct net_spec *spec, const struct net_used *used,
 		  size_t nused, struct net_conf *out, struct errtext *why);
+
+/**
+ * net_subnet6_make() - The IPv6 prefix of a definition (validate_ip6.c)
+ * @c: everything else is in it
+ *
+ * Left open, a network has one of the installation's own /48 (RFC 4193) when its mode
+ * serves addresses at all; when all is taken or the MTU too small, it has none.
+ */
+int net_subnet6_make(const struct net_spec *spec, const struct net_used *used,
+		     size_t nused, struct net_conf *c, struct errtext *why);
+int net_subnet6_check(const struct net_conf *c, struct errtext *why);
+
+/* May a guest of the network have @ip? In its /64 and not one of ours. */
+int net_guest_ip6(const struct net_conf *c, const struct ipaddr *ip,
+		  struct errtext *why);
 
 /* Is the record consistent in itself? */
 int net_conf_check(const struct net_conf *c, struct errtext *why);

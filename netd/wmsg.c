@@ -88,22 +88,35 @@ int wmsg_peer(json_t *body, int64_t *nic, bool *connected, struct errtext *why)
 	return r;
 }
 
+static bool worth_keeping(const struct net_conf *net, const struct ipaddr *ip)
+{
+	if (ipaddr_is_any(ip) || ipaddr_is_multicast(ip) ||
+	    ipaddr_is_loopback(ip))
+		return false;
+	if (ipaddr_is4(ip))
+		return !net->subnet.plen ||
+		       !net_guest_ip(net, ipaddr_get4(ip), NULL);
+	/* Where we give addresses at all, only those of our prefix count. */
+	if (net->subnet.plen || net->subnet6.plen)
+		return !net_guest_ip6(net, ip, NULL);
+	return !ipaddr_is_linklocal(ip);
+}
+
 int wmsg_seen(json_t *body, const struct net_conf *net, int64_t *nic,
-	      struct mac *mac, uint32_t *ip, struct errtext *why)
+	      struct mac *mac, struct ipaddr *ip, struct errtext *why)
 {
 	int r = wmsg_nic(body, nic, why);
 
-	*ip = 0;
+	*ip = ipaddr_any;
 	memset(mac, 0, sizeof(*mac));
-	if (!r && (jx_mac(body, "mac", mac, why) || jx_ip4(body, "ip", ip, why)))
+	if (!r && (jx_mac(body, "mac", mac, why) || jx_ip(body, "ip", ip, why)))
 		r = -EPROTO;
 	if (!r && validate_mac(mac, why))
 		r = -EPROTO;
 	/* A guest may speak from wherever it likes: that is no fault of the
 	 * worker's, but an address of ours or of nobody is not worth keeping. */
-	if (!r && (!*ip || ip4_is_multicast(*ip) || ip4_is_loopback(*ip) ||
-		   (net->subnet.plen && net_guest_ip(net, *ip, NULL))))
-		*ip = 0;
+	if (!r && !worth_keeping(net, ip))
+		*ip = ipaddr_any;
 	return r;
 }
 

@@ -27,8 +27,9 @@ int wmsg_lease(json_t *body, const struct net_conf *net, int64_t wall_s,
 
 int wmsg_nic(json_t *body, int64_t *nic, struct errtext *why);
 int wmsg_peer(json_t *body, int64_t *nic, bool *connected, struct errtext *why);
+/* @ip: of either family; zero when it is not worth keeping. */
 int wmsg_seen(json_t *body, const struct net_conf *net, int64_t *nic,
-	      struct mac *mac, uint32_t *ip, struct errtext *why);
+	      struct mac *mac, struct ipaddr *ip, struct errtext *why);
 
 /* @w: path and len are set, the rest is the caller's. */
 int wmsg_sender(json_t *body, int64_t *nic, struct priv_way *w,

@@ -112,6 +112,7 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 	case W_FLOW_KILL:
 		return worker_flow_kill(w, body, result, why);
 	case W_SHUTDOWN:
+		worker_ra_end(w);
 		stop(w, EXIT_SUCCESS);
 		return 0;
 	default:
@@ -178,10 +179,21 @@ static void chan_on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- time ------------------------------------------------------------------- */
 
+static void arm(struct worker *w, int64_t now, int64_t at)
+{
+	struct timeval tv;
+
+	if (at < now + 10)
+		at = now + 10;
+	w->tick_ms = at;
+	tv.tv_sec = (at - now) / 1000;
+	tv.tv_usec = (at - now) % 1000 * 1000;
+	event_add(w->tick, &tv);
+}
+
 void worker_rearm(struct worker *w)
 {
 	int64_t now = worker_now(w), at = now + 60000, due;
-	struct timeval tv;
 
 	if (!w->sw)
 		return;
@@ -195,11 +207,15 @@ void worker_rearm(struct worker *w)
 		if (due < wall + 60 && now + (due - wall) * 1000 < at)
 			at = now + (due - wall) * 1000;
 	}
-	if (at < now + 10)
-		at = now + 10;
-	tv.tv_sec = (at - now) / 1000;
-	tv.tv_usec = (at - now) % 1000 * 1000;
-	event_add(w->tick, &tv);
+	if (w->ra_on && ra_deadline(&w->ra) < at)
+		at = ra_deadline(&w->ra);
+	arm(w, now, at);
+}
+
+void worker_tick_by(struct worker *w, int64_t at_ms)
+{
+	if (at_ms < w->tick_ms)
+		arm(w, worker_now(w), at_ms);
 }
 
 static void tick_on_timer(evutil_socket_t fd, short what, void *arg)
@@ -210,6 +226,7 @@ static void tick_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (w->dhcp)
 		dhcp_server_tick(w->dhcp, clock_wall_s());
+	worker_ra_tick(w);
 	worker_rearm(w);
 }
 

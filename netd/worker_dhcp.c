@@ -103,11 +103,13 @@ static bool in_use(void *arg, uint32_t ip, const struct mac *mac)
 {
 	struct worker *w = arg;
 
-	list_for_each(n, &w->nics, struct wnic, node)
-		if (!n->lease_ip && n->nseen && n->driver &&
-		    n->seen[n->nseen - 1].ip4 == ip &&
-		    !mac_eq(&n->seen[n->nseen - 1].mac, mac))
+	list_for_each(n, &w->nics, struct wnic, node) {
+		const struct seen *s = seen_last(&n->seen4);
+
+		if (!n->lease_ip && s && n->driver &&
+		    ipaddr_get4(&s->ip) == ip && !mac_eq(&s->mac, mac))
 			return true;
+	}
 	return false;
 }
 

@@ -6,6 +6,7 @@
  *   worker_net.c     W_NET: the switch, the gateway, what changes live
  *   worker_nic.c     NICs: drivers on ports, addresses seen, names
  *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67, leases
+ *   worker_ra.c      router advertisements on the gateway's ICMPv6
  *   worker_flow.c    W_FLOWS, W_FLOW_KILL
  *   worker_status.c  W_STATUS
  *
@@ -18,15 +19,16 @@
 #include <jansson.h>
 
 #include "dhcp/dhcp_server.h"
+#include "dhcp/ra.h"
 #include "lib/chan.h"
 #include "lib/inet.h"
 #include "lib/list.h"
 #include "nat/nat.h"
 #include "netd/proto.h"
+#include "netd/seen.h"
 #include "switch/drivers.h"
 #include "switch/vswitch.h"
 
-#define WORKER_SEEN_MAX 8 /* addresses remembered for one NIC */
 #define WORKER_VM_TEXT	64
 
 /* A NIC (or internal port) of this network. */
@@ -40,27 +42,26 @@ struct wnic {
 	bool link;
 	struct driver *driver; /* owned */
 	uint32_t lease_ip;     /* current lease; 0 = none */
-	/* Addresses seen in ARP or IPv4 from this NIC, latest last. */
-	struct {
-		struct mac mac;
-		uint32_t ip4;
-	} seen[WORKER_SEEN_MAX];
-	unsigned int nseen;
+	struct seen_list seen4, seen6;
 };
 
 struct worker {
 	struct event_base *base;
 	struct chan *chan; /* to control */
 	struct event *chan_in, *chan_out;
-	struct event *tick; /* switch and DHCP deadlines */
+	struct event *tick; /* deadlines of switch, DHCP, advertisements */
+	int64_t tick_ms;    /* when it comes */
 	int exit_status;
 	bool stopping;
 
 	char name[WORKER_VM_TEXT];
 	struct ip4_net net;	    /* plen 0: the network has no subnet of ours */
+	struct ip6_net net6;	    /* likewise */
 	struct vswitch *sw;	    /* NULL before W_NET */
 	struct nat *nat;	    /* NULL: no services on this network */
 	struct dhcp_server *dhcp;   /* NULL: no DHCP */
+	bool ra_on;
+	struct ra ra;
 	struct dhcp_config dhcp_cfg;
 	struct driver_events driver_ev;
 	struct list nics;
@@ -77,8 +78,11 @@ void worker_tell(struct worker *w, enum wmsg type, uint32_t id, json_t *body,
 /* Milliseconds of the loop's current turn. */
 int64_t worker_now(struct worker *w);
 
-/* Arm the tick timer for the next deadline of switch and DHCP server. */
+/* Arm the tick timer for the next deadline of all. Not from within the switch. */
 void worker_rearm(struct worker *w);
+
+/* The tick is wanted at @at_ms or before; from anywhere. */
+void worker_tick_by(struct worker *w, int64_t at_ms);
 
 /* worker_net.c: W_NET. @fd raw ICMP or -1; taken. 0 or negative errno. */
 int worker_net(struct worker *w, json_t *body, int fd, struct errtext *why);
@@ -129,6 +133,13 @@ int worker_forward_socket(struct worker *w, json_t *body, struct chan_msg *m,
 			  struct errtext *why);
 int worker_forward_stats(struct worker *w, json_t *body, json_t **result,
 			 struct errtext *why);
+
+/* worker_ra.c: advertise @cfg's IPv6 prefix, if it has one. */
+int worker_ra_start(struct worker *w, const struct nat_config *cfg,
+		    struct errtext *why);
+void worker_ra_tick(struct worker *w);
+/* The network stops: take the router back. */
+void worker_ra_end(struct worker *w);
 
 /* worker_flow.c: the answers to W_FLOWS and W_FLOW_KILL. */
 #define WORKER_FLOW_ROWS  128 /* of 400 bytes: fit into one message */

@@ -20,6 +20,7 @@
 struct gw_plan {
 	struct nat_config cfg;
 	struct ip4_net deny[NAT_DENY_MAX];
+	struct ip6_net deny6[NAT_DENY_MAX];
 	struct nat_upstream up[NAT_UPSTREAM_MAX];
 	size_t nup;
 	struct nat_allow allow[NAT_ALLOW_MAX];
@@ -57,6 +58,41 @@ static bool read_upstream(const char *s, struct nat_upstream *up)
 		return false;
 	up->scope = zone ? (uint32_t)strtoul(zone + 1, NULL, 10) : 0;
 	return !ipaddr_parse(ip, &up->ip);
+}
+
+static int read_deny6(json_t *ip6, struct gw_plan *g, struct errtext *why)
+{
+	json_t *v, *a = json_object_get(ip6, "deny");
+	size_t i;
+
+	json_array_foreach(a, i, v) {
+		const char *s = json_string_value(v);
+
+		if (g->cfg.ndeny6 == NAT_DENY_MAX)
+			return errtext_set(why, -E2BIG, "too many denied nets");
+		if (!s || ip6_net_parse(s, &g->deny6[g->cfg.ndeny6], NULL))
+			return errtext_set(why, -EINVAL, "bad denied net");
+		g->cfg.ndeny6++;
+	}
+	g->cfg.deny6 = g->deny6;
+	return 0;
+}
+
+/* null: a network without IPv6. */
+static int read_ip6(json_t *body, struct gw_plan *g, struct errtext *why)
+{
+	json_t *o = json_object_get(body, "ip6");
+	struct nat_config *c = &g->cfg;
+	int r;
+
+	if (!json_is_object(o))
+		return 0;
+	if ((r = jx_net6(o, "subnet", &c->net6, why)) ||
+	    (r = jx_ip(o, "gateway", &c->ip6, why)) ||
+	    (r = jx_ip(o, "dns", &c->dns_ip6, why)) ||
+	    (r = jx_ip(o, "host_ip", &c->host_ip6, why)))
+		return r;
+	return read_deny6(o, g, why);
 }
 
 static void read_upstreams(json_t *body, struct gw_plan *g)
@@ -128,7 +164,8 @@ static int read_gateway(json_t *body, struct gw_plan *g, struct errtext *why)
 	    (r = jx_ip4(body, "host_ip", &c->host_ip, why)) ||
 	    (r = jx_str(body, "domain", &c->domain, why)) ||
 	    (r = read_access(body, &c->host_access, why)) ||
-	    (r = read_policy(body, g, why)))
+	    (r = read_policy(body, g, why)) ||
+	    (r = read_ip6(body, g, why)))
 		return r;
 	read_upstreams(body, g);
 	return read_deny(body, g, why);
@@ -167,6 +204,7 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 		return 0;
 	}
 	w->net = g->cfg.net;
+	w->net6 = g->cfg.net6;
 	g->cfg.mtu = (uint16_t)mtu;
 	g->cfg.icmp_raw_fd = fd;
 	g->cfg.resolve = worker_nic_resolve;
@@ -179,9 +217,10 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 	}
 	nat_dns_upstreams(w->nat, g->up, g->nup);
 	r = nat_set_access(w->nat, &g->access);
-	if (r)
-		return r;
-	return worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
+	if (!r)
+		r = worker_ra_start(w, &g->cfg, why);
+	return r ? r
+		 : worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
 }
 
 /* Later W_NETs: what may change while frames flow. */
@@ -194,9 +233,12 @@ static int change(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 	if (!w->nat)
 		return 0;
 	nat_set_host_ip(w->nat, g->cfg.host_ip);
+	nat_set_host_ip6(w->nat, &g->cfg.host_ip6);
 	nat_dns_upstreams(w->nat, g->up, g->nup);
 	nat_set_filter(w->nat, g->cfg.udp_filter);
 	r = nat_set_deny(w->nat, g->deny, g->cfg.ndeny);
+	if (!r)
+		r = nat_set_deny6(w->nat, g->deny6, g->cfg.ndeny6);
 	if (!r)
 		r = nat_set_access(w->nat, &g->access);
 	if (r)

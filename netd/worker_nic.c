@@ -119,7 +119,7 @@ static void on_sender(void *arg, uint64_t nic_id,
 }
 
 static int read_nic(json_t *body, struct wnic *n, const char **type,
-		    uint32_t *src_ip4, struct driver_vhost_conf *vhost,
+		    struct port_spec *spec, struct driver_vhost_conf *vhost,
 		    struct errtext *why)
 {
 	const char *vm = "";
@@ -133,7 +133,8 @@ static int read_nic(json_t *body, struct wnic *n, const char **type,
 	    (r = jx_need_str(body, "type", type, why)) ||
 	    (r = jx_bool(body, "link", &n->link, why)) ||
 	    (r = jx_int(body, "queues", 0, 8, &queues, why)) ||
-	    (r = jx_ip4(body, "src_ip4", src_ip4, why)))
+	    (r = jx_ip4(body, "src_ip4", &spec->src_ip4, why)) ||
+	    (r = jx_ip(body, "src_ip6", &spec->src_ip6, why)))
 		return r;
 	vhost->mac = n->mac;
 	vhost->queues = (uint16_t)queues;
@@ -158,7 +159,7 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 		return -ENOMEM;
 	list_init(&n->node);
 	n->link = true;
-	r = read_nic(body, n, &type, &spec.src_ip4, &vhost, why);
+	r = read_nic(body, n, &type, &spec, &vhost, why);
 	if (!r && worker_nic_find(w, n->id))
 		r = errtext_set(why, -EEXIST, "NIC %llu is there already",
 				(unsigned long long)n->id);
@@ -197,102 +198,106 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 
 /* ---- names ------------------------------------------------------------------- */
 
-static void name_set(struct worker *w, struct wnic *n, uint32_t ip4)
+static void name_set(struct worker *w, struct wnic *n, const struct ipaddr *ip)
 {
-	struct ipaddr ip = ipaddr_from4(ip4);
-
 	/* A VM whose name is no host name simply has no DNS name. */
-	if (w->nat && n->vm[0] && ip4)
-		(void)nat_name_set(w->nat, n->vm, &ip);
+	if (w->nat && n->vm[0] && !ipaddr_is_any(ip))
+		(void)nat_name_set(w->nat, n->vm, ip);
 }
 
-static void name_del(struct worker *w, struct wnic *n, uint32_t ip4)
+static void name_del(struct worker *w, struct wnic *n, const struct ipaddr *ip)
 {
-	struct ipaddr ip = ipaddr_from4(ip4);
+	if (w->nat && n->vm[0] && !ipaddr_is_any(ip))
+		nat_name_del(w->nat, n->vm, ip);
+}
 
-	if (w->nat && n->vm[0] && ip4)
-		nat_name_del(w->nat, n->vm, &ip);
+static struct ipaddr lease_of(const struct wnic *n)
+{
+	return ipaddr_from4(n->lease_ip);
+}
+
+static void set_lease(struct worker *w, struct wnic *n, uint32_t ip4)
+{
+	struct ipaddr ip = lease_of(n);
+
+	name_del(w, n, &ip);
+	n->lease_ip = ip4;
+	ip = lease_of(n);
+	name_set(w, n, &ip);
 }
 
 void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4)
 {
 	struct wnic *n = worker_nic_find(w, id);
 
-	if (!n || n->lease_ip == ip4)
-		return;
-	name_del(w, n, n->lease_ip);
-	n->lease_ip = ip4;
-	name_set(w, n, ip4);
+	if (n && n->lease_ip != ip4)
+		set_lease(w, n, ip4);
 }
 
 void worker_nic_unleased(struct worker *w, uint64_t id, uint32_t ip4)
 {
 	struct wnic *n = worker_nic_find(w, id);
 
-	if (!n || n->lease_ip != ip4)
-		return;
-	name_del(w, n, ip4);
-	n->lease_ip = 0;
+	if (n && n->lease_ip == ip4)
+		set_lease(w, n, 0);
 }
 
 /* ---- addresses seen ---------------------------------------------------------- */
 
-/* A static guest's address counts as its name's only while there is no lease. */
+/* A static guest's IPv4 address counts as its name's only while there is no lease. */
 static void seen_add(struct worker *w, struct wnic *n, const struct mac *mac,
-		     uint32_t ip4)
+		     const struct ipaddr *ip)
 {
-	unsigned int i = 0;
+	bool v4 = ipaddr_is4(ip);
+	struct ipaddr lost, lease = lease_of(n);
 
-	while (i < n->nseen && n->seen[i].ip4 != ip4)
-		i++;
-	if (i == WORKER_SEEN_MAX)
-		i = 0;
-	if (i < n->nseen) { /* known or full: make it the latest */
-		if (n->seen[i].ip4 != ip4 && n->seen[i].ip4 != n->lease_ip)
-			name_del(w, n, n->seen[i].ip4);
-		memmove(&n->seen[i], &n->seen[i + 1],
-			(n->nseen - i - 1) * sizeof(n->seen[0]));
-		n->nseen--;
-	}
-	n->seen[n->nseen].mac = *mac;
-	n->seen[n->nseen++].ip4 = ip4;
-	if (!n->lease_ip)
-		name_set(w, n, ip4);
+	(void)seen_put(v4 ? &n->seen4 : &n->seen6, ip, mac, &lost);
+	if (!ipaddr_eq(&lost, &lease))
+		name_del(w, n, &lost);
+	if (!v4 || !n->lease_ip)
+		name_set(w, n, ip);
+}
+
+/* A guest that was moved still speaks from its old addresses for a while; and where
+ * we give addresses, those of other prefixes are not known here. */
+static bool is_here(const struct worker *w, const struct ipaddr *ip)
+{
+	if (ipaddr_is4(ip))
+		return !w->net.plen || ip4_in_net(ipaddr_get4(ip), &w->net);
+	return w->net6.plen ? ipaddr_in_net6(ip, &w->net6) : !w->net.plen;
 }
 
 void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
 		     const struct ipaddr *ip)
 {
-	uint32_t ip4 = ipaddr_is4(ip) ? ipaddr_get4(ip) : 0;
 	struct worker *w = arg;
 	struct wnic *n = p->nic_id ? worker_nic_find(w, p->nic_id) : NULL;
 	json_t *o;
 
-	if (!n || n->role != PORT_GUEST || !ip4)
+	if (!n || n->role != PORT_GUEST || !is_here(w, ip))
 		return;
-	/* A guest that was moved still speaks from its old address for a while. */
-	if (w->net.plen && !ip4_in_net(ip4, &w->net))
-		return;
-	seen_add(w, n, mac, ip4);
+	seen_add(w, n, mac, ip);
 	o = json_pack("{s:I}", "nic", (json_int_t)n->id);
 	jx_set_mac(o, "mac", mac);
-	jx_set_ip4(o, "ip", ip4);
+	jx_set_ip(o, "ip", ip);
 	worker_tell(w, W_SEEN, 0, o, -1);
 }
 
 bool worker_nic_resolve(void *arg, uint64_t id, bool ip6, struct ipaddr *out)
 {
 	struct wnic *n = worker_nic_find(arg, id);
+	const struct seen *s;
 
-	if (!n || !n->link || ip6)
+	if (!n || !n->link)
 		return false;
-	if (n->lease_ip)
-		*out = ipaddr_from4(n->lease_ip);
-	else if (n->nseen)
-		*out = ipaddr_from4(n->seen[n->nseen - 1].ip4);
-	else
-		return false;
-	return true;
+	if (!ip6 && n->lease_ip) {
+		*out = lease_of(n);
+		return true;
+	}
+	s = seen_last(ip6 ? &n->seen6 : &n->seen4);
+	if (s)
+		*out = s->ip;
+	return s;
 }
 
 /* ---- link and end ------------------------------------------------------------ */
@@ -364,11 +369,20 @@ int worker_nic_way(struct worker *w, json_t *body, struct chan_msg *m,
 	return r == -ENOENT ? 0 : r; /* the runner has gone meanwhile */
 }
 
+static void names_gone(struct worker *w, struct wnic *n)
+{
+	struct ipaddr ip = lease_of(n);
+
+	name_del(w, n, &ip);
+	for (unsigned int i = 0; i < n->seen4.n; i++)
+		name_del(w, n, &n->seen4.e[i].ip);
+	for (unsigned int i = 0; i < n->seen6.n; i++)
+		name_del(w, n, &n->seen6.e[i].ip);
+}
+
 static void nic_free(struct worker *w, struct wnic *n)
 {
-	name_del(w, n, n->lease_ip);
-	for (unsigned int i = 0; i < n->nseen; i++)
-		name_del(w, n, n->seen[i].ip4);
+	names_gone(w, n);
 	driver_free(n->driver);
 	if (w->nat)
 		nat_nic_gone(w->nat, n->id);

@@ -390,6 +390,32 @@ int link_ip4_add(struct link_nl *nl, int index, uint32_t ip, uint8_t plen,
 	return 0;
 }
 
+int link_ip6_add(struct link_nl *nl, int index, const struct ipaddr *ip,
+		 uint8_t plen, struct errtext *why)
+{
+	struct ifaddrmsg ifa = {
+		.ifa_family = AF_INET6,
+		.ifa_prefixlen = plen,
+		.ifa_flags = IFA_F_NODAD | IFA_F_PERMANENT,
+		.ifa_index = (unsigned int)index,
+	};
+	struct nl_msg *msg =
+		nlmsg_alloc_simple(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+	char text[IP_TEXT];
+	int r;
+
+	if (!msg || nlmsg_append(msg, &ifa, sizeof(ifa), NLMSG_ALIGNTO) ||
+	    nla_put(msg, IFA_LOCAL, 16, ip->b) ||
+	    nla_put(msg, IFA_ADDRESS, 16, ip->b)) {
+		nlmsg_free(msg);
+		return -ENOMEM;
+	}
+	r = link_talk(nl, msg);
+	return r ? errtext_set(why, r, "cannot add address %s/%u: %s",
+			       ipaddr_format(ip, text), plen, strerror(-r))
+		 : 0;
+}
+
 /* ---- sysctl ------------------------------------------------------------------------ */
 
 static int sysctl_open(const char *family, const char *ifname,
@@ -447,4 +473,13 @@ void link_quiet(const char *ifname)
 	(void)link_sysctl("ipv4", ifname, "proxy_arp", "0");
 	/* Answer ARP only for an address that the device itself has. */
 	(void)link_sysctl("ipv4", ifname, "arp_ignore", "1");
+}
+
+void link_quiet_ip6(const char *ifname)
+{
+	(void)link_sysctl("ipv6", ifname, "accept_ra", "0");
+	(void)link_sysctl("ipv6", ifname, "autoconf", "0");
+	(void)link_sysctl("ipv6", ifname, "accept_redirects", "0");
+	(void)link_sysctl("ipv6", ifname, "accept_source_route", "-1");
+	(void)link_sysctl("ipv6", ifname, "disable_ipv6", "0");
 }

@@ -93,6 +93,11 @@ int link_del(struct link_nl *nl, int index, struct errtext *why);
 int link_ip4_add(struct link_nl *nl, int index, uint32_t ip, uint8_t plen,
 		 struct errtext *why);
 
+/* Add an IPv6 address, usable at once: nobody else on a network of ours has it, so
+ * there is no need to ask. -EACCES when the device's IPv6 is off. */
+int link_ip6_add(struct link_nl *nl, int index, const struct ipaddr *ip,
+		 uint8_t plen, struct errtext *why);
+
 /* ---- for messages that callers make themselves (uplink) ------------------------ */
 
 /**
@@ -136,5 +141,13 @@ int link_sysctl_get(const char *family, const char *ifname, const char *key,
  * and anything else.
  */
 void link_quiet(const char *ifname);
+
+/**
+ * link_quiet_ip6() - After link_quiet(): IPv6 all the same, for given addresses only
+ *
+ * Advertisements and redirects are not listened to. There is no per-device switch for
+ * forwarding: what must not be routed has to be kept from coming in.
+ */
+void link_quiet_ip6(const char *ifname);
 
 #endif

@@ -143,6 +143,17 @@ static int hold(struct link_nl *nl, int *index, struct errtext *why)
 	return 0;
 }
 
+/* A host whose IPv6 is off, or that was built without, goes without. */
+static int add_ip6(struct link_nl *nl, int index, const struct tapdev *t,
+		   struct errtext *why)
+{
+	int r;
+
+	link_quiet_ip6(t->name);
+	r = link_ip6_add(nl, index, &t->ip6, t->plen6, why);
+	return r == -EACCES || r == -EOPNOTSUPP || r == -EAFNOSUPPORT ? 0 : r;
+}
+
 /* Everything but the descriptor: address, MTU, state. */
 static int configure(struct link_nl *nl, const struct tapdev *t,
 		     struct errtext *why)
@@ -172,6 +183,8 @@ static int configure(struct link_nl *nl, const struct tapdev *t,
 		r = link_set(nl, l.index, &c, why);
 	if (!r && t->ip4)
 		r = link_ip4_add(nl, l.index, t->ip4, t->plen, why);
+	if (!r && !ipaddr_is_zero(&t->ip6))
+		r = add_ip6(nl, l.index, t, why);
 	if (!r)
 		r = link_set(nl, l.index,
 			     &(struct link_change){.what = LINK_UP, .up = true},

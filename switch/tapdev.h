@@ -25,8 +25,10 @@ struct tapdev {
 	uint16_t mtu;	/* 0 = 1500 */
 	uint32_t ip4;	/* 0 = none */
 	uint8_t plen;
+	struct ipaddr ip6; /* zero = none */
+	uint8_t plen6;
 	bool ours;   /* in the namespace of the host we look after: our mark, no
-		      * IPv6, no forwarding. Not set: the device belongs to who owns
+		      * IPv6 but @ip6, no forwarding. Not set: the device belongs to who owns
 		      * the namespace, and the kernel's defaults hold */
 	bool runner; /* see tapdev_open() */
 	uid_t owner; /* of a runner's */

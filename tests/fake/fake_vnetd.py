@@ -177,7 +177,7 @@ class Fake:
                 "networks": len(self.data["networks"]),
                 "nics": len(self.data["nics"])}
 
-    def network_define(self, c, ident, name, mode, subnet=None, dhcp="on",
+    def network_define(self, c, ident, name, mode, subnet=None, subnet6=None, dhcp="on",
                        mtu=1500, uplink=None, host_access="address",
                        lease_s=86400, domain=None, datapath="user",
                        autostart=True, start=True, host_allow=None,
@@ -194,6 +194,7 @@ class Fake:
              "host_allow": host_allow, "udp_filter": udp_filter,
              "mac": "52:55:00:00:00:01", "subnet": None, "gateway": None,
              "dns": None, "dhcp": None,
+             "subnet6": subnet6, "gateway6": None, "dns6": None,
              "worker": {"pid": 4711, "restarts": 0}}
         if mode in ("nat", "hostonly"):
             net = (subnet or "10.0.5.0/24").rsplit(".", 1)[0]

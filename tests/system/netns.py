@@ -212,7 +212,8 @@ class _WhoServer(http.server.ThreadingHTTPServer):
 class _UdpEcho:
     def __init__(self, ns, address, port):
         self.seen = []
-        self.sock = ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock = ns.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
+                              socket.SOCK_DGRAM)
         self.sock.bind((address, port))
         self.port = self.sock.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()

@@ -222,6 +222,7 @@ static void setters__then_getters__round_trip(void **state)
 	struct mac mac = {{2, 0, 0xff, 0x80, 1, 9}}, mac2;
 	struct ip4_net net = {.addr = 0xc0a83800, .plen = 24}, net2;
 	struct ipaddr six = {{0xfd, [15] = 1}}, got;
+	struct ip6_net net6;
 	uint32_t ip;
 
 	assert_int_equal(jx_set_mac(f->o, "m", &mac), 0);
@@ -234,6 +235,11 @@ static void setters__then_getters__round_trip(void **state)
 	assert_true(ipaddr_eq(&six, &got));
 	assert_int_equal(jx_ip(f->o, "p", &got, &f->why), 0);
 	assert_true(ipaddr_is4(&got));
+	json_object_set_new(f->o, "n6", json_string("fd00:1::/64"));
+	assert_int_equal(jx_net6(f->o, "n6", &net6, &f->why), 0);
+	assert_int_equal(net6.plen, 64);
+	json_object_set_new(f->o, "n6", json_string("fd00:1::1/64"));
+	assert_int_equal(jx_net6(f->o, "n6", &net6, &f->why), -EINVAL);
 	assert_int_equal(jx_net4(f->o, "w", &net2, &f->why), 0);
 	assert_true(mac_eq(&mac, &mac2));
 	assert_true(ip == 0xffffffff);

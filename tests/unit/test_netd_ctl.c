@@ -439,7 +439,7 @@ static void worker_crash__all_is_sent_again(void **state)
 	assert_int_equal(fake_worker_count(w, W_NET), 1);
 	assert_int_equal(fake_worker_count(w, W_LEASE), 1);
 	assert_int_equal(fake_worker_count(w, W_NIC_ADD), 1);
-	assert_int_equal(fake_worker_count(w, W_FORWARD_ADD), 1);
+	assert_int_equal(fake_worker_count(w, W_FORWARD_ADD), 2);
 	assert_true(fake_worker_count(w, W_RESERVE) >= 1);
 	assert_string_equal(
 		rig_str(json_array_get(json_object_get(rig_call(r, "nic.list",

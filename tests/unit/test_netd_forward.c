@@ -79,17 +79,17 @@ static void forward__by_name__follows_the_vm(void **state)
 		-1);
 
 	assert_string_equal(rig_str(o, "state"), "inactive");
-	assert_int_equal(r->priv->binds, 3);
-	/* The sockets are open: the worker has them to refuse who comes. */
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 3);
-	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 3);
+	assert_int_equal(r->priv->binds, 6);
+	/* Three ports, two families. The sockets are open: the worker has them to refuse who comes. */
 	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 6);
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 6);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 12);
 	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
 			       "\"port\":5002"));
 	rig_call(r, "nic.detach", "{'vm':'A'}", -1);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 6);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 9);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 12);
+	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 18);
 	assert_non_null(rig_call(r, "forward.del", "{'id':1}", -1));
 	assert_int_equal(r->ctl.model.nfwds, 0);
 }
@@ -140,21 +140,21 @@ static void forward_set__target__told_anew(void **state)
 			      "'port_end':81,'to_address':'10.0.2.20'}");
 	since(r, W_FORWARD_ADD);
 	fwd(r, "forward.set", "{'id':1,'to_address':'10.0.2.21'}");
-	assert_int_equal(r->priv->binds, 2);
-	assert_int_equal(since(r, W_FORWARD_DEL), 2);
+	assert_int_equal(r->priv->binds, 4);
+	assert_int_equal(since(r, W_FORWARD_DEL), 4);
 	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
 			       "10.0.2.21"));
-	assert_int_equal(since(r, W_FORWARD_ADD), 2);
+	assert_int_equal(since(r, W_FORWARD_ADD), 4);
 	/* From a VM's port to another of the same. */
 	fwd(r, "forward.set", "{'id':1,'to_port':90}");
-	assert_int_equal(since(r, W_FORWARD_DEL), 2);
-	assert_int_equal(since(r, W_FORWARD_ADD), 2);
+	assert_int_equal(since(r, W_FORWARD_DEL), 4);
+	assert_int_equal(since(r, W_FORWARD_ADD), 4);
 	/* Nothing new: nobody is disturbed. */
 	fwd(r, "forward.set", "{'id':1,'to_port':90,'to_port_end':91}");
 	assert_int_equal(since(r, W_FORWARD_DEL), 0);
 	assert_int_equal(since(r, W_FORWARD_ADD), 0);
 	assert_int_equal(since(r, W_FORWARD_SOCKET), 0);
-	assert_int_equal(r->priv->binds, 2);
+	assert_int_equal(r->priv->binds, 4);
 	assert_null(rig_call(r, "forward.set", "{'id':1,'to_port_end':99}",
 			     -1));
 	assert_null(rig_call(r, "forward.set", "{'id':9}", -1));
@@ -172,16 +172,16 @@ static void forward_set__host_port__flows_stay(void **state)
 	o = fwd(r, "forward.set", "{'id':1,'port':7000,'port_end':7003}");
 	assert_int_equal(json_integer_value(json_object_get(o, "to_port")),
 			 9000);
-	assert_int_equal(since(r, W_FORWARD_SOCKET), 4);
+	assert_int_equal(since(r, W_FORWARD_SOCKET), 8);
 	assert_int_equal(since(r, W_FORWARD_DEL), 0);
-	assert_int_equal(since(r, W_FORWARD_ADD), 4); /* of add */
+	assert_int_equal(since(r, W_FORWARD_ADD), 8); /* of add */
 	/* One more in front, one less behind; the middle is left alone. */
 	fwd(r, "forward.set",
 	    "{'id':1,'port':6999,'port_end':7002,'to_port':8999}");
 	assert_int_equal(since(r, W_FORWARD_SOCKET), 0);
-	assert_int_equal(since(r, W_FORWARD_DEL), 1);
-	assert_int_equal(since(r, W_FORWARD_ADD), 1);
-	assert_int_equal(r->priv->binds, 9);
+	assert_int_equal(since(r, W_FORWARD_DEL), 2);
+	assert_int_equal(since(r, W_FORWARD_ADD), 2);
+	assert_int_equal(r->priv->binds, 18);
 	assert_int_equal(r->ctl.model.nfwds, 4);
 }
 
@@ -222,6 +222,7 @@ static void forward_set__to_one_address__old_socket_steps_aside(void **state)
 	fwd(r, "forward.set", "{'id':1,'address':'127.0.0.1'}");
 	assert_int_equal(r->priv->shared_binds, 1);
 	assert_int_equal(since(r, W_FORWARD_SOCKET), 1);
+	assert_int_equal(since(r, W_FORWARD_DEL), 1); /* IPv6's */
 	fwd(r, "forward.set", "{'id':1,'proto':'tcp','address':'0.0.0.0'}");
 	assert_int_equal(r->priv->shared_binds, 1);
 	assert_int_equal(since(r, W_FORWARD_DEL), 1);
@@ -262,6 +263,43 @@ static void forward_set__network_stopped__stored(void **state)
 	rig_call(r, "network.start", "{'name':'lab'}", -1);
 	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
 			       "\"port\":53"));
+}
+
+static void forward__ipv6_address__one_socket_and_the_guests_own(void **state)
+{
+	struct rig *r = *state;
+	json_t *o;
+
+	ip6_net_parse("fd00:1:2::/48", &r->ctl.ula, NULL);
+	rig_call(r, "network.define", "{'name':'six','mode':'nat'}", -1);
+	o = fwd(r, "forward.add", "{'network':'six','proto':'tcp','port':80,"
+				  "'address':'::1',"
+				  "'to_address':'fd00:1:2:1::15'}");
+	assert_string_equal(rig_str(o, "address"), "::1");
+	assert_string_equal(rig_str(o, "to_address"), "fd00:1:2:1::15");
+	assert_int_equal(r->priv->binds, 1);
+	assert_null(rig_call(r, "forward.add",
+			     "{'network':'six','proto':'tcp','port':81,"
+			     "'to_address':'fd00:1:2:1::3'}",
+			     -1));
+	assert_string_equal(rig_text(r), "fd00:1:2:1::3 is an address of "
+					 "network six itself");
+	assert_null(rig_call(r, "forward.add",
+			     "{'network':'lab','proto':'tcp','port':81,"
+			     "'to_address':'fd00:1:2:1::15'}",
+			     -1));
+	assert_string_equal(rig_text(r), "network lab has no IPv6 subnet");
+	assert_null(rig_call(r, "forward.add",
+			     "{'network':'six','proto':'tcp','port':81,"
+			     "'address':'fe80::1','to_vm':'A'}",
+			     -1));
+	/* The same port of another address is another thing. */
+	fwd(r, "forward.add", "{'network':'six','proto':'tcp','port':80,"
+			      "'address':'127.0.0.1','to_vm':'A'}");
+	assert_null(rig_call(r, "forward.add",
+			     "{'network':'six','proto':'tcp','port':80,"
+			     "'to_vm':'A'}",
+			     -1));
 }
 
 #define ABSENT	0xc0000207u /* 192.0.2.7: documentation's, never the host's */
@@ -535,6 +573,7 @@ int main(void)
 		T_LAB(forward_set__to_one_address__old_socket_steps_aside),
 		T_LAB(forward_set__target__one_event_with_the_new_state),
 		T_LAB(forward_set__network_stopped__stored),
+		T_LAB(forward__ipv6_address__one_socket_and_the_guests_own),
 		T_LAB(forward__address_not_here__waits_and_binds),
 		T_LAB(forward__address_goes_away__state_says_so),
 		T_LAB(forward__busy_at_start__failed_then_bound),

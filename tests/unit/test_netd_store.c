@@ -137,6 +137,7 @@ static struct net_conf a_net(void)
 				 .host_allow = "tcp:22,udp:53",
 				 .udp_filter = NAT_FILTER_ADDR,
 				 .mac = {{0x52, 0x55, 1, 2, 3, 4}},
+				 .subnet6 = {{{0xfd, [7] = 9}}, 64},
 				 .autostart = true};
 }
 
@@ -207,6 +208,8 @@ static void round_trip__reopened__all_there(void **state)
 	assert_string_equal(f->net.host_allow, "tcp:22,udp:53");
 	assert_int_equal(f->net.udp_filter, NAT_FILTER_ADDR);
 	assert_int_equal(f->net.mac.b[5], 4);
+	assert_int_equal(f->net.subnet6.plen, 64);
+	assert_int_equal(f->net.subnet6.addr.b[7], 9);
 	assert_int_equal(f->nic.type, NIC_NETNS);
 	assert_string_equal(f->nic.netns, "/run/netns/x");
 	assert_int_equal(f->nic.owner, 1000);
@@ -249,6 +252,7 @@ static void open__second_schema__knows_no_queues(void **state)
 	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
 	assert_int_equal(sqlite3_exec(f->s->db,
 				      "ALTER TABLE nics DROP COLUMN queues;"
+				      "ALTER TABLE networks DROP COLUMN subnet6;"
 				      "PRAGMA user_version = 2", NULL, NULL,
 				      NULL), SQLITE_OK);
 	/* … is read, and can be written to. */
@@ -353,6 +357,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE networks DROP COLUMN udp_filter;"
 			     "ALTER TABLE networks DROP COLUMN host_allow;"
 			     "ALTER TABLE nics DROP COLUMN queues;"
+			     "ALTER TABLE networks DROP COLUMN subnet6;"
 			     "PRAGMA user_version=1",
 			     NULL, NULL, NULL),
 		SQLITE_OK);
@@ -362,6 +367,68 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 	assert_int_equal(f->net.udp_filter, NAT_FILTER_ADDR_PORT);
 	assert_string_equal(f->net.host_allow, "");
 	assert_string_equal(f->nic.netns, "/run/netns/x");
+}
+
+/* The schema of version 1, as it was released. */
+static const char version1[] =
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);"
+	"CREATE TABLE networks("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL,"
+	" mode TEXT NOT NULL, subnet TEXT, host_ip TEXT, service_ip TEXT,"
+	" dns_ip TEXT, dhcp_first TEXT, dhcp_last TEXT,"
+	" lease_s INTEGER NOT NULL, mtu INTEGER NOT NULL, uplink TEXT,"
+	" domain TEXT NOT NULL, access TEXT NOT NULL, mac TEXT,"
+	" autostart INTEGER NOT NULL, active INTEGER NOT NULL);"
+	"CREATE TABLE nics("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL"
+	"  REFERENCES networks(id) ON DELETE CASCADE,"
+	" vm TEXT NOT NULL, idx INTEGER NOT NULL, mac TEXT NOT NULL,"
+	" type TEXT NOT NULL, ifname TEXT, netns TEXT,"
+	" owner INTEGER NOT NULL, link INTEGER NOT NULL, UNIQUE(vm, idx));"
+	"CREATE TABLE forwards("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL"
+	"  REFERENCES networks(id) ON DELETE CASCADE,"
+	" proto TEXT NOT NULL, address TEXT, port INTEGER NOT NULL,"
+	" port_end INTEGER NOT NULL, to_vm TEXT, to_nic INTEGER NOT NULL,"
+	" to_address TEXT, to_port INTEGER NOT NULL);"
+	"CREATE TABLE reservations("
+	" network INTEGER NOT NULL REFERENCES networks(id) ON DELETE CASCADE,"
+	" address TEXT NOT NULL, mac TEXT, vm TEXT, nic INTEGER NOT NULL,"
+	" hostname TEXT, PRIMARY KEY(network, address)) WITHOUT ROWID;"
+	"CREATE TABLE leases("
+	" network INTEGER NOT NULL REFERENCES networks(id) ON DELETE CASCADE,"
+	" address TEXT NOT NULL, mac TEXT NOT NULL, client_id TEXT,"
+	" hostname TEXT, nic INTEGER NOT NULL, expires INTEGER NOT NULL,"
+	" PRIMARY KEY(network, address)) WITHOUT ROWID;"
+	"PRAGMA user_version = 1;"
+	"INSERT INTO networks VALUES(7,'old','nat','10.0.2.0/24',NULL,"
+	" '10.0.2.2','10.0.2.3','10.0.2.15','10.0.2.254',3600,1500,NULL,"
+	" 'old.vnet','address','52:55:0a:00:02:02',1,1);"
+	"INSERT INTO forwards VALUES(3,7,'tcp',NULL,22,22,'MyVM',-1,NULL,22);";
+
+static void open__schema_of_version_1__brought_up_and_all_there(void **state)
+{
+	struct fix *f = *state;
+	sqlite3 *db;
+
+	store_close(f->s);
+	f->s = NULL;
+	unlink(f->path);
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, version1, NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	reopen(f);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->seen[0], 1);
+	assert_string_equal(f->net.name, "old");
+	assert_int_equal(f->net.subnet6.plen, 0);
+	assert_true(f->net.active);
+	assert_int_equal(f->fwd.port, 22);
+	assert_true(ipaddr_is_zero(&f->fwd.address));
+	/* And it is of this version from now on. */
+	reopen(f);
+	assert_int_equal(load(f, NULL), 0);
 }
 
 static void open__newer_schema__refused(void **state)
@@ -461,6 +528,7 @@ int main(void)
 		T(transaction__rolled_back__unchanged),
 		T(net_set__live_settings__kept),
 		T(open__first_schema__brought_up_with_its_rows),
+		T(open__schema_of_version_1__brought_up_and_all_there),
 		T(open__newer_schema__refused),
 		T(open__schema_of_no_version__refused),
 		T(open__no_database__refused),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/compat.h"
 #include "netd/validate.h"
 
 static struct net_conf make(enum net_mode mode, const char *subnet,
@@ -210,6 +211,137 @@ static void forward__overlap(void **state)
 	assert_false(fwd_overlap(&a, &b));
 }
 
+/* ---- IPv6 ---------------------------------------------------------------- */
+
+static const struct ip6_net ula = {{{0xfd, 1, 2, 3, 4, 5}}, 48};
+
+/* Mode, IPv4 subnet, subnet6 as asked for, with the first prefix of ours taken. */
+static int make6(enum net_mode mode, const char *subnet6, uint16_t mtu,
+		 struct net_conf *c, struct errtext *why)
+{
+	const struct net_used used[] = {
+		{.net = {0x0a000200, 24}, .what = "network red"},
+		{.net6 = {{{0xfd, 1, 2, 3, 4, 5, 0, 1}}, 64},
+		 .what = "network red"},
+	};
+	const struct ip4_net n = {0x0a090000, 24};
+	struct net_spec spec = {.name = "lab", .mode = mode, .mtu = mtu,
+				.subnet6 = subnet6, .ula = &ula};
+
+	if (mode == NET_BRIDGED)
+		spec.uplink = "eth0";
+	else if (mode != NET_INTERNAL)
+		spec.subnet = &n;
+	memset(c, 0, sizeof(*c));
+	why->s[0] = '\0';
+	return net_conf_make(&spec, used, ARRAY_LEN(used), c, why);
+}
+
+static void subnet6__left_open__next_of_the_installation(void **state)
+{
+	struct errtext why;
+	struct ipaddr ip;
+	struct net_conf c;
+	char s[IP6_NET_TEXT];
+
+	(void)state;
+	assert_int_equal(make6(NET_NAT, NULL, 0, &c, &why), 0);
+	assert_string_equal(ip6_net_format(&c.subnet6, s), "fd01:203:405:2::/64");
+	ip = net_service_ip6(&c);
+	assert_int_equal(ip.b[15], 2);
+	ip = net_dns_ip6(&c);
+	assert_int_equal(ip.b[15], 3);
+	ip = net_host_ip6(&c);
+	assert_true(ipaddr_is_zero(&ip));
+	assert_int_equal(make6(NET_HOSTONLY, "auto", 0, &c, &why), 0);
+	ip = net_host_ip6(&c);
+	assert_string_equal(ipaddr_format(&ip, s), "fd01:203:405:2::1");
+	ip = net_dns_ip6(&c);
+	assert_true(ipaddr_is_zero(&ip));
+}
+
+static void subnet6__off_or_impossible__none(void **state)
+{
+	struct errtext why;
+	struct net_conf c;
+
+	(void)state;
+	assert_int_equal(make6(NET_NAT, "off", 0, &c, &why), 0);
+	assert_int_equal(c.subnet6.plen, 0);
+	assert_int_equal(make6(NET_NAT, NULL, 1000, &c, &why), 0);
+	assert_int_equal(c.subnet6.plen, 0);
+	assert_int_equal(make6(NET_BRIDGED, NULL, 0, &c, &why), 0);
+	assert_int_equal(c.subnet6.plen, 0);
+	/* Without a subnet nothing of ours is there, and nothing comes unasked. */
+	assert_int_equal(make6(NET_INTERNAL, NULL, 0, &c, &why), 0);
+	assert_int_equal(c.subnet6.plen, 0);
+	assert_false(net_has_services(&c));
+}
+
+static void subnet6__given__judged(void **state)
+{
+	static const struct {
+		enum net_mode mode;
+		const char *subnet6;
+		int expect;
+		uint16_t mtu;
+	} cases[] = {
+		{NET_NAT, "fd00:1::/64", 0, 0},
+		{NET_NAT, "2001:db8:1:2::/64", 0, 0},
+		{NET_NAT, "fd00:1::/48", -EINVAL, 0},
+		{NET_NAT, "fd00:1::1/64", -EINVAL, 0},
+		{NET_NAT, "fe80::/64", -EINVAL, 0},
+		{NET_NAT, "ff02::/64", -EINVAL, 0},
+		{NET_NAT, "::/64", -EINVAL, 0},
+		{NET_NAT, "10.0.0.0/24", -EINVAL, 0},
+		{NET_NAT, "on", -EINVAL, 0},
+		{NET_NAT, "", -EINVAL, 0},
+		{NET_NAT, "auto", -EINVAL, 1279},
+		{NET_NAT, "fd01:203:405:1::/64", -EEXIST, 0},
+		{NET_BRIDGED, "auto", -EINVAL, 0},
+		{NET_INTERNAL, "auto", -EINVAL, 0},
+	};
+	struct errtext why;
+	struct net_conf c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(make6(cases[i].mode, cases[i].subnet6,
+				       cases[i].mtu, &c, &why),
+				 cases[i].expect);
+		assert_true(!cases[i].expect == !why.s[0]);
+	}
+	assert_int_equal(make6(NET_NAT, "fd01:203:405:1::/64", 0, &c, &why),
+			 -EEXIST);
+	assert_string_equal(why.s, "IPv6 subnet fd01:203:405:1::/64 overlaps "
+				   "network red (fd01:203:405:1::/64)");
+}
+
+static void guest_ip6__own_and_foreign__refused(void **state)
+{
+	static const struct {
+		const char *ip;
+		bool ok;
+	} cases[] = {
+		{"fd01:203:405:2::", false},   {"fd01:203:405:2::2", false},
+		{"fd01:203:405:2::3", false},  {"fd01:203:405:2::1", true},
+		{"fd01:203:405:2::15", true},  {"fd01:203:405:3::15", false},
+		{"fe80::15", false},	       {"10.9.0.15", false},
+	};
+	struct errtext why;
+	struct ipaddr ip;
+	struct net_conf c;
+
+	(void)state;
+	assert_int_equal(make6(NET_NAT, NULL, 0, &c, &why), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(ipaddr_parse(cases[i].ip, &ip), 0);
+		assert_int_equal(!net_guest_ip6(&c, &ip, NULL), cases[i].ok);
+	}
+	c.subnet6.plen = 0;
+	assert_int_equal(net_guest_ip6(&c, &ip, NULL), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +356,10 @@ int main(void)
 		cmocka_unit_test(name__odd_ones__refused),
 		cmocka_unit_test(dev_name__long__cut_and_distinct),
 		cmocka_unit_test(forward__overlap),
+		cmocka_unit_test(subnet6__left_open__next_of_the_installation),
+		cmocka_unit_test(subnet6__off_or_impossible__none),
+		cmocka_unit_test(subnet6__given__judged),
+		cmocka_unit_test(guest_ip6__own_and_foreign__refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,16 +118,33 @@ static void seen__foreign_address__not_kept(void **state)
 {
 	json_t *o = json_pack("{s:i,s:s,s:s}", "nic", 100, "mac", MAC_A, "ip",
 			      "192.0.2.1");
+	struct net_conf six = net, bridged = {.mode = NET_BRIDGED};
 	struct mac mac;
-	uint32_t ip;
+	struct ipaddr ip;
 	int64_t nic;
 
 	(void)state;
 	assert_int_equal(wmsg_seen(o, &net, &nic, &mac, &ip, NULL), 0);
-	assert_int_equal(ip, 0);
+	assert_true(ipaddr_is_zero(&ip));
 	json_object_set_new(o, "ip", json_string("10.0.2.99"));
 	assert_int_equal(wmsg_seen(o, &net, &nic, &mac, &ip, NULL), 0);
-	assert_int_equal(ip, 0x0a000263);
+	assert_int_equal(ipaddr_get4(&ip), 0x0a000263);
+	json_object_set_new(o, "ip", json_string("fd00::15"));
+	assert_int_equal(wmsg_seen(o, &net, &nic, &mac, &ip, NULL), 0);
+	assert_true(ipaddr_is_zero(&ip)); /* a network without IPv6 */
+	six.subnet6 = (struct ip6_net){{{0xfd}}, 64};
+	assert_int_equal(wmsg_seen(o, &six, &nic, &mac, &ip, NULL), 0);
+	assert_int_equal(ip.b[15], 0x15);
+	json_object_set_new(o, "ip", json_string("fd00::2")); /* the gateway's */
+	assert_int_equal(wmsg_seen(o, &six, &nic, &mac, &ip, NULL), 0);
+	assert_true(ipaddr_is_zero(&ip));
+	assert_int_equal(wmsg_seen(o, &bridged, &nic, &mac, &ip, NULL), 0);
+	assert_int_equal(ip.b[15], 2);
+	json_object_set_new(o, "ip", json_string("fe80::2"));
+	assert_int_equal(wmsg_seen(o, &bridged, &nic, &mac, &ip, NULL), 0);
+	assert_true(ipaddr_is_zero(&ip));
+	json_object_set_new(o, "ip", json_string("fd00::2%eth0"));
+	assert_int_equal(wmsg_seen(o, &six, &nic, &mac, &ip, NULL), -EPROTO);
 	json_decref(o);
 }
 

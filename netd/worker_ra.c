@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Joins router advertisements (dhcp/ra.h) with the gateway's ICMPv6. They begin with
+ * the network and end with it; what they say follows from W_NET and does not change
+ * while the network runs.
+ */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include <errno.h>
+
+#include "netd/worker_int.h"
+
+static void send_msg(struct worker *w, const struct ra_msg *m)
+{
+	struct nat_icmp6_out out = {
+		.dst = m->dst,
+		.dst_mac = m->mac,
+		.data = m->data,
+		.len = m->len,
+	};
+
+	(void)nat_icmp6_send(w->nat, &out); /* counted there */
+}
+
+static void on_solicit(void *arg, const struct nat_icmp6 *m)
+{
+	struct worker *w = arg;
+	struct ra_input in = {
+		.data = m->data,
+		.len = m->len,
+		.src = m->src,
+		.hop_limit = m->hop_limit,
+		.src_mac = m->src_mac,
+	};
+
+	if (ra_input(&w->ra, &in, worker_now(w)))
+		worker_tick_by(w, ra_deadline(&w->ra));
+}
+
+int worker_ra_start(struct worker *w, const struct nat_config *cfg,
+		    struct errtext *why)
+{
+	struct ra_config c = {
+		.prefix = cfg->net6,
+		.router = cfg->nat,
+		.mtu = cfg->mtu,
+		.mac = cfg->mac,
+	};
+	uint64_t seed;
+	int r;
+
+	if (!cfg->net6.plen)
+		return 0;
+	/* A network that leads nowhere has a resolver for nobody but itself: its
+	 * guests may have another NIC with one that knows the world. */
+	if (!ipaddr_is_zero(&cfg->dns_ip6)) {
+		c.dns[c.ndns++] = cfg->dns_ip6;
+		snprintf(c.domain, sizeof(c.domain), "%s",
+			 cfg->domain ? cfg->domain : "");
+	}
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return errtext_set(why, -EIO, "no random numbers");
+	r = nat_icmp6_service(w->nat, RA_TYPE_SOLICIT, on_solicit, w);
+	if (r)
+		return r;
+	ra_init(&w->ra, &c, seed, worker_now(w));
+	w->ra_on = true;
+	return 0;
+}
+
+void worker_ra_tick(struct worker *w)
+{
+	struct ra_msg m;
+
+	while (w->ra_on && ra_next(&w->ra, worker_now(w), &m))
+		send_msg(w, &m);
+}
+
+void worker_ra_end(struct worker *w)
+{
+	struct ra_msg m;
+
+	if (!w->ra_on)
+		return;
+	w->ra_on = false;
+	ra_final(&w->ra, &m);
+	send_msg(w, &m);
+}
