@@ -39,7 +39,7 @@ static const struct opt attach_opts[] = {
 	{"owner", "USER", "who may connect to it; default: you"},
 	{"queues", "N", "pairs of rings (type vhost-user); default 1", OPT_INT,
 	 false, 1, 8},
-	{"memory", "SIZE|none", "of the VM, for --for qemu of a vhost-user NIC; "
+	{"memory", "SIZE|none", "of the VM (type vhost-user for qemu); "
 	 "default 1G"},
 	{"fd", "N", "inherited descriptor to use (type fd)", OPT_INT, false, 0,
 	 1048576},

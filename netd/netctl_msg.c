@@ -188,15 +188,26 @@ static void add_nat(json_t *body, const struct network *n)
 
 static void send_net(struct network *n, bool first)
 {
-	json_t *body = net_body(n);
-	int fd = -1;
+	json_t *body = net_body(n), *raw = json_array();
+	unsigned int nfd = 0;
+	int fds[2];
 
 	add_nat(body, n);
-
-	if (first && n->conf.mode == NET_NAT && priv_is_root(n->ctl->priv))
-		(void)priv_raw_icmp(n->ctl->priv, &fd, NULL);
-	super_send(n->sup, W_NET, body, &fd, fd >= 0 ? 1 : 0);
-	fd_close(&fd);
+	if (first && n->conf.mode == NET_NAT && priv_is_root(n->ctl->priv)) {
+		if (!priv_raw_icmp(n->ctl->priv, false, &fds[nfd], NULL)) {
+			json_array_append_new(raw, json_string("icmp"));
+			nfd++;
+		}
+		if (n->conf.subnet6.plen &&
+		    !priv_raw_icmp(n->ctl->priv, true, &fds[nfd], NULL)) {
+			json_array_append_new(raw, json_string("icmp6"));
+			nfd++;
+		}
+	}
+	json_object_set_new(body, "fds", raw);
+	super_send(n->sup, W_NET, body, fds, nfd);
+	while (nfd)
+		fd_close(&fds[--nfd]);
 }
 
 void netctl_push(struct network *n)

@@ -263,14 +263,15 @@ int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
 	return ask(p, PRIV_BIND, &q, sizeof(q), &a, fd_out, 1, why);
 }
 
-int priv_raw_icmp(struct priv *p, int *fd_out, struct errtext *why)
+int priv_raw_icmp(struct priv *p, bool ip6, int *fd_out, struct errtext *why)
 {
+	struct priv_req_icmp q = {.ip6 = ip6};
 	struct priv_answer a = {0};
 
 	if (!p->chan)
 		return errtext_set(why, -EPERM,
 				   "a raw ICMP socket needs root");
-	return ask(p, PRIV_RAW_ICMP, NULL, 0, &a, fd_out, 1, why);
+	return ask(p, PRIV_RAW_ICMP, &q, sizeof(q), &a, fd_out, 1, why);
 }
 
 int priv_port_owner(struct priv *p, int proto, const struct ipaddr *ip,

@@ -142,8 +142,9 @@ int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
 int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
 	      uint16_t port, bool share, int *fd_out, struct errtext *why);
 
-/* A raw ICMP socket that passes echo replies and errors only; -EPERM rootless. */
-int priv_raw_icmp(struct priv *p, int *fd_out, struct errtext *why);
+/* A raw ICMP or ICMPv6 socket that passes echo replies and errors only; -EPERM
+ * rootless, -EAFNOSUPPORT without IPv6. */
+int priv_raw_icmp(struct priv *p, bool ip6, int *fd_out, struct errtext *why);
 
 /**
  * priv_port_owner() - Who holds a local port: "nginx (pid 812)"

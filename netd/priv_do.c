@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -99,23 +100,36 @@ int priv_do_bind(const struct priv_req_port *q, int *fd_out,
 /*
  * ICMP_FILTER knows types below 32 only and lets the rest pass, so a program looks
  * at each packet: echo reply, unreachable, time exceeded, parameter problem (RFC 792).
- * It is locked: who gets the socket cannot take the filter off again.
  */
-static int icmp_filter(int fd)
+static const struct sock_filter icmp4_answers[] = {
+	BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), /* x = IP header */
+	BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),	/* ICMP type */
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_ECHOREPLY, 4, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_DEST_UNREACH, 3, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_TIME_EXCEEDED, 2, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_PARAMETERPROB, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, 0),
+	BPF_STMT(BPF_RET | BPF_K, ~0U),
+};
+
+/* The same of RFC 4443; errors are types 1 to 4. No IP header comes with them. */
+static const struct sock_filter icmp6_answers[] = {
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), /* ICMPv6 type */
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMPV6_ECHO_REPLY, 3, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, ICMPV6_PARAMPROB, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, 0),
+	BPF_STMT(BPF_RET | BPF_K, ~0U),
+};
+
+/* Locked: who gets the socket cannot take the filter off again. */
+static int icmp_filter(int fd, bool ip6)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), /* x = IP header */
-		BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),	/* ICMP type */
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_ECHOREPLY, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_DEST_UNREACH, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_TIME_EXCEEDED, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_PARAMETERPROB, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, ~0U),
-	};
 	struct sock_fprog prog = {
-		.len = sizeof(code) / sizeof(code[0]),
-		.filter = code,
+		.len = ip6 ? ARRAY_LEN(icmp6_answers)
+			   : ARRAY_LEN(icmp4_answers),
+		.filter = (struct sock_filter *)(ip6 ? icmp6_answers
+						     : icmp4_answers),
 	};
 	int one = 1;
 
@@ -126,11 +140,12 @@ static int icmp_filter(int fd)
 	return 0;
 }
 
-int priv_do_raw_icmp(int *fd_out, struct errtext *why)
+int priv_do_raw_icmp(bool ip6, int *fd_out, struct errtext *why)
 {
-	int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			IPPROTO_ICMP);
-	int r = fd < 0 ? -errno : icmp_filter(fd);
+	int fd = socket(ip6 ? AF_INET6 : AF_INET,
+			SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			ip6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	int r = fd < 0 ? -errno : icmp_filter(fd, ip6);
 
 	if (!r) {
 		*fd_out = fd;

@@ -106,10 +106,12 @@ static int do_bind(struct helper *h, const void *body, struct reply *out)
 
 static int do_raw_icmp(struct helper *h, const void *body, struct reply *out)
 {
-	int r = priv_do_raw_icmp(&out->fd[0], &out->a.why);
+	const struct priv_req_icmp *q = body;
+	int r = priv_judge_icmp(q, &out->a.why);
 
 	(void)h;
-	(void)body;
+	if (!r)
+		r = priv_do_raw_icmp(q->ip6, &out->fd[0], &out->a.why);
 	out->nfd = r ? 0 : 1;
 	return r;
 }
@@ -189,7 +191,7 @@ static const struct {
 	[PRIV_UPLINK_IN] = {sizeof(struct priv_req_uplink), do_uplink_in},
 	[PRIV_UPLINK_OUT] = {sizeof(struct priv_req_name), do_uplink_out},
 	[PRIV_BIND] = {sizeof(struct priv_req_port), do_bind},
-	[PRIV_RAW_ICMP] = {0, do_raw_icmp},
+	[PRIV_RAW_ICMP] = {sizeof(struct priv_req_icmp), do_raw_icmp},
 	[PRIV_PORT_OWNER] = {sizeof(struct priv_req_port), do_port_owner},
 	[PRIV_WAY] = {sizeof(struct priv_way), do_way, 1},
 };
@@ -215,6 +217,7 @@ static int serve(struct helper *h)
 		struct priv_tap tap;
 		struct priv_req_uplink uplink;
 		struct priv_req_port port;
+		struct priv_req_icmp icmp;
 		struct priv_req_name name;
 		struct priv_way way;
 	} body;

@@ -51,6 +51,10 @@ struct priv_req_port {
 	bool share; /* PRIV_BIND */
 };
 
+struct priv_req_icmp {
+	bool ip6;
+};
+
 struct priv_answer {
 	int err; /* 0 or negative errno */
 	pid_t pid;
@@ -67,6 +71,7 @@ int priv_judge_tap(const struct priv_tap *t, struct errtext *why);
 int priv_judge_name(const char *name, size_t cap, struct errtext *why);
 int priv_judge_uplink(const struct priv_req_uplink *r, struct errtext *why);
 int priv_judge_port(const struct priv_req_port *r, struct errtext *why);
+int priv_judge_icmp(const struct priv_req_icmp *r, struct errtext *why);
 int priv_judge_way(const struct priv_way *w, const char *run_dir,
 		   struct errtext *why);
 /* Is it a path of a plain name in the NIC's own folder? */
@@ -79,7 +84,7 @@ int priv_do_bind(const struct priv_req_port *q, int *fd_out,
 		 struct errtext *why);
 int priv_do_way(const struct priv_way *w, int ours, int *fd_out,
 		struct errtext *why);
-int priv_do_raw_icmp(int *fd_out, struct errtext *why);
+int priv_do_raw_icmp(bool ip6, int *fd_out, struct errtext *why);
 int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
 		       char *out, size_t cap);
 

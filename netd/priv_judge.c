@@ -164,6 +164,13 @@ int priv_judge_uplink(const struct priv_req_uplink *u, struct errtext *why)
 	return 0;
 }
 
+int priv_judge_icmp(const struct priv_req_icmp *r, struct errtext *why)
+{
+	if (is_bool(&r->ip6))
+		return 0;
+	return errtext_set(why, -EINVAL, "malformed request");
+}
+
 /* A path must end where its length says; an abstract name may hold any byte. */
 static bool way_address(const struct priv_way *w)
 {

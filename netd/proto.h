@@ -31,9 +31,10 @@ enum wmsg {
 	 *  "log_level":"info",
 	 *  "ip6": null | {"subnet":"fd00:…::/64","gateway","dns":ip|null,
 	 *           "host_ip":ip|null,"deny":[prefix,…]}}
-	 * [fd 0: raw ICMP socket, if any]. Sent again when something of it changed:
-	 * host_ip, deny (of both families), upstreams, dhcp and log_level are taken
-	 * live. */
+	 *  "fds":["icmp","icmp6"]: raw sockets, as far as there are any, the first
+	 *  time.
+	 * Sent again when something of it changed: host_ip, deny (of both families),
+	 * upstreams, dhcp and log_level are taken live. */
 	W_NET = 1,
 	/* One lease, as in W_LEASE_COMMIT. Only before W_START. */
 	W_LEASE,

@@ -57,16 +57,6 @@ static int start(struct worker *w)
 	return 0;
 }
 
-static int net(struct worker *w, json_t *body, struct chan_msg *m,
-	       struct errtext *why)
-{
-	int fd = m->nfd ? m->fd[0] : -1;
-
-	if (m->nfd)
-		m->fd[0] = -1;
-	return worker_net(w, body, fd, why);
-}
-
 /* Returns 0 or negative errno with @why; *@result may be set for W_DONE. */
 static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		    json_t **result, struct errtext *why)
@@ -75,7 +65,7 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return errtext_set(why, -EINVAL, "no network yet");
 	switch (m->type) {
 	case W_NET:
-		return net(w, body, m, why);
+		return worker_net(w, body, m, why);
 	case W_LEASE:
 		return worker_dhcp_load(w, body, why);
 	case W_RESERVE:

@@ -84,8 +84,9 @@ void worker_rearm(struct worker *w);
 /* The tick is wanted at @at_ms or before; from anywhere. */
 void worker_tick_by(struct worker *w, int64_t at_ms);
 
-/* worker_net.c: W_NET. @fd raw ICMP or -1; taken. 0 or negative errno. */
-int worker_net(struct worker *w, json_t *body, int fd, struct errtext *why);
+/* worker_net.c: W_NET. 0 or negative errno. */
+int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
+	       struct errtext *why);
 void worker_net_fini(struct worker *w);
 
 /* worker_nic.c */

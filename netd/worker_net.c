@@ -184,9 +184,28 @@ static int make_switch(struct worker *w, uint16_t mtu)
 	return 0;
 }
 
+/* The raw sockets of W_NET by their names; taken from the message. */
+static int take_raw(json_t *body, struct chan_msg *m, const char *name)
+{
+	json_t *v, *names = json_object_get(body, "fds");
+	size_t i;
+	int fd;
+
+	json_array_foreach(names, i, v) {
+		const char *s = json_string_value(v);
+
+		if (i >= m->nfd || !s || strcmp(s, name))
+			continue;
+		fd = m->fd[i];
+		m->fd[i] = -1;
+		return fd;
+	}
+	return -1;
+}
+
 /* First W_NET: everything is made. */
-static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
-		 struct errtext *why)
+static int build(struct worker *w, json_t *body, struct gw_plan *g,
+		 struct chan_msg *m, struct errtext *why)
 {
 	bool services = false;
 	int64_t mtu = 1500;
@@ -195,18 +214,12 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 	if ((r = jx_int(body, "mtu", VSWITCH_MTU_MIN, VSWITCH_MTU_MAX, &mtu,
 			why)) ||
 	    (r = jx_bool(body, "services", &services, why)) ||
-	    (r = make_switch(w, (uint16_t)mtu))) {
-		fd_close(&fd);
+	    (r = make_switch(w, (uint16_t)mtu)) || !services)
 		return r;
-	}
-	if (!services) {
-		fd_close(&fd);
-		return 0;
-	}
 	w->net = g->cfg.net;
 	w->net6 = g->cfg.net6;
 	g->cfg.mtu = (uint16_t)mtu;
-	g->cfg.icmp_raw_fd = fd;
+	g->cfg.icmp_raw_fd = take_raw(body, m, "icmp");
 	g->cfg.resolve = worker_nic_resolve;
 	g->cfg.resolve_arg = w;
 	r = nat_new(w->base, w->sw, &g->cfg, &w->nat, why);
@@ -216,7 +229,9 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 		return r;
 	}
 	nat_dns_upstreams(w->nat, g->up, g->nup);
-	r = nat_set_access(w->nat, &g->access);
+	r = nat_set_icmp6_raw(w->nat, take_raw(body, m, "icmp6"));
+	if (!r)
+		r = nat_set_access(w->nat, &g->access);
 	if (!r)
 		r = worker_ra_start(w, &g->cfg, why);
 	return r ? r
@@ -224,12 +239,11 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 }
 
 /* Later W_NETs: what may change while frames flow. */
-static int change(struct worker *w, json_t *body, struct gw_plan *g, int fd,
+static int change(struct worker *w, json_t *body, struct gw_plan *g,
 		  struct errtext *why)
 {
 	int r;
 
-	fd_close(&fd);
 	if (!w->nat)
 		return 0;
 	nat_set_host_ip(w->nat, g->cfg.host_ip);
@@ -246,22 +260,21 @@ static int change(struct worker *w, json_t *body, struct gw_plan *g, int fd,
 	return worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
 }
 
-int worker_net(struct worker *w, json_t *body, int fd, struct errtext *why)
+int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
+	       struct errtext *why)
 {
 	struct gw_plan g = {.cfg.icmp_raw_fd = -1};
 	const char *level = "info";
 	int lvl, r;
 
 	if ((r = jx_str(body, "log_level", &level, why)) ||
-	    (r = read_gateway(body, &g, why))) {
-		fd_close(&fd);
+	    (r = read_gateway(body, &g, why)))
 		return r;
-	}
 	lvl = log_level_parse(level);
 	if (lvl >= 0)
 		log_setup(w->name, (enum log_level)lvl);
-	return w->sw ? change(w, body, &g, fd, why)
-		     : build(w, body, &g, fd, why);
+	return w->sw ? change(w, body, &g, why)
+		     : build(w, body, &g, m, why);
 }
 
 void worker_net_fini(struct worker *w)

@@ -246,8 +246,9 @@ int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
 	return p->way_result ? 0 : some_fd(fd_out);
 }
 
-int priv_raw_icmp(struct priv *p, int *fd_out, struct errtext *why)
+int priv_raw_icmp(struct priv *p, bool ip6, int *fd_out, struct errtext *why)
 {
+	(void)ip6;
 	if (!p->root)
 		return errtext_set(why, -EPERM, "rootless");
 	return some_fd(fd_out);

@@ -394,7 +394,7 @@ static void run(char **a, int n)
 	} else if (!strcmp(a[0], "owner") && n == 4) {
 		cmd_owner(a, &why);
 	} else if (!strcmp(a[0], "raw-icmp")) {
-		r = priv_raw_icmp(p, &fd, &why);
+		r = priv_raw_icmp(p, n > 1, &fd, &why);
 		keep(r, fd, &why);
 	} else if (!strcmp(a[0], "raw") && n == 2) {
 		cmd_raw(a);

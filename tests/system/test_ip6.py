@@ -18,7 +18,6 @@ from lab import eventually
 @pytest.fixture(scope="module")
 def d(lab):
     lab_module.need_vnetd()
-    lab.host.allow_ping_sockets()
     with lab_module.Vnetd(ns=lab.host, log_level="info") as daemon:
         daemon.vnet("define", "six", "--mode", "nat")
         daemon.vnet("define", "other", "--mode", "nat", "--host-access", "off")
@@ -110,7 +109,10 @@ def test_its_name_has_an_aaaa(d, a):
 def test_ping_udp_and_tcp_outside(lab, d, a):
     address6(d, a, "six")
     outside = lab.outside.address6
-    eventually("an answer to a ping", lambda: a.ns.ping(outside), 20)
+    for sockets in (True, False):   # ping sockets of the host, else a raw one
+        lab.host.allow_ping_sockets(sockets)
+        eventually("an answer to a ping", lambda: a.ns.ping(outside), 20)
+        assert not a.ns.ping(outside + "99", wait=1)
     lab.outside.udp_echo(7006, "::")
     with contextlib.closing(a.ns.socket(socket.AF_INET6, socket.SOCK_DGRAM)) as s:
         s.settimeout(10)

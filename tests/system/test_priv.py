@@ -556,24 +556,28 @@ def test_port_owner(host, tool, family, address, asked, proto):
         other.wait()
 
 
-def test_raw_icmp_passes_only_answers(host, tool):
+@pytest.mark.parametrize("net, family, proto, answers, skip", [
+    ("10.0.8.%d", socket.AF_INET, socket.IPPROTO_ICMP, [0, 3, 11, 12], 20),
+    ("fd08::%d", socket.AF_INET6, socket.IPPROTO_ICMPV6, [1, 2, 3, 4, 129], 0)])
+def test_raw_icmp_passes_only_answers(host, tool, net, family, proto, answers, skip):
+    width = "/24" if family == socket.AF_INET else "/64"
     with Netns("peer") as peer:
         veth(host, "icmp0", peer, "icmp0")
-        host.ip("addr", "add", "10.0.8.1/24", "dev", "icmp0")
-        peer.ip("addr", "add", "10.0.8.2/24", "dev", "icmp0")
-        fd = tool.call("raw-icmp")
-        s = peer.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        host.ip("addr", "add", net % 1 + width, "dev", "icmp0")
+        peer.ip("addr", "add", net % 2 + width, "dev", "icmp0")
+        fd = tool.call("raw-icmp", *(["6"] if skip == 0 else []))
+        s = peer.socket(family, socket.SOCK_RAW, proto)
         with contextlib.closing(s):
             for kind in range(0, 256):
                 body = struct.pack("!BBHHH", kind, 0, 0, 7, kind)
                 total = sum(struct.unpack("!4H", body))
                 total = (total & 0xffff) + (total >> 16)
                 s.sendto(body[:2] + struct.pack("!H", ~total & 0xffff) + body[4:],
-                         ("10.0.8.1", 0))
+                         (net % 1, 0))
             seen = []
             while True:
                 packet = bytes.fromhex(tool.call("recv", fd, 0.3))
                 if not packet:
                     break
-                seen.append(packet[20])
-        assert sorted(set(seen)) == [0, 3, 11, 12]
+                seen.append(packet[skip])
+        assert sorted(set(seen)) == answers
