@@ -28,6 +28,7 @@ PROHIBITED = "198.51.100.68"    # … says that one may not
 
 IP_RECVERR, IP_MTU_DISCOVER, IP_MTU = 11, 10, 14
 IP_PMTUDISC_DONT, IP_PMTUDISC_DO = 0, 2
+IPV6_MTU_DISCOVER = 23
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +37,18 @@ def far(lab):
     ns = lab.ns("far")
     outside = lab.outside
     veth(ns, "eth0", outside, "far0")
-    for where, dev, address in ((ns, "eth0", "198.51.100.2/24"),
-                                (outside, "far0", "198.51.100.1/24")):
-        where.ip("addr", "add", address, "dev", dev)
+    for where, dev, n in ((ns, "eth0", 2), (outside, "far0", 1)):
+        where.ip("addr", "add", "198.51.100.%d/24" % n, "dev", dev)
+        where.ip("addr", "add", "2001:db8:198::%d/64" % n, "dev", dev)
         where.ip("link", "set", dev, "mtu", str(MTU))
-    ns.address = "198.51.100.2"
+    ns.address, ns.address6 = "198.51.100.2", "2001:db8:198::2"
     ns.ip("route", "add", "default", "via", "198.51.100.1")
+    ns.ip("-6", "route", "add", "default", "via", "2001:db8:198::1")
     outside.sysctl("net.ipv4.ip_forward", 1)
+    outside.sysctl("net.ipv6.conf.all.forwarding", 1)
+    # becoming a router took away what a host had
+    outside.ip("-6", "route", "replace", "default", "via", "2001:db8:113::1")
+    lab.lan.ip("-6", "route", "add", "2001:db8:198::/64", "via", outside.address6)
     outside.ip("route", "add", "blackhole", SILENT)
     outside.ip("route", "add", "unreachable", UNREACHABLE)
     outside.ip("route", "add", "prohibit", PROHIBITED)
@@ -50,6 +56,7 @@ def far(lab):
     # they shall tell every probe
     for router in (lab.lan, outside, ns):
         router.sysctl("net.ipv4.icmp_ratemask", 0)
+        router.sysctl("net.ipv6.icmp.ratelimit", 0)
     return ns
 
 
@@ -59,7 +66,7 @@ def box(lab, far):
     with lab_module.Vnetd(ns=lab.host, log_level="info") as d:
         d.vnet("define", "lab", "--mode", "nat")
         with Box(lab, d, "box", "lab") as b:
-            b.ns.ip("route", "replace", "default", "via", b.lease["router"])
+            eventually("an IPv6 address", lambda: b.ns.addresses("eth0", 6))
             yield b
 
 
@@ -84,6 +91,16 @@ def test_traceroute_shows_every_router(lab, box, far, kind):
                      {"udp": "-U", "icmp": "-I", "tcp": "-T"}[kind], far.address)
     assert hops(out) == ["10.0.2.2", lab.lan.router, lab.outside.address,
                          far.address], out
+
+
+@pytest.mark.parametrize("kind", ["udp", "tcp"])
+def test_traceroute_over_ipv6(lab, box, far, kind):
+    trace = lab_module.need_program("traceroute")
+    out = box.ns.run(trace, "-6", "-n", "-q", "1", "-w", "5",
+                     {"udp": "-U", "tcp": "-T"}[kind], far.address6)
+    prefix = box.ns.addresses("eth0", 6)[0].rsplit(":", 4)[0]
+    assert hops(out) == [prefix + "::2", lab.lan.router6, lab.outside.address6,
+                         far.address6], out
 
 
 def test_tracepath_finds_routers_and_mtu(lab, box, far):
@@ -144,6 +161,43 @@ def test_udp_learns_the_mtu_of_the_path(lab, box, far, udp):
 @pytest.mark.parametrize("up", [True, False], ids=["out", "in"])
 def test_tcp_across_the_smaller_mtu(box, far, up):
     Transfer(far, box.ns, far.address, 5101, 64, up).run()
+
+
+def test_udp_over_ipv6_learns_the_mtu_of_the_path(lab, box, far):
+    for ns in (lab.host, box.ns):
+        ns.ip("-6", "route", "flush", "cache")
+    server = far.udp_echo(0, "::")
+    with contextlib.closing(box.ns.socket(
+            socket.AF_INET6, socket.SOCK_DGRAM)) as s:
+        s.settimeout(10)
+        s.connect((far.address6, server.port))
+        s.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_DO)
+
+        def refused():
+            try:
+                s.send(b"x" * 1400)
+            except OSError as e:
+                return e.errno == errno.EMSGSIZE
+        eventually("too big, says the guest's own kernel", refused)
+        s.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_DONT)
+        for size in (MTU - 48, 8972, 65527 - 40):
+            with contextlib.suppress(OSError):  # of the ones before
+                s.send(b"")
+                s.recv(10)
+            s.send(b"x" * size)
+            assert len(s.recv(65536)) == size
+
+
+def test_closed_ports_over_ipv6(box, far):
+    with pytest.raises(ConnectionRefusedError):
+        box.ns.connect(far.address6, 9)
+    with contextlib.closing(box.ns.socket(
+            socket.AF_INET6, socket.SOCK_DGRAM)) as s:
+        s.settimeout(10)
+        s.connect((far.address6, 9))
+        s.send(b"anybody there?")
+        with pytest.raises(ConnectionRefusedError):
+            s.recv(100)
 
 
 # ---- why something cannot be reached -------------------------------------

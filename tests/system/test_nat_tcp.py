@@ -22,7 +22,7 @@ from boxes import Box, block
 from lab import eventually
 
 # 2 GiB each way as in a release test, less to be quick.
-FILE_BLOCKS = (2 << 14) if os.environ.get("VNET_LONG") else (3 << 11)
+FILE_BLOCKS = (2 << 14) if os.environ.get("VNET_LONG") else (1 << 12)
 SWARM, SWARM_NICS = 10000, 10
 SWARM_FDS = 2 * SWARM       # the least limit that leaves room for all else
 
@@ -152,12 +152,17 @@ def blocks_file(tmp_path_factory):
     path.unlink()
 
 
-def test_curl_up_and_down(lab, box, blocks_file):
+@pytest.mark.parametrize("family", [4, 6], ids=["ipv4", "ipv6"])
+def test_curl_up_and_down(lab, box, blocks_file, family):
     curl = lab_module.need_program("curl")
     path, digest = blocks_file
-    with FileServer(lab.outside, lab.outside.address) as server:
+    if family == 6:
+        eventually("an IPv6 address", lambda: box.ns.addresses("eth0", 6))
+    with FileServer(lab.outside, lab.outside.address if family == 4 else
+                    lab.outside.address6) as server:
+        name = "%s" if family == 4 else "[%s]"
         args = ("-gsSf", "--noproxy", "*", "-m", "240", "-H", "Expect:",
-                "http://%s:%d/" % server.server_address[:2])
+                ("http://" + name + ":%d/") % server.server_address[:2])
         assert box.ns.run(curl, "-T", path, *args, timeout=250) == digest
         out = box.ns.run("sh", "-c", '"$@" | sha256sum', "sh", curl, *args,
                          timeout=250)

@@ -18,25 +18,35 @@ FILTERS = {
     "address-and-port-dependent": "Address and Port Dependent Filtering",
 }
 DEFAULT = "address-and-port-dependent"
-SECOND = "203.0.113.3"  # the server needs two addresses (RFC 5780 6)
+# the server needs two addresses (RFC 5780 6)
+SECOND = {4: "203.0.113.3", 6: "2001:db8:113::3"}
+FAMILIES = pytest.mark.parametrize("family", [4, 6], ids=["ipv4", "ipv6"])
+
+
+def serve(ns, first, second, plen):
+    ns.ip("addr", "add", "%s/%d" % (second, plen), "dev", "eth0")
+    name = "%s/stun-%d" % (ns.dir, plen)
+    with open(name + ".log", "w") as log:
+        return ns.popen(lab_module.need_program("turnserver"), "-n", "--stun-only",
+                        "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout",
+                        "--simple-log", "--pidfile=" + name + ".pid",
+                        "-L", first, "-L", second, stdout=log, stderr=log)
 
 
 @pytest.fixture(scope="module")
 def stun(lab):
-    server = lab_module.need_program("turnserver")
+    """{family: the server's address}"""
+    lab_module.need_program("turnserver")
     ns = lab.outside
-    ns.ip("addr", "add", SECOND + "/24", "dev", "eth0")
-    with open(ns.dir + "/stun.log", "w") as log:
-        proc = ns.popen(server, "-n", "--stun-only", "--no-cli", "--no-tls",
-                        "--no-dtls", "--log-file=stdout", "--simple-log",
-                        "--pidfile=" + ns.dir + "/stun.pid",
-                        "-L", ns.address, "-L", SECOND, stdout=log, stderr=log)
-    try:
-        eventually("the STUN server listens", lambda: all(
-            a + ":3478" in ns.run("ss", "-Hlun") for a in (ns.address, SECOND)))
-        yield ns.address
-    finally:
-        lab_module.end(proc)
+    with contextlib.ExitStack() as stack:
+        addresses = {4: ns.address, 6: ns.address6}
+        for family, plen in ((4, 24), (6, 64)):
+            stack.callback(lab_module.end, serve(
+                ns, addresses[family], SECOND[family], plen))
+        all_of_them = list(addresses.values()) + list(SECOND.values())
+        eventually("the STUN servers listen", lambda: all(
+            a in ns.run("ss", "-Hlun", "sport = :3478") for a in all_of_them))
+        yield addresses
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +66,8 @@ def boxes(lab, d):
                    *(["--udp-filter", name] if name != DEFAULT else []))
             made[name] = stack.enter_context(
                 Box(lab, d, "box%d" % n, "lab%d" % n))
+        for b in made.values():
+            eventually("an IPv6 address", lambda b=b: b.ns.addresses("eth0", 6))
         yield made
 
 
@@ -70,7 +82,7 @@ class Verdict:
     def __init__(self, box, server, *args):
         self.text = box.ns.run(lab_module.need_program("turnutils_natdiscovery"),
                                *args, server)
-        self.mapped = [tuple(a.split(":")) for a in re.findall(
+        self.mapped = [tuple(a.rsplit(":", 1)) for a in re.findall(
             r"UDP reflexive addr: (\S+)", self.text)]
         found = re.findall(r"NAT with (.*)!", self.text)
         self.kind = found[0] if found else None
@@ -78,25 +90,29 @@ class Verdict:
 
 
 @pytest.mark.parametrize("size", [(), ("-P",)], ids=["small", "fragmented"])
-def test_mapping_is_endpoint_independent(lab, box, stun, size):
-    verdict = Verdict(box, stun, "-m", *size)
+@FAMILIES
+def test_mapping_is_endpoint_independent(lab, box, stun, family, size):
+    verdict = Verdict(box, stun[family], "-m", *size)
     assert verdict.kind == "Endpoint Independent Mapping", verdict.text
     assert len(verdict.mapped) == 2 and len(set(verdict.mapped)) == 1
-    assert verdict.mapped[0][0] == lab.host.address
+    assert verdict.mapped[0][0] == (lab.host.address if family == 4 else
+                                    lab.host.address6)
 
 
 def test_filtering_is_what_was_asked_for(boxes, stun):
     # each answer that does not come is waited for: side by side, then
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        found = {name: pool.submit(Verdict, box, stun, "-f")
-                 for name, box in boxes.items()}
-    assert {name: f.result().kind for name, f in found.items()} == FILTERS
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        found = {(name, family): pool.submit(Verdict, box, stun[family], "-f")
+                 for name, box in boxes.items() for family in stun}
+    assert {k: f.result().kind for k, f in found.items()} == {
+        (name, family): kind for name, kind in FILTERS.items() for family in stun}
 
 
-def test_hairpin_is_supported(boxes, stun):
+@FAMILIES
+def test_hairpin_is_supported(boxes, stun, family):
     """A guest reaches itself through its mapping. Who the filter does not know is
     kept out on this way as on any other."""
-    verdict = Verdict(boxes["endpoint-independent"], stun, "-H")
+    verdict = Verdict(boxes["endpoint-independent"], stun[family], "-H")
     assert "successful hairpinning" in verdict.text, verdict.text
 
 
@@ -105,7 +121,7 @@ def test_two_guests_with_one_port_get_two(lab, box, stun):
     second = box.ip.rsplit(".", 1)[0] + ".200"
     box.ns.ip("addr", "add", second + "/24", "dev", "eth0")
     try:
-        verdict = Verdict(box, stun, "-c", "-L", box.ip, "-l", "5555", "-A", second)
+        verdict = Verdict(box, stun[4], "-c", "-L", box.ip, "-l", "5555", "-A", second)
     finally:
         box.ns.ip("addr", "del", second + "/24", "dev", "eth0")
     (_, first), (_, other) = verdict.mapped
