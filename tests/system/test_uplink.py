@@ -16,6 +16,7 @@ import time
 import pytest
 
 import lab as L
+from basics import PREFIX
 from netns import Netns, veth
 from privtool import Dead, PrivTool, Refused, need_tool
 
@@ -101,7 +102,7 @@ def before(world):
 
 @pytest.fixture
 def run_dir():
-    with tempfile.TemporaryDirectory(prefix="vnt-uplink-") as d:
+    with tempfile.TemporaryDirectory(prefix=PREFIX + "uplink-") as d:
         yield d
 
 
@@ -369,7 +370,7 @@ def test_taken_twice(world, before):
 # ---- failures and deaths ------------------------------------------------------------------
 
 def steps_in(world):
-    with tempfile.TemporaryDirectory(prefix="vnt-uplink-") as d, \
+    with tempfile.TemporaryDirectory(prefix=PREFIX + "uplink-") as d, \
             PrivTool(world) as tool:
         journal = d + "/uplink-x.journal"
         tool.call("direct-in", journal, *ARGS, "count", -1)
@@ -381,7 +382,7 @@ def steps_in(world):
 def test_every_step_fails_once(world, before):
     n, _ = steps_in(world)
     assert n > 30
-    with tempfile.TemporaryDirectory(prefix="vnt-uplink-") as d, \
+    with tempfile.TemporaryDirectory(prefix=PREFIX + "uplink-") as d, \
             PrivTool(world) as tool:
         journal = d + "/uplink-x.journal"
         for step in range(n):
