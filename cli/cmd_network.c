@@ -184,7 +184,7 @@ static int autostart_run(struct cli *c)
 static int set_run(struct cli *c)
 {
 	static const char *const given[] = {"host-access", "host-allow",
-					    "udp-filter"};
+					    "udp-filter", "subnet6"};
 	json_t *params = name_param(c);
 
 	for (size_t i = 0; i < ARRAY_LEN(given); i++)
@@ -207,6 +207,8 @@ static const struct opt set_opts[] = {
 	 "only these ports of the host, or all of them again"},
 	{"udp-filter", UDP_FILTERS, "who may send to a VM's UDP port",
 	 OPT_CHOICE},
+	{"subnet6", "PREFIX|auto|off",
+	 "IPv6 /64; another one ends TCP connections through NAT"},
 	{"lease-seconds", "N", "how long an address is lent from now on",
 	 OPT_INT, false, 60, 31536000},
 	{NULL},
@@ -221,13 +223,16 @@ const struct cli_cmd cmd_network[] = {
 	 define_help, define_run},
 	{"set", "change a network while it runs", {"NAME", NULL, set_opts},
 	 "Changes take effect at once and stay; what is not named stays as it "
-	 "was. TCP\nconnections that the new rules forbid are reset.\n\n"
+	 "was. TCP\nconnections that the new rules forbid are reset; another IPv6 subnet "
+	 "starts the\nnetwork's worker anew, so that all of them are.\n\n"
 	 "Examples:\n"
 	 "  vnet set lab --host-allow tcp:22,tcp:8000-8010\n"
 	 "      of the host, VMs reach only these ports\n"
 	 "  vnet set lab --udp-filter endpoint-independent\n"
 	 "      anybody may answer a VM that sent a datagram out: games, "
-	 "peer to peer\n",
+	 "peer to peer\n"
+	 "  vnet set lab --subnet6 auto\n"
+	 "      IPv6 for a network that was defined without\n",
 	 set_run},
 	{"undefine", "stop a network and forget it",
 	 {"NAME", NULL, undefine_opts},

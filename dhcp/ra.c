@@ -136,14 +136,15 @@ bool ra_input(struct ra *ra, const struct ra_input *in, int64_t now_ms)
 
 /* ---- advertisements ------------------------------------------------------ */
 
-static void put_prefix(struct wbuf *w, const struct ra_config *c)
+static void put_prefix(struct wbuf *w, const struct ra_config *c,
+		       uint32_t preferred_s)
 {
 	wbuf_u8(w, OPT_PREFIX);
 	wbuf_u8(w, 4);
 	wbuf_u8(w, c->prefix.plen);
 	wbuf_u8(w, PREFIX_ONLINK | PREFIX_AUTO);
 	wbuf_be32(w, RA_PREFIX_VALID_S);
-	wbuf_be32(w, RA_PREFIX_PREFERRED_S);
+	wbuf_be32(w, preferred_s);
 	wbuf_be32(w, 0);
 	wbuf_copy(w, c->prefix.addr.b, 16);
 }
@@ -217,8 +218,9 @@ static void build(const struct ra *ra, bool last, struct ra_msg *out)
 		wbuf_be16(&w, 0);
 		wbuf_be32(&w, c->mtu);
 	}
-	if (!last)
-		put_prefix(&w, c);
+	/* At the end its addresses are still good for who has only them: a stop may
+	 * be short. The prefix of a start after it takes precedence at once. */
+	put_prefix(&w, c, last ? 0 : RA_PREFIX_PREFERRED_S);
 	put_dns(&w, c, dns_s);
 	put_domain(&w, c, dns_s);
 	out->len = w.len;

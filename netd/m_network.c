@@ -174,7 +174,7 @@ static void define(struct ctl *ctl, struct call *c, json_t *params)
 			  m_str(params, "name"));
 		return;
 	}
-	nused = netctl_used(ctl, &used);
+	nused = netctl_used(ctl, NULL, &used);
 	r = read_spec(ctl, params, &spec, &subnet, &why);
 	if (!r)
 		r = net_conf_make(&spec, used, nused, &conf, &why);
@@ -258,26 +258,69 @@ static void autostart(struct ctl *ctl, struct call *c, json_t *params)
 		call_result(c, obj_network(n));
 }
 
+/* Forwards would lead to addresses that no guest can have any more. */
+static int forwards_allow(const struct network *n, const struct net_conf *conf,
+			  struct errtext *why)
+{
+	char ip[IP_TEXT];
+
+	list_for_each(f, &n->fwds, struct forward, node) {
+		const struct ipaddr *to = &f->conf.to_address;
+
+		if (!ipaddr_is_zero(to) && !ipaddr_is4(to) &&
+		    net_guest_ip6(conf, to, NULL))
+			return errtext_set(why, -EBUSY,
+					   "its forward of port %u leads to %s, "
+					   "which such a guest cannot have",
+					   (unsigned int)f->conf.port,
+					   ipaddr_format(to, ip));
+	}
+	return 0;
+}
+
+static int set_subnet6(struct ctl *ctl, const struct network *n, json_t *params,
+		       struct net_conf *conf, struct errtext *why)
+{
+	struct net_spec spec = {.subnet6 = m_str(params, "subnet6"),
+				.ula = &ctl->ula};
+	struct net_used *used;
+	size_t nused;
+	int r;
+
+	if (!spec.subnet6)
+		return 0;
+	/* One of the installation's own is kept. */
+	if (!strcmp(spec.subnet6, "auto") && conf->subnet6.plen &&
+	    ctl->ula.plen && ip6_net_overlap(&conf->subnet6, &ctl->ula))
+		return 0;
+	nused = netctl_used(ctl, n, &used);
+	r = net_subnet6_make(&spec, used, nused, conf, why);
+	free(used);
+	return r ? r : forwards_allow(n, conf, why);
+}
+
 static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct network *n = m_find_net(ctl, c, params, "name");
+	struct net_wait *w = n ? wait_new(ctl, c, n, true) : NULL;
 	struct natconf_spec spec = read_nat(params);
 	struct errtext why = {""};
 	struct net_conf conf;
 	int r;
 
-	if (!n)
+	if (!w)
 		return;
 	conf = n->conf;
 	conf.lease_s = (uint32_t)m_int(params, "lease_s", conf.lease_s);
 	r = natconf_apply(&conf, &spec, &why);
 	if (!r)
-		r = netctl_set(ctl, n, &conf, &why);
+		r = set_subnet6(ctl, n, params, &conf, &why);
+	if (!r)
+		r = netctl_set(ctl, n, &conf, wait_done, w, &why);
 	if (r) {
+		free(w);
 		errtext_prefix(&why, r, "network %s", n->conf.name);
 		call_fail_why(c, r, &why);
-	} else {
-		call_result(c, obj_network(n));
 	}
 }
 
@@ -422,6 +465,10 @@ static const struct param p_set[] = {
 	 "nat: what the gateway's address leads to on the host"},
 	{"host_allow", P_STR, false, 0, 0, NULL, HOST_ALLOW},
 	{"udp_filter", P_STR, false, 0, 0, UDP_FILTERS, UDP_FILTER},
+	{"subnet6", P_STR, false, 0, 0, NULL,
+	 "IPv6: auto (stays when it is one of this installation's own), off, or a "
+	 "/64; another one starts the network's worker anew: NICs stay, TCP "
+	 "connections through NAT end"},
 	{"lease_s", P_INT, false, LEASE_S_MIN, LEASE_S_MAX, NULL,
 	 "term of DHCP leases given from now on"},
 	{NULL},

@@ -31,7 +31,8 @@ struct netctl_wait {
 
 static void net_up(struct network *n);
 
-size_t netctl_used(struct ctl *ctl, struct net_used **out)
+size_t netctl_used(struct ctl *ctl, const struct network *but,
+		   struct net_used **out)
 {
 	const struct host_route *route = NULL;
 	size_t nr = ctl->host ? hostaddr_routes(ctl->host, &route) : 0, k = 0;
@@ -41,7 +42,7 @@ size_t netctl_used(struct ctl *ctl, struct net_used **out)
 	if (!u)
 		return 0;
 	list_for_each(n, &ctl->model.nets, struct network, node) {
-		if (!n->conf.subnet.plen)
+		if (n == but || !n->conf.subnet.plen)
 			continue;
 		u[k].net = n->conf.subnet;
 		snprintf(u[k++].what, sizeof(u->what), "network %s",
@@ -363,8 +364,8 @@ void netctl_on_ended(struct network *n, bool was_stopped, const char *reason)
 			      "reason", reason, "expected", (int)was_stopped));
 	if (was_stopped && n->wanted && !n->dying && !ctl->stopping) {
 		wait_end(n, true, true, ""); /* stopped, and wanted again */
-		if (n->conf.mode == NET_BRIDGED)
-			close_port(n); /* its uplink may have gone */
+		/* Its uplink may have gone, or its adapter's addresses. */
+		close_port(n);
 		net_up(n);
 		return;
 	}
@@ -419,9 +420,20 @@ int netctl_autostart(struct ctl *ctl, struct network *n, bool on,
 	return r;
 }
 
-int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
-	       struct errtext *why)
+/* What a worker is built of is another: it ends, and the next one comes up. */
+static void renew(struct network *n)
 {
+	n->retry_s = n->failures = 0;
+	set_state(n->ctl, n, NET_STARTING, "its IPv6 subnet changes");
+	super_stop(n->sup); /* goes on in netctl_on_ended() */
+}
+
+int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
+	       netctl_done_fn done, void *arg, struct errtext *why)
+{
+	bool other6 = n->conf.subnet6.plen != c->subnet6.plen ||
+		      !ipaddr_eq(&n->conf.subnet6.addr, &c->subnet6.addr);
+	bool up = n->wanted && n->sup && super_state(n->sup) != SUPER_DOWN;
 	int r = n->dying ? errtext_set(why, -EBUSY, "it is being undefined")
 			 : store_net_set(ctl->store, c, why);
 
@@ -430,8 +442,17 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 	n->conf.access = c->access;
 	n->conf.udp_filter = c->udp_filter;
 	n->conf.lease_s = c->lease_s;
+	n->conf.subnet6 = c->subnet6;
 	memcpy(n->conf.host_allow, c->host_allow, sizeof(c->host_allow));
-	netctl_push(n);
+	if (other6) /* others keep away from it, and look for it no more */
+		netctl_push_all(ctl);
+	else
+		netctl_push(n);
+	if (!other6 || !up || wait_add(n, false, done, arg)) {
+		done(arg, true, "");
+		return 0;
+	}
+	renew(n);
 	return 0;
 }
 

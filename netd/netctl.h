@@ -16,8 +16,10 @@
 /* ok: what was asked for (running, or stopped) is so; else the reason. */
 typedef void (*netctl_done_fn)(void *arg, bool ok, const char *reason);
 
-/* Subnets a new network must stay clear of; returns how many, @out is malloc'ed. */
-size_t netctl_used(struct ctl *ctl, struct net_used **out);
+/* Subnets a network must stay clear of: the host's and those of all networks but
+ * @but (nullable). Returns how many, @out is malloc'ed. */
+size_t netctl_used(struct ctl *ctl, const struct network *but,
+		   struct net_used **out);
 
 /* Store and remember. NULL with *@err and @why. */
 struct network *netctl_define(struct ctl *ctl, struct net_conf *c, int *err,
@@ -41,10 +43,14 @@ int netctl_stop(struct ctl *ctl, struct network *n, netctl_done_fn done,
 int netctl_autostart(struct ctl *ctl, struct network *n, bool on,
 		     struct errtext *why);
 
-/* Take over what may change live of @c (access, UDP filter, lease term): store, then
- * worker. */
+/**
+ * netctl_set() - Take over what may change of a running network: store, then worker
+ * @c: access, UDP filter and lease term change live; for another IPv6 prefix the
+ *	worker is started anew, so that TCP connections through NAT end; NICs stay
+ * @done: as netctl_start()'s
+ */
 int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
-	       struct errtext *why);
+	       netctl_done_fn done, void *arg, struct errtext *why);
 
 /* Store's part of undefining first; then stops it and frees everything once the
  * worker is gone. @n is invalid afterwards, @done is called with its end. */

@@ -439,10 +439,10 @@ int store_net_set(struct store *s, const struct net_conf *c,
 {
 	return run(s, why,
 		   "UPDATE networks SET access=?2, lease_s=?3, udp_filter=?4, "
-		   "host_allow=?5 WHERE id=?1",
-		   "ititt", c->id, net_access_name(c->access),
+		   "host_allow=?5, subnet6=?6 WHERE id=?1",
+		   "itittt", c->id, net_access_name(c->access),
 		   (int64_t)c->lease_s, natconf_filter_name(c->udp_filter),
-		   c->host_allow);
+		   c->host_allow, net6_text(&c->subnet6).s);
 }
 
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,

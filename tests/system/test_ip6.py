@@ -238,6 +238,49 @@ def test_a_network_without_ipv6_stays_so(lab, d):
     assert refused.status == 1 and "overlaps network six" in refused.err
 
 
+def test_a_running_network_gets_another_prefix(lab, d):
+    """Off, given, and one of our own; guests change over at once. Defined without, as
+    all networks of old stores are."""
+    d.vnet("define", "late", "--mode", "nat", "--subnet6", "off")
+    try:
+        with Box(lab, d, "box-late", "late") as b:
+            with contextlib.closing(b.ns.socket(
+                    socket.AF_INET, socket.SOCK_DGRAM)) as s:
+                s.bind((b.ip, 0))
+                for want in ("fd01:2:3:4::/64", "auto"):
+                    d.vnet("set", "late", "--subnet6", want)
+                    mine = address6(d, b, "late")
+                    assert want == "auto" or mine.startswith("fd01:2:3:4:")
+                    eventually("a way outside", lambda: b.ns.ping(
+                        lab.outside.address6), 20)
+                    # … from the new one
+                    route = b.ns.ip("-6", "route", "get", lab.outside.address6)
+                    assert " src " + mine + " " in route, route
+            prefix = show(d, "late")["subnet6"]
+            d.vnet("set", "late", "--subnet6", "auto")
+            assert show(d, "late")["subnet6"] == prefix
+            d.vnet("set", "late", "--subnet6", "off")
+            assert show(d, "late")["subnet6"] is None
+            assert b.ns.ping(show(d, "late")["gateway"])
+            eventually("IPv6 leads nowhere", lambda: not b.ns.ping(
+                lab.outside.address6, wait=1), 20)
+    finally:
+        d.vnet("undefine", "late", "--force")
+
+
+def test_a_hostonly_network_gets_a_prefix_while_it_runs(lab, d):
+    d.vnet("define", "own6", "--mode", "hostonly", "--subnet6", "off")
+    try:
+        with Box(lab, d, "box-own6", "own6") as b:
+            d.vnet("set", "own6", "--subnet6", "auto")
+            mine = address6(d, b, "own6")
+            eventually("host and guest meet", lambda: b.ns.ping(
+                show(d, "own6")["gateway6"]) and lab.host.ping(mine), 20)
+            assert b.ns.ping(show(d, "own6")["gateway"])
+    finally:
+        d.vnet("undefine", "own6", "--force")
+
+
 def test_the_prefix_survives_the_daemon(lab, d, a):
     before = show(d, "six")["subnet6"], address6(d, a, "six")
     d.kill()

@@ -118,6 +118,36 @@ static void set__live_settings__worker_told_and_shown(void **state)
 			     "'host_allow':'tcp:22'}", -1));
 }
 
+static void set__subnet6__worker_starts_anew_with_it(void **state)
+{
+	struct rig *r = *state;
+	const char *other = "{'name':'lab','subnet6':'fd01:2:3:4::/64'}";
+	const char *off = "{'name':'lab','subnet6':'off'}";
+	struct fake_worker *before;
+
+	assert_string_equal(rig_str(rig_call(r, "network.set", other, -1),
+				    "state"),
+			    "running");
+	assert_non_null(rig_call(r, "network.set", off, -1));
+	assert_non_null(strstr(fake_worker_last(lab(r), W_NET), "\"ip6\":null"));
+	before = lab(r);
+	/* The same again changes nothing. */
+	rig_call(r, "network.set", off, -1);
+	assert_ptr_equal(lab(r), before);
+	assert_string_equal(rig_str(rig_call(r, "network.set", other, -1),
+				    "gateway6"),
+			    "fd01:2:3:4::2");
+	assert_non_null(strstr(fake_worker_last(lab(r), W_NET),
+			       "\"subnet\":\"fd01:2:3:4::/64\""));
+	/* A forward into it keeps it. */
+	assert_non_null(rig_call(r, "forward.add",
+				 "{'network':'lab','proto':'tcp','port':61234,"
+				 "'to_address':'fd01:2:3:4::15','to_port':80}",
+				 -1));
+	assert_null(rig_call(r, "network.set", off, -1));
+	assert_non_null(strstr(rig_text(r), "forward of port 61234"));
+}
+
 /* Flow 4 is a mapping, flow 3 TCP's; both are the NIC's with id 100. */
 static const char flows[] =
 	"{\"flows\":["
@@ -754,6 +784,7 @@ int main(void)
 #define T_LAB(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
 		T(define__nat_defaults__running_and_told),
 		T_LAB(set__live_settings__worker_told_and_shown),
+		T_LAB(set__subnet6__worker_starts_anew_with_it),
 		T_LAB(flow_list__rows_of_workers__with_names),
 		T_LAB(flow_kill__picked__counted),
 		T_LAB(define__second_nat__next_subnet_and_deny),

@@ -336,6 +336,7 @@ static void net_set__live_settings__kept(void **state)
 	n.lease_s = 60;
 	n.host_allow[0] = '\0';
 	n.udp_filter = NAT_FILTER_EI;
+	n.subnet6 = (struct ip6_net){{{0xfd, 1, [7] = 9}}, 64};
 	assert_int_equal(store_net_set(f->s, &n, &why), 0);
 	reopen(f);
 	assert_int_equal(load(f, &why), 0);
@@ -343,6 +344,8 @@ static void net_set__live_settings__kept(void **state)
 	assert_int_equal(f->net.lease_s, 60);
 	assert_string_equal(f->net.host_allow, "");
 	assert_int_equal(f->net.udp_filter, NAT_FILTER_EI);
+	assert_int_equal(f->net.subnet6.plen, 64);
+	assert_int_equal(f->net.subnet6.addr.b[7], 9);
 }
 
 /* A store of the first schema, which did not know UDP filters. */

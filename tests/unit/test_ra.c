@@ -157,12 +157,17 @@ static void build__longest_domain_and_resolvers__fit(void **state)
 static void final__sent__router_and_resolver_end(void **state)
 {
 	struct fix *f = *state;
+	const uint8_t *prefix = f->out.data + 32;
 
 	ra_final(&f->ra, &f->out);
 	assert_int_equal(f->out.dst.b[0], 0xff);
 	assert_int_equal(get_be16(f->out.data + 6), 0);
-	assert_int_equal(f->out.data[32], 25);
-	assert_int_equal(get_be32(f->out.data + 36), 0);
+	assert_int_equal(prefix[32], 25);
+	assert_int_equal(get_be32(prefix + 36), 0);
+	/* Addresses stay valid, and another prefix's are preferred. */
+	assert_int_equal(prefix[0], 3);
+	assert_int_equal(get_be32(prefix + 4), RA_PREFIX_VALID_S);
+	assert_int_equal(get_be32(prefix + 8), 0);
 }
 
 /* ---- time ---------------------------------------------------------------- */
