@@ -2,6 +2,6 @@
 # Layer 1: the DHCP server and router advertisements, pure: bytes in, bytes out,
 # lease events.
 DHCP_CORE := dhcp_choose dhcp_config dhcp_msg dhcp_names dhcp_pool dhcp_reply \
-             dhcp_reserve dhcp_rules dhcp_server ra
+             dhcp_reserve dhcp_rules dhcp_server ra tftp tftp_msg
 DHCP_IO   :=
 DHCP_PKGS :=
