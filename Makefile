@@ -101,8 +101,14 @@ $(B)/tests/fuzz/$(1): $(B)/tests/fuzz/$(1).o $(if $(FUZZER),,$(B)/tests/fuzz/dri
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzz_rule,$(t))))
 
+# ---- instructions per frame: tests/bench/cpu.h --------------------------------
+CPU_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/cpu*.c))
+$(B)/tests/bench/cpu: $(CPU_OBJS) $(call parts,tests/bench/cpu.c)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK) -o $@ $(CPU_OBJS) -Wl,--start-group $(filter-out $(CPU_OBJS),$^) -Wl,--end-group $(call libs_of,tests/bench/cpu.c) -lcmocka
+
 .PHONY: all system-tools unit fuzz-build help clean install check check-unit check-system \
-        check-fuzz fuzz lint demo cov bench deps docs print-flags
+        check-fuzz check-cpu fuzz lint demo cov bench bench-cpu deps docs print-flags
 .SECONDARY:
 
 all: $(B)/vnetd $(B)/vnet
@@ -122,7 +128,7 @@ demo:
 check:
 	$(Q)scripts/deps test
 	$(Q)scripts/check all
-check-unit check-system check-fuzz lint:
+check-unit check-system check-fuzz check-cpu lint:
 	$(Q)scripts/check $(@:check-%=%)
 fuzz:
 	$(Q)scripts/fuzz
@@ -132,6 +138,8 @@ bench: $(O)/bench/load $(O)/bench/taploop
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/python -B tests/bench/bench.py
+bench-cpu: $(B)/tests/bench/cpu
+	$(Q)CC="$(CC)" scripts/python -B tests/bench/cpu.py $<
 $(O)/bench/%: tests/bench/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -159,9 +167,11 @@ help:
 	@echo 'make check      install what is missing, run all tests'
 	@echo '  check-unit    unit tests (cmocka) under ASan and UBSan'
 	@echo '  check-fuzz    every fuzz target for a short while'
+	@echo '  check-cpu     instructions per frame within tests/bench/cpu.budget'
 	@echo '  check-system  real daemon, real kernel, real guests (pytest)'
 	@echo '  lint          include walls, sizes, clang-tidy, cppcheck'
 	@echo 'make bench      race the peers: tests/bench (BENCH=nat-tcp,…  QUICK=1)'
+	@echo 'make bench-cpu  instructions per frame of the hot paths (UPDATE=1: new budget)'
 	@echo 'make docs       write docs/api.md from the method table'
 	@echo 'make install    DESTDIR= prefix=$(prefix)'
 	@echo 'make clean'
