@@ -13,6 +13,7 @@
 #include "cli/nic_facts.h"
 #include "cli/out.h"
 #include "cli/runner.h"
+#include "cli/strv.h"
 
 #define RUNNERS	                                                               \
 	"qemu|libkrun|cloud-hypervisor|firecracker|crosvm|vfkit|libvirt|uml"
@@ -39,6 +40,7 @@ static const struct opt attach_opts[] = {
 	{"owner", "USER", "who may connect to it; default: you"},
 	{"queues", "N", "pairs of rings (type vhost-user); default 1", OPT_INT,
 	 false, 1, 8},
+	{"connect", "PATH", "the VM's runner listens there (type vhost-user)"},
 	{"memory", "SIZE|none", "of the VM (type vhost-user for qemu); "
 	 "default 1G"},
 	{"fd", "N", "inherited descriptor to use (type fd)", OPT_INT, false, 0,
@@ -77,6 +79,9 @@ static const char attach_help[] =
 	"  qemu-system-x86_64 disk.qcow2 $(vnet attach MyVM --network lab \\\n"
 	"      --type vhost-user --memory 1G --for qemu)\n"
 	"      leave out -m; for a second NIC of the kind say --memory none\n"
+	"  vnet attach MyVM --network lab --connect /run/vm/net.sock \\\n"
+	"      --for cloud-hypervisor\n"
+	"      the runner listens, vnetd connects to it, as the NIC's owner\n"
 	"  vnet attach fc --network lab --for firecracker\n"
 	"  vnet attach MyVM --network lab --fd 5 5<>/dev/tap7\n"
 	"      hand in a descriptor of your own\n";
@@ -88,6 +93,8 @@ static const char *wanted_type(const struct cli *c)
 		return args_get(&c->args, "type");
 	if (args_get(&c->args, "netns"))
 		return "netns";
+	if (args_get(&c->args, "connect"))
+		return "vhost-user";
 	return args_get(&c->args, "fd") ? "fd" : NULL;
 }
 
@@ -141,9 +148,10 @@ static int check_type(const struct cli *c, const char *type)
 	    strcmp(type, "tap"))
 		return cli_usage(c, "--ifname goes with --type tap or netns");
 	if (strcmp(type, "vhost-user") && (args_get(&c->args, "queues") ||
+					   args_get(&c->args, "connect") ||
 					   args_get(&c->args, "memory")))
-		return cli_usage(c, "--queues and --memory go with --type "
-				 "vhost-user");
+		return cli_usage(c, "--queues, --connect and --memory go with "
+				 "--type vhost-user");
 	if (r && !strcmp(type, "fd"))
 		return cli_usage(c, "--for does not go with --type fd: the "
 				 "other end is yours");
@@ -171,6 +179,32 @@ static json_t *netns_path(const char *s)
 	else
 		snprintf(buf, sizeof(buf), "/run/netns/%s", s);
 	return json_string(buf);
+}
+
+/* Where the runner listens, or will: its folder is there already. The daemon runs
+ * elsewhere, so it gets the whole path. */
+static int put_connect(const struct cli *c, json_t *params)
+{
+	const char *s = args_get(&c->args, "connect"), *name;
+	char *dir, *full, *path;
+
+	if (!s)
+		return CLI_OK;
+	name = strrchr(s, '/');
+	dir = name ? strv_fmt("%.*s/", (int)(name - s), s) : strv_fmt(".");
+	name = name ? name + 1 : s;
+	full = realpath(dir, NULL);
+	free(dir);
+	if (!full || !*name) {
+		free(full);
+		return cli_usage(c, "--connect \"%s\": there is no such folder",
+				 s);
+	}
+	path = strv_fmt("%s/%s", strcmp(full, "/") ? full : "", name);
+	json_object_set_new(params, "connect_to", json_string(path));
+	free(path);
+	free(full);
+	return CLI_OK;
 }
 
 static int put_owner(const struct cli *c, json_t *params)
@@ -203,7 +237,8 @@ static void print_plug(const json_t *nic)
 	printf("%s nic %u: attached to network %s, MAC %s, type %s\n", n.vm,
 	       n.nic, cli_str(nic, "network"), n.mac, n.type);
 	if (n.path)
-		printf("socket: %s\n", n.path);
+		printf("socket: %s%s\n", n.path,
+		       n.vmm_listens ? " (the runner listens)" : "");
 	if (n.ifname)
 		printf("interface: %s%s%s\n", n.ifname,
 		       *netns ? " in " : "", netns);
@@ -294,6 +329,8 @@ static int attach_params(const struct cli *c, const char *type, json_t **out)
 	if (netns)
 		json_object_set_new(p, "netns", netns_path(netns));
 	r = put_owner(c, p);
+	if (!r)
+		r = put_connect(c, p);
 	if (r)
 		json_decref(p);
 	else

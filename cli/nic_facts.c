@@ -41,6 +41,8 @@ struct runner_nic nic_facts(const json_t *nic)
 		.fd = -1,
 		.queues = (unsigned int)json_integer_value(json_object_get(
 			json_object_get(nic, "connect"), "queues")),
+		.vmm_listens = json_is_true(json_object_get(
+			json_object_get(nic, "connect"), "vmm_listens")),
 		.device = "virtio-net-pci",
 	};
 

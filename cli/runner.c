@@ -113,7 +113,7 @@ static void qemu_vhost(const struct runner_nic *n, const char *path,
 	}
 	strv_add(a, "-chardev");
 	strv_add(a, "socket,id=vnetchr%u,path=%s,%s", n->nic, path,
-		 chardev_reconnect(n));
+		 n->vmm_listens ? "server=on,wait=off" : chardev_reconnect(n));
 	strv_add(a, "-netdev");
 	if (n->queues > 1)
 		strv_add(a, "vhost-user,id=vnet%u,chardev=vnetchr%u,queues=%u",
@@ -249,8 +249,9 @@ static void clh_connect(const struct runner_nic *n, struct runner_out *out)
 		strv_add(&out->args, "tap=%s,mac=%s", n->ifname, n->mac);
 		return;
 	}
-	strv_add(&out->args, "vhost_user=true,socket=%s,vhost_mode=client,"
-		 "mac=%s,num_queues=%u", n->path, n->mac,
+	strv_add(&out->args, "vhost_user=true,socket=%s,vhost_mode=%s,"
+		 "mac=%s,num_queues=%u", n->path,
+		 n->vmm_listens ? "server" : "client", n->mac,
 		 2 * (n->queues ? n->queues : 1));
 	out->note = "the VM's memory has to be shared: --memory "
 		    "size=…,shared=on";
@@ -314,6 +315,10 @@ static char *libvirt_stream(const struct runner_nic *n)
 /* libvirt's "client" is a QEMU that connects to us. */
 static char *libvirt_vhost(const struct runner_nic *n)
 {
+	static const char client[] =
+		"mode='client'>\n"
+		"    <reconnect enabled='yes' timeout='1'/>\n"
+		"  </source>\n";
 	char *path = quote(n->path, map_xml), *driver = strv_fmt("%s", "");
 	char *xml;
 
@@ -323,12 +328,11 @@ static char *libvirt_vhost(const struct runner_nic *n)
 	}
 	xml = strv_fmt("<interface type='vhostuser'>\n"
 		       "  <mac address='%s'/>\n"
-		       "  <source type='unix' path='%s' mode='client'>\n"
-		       "    <reconnect enabled='yes' timeout='1'/>\n"
-		       "  </source>\n"
+		       "  <source type='unix' path='%s' %s"
 		       "  <model type='virtio'/>\n"
 		       "%s"
-		       "</interface>\n", n->mac, path, driver);
+		       "</interface>\n", n->mac, path,
+		       n->vmm_listens ? "mode='server'/>\n" : client, driver);
 	free(driver);
 	free(path);
 	return xml;
@@ -444,6 +448,10 @@ int runner_connect(const struct runner *r, const struct runner_nic *n,
 		return errtext_set(why, -EINVAL, "crosvm cannot use more than "
 				   "one pair of queues: it would leave the "
 				   "control queue to us");
+	if (n->vmm_listens && is(r->name, "crosvm"))
+		return errtext_set(why, -EINVAL, "crosvm does not listen, it "
+				   "connects: attach the NIC without "
+				   "--connect");
 	r->connect(n, out);
 	return 0;
 }

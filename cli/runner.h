@@ -28,6 +28,7 @@ struct runner_nic {
 	const char *qmp;    /* the daemon's listener for QEMU's monitor */
 	int fd;		    /* connected SOCK_DGRAM inherited by the runner, or -1 */
 	unsigned int queues; /* vhost-user: pairs of rings */
+	bool vmm_listens; /* vhost-user: at path; the daemon connects */
 	/* QEMU with vhost-user: size of the VM's memory; NULL: leave it out. */
 	const char *memory;
 	bool kvm; /* QEMU: may it use KVM here? */

@@ -25,6 +25,7 @@
 #define CONF_ALLOW_MAX	  1024 /* characters of a list of ports */
 #define CONF_RANGE_MAX	  1024 /* ports in one forward */
 #define CONF_QUEUES_MAX	  8    /* pairs of rings of a vhost-user NIC */
+#define CONF_SOCKET_MAX	  107  /* characters of a unix socket's path */
 
 enum net_mode { NET_NAT, NET_BRIDGED, NET_HOSTONLY, NET_INTERNAL };
 enum net_access { ACCESS_OFF, ACCESS_ADDRESS, ACCESS_LOOPBACK };
@@ -81,6 +82,8 @@ struct nic_conf {
 	uid_t owner; /* who may use its sockets and change it */
 	bool link;   /* the cable is plugged in */
 	int queues;  /* vhost-user: pairs of rings; 0 = 1 */
+	char connect_to[CONF_SOCKET_MAX + 1]; /* vhost-user: the VMM listens here,
+					       * and we connect; "" = we listen */
 };
 
 struct fwd_conf {

@@ -180,6 +180,8 @@ static int open_parts(struct endpoint *ep, const char *dir, struct priv *priv,
 	case NIC_FD:
 		return open_mem(ep, why);
 	case NIC_VHOST: /* its connections are the worker's alone */
+		if (c->connect_to[0])
+			return 0; /* nicctl_vmm.c */
 		return open_socket(ep, dir, c, SOCK_STREAM, why);
 	}
 	return r;

@@ -43,6 +43,7 @@ static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 	const char *type = m_str(params, "type");
 	const char *ifname = m_str(params, "ifname");
 	const char *netns = m_str(params, "netns");
+	const char *to = m_str(params, "connect_to");
 	int64_t owner = m_int(params, "owner", c->who.uid);
 	struct errtext why = {""};
 
@@ -60,6 +61,14 @@ static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 	snprintf(conf->vm, sizeof(conf->vm), "%s", m_str(params, "vm"));
 	if (ifname)
 		snprintf(conf->ifname, sizeof(conf->ifname), "%s", ifname);
+	if (to && strlen(to) > CONF_SOCKET_MAX) {
+		call_fail(c, RPC_BAD_PARAMS,
+			  "connect_to: a socket's path has at most %d "
+			  "characters", CONF_SOCKET_MAX);
+		return false;
+	}
+	snprintf(conf->connect_to, sizeof(conf->connect_to), "%s",
+		 to ? to : "");
 	if (netns && strlen(netns) > CONF_PATH_MAX) {
 		call_fail(c, RPC_BAD_PARAMS, "netns: the path is too long");
 		return false;
@@ -104,6 +113,14 @@ static void attach_again(struct ctl *ctl, struct call *c, struct nic *nic,
 			  "nic %s-%d exists with another number of queues; "
 			  "detach it first",
 			  conf->vm, conf->index);
+	else if (m_str(params, "connect_to") &&
+		 strcmp(conf->connect_to, nic->conf.connect_to))
+		call_fail(c, RPC_EXISTS,
+			  "nic %s-%d exists, and %s%s; detach it first",
+			  conf->vm, conf->index,
+			  nic->conf.connect_to[0] ? "vnetd connects to "
+						  : "vnetd listens for its VMM",
+			  nic->conf.connect_to);
 	else if (m_str(params, "mac") &&
 		 !mac_eq(&nic->conf.mac, &conf->mac))
 		call_fail(c, RPC_EXISTS,
@@ -277,6 +294,10 @@ static const struct param p_attach[] = {
 	 "name of the TAP (vn-…), or of the interface in the namespace"},
 	{"queues", P_INT, false, 1, CONF_QUEUES_MAX, NULL,
 	 "type vhost-user: pairs of rings; 1 when left out"},
+	{"connect_to", P_STR, false, 0, 0, NULL,
+	 "type vhost-user: path of the socket on which the VMM listens, the "
+	 "owner's; vnetd connects, and again when it is gone. Else vnetd "
+	 "listens"},
 	{"owner", P_INT, false, 0, UINT32_MAX - 1, NULL,
 	 "uid that may connect and change it; the caller when left out"},
 	{NULL},
@@ -325,7 +346,8 @@ const struct method m_nic[] = {
 	{"nic.attach", RIGHT_USE,
 	 "Give a VM a NIC, or find the one that is there. With type fd a new "
 	 "descriptor replaces the old one.",
-	 p_attach, NIC_OBJECT " + {connect:{type,path,peer_dir,ifname,netns,qmp,queues}}",
+	 p_attach, NIC_OBJECT " + {connect:{type,path,peer_dir,ifname,netns,qmp,queues,"
+	 "vmm_listens}}",
 	 attach},
 	{"nic.connect", RIGHT_USE,
 	 "Hand in a descriptor for a NIC of type fd, after a restart.",

@@ -31,6 +31,7 @@ struct qmp;
 struct endpoint;
 struct nic_timer;
 struct nic_way;
+struct nic_vmm;
 
 enum net_state { NET_STOPPED, NET_STARTING, NET_RUNNING, NET_FAILED };
 
@@ -80,6 +81,7 @@ struct nic {
 	bool leaving; /* the worker it moves away from still has it */
 	struct nic_timer *timer; /* retry, or the end of a move */
 	struct nic_way *way;	 /* nicctl_way.c */
+	struct nic_vmm *vmm;	 /* nicctl_vmm.c */
 	struct seen_list seen4, seen6;
 };
 

@@ -3,11 +3,11 @@
 NETD_FILES := worker worker_net worker_nic worker_dhcp worker_forward worker_flow \
               worker_ra worker_status \
               spawn sandbox sandbox_landlock sandbox_seal \
-              priv priv_helper priv_judge priv_do priv_port priv_way \
+              priv priv_helper priv_judge priv_do priv_port priv_way priv_connect \
               options rundir caps notify daemon load \
               conf natconf validate validate_ip6 store store_load model obj \
               api method m_daemon m_network m_nic m_forward m_flow m_lease m_events \
-              events super wmsg netctl netctl_msg nicctl nicctl_link nicctl_way \
+              events super wmsg netctl netctl_msg nicctl nicctl_link nicctl_way nicctl_vmm \
               fwdctl fwdctl_sock fwdctl_msg \
               leases addrs seen endpoint peerdir qmp resolv hostaddr
 NETD_PKGS  := libevent_core sqlite3 libseccomp libcap-ng libnl-3.0 libnl-route-3.0

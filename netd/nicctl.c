@@ -130,7 +130,9 @@ void nic_sync(struct ctl *ctl, struct nic *nic, struct nic_req *q)
 		nic_set_state(nic, NIC_NET_STOPPED, "");
 	else if (nic->ep && !nic->on_worker)
 		n = endpoint_fds(nic->ep, fds, names);
-	if (n) {
+	/* A VMM that listens is connected to when the worker has the NIC. */
+	if (n || (nic->net->synced && nic->ep && !nic->on_worker &&
+		  nic->conf.connect_to[0])) {
 		send_add(q, nic, names, fds, n);
 		return;
 	}
@@ -171,6 +173,7 @@ static void added(void *arg, int err, json_t *result, const char *why)
 		nic_set_state(nic, NIC_OK, "");
 		if (nic->conf.type == NIC_TAP || nic->conf.type == NIC_NETNS)
 			set_connected(q->ctl, nic, true);
+		nic_vmm_seek(q->ctl, nic);
 	} else if (nic && err == -EREMOTE) {
 		nic->on_worker = false;
 		nic_set_state(nic, NIC_FAILED, why);
@@ -249,6 +252,7 @@ void nicctl_release(struct ctl *ctl, struct nic *nic)
 {
 	nic_disarm(nic);
 	nic_way_forget(nic);
+	nic_vmm_forget(nic);
 	qmp_free(nic->qmp);
 	nic->qmp = NULL;
 	if (ctl->stopping)
@@ -556,8 +560,10 @@ static void on_peer(struct ctl *ctl, struct nic *nic, bool connected)
 	set_connected(ctl, nic, connected);
 	/* Before W_NIC_ADD is answered this is the end of what was there before,
 	 * not of the connection that was just handed over. */
-	if (!connected && nic->acked && nic->ep)
+	if (!connected && nic->acked && nic->ep) {
 		endpoint_hangup(nic->ep);
+		nic_vmm_seek(ctl, nic);
+	}
 }
 
 static void on_seen(struct ctl *ctl, struct nic *nic, const struct mac *mac,

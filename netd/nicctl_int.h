@@ -38,6 +38,12 @@ int nic_message_sender(struct ctl *ctl, struct network *n, json_t *body,
 		       struct errtext *why);
 void nic_way_forget(struct nic *nic);
 
+/* nicctl_vmm.c: a VMM that listens itself. The NIC is on its worker and nobody is
+ * connected: go and connect, and try until it works … */
+void nic_vmm_seek(struct ctl *ctl, struct nic *nic);
+/* … or until this. */
+void nic_vmm_forget(struct nic *nic);
+
 void nic_set_state(struct nic *nic, enum nic_state st, const char *reason);
 
 /* Give the NIC to its network's worker if both are there. @q nullable, stolen;

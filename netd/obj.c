@@ -125,6 +125,14 @@ json_t *obj_network(const struct network *n)
 		"gateway6", obj_ipaddr(&gateway6), "dns6", obj_ipaddr(&dns6));
 }
 
+/* The socket between us and the runner, whoever listens on it. */
+static const char *path_of(const struct nic *nic)
+{
+	if (nic->conf.connect_to[0])
+		return nic->conf.connect_to;
+	return nic->ep ? nic->ep->path : "";
+}
+
 json_t *obj_nic(struct ctl *ctl, const struct nic *nic)
 {
 	const struct nic_conf *c = &nic->conf;
@@ -137,8 +145,7 @@ json_t *obj_nic(struct ctl *ctl, const struct nic *nic)
 		"mac", obj_mac(&c->mac), "type", nic_type_name(c->type),
 		"link", up ? "up" : "down", "connected", (int)nic->connected,
 		"state", nic_state_name(nic->state), "reason",
-		obj_str(nic->reason), "path",
-		obj_str(nic->ep ? nic->ep->path : ""), "ifname",
+		obj_str(nic->reason), "path", obj_str(path_of(nic)), "ifname",
 		obj_str(c->ifname), "netns", obj_str(c->netns), "address",
 		obj_ip(addrs_of_nic(nic, clock_wall_s())), "owner",
 		(json_int_t)c->owner);
@@ -148,13 +155,14 @@ json_t *obj_connect(const struct nic *nic)
 {
 	const struct nic_conf *c = &nic->conf;
 
-	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:i}", "type",
-			 nic_type_name(c->type), "path",
-			 obj_str(nic->ep ? nic->ep->path : ""), "peer_dir",
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:i,s:b}", "type",
+			 nic_type_name(c->type), "path", obj_str(path_of(nic)),
+			 "peer_dir",
 			 obj_str(nic->ep ? nic->ep->peers : ""), "ifname",
 			 obj_str(c->ifname), "netns", obj_str(c->netns), "qmp",
 			 obj_str(nic->qmp ? qmp_path(nic->qmp) : ""), "queues",
-			 c->queues ? c->queues : 1);
+			 c->queues ? c->queues : 1, "vmm_listens",
+			 (int)(c->connect_to[0] != '\0'));
 }
 
 json_t *obj_forward(const struct forward *f)

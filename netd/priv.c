@@ -249,6 +249,17 @@ int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
 	return r;
 }
 
+int priv_connect(struct priv *p, const struct priv_connect *c, int *fd_out,
+		 struct errtext *why)
+{
+	struct priv_answer a = {0};
+	struct priv_connect q = *c;
+
+	if (!p->chan)
+		return priv_do_connect(c, fd_out, why);
+	return ask(p, PRIV_CONNECT, &q, sizeof(q), &a, fd_out, 1, why);
+}
+
 int priv_bind(struct priv *p, int proto, const struct ipaddr *ip,
 	      uint16_t port, bool share, int *fd_out, struct errtext *why)
 {

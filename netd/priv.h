@@ -130,6 +130,23 @@ struct priv_way {
 int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
 	     struct errtext *why);
 
+struct priv_connect {
+	char path[108]; /* absolute, of a unix stream socket that somebody listens on */
+	uid_t owner;	/* of the NIC: looked up as this user, who owns the socket */
+};
+
+/**
+ * priv_connect() - Connect to a VMM that listens, with no more rights than the NIC's
+ * owner has
+ * @fd_out: the connection, non-blocking; caller's
+ *
+ * Return: 0; -ENOENT or -ECONNREFUSED: nobody listens (yet); -EAGAIN: it is busy
+ * with others; -EPERM: the socket is not the owner's (root's NIC: anybody's);
+ * -ENOTSOCK, -EPROTOTYPE: no such socket; other negative errno.
+ */
+int priv_connect(struct priv *p, const struct priv_connect *c, int *fd_out,
+		 struct errtext *why);
+
 #define PRIV_BACKLOG 512 /* of the listening sockets made here */
 
 /**

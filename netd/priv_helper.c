@@ -139,6 +139,18 @@ static int do_way(struct helper *h, const void *body, struct reply *out)
 	return r;
 }
 
+static int do_connect(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_connect *q = body;
+	int r = priv_judge_connect(q, &out->a.why);
+
+	(void)h;
+	if (!r)
+		r = priv_do_connect(q, &out->fd[0], &out->a.why);
+	out->nfd = r ? 0 : 1;
+	return r;
+}
+
 static void journal_path(const struct helper *h, const char *bridge,
 			 char out[JOURNAL_PATH])
 {
@@ -194,6 +206,7 @@ static const struct {
 	[PRIV_RAW_ICMP] = {sizeof(struct priv_req_icmp), do_raw_icmp},
 	[PRIV_PORT_OWNER] = {sizeof(struct priv_req_port), do_port_owner},
 	[PRIV_WAY] = {sizeof(struct priv_way), do_way, 1},
+	[PRIV_CONNECT] = {sizeof(struct priv_connect), do_connect},
 };
 
 /* ---- the process ---------------------------------------------------------------------- */
@@ -220,6 +233,7 @@ static int serve(struct helper *h)
 		struct priv_req_icmp icmp;
 		struct priv_req_name name;
 		struct priv_way way;
+		struct priv_connect connect;
 	} body;
 	struct reply out = {.fd = {-1, -1}};
 	struct chan_msg m;

@@ -25,6 +25,7 @@ enum priv_type {
 	PRIV_RAW_ICMP, /* answer: [fd] */
 	PRIV_PORT_OWNER, /* answer: text */
 	PRIV_WAY,	 /* with [ours]; answer: [fd], or none: shared */
+	PRIV_CONNECT,	 /* answer: [fd] */
 	PRIV_TYPES
 };
 
@@ -74,6 +75,7 @@ int priv_judge_port(const struct priv_req_port *r, struct errtext *why);
 int priv_judge_icmp(const struct priv_req_icmp *r, struct errtext *why);
 int priv_judge_way(const struct priv_way *w, const char *run_dir,
 		   struct errtext *why);
+int priv_judge_connect(const struct priv_connect *c, struct errtext *why);
 /* Is it a path of a plain name in the NIC's own folder? */
 bool priv_way_in_folder(const struct priv_way *w);
 
@@ -84,6 +86,8 @@ int priv_do_bind(const struct priv_req_port *q, int *fd_out,
 		 struct errtext *why);
 int priv_do_way(const struct priv_way *w, int ours, int *fd_out,
 		struct errtext *why);
+int priv_do_connect(const struct priv_connect *c, int *fd_out,
+		    struct errtext *why);
 int priv_do_raw_icmp(bool ip6, int *fd_out, struct errtext *why);
 int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
 		       char *out, size_t cap);

@@ -217,6 +217,14 @@ int priv_judge_way(const struct priv_way *w, const char *run_dir,
 	return 0;
 }
 
+int priv_judge_connect(const struct priv_connect *c, struct errtext *why)
+{
+	if (c->path[0] == '/' &&
+	    strnlen(c->path, sizeof(c->path)) < sizeof(c->path))
+		return 0;
+	return errtext_set(why, -EINVAL, "not a socket's path");
+}
+
 int priv_judge_port(const struct priv_req_port *p, struct errtext *why)
 {
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)

@@ -49,7 +49,8 @@ enum wmsg {
 	 *  "src_ip6":ip|null, "queues":n (vhost-user; 0 = 1),
 	 *  "fds":["listen","conn","mem"]}: descriptors in the order of "fds".
 	 *   stream: listen and/or conn, mem; dgram: conn = the bound socket;
-	 *   seqpacket: listen and/or conn; vhost-user: listen; tap, packet, fd: conn. Request. */
+	 *   seqpacket: listen and/or conn; vhost-user: listen, or nothing (W_NIC_CONN);
+	 *   tap, packet, fd: conn. Request. */
 	W_NIC_ADD,
 	W_NIC_DEL,  /* {"nic"}; the answer says its descriptors are closed. Request. */
 	W_NIC_LINK, /* {"nic","up":bool}. Request. */
@@ -70,6 +71,10 @@ enum wmsg {
 	/* {"nic","addr":hex, "way":"socket|shared|refused|gone"} + the socket for
 	 * the first: answers W_SENDER. */
 	W_NIC_WAY,
+
+	/* {"nic"} + a connection to the NIC's front end, which listens and is to be
+	 * served anew: vhost-user. Asked for by W_PEER, connected false. Request. */
+	W_NIC_CONN,
 
 	W_LEASE_DONE,	 /* {"token":n, "ok":bool}: a commit is in the store, or not */
 	W_LEASE_RELEASE, /* {"ip"}: forget the lease. Request. */

@@ -67,6 +67,8 @@ static const char *const upgrades[] = {
 	"PRAGMA user_version = 3;",
 	"ALTER TABLE networks ADD COLUMN subnet6 TEXT;"
 	"PRAGMA user_version = 4;",
+	"ALTER TABLE nics ADD COLUMN connect_to TEXT;"
+	"PRAGMA user_version = 5;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -469,13 +471,13 @@ int store_net_del(struct store *s, int64_t id, struct errtext *why)
 int store_nic_add(struct store *s, struct nic_conf *c, struct errtext *why)
 {
 	int r = run(s, why,
-		    "INSERT INTO nics VALUES(NULL,?,?,?,?,?,?,?,?,?,?)",
+		    "INSERT INTO nics VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)",
 		    "ititttt"
-		    "iii",
+		    "iiit",
 		    c->network, c->vm, (int64_t)c->index, mac_text(&c->mac).s,
 		    nic_type_name(c->type), c->ifname, c->netns,
 		    (int64_t)c->owner, (int64_t)c->link,
-		    (int64_t)c->queues);
+		    (int64_t)c->queues, c->connect_to);
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);

@@ -120,6 +120,7 @@ static int read_nic(struct row *r, const struct store_sink *sink,
 	c.owner = (uid_t)r_int(r, 0, UINT32_MAX);
 	c.link = r_int(r, 0, 1);
 	c.queues = (int)r_int(r, 0, CONF_QUEUES_MAX);
+	r_text(r, c.connect_to, sizeof(c.connect_to));
 	return r->bad ? -EUCLEAN : sink->nic(sink->arg, &c, why);
 }
 
@@ -181,7 +182,8 @@ static const struct table {
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",
-	 "SELECT id,network,vm,idx,mac,type,ifname,netns,owner,link,queues "
+	 "SELECT id,network,vm,idx,mac,type,ifname,netns,owner,link,queues,"
+	 "connect_to "
 	 "FROM nics "
 	 "ORDER BY id",
 	 read_nic},

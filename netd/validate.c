@@ -443,6 +443,12 @@ int nic_conf_check(const struct nic_conf *c, struct errtext *why)
 	if (c->queues > 1 && c->type != NIC_VHOST)
 		return errtext_set(why, -EINVAL,
 				   "queues go with type vhost-user");
+	if (c->connect_to[0] && c->type != NIC_VHOST)
+		return errtext_set(why, -EINVAL,
+				   "connect_to goes with type vhost-user");
+	if (c->connect_to[0] && c->connect_to[0] != '/')
+		return errtext_set(why, -EINVAL,
+				   "connect_to is an absolute path");
 	if (c->type == NIC_TAP && c->ifname[0] && strncmp(c->ifname, "vn-", 3))
 		return errtext_set(why, -EINVAL,
 				   "the name of a TAP of ours begins with "

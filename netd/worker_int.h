@@ -96,6 +96,8 @@ int worker_nic_del(struct worker *w, json_t *body, struct errtext *why);
 int worker_nic_link(struct worker *w, json_t *body, struct errtext *why);
 int worker_nic_way(struct worker *w, json_t *body, struct chan_msg *m,
 		   struct errtext *why);
+int worker_nic_conn(struct worker *w, json_t *body, struct chan_msg *m,
+		    struct errtext *why);
 void worker_nic_free_all(struct worker *w);
 struct wnic *worker_nic_find(struct worker *w, uint64_t id);
 

@@ -369,6 +369,21 @@ int worker_nic_way(struct worker *w, json_t *body, struct chan_msg *m,
 	return r == -ENOENT ? 0 : r; /* the runner has gone meanwhile */
 }
 
+int worker_nic_conn(struct worker *w, json_t *body, struct chan_msg *m,
+		    struct errtext *why)
+{
+	struct wnic *n;
+	int fd, r = find(w, body, &n, why);
+
+	if (!r && !m->nfd)
+		r = errtext_set(why, -EINVAL, "no connection came along");
+	if (r)
+		return r;
+	fd = m->fd[0];
+	m->fd[0] = -1;
+	return driver_vhost_connect(n->driver, fd, why);
+}
+
 static void names_gone(struct worker *w, struct wnic *n)
 {
 	struct ipaddr ip = lease_of(n);

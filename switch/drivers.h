@@ -160,7 +160,8 @@ struct driver_vhost_conf {
  * driver_vhost() - The back end of a vhost-user NIC
  * @listen_fd: listening SOCK_STREAM that front ends connect to, or -1; a new
  *	connection replaces the old one
- * @conn_fd: connection of a front end that has said nothing yet, or -1
+ * @conn_fd: connection of a front end that has said nothing yet, or -1; both -1:
+ *	driver_vhost_connect() brings one
  *
  * A connection cannot be handed on: the front end has to say everything again, and
  * does when it is closed. So ev.accepted is not called.
@@ -168,6 +169,14 @@ struct driver_vhost_conf {
 int driver_vhost(const struct driver_ctx *ctx, const struct port_spec *spec,
 		 const struct driver_vhost_conf *conf, int listen_fd,
 		 int conn_fd, struct driver **out, struct errtext *why);
+
+/**
+ * driver_vhost_connect() - Another connection to a front end, which listens itself
+ * @fd: taken over; it replaces the connection that is there
+ *
+ * Return: 0; -EINVAL: @d is no such driver; or what is wrong with @fd.
+ */
+int driver_vhost_connect(struct driver *d, int fd, struct errtext *why);
 
 /**
  * driver_fd() - A descriptor that a runner handed in; finds out what it is

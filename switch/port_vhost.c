@@ -427,6 +427,26 @@ static void on_conn(void *arg, int fd)
 	driver_peer(&vp->drv, !connect_fd(vp, fd));
 }
 
+int driver_vhost_connect(struct driver *d, int fd, struct errtext *why)
+{
+	int r;
+
+	if (strcmp(driver_name(d), "vhost-user")) {
+		fd_close(&fd);
+		return errtext_set(why, -EINVAL,
+				   "a %s NIC takes no connections",
+				   driver_name(d));
+	}
+	r = fd_setup(fd);
+	if (r) {
+		fd_close(&fd);
+		return errtext_set(why, r, "cannot use the socket");
+	}
+	on_conn(container_of(d, struct vhost_port, drv), fd);
+	return d->connected ? 0
+			    : errtext_set(why, -ENOMEM, "cannot use the socket");
+}
+
 /* ---- life -------------------------------------------------------------------------- */
 
 static void vhost_free(struct vhost_port *vp)

@@ -246,6 +246,16 @@ int priv_way(struct priv *p, const struct priv_way *w, int ours, int *fd_out,
 	return p->way_result ? 0 : some_fd(fd_out);
 }
 
+int priv_connect(struct priv *p, const struct priv_connect *c, int *fd_out,
+		 struct errtext *why)
+{
+	p->connects++;
+	p->last_connect = *c;
+	if (p->connect_result)
+		return errtext_set(why, p->connect_result, "fake: nobody");
+	return some_fd(fd_out);
+}
+
 int priv_raw_icmp(struct priv *p, bool ip6, int *fd_out, struct errtext *why)
 {
 	(void)ip6;

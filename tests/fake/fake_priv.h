@@ -45,6 +45,9 @@ struct priv {
 	int way_result; /* of priv_way(): negative errno, 0 = a socket, 1 = shared */
 	unsigned int ways;
 	struct priv_way last_way;
+	int connect_result; /* of priv_connect(): negative errno, 0 = a socket */
+	unsigned int connects;
+	struct priv_connect last_connect;
 };
 
 struct priv *fake_priv_new(bool root);

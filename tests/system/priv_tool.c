@@ -239,6 +239,17 @@ static void cmd_bind(char **a, bool share, struct errtext *why)
 	keep(r, fd, why);
 }
 
+/* connect PATH OWNER */
+static void cmd_connect(char **a, struct errtext *why)
+{
+	struct priv_connect c = {.owner = (uid_t)atoi(a[2])};
+	int fd = -1, r;
+
+	snprintf(c.path, sizeof(c.path), "%s", a[1]);
+	r = priv_connect(p, &c, &fd, why);
+	keep(r, fd, why);
+}
+
 static void cmd_owner(char **a, struct errtext *why)
 {
 	char text[64];
@@ -391,6 +402,8 @@ static void run(char **a, int n)
 		done(priv_tap_del(p, a[1], &why), &why);
 	} else if (!strcmp(a[0], "bind") && (n == 4 || n == 5)) {
 		cmd_bind(a, n == 5, &why);
+	} else if (!strcmp(a[0], "connect") && n == 3) {
+		cmd_connect(a, &why);
 	} else if (!strcmp(a[0], "owner") && n == 4) {
 		cmd_owner(a, &why);
 	} else if (!strcmp(a[0], "raw-icmp")) {

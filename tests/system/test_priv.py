@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -581,3 +582,49 @@ def test_raw_icmp_passes_only_answers(host, tool, net, family, proto, answers, s
                     break
                 seen.append(packet[skip])
         assert sorted(set(seen)) == answers
+
+
+@pytest.fixture
+def open_folder():
+    with tempfile.TemporaryDirectory(prefix="vnet-connect-") as path:
+        os.chmod(path, 0o711)       # tmp_path is root's alone
+        yield path
+
+
+def test_connects_with_the_owner_s_rights_to_the_owner_s_sockets(tool, open_folder):
+    """Nobody gets root to talk to a socket that he could not talk to himself."""
+    NOBODY, OTHER = 65534, 12345
+
+    def at(name):
+        return os.path.join(open_folder, name)
+
+    def listen(name, owner, mode=0o600):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(at(name))
+        s.listen(1)
+        os.chown(at(name), owner, owner)
+        os.chmod(at(name), mode)
+        return s
+
+    def refusal(name, owner):
+        with pytest.raises(Refused) as e:
+            tool.call("connect", at(name), owner)
+        return e.value.errno
+
+    with listen("his", NOBODY) as his, listen("root", 0, 0o666), \
+            listen("closed", NOBODY) as closed:
+        tool.call("connect", at("his"), NOBODY)
+        his.accept()[0].close()
+        tool.call("connect", at("his"), 0)      # root's NIC: anybody's
+        assert refusal("root", NOBODY) == errno.EPERM
+        assert refusal("his", OTHER) == errno.EPERM
+        os.symlink(at("root"), at("link"))
+        assert refusal("link", NOBODY) == errno.EPERM
+        closed.close()
+        assert refusal("closed", NOBODY) == errno.ECONNREFUSED
+        assert refusal("nothing", NOBODY) == errno.ENOENT
+        open(at("file"), "w").close()
+        assert refusal("file", 0) == errno.ENOTSOCK
+        os.mkdir(at("dir"), 0o700)
+        os.rename(at("his"), at("dir/his"))
+        assert refusal("dir/his", NOBODY) == errno.EACCES

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import signal
+import tempfile
 
 import pytest
 
@@ -27,6 +28,13 @@ def d(lab):
         yield daemon
 
 
+@pytest.fixture(scope="module")
+def folder():
+    """Where a VMM listens."""
+    with tempfile.TemporaryDirectory(prefix="vnet-vmm-") as path:
+        yield path
+
+
 def attach(lab, d, vm, *more, **options):
     args = d.vnet("attach", vm, "--network", "lab", "--type", "vhost-user",
                   "--memory", "128M", "--for", "qemu", *more).out.split()
@@ -38,12 +46,14 @@ def attach(lab, d, vm, *more, **options):
 
 
 @pytest.fixture(scope="module")
-def pair(lab, d):
-    """Two guests; the second has two pairs of rings."""
+def pair(lab, d, folder):
+    """Two guests; the second has two pairs of rings, and its QEMU listens."""
     lab_module.need_guest()
     with contextlib.ExitStack() as stack:
         both = [stack.enter_context(attach(lab, d, "a")),
-                stack.enter_context(attach(lab, d, "b", "--queues", "2", smp=2))]
+                stack.enter_context(attach(
+                    lab, d, "b", "--queues", "2", "--connect", folder + "/b.sock",
+                    smp=2))]
         for g in both:
             g.wait_ready()
             g.check("dd if=/dev/urandom of=/www/big bs=1M count=%d" % MIB)
@@ -174,3 +184,19 @@ def test_saved_guest_goes_on_in_another_qemu(lab, d, pair, tmp_path):
         got = again.check("wget -qO- http://%s/big | md5sum" % pair[1].ip(),
                           timeout=120)
         assert got.split()[0] == md5_of(pair[1])
+
+
+def test_vmm_that_listens_is_found_again(lab, d, pair, folder):
+    """Its NIC waits for it, and serves whoever listens next."""
+    def nic():
+        return next(n for n in d.vnet("list", "nics", json=True).data["nics"]
+                    if n["vm"] == "b")
+
+    pair[1].kill()
+    eventually("it is missed", lambda: "does not listen" in (nic()["reason"] or ""), 20)
+    assert not nic()["connected"] and nic()["state"] == "ok"
+    assert nic()["path"] == folder + "/b.sock"
+    with attach(lab, d, "b", "--queues", "2", smp=2) as b:
+        b.wait_ready()
+        assert b.ip() and reaches(b, "10.0.2.2")
+        assert nic()["connected"] and not nic()["reason"]

@@ -395,6 +395,75 @@ static void sender__answered_by_priv__worker_is_told(void **state)
 	assert_int_equal(access(folder, F_OK), -1);
 }
 
+static void connect_to__tried_until_somebody_listens(void **state)
+{
+	struct rig *r = *state;
+	char peer[64];
+	json_t *o;
+	struct nic *nic;
+
+	r->priv->connect_result = -ECONNREFUSED;
+	o = rig_call(r, "nic.attach",
+		     "{'vm':'A','network':'lab','type':'vhost-user',"
+		     "'connect_to':'/run/vm/a.sock'}", -1);
+	assert_string_equal(rig_str(o, "path"), "/run/vm/a.sock");
+	o = json_object_get(o, "connect");
+	assert_true(json_is_true(json_object_get(o, "vmm_listens")));
+	nic = model_nic_find(&r->ctl.model, "A", 0);
+	while (r->priv->connects < 2)
+		rig_spin(r);
+	assert_string_equal(r->priv->last_connect.path, "/run/vm/a.sock");
+	assert_int_equal(r->priv->last_connect.owner, nic->conf.owner);
+	assert_int_equal(nic->state, NIC_OK);
+	assert_non_null(strstr(nic->reason, "does not listen"));
+	assert_int_equal(fake_worker_count(lab(r), W_NIC_CONN), 0);
+
+	rig_quiet(true);
+	r->priv->connect_result = -EPERM;
+	while (nic->state != NIC_FAILED)
+		rig_spin(r);
+	r->priv->connect_result = 0;
+	while (!fake_worker_count(lab(r), W_NIC_CONN))
+		rig_spin(r);
+	rig_quiet(false);
+	assert_int_equal(nic->state, NIC_OK);
+	assert_string_equal(nic->reason, "");
+
+	/* The worker says that it is over: another one is made. */
+	snprintf(peer, sizeof(peer), "{\"nic\":%lld,\"connected\":false}",
+		 (long long)nic->conf.id);
+	fake_worker_say(lab(r), W_PEER, peer, -1);
+	while (fake_worker_count(lab(r), W_NIC_CONN) < 2)
+		rig_spin(r);
+	/* The next worker gets one, too. */
+	fake_worker_die(lab(r));
+	rig_quiet(true);
+	while (lab(r)->chan == NULL || !fake_worker_count(lab(r), W_NIC_CONN))
+		rig_spin(r);
+	rig_quiet(false);
+}
+
+static void connect_to__with_another_type__refused(void **state)
+{
+	struct rig *r = *state;
+
+	assert_null(rig_call(r, "nic.attach",
+			     "{'vm':'A','network':'lab',"
+			     "'connect_to':'/run/vm/a.sock'}", -1));
+	assert_non_null(strstr(rig_text(r), "vhost-user"));
+	assert_null(rig_call(r, "nic.attach",
+			     "{'vm':'A','network':'lab','type':'vhost-user',"
+			     "'connect_to':'a.sock'}", -1));
+	assert_non_null(strstr(rig_text(r), "absolute"));
+	assert_non_null(rig_call(r, "nic.attach",
+				 "{'vm':'A','network':'lab',"
+				 "'type':'vhost-user'}", -1));
+	assert_null(rig_call(r, "nic.attach",
+			     "{'vm':'A','network':'lab','type':'vhost-user',"
+			     "'connect_to':'/run/vm/a.sock'}", -1));
+	assert_int_equal(rig_code(r), RPC_EXISTS);
+}
+
 static void attach__worker_refuses__never_was(void **state)
 {
 	struct rig *r = *state;
@@ -798,6 +867,8 @@ int main(void)
 		T_LAB(attach__stream__socket_and_worker),
 		T_LAB(attach__again__same_nic),
 		T_LAB(sender__answered_by_priv__worker_is_told),
+		T_LAB(connect_to__tried_until_somebody_listens),
+		T_LAB(connect_to__with_another_type__refused),
 		T_LAB(attach__worker_refuses__never_was),
 		T_LAB(attach__fd__handed_on_and_replaced),
 		T_LAB(attach__fd_that_is_no_socket__refused),

@@ -243,7 +243,8 @@ static void open__second_schema__knows_no_queues(void **state)
 {
 	struct fix *f = *state;
 	struct nic_conf nic = {.vm = "A", .type = NIC_VHOST, .queues = 4,
-			       .mac = {{2, 0, 0, 0, 0, 1}}};
+			       .mac = {{2, 0, 0, 0, 0, 1}},
+			       .connect_to = "/run/vm/a.sock"};
 	struct net_conf n = a_net();
 
 	/* What an older vnetd had written, */
@@ -252,6 +253,7 @@ static void open__second_schema__knows_no_queues(void **state)
 	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
 	assert_int_equal(sqlite3_exec(f->s->db,
 				      "ALTER TABLE nics DROP COLUMN queues;"
+				      "ALTER TABLE nics DROP COLUMN connect_to;"
 				      "ALTER TABLE networks DROP COLUMN subnet6;"
 				      "PRAGMA user_version = 2", NULL, NULL,
 				      NULL), SQLITE_OK);
@@ -260,10 +262,12 @@ static void open__second_schema__knows_no_queues(void **state)
 	assert_int_equal(load(f, NULL), 0);
 	assert_int_equal(f->nic.type, NIC_VHOST);
 	assert_int_equal(f->nic.queues, 0);
+	assert_string_equal(f->nic.connect_to, "");
 	nic.index = 1;
 	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
 	assert_int_equal(load(f, NULL), 0);
 	assert_int_equal(f->nic.queues, 4);
+	assert_string_equal(f->nic.connect_to, "/run/vm/a.sock");
 }
 
 static void nic_ids__never_reused(void **state)
@@ -360,6 +364,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE networks DROP COLUMN udp_filter;"
 			     "ALTER TABLE networks DROP COLUMN host_allow;"
 			     "ALTER TABLE nics DROP COLUMN queues;"
+			     "ALTER TABLE nics DROP COLUMN connect_to;"
 			     "ALTER TABLE networks DROP COLUMN subnet6;"
 			     "PRAGMA user_version=1",
 			     NULL, NULL, NULL),

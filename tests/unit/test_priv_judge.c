@@ -255,6 +255,20 @@ static void judge_way__address_and_length_disagree__refused(void **state)
 	assert_int_equal(priv_judge_way(&w, "/run/vnet", NULL), 0);
 }
 
+static void judge_connect__anything_but_an_absolute_path__refused(void **state)
+{
+	struct priv_connect c = {.path = "/run/vm/a.sock", .owner = 1000};
+
+	(void)state;
+	assert_int_equal(priv_judge_connect(&c, NULL), 0);
+	memcpy(c.path, "run/vm", 7);
+	assert_int_equal(priv_judge_connect(&c, NULL), -EINVAL);
+	c.path[0] = '\0';
+	assert_int_equal(priv_judge_connect(&c, NULL), -EINVAL);
+	memset(c.path, '/', sizeof(c.path));
+	assert_int_equal(priv_judge_connect(&c, NULL), -EINVAL);
+}
+
 static void way_in_folder__a_plain_name_in_it__and_nothing_else(void **state)
 {
 	static const char folder[] = "/run/vnet/nic/a-0.peer";
@@ -288,6 +302,7 @@ int main(void)
 		cmocka_unit_test(judge_port__protocol_and_number),
 		cmocka_unit_test(judge_way__folders__only_those_of_nics),
 		cmocka_unit_test(judge_way__address_and_length_disagree__refused),
+		cmocka_unit_test(judge_connect__anything_but_an_absolute_path__refused),
 		cmocka_unit_test(way_in_folder__a_plain_name_in_it__and_nothing_else),
 		cmocka_unit_test(port_line__tcp4_listener__read),
 		cmocka_unit_test(port_line__udp6__read),

@@ -121,6 +121,25 @@ static void runner_connect__others_vhost__their_words(void **state)
 	contains("libvirt", &n, "<driver", false);
 }
 
+static void runner_connect__vmm_listens__told_so_or_refused(void **state)
+{
+	struct runner_nic n = nic("vhost-user");
+	struct runner_out out;
+
+	(void)state;
+	n.vmm_listens = true;
+	n.queues = 1;
+	contains("qemu", &n,
+		 "path=/run/vnet/nic/MyVM-0.sock,server=on,wait=off", true);
+	contains("qemu", &n, "reconnect", false);
+	contains("cloud-hypervisor", &n, "vhost_mode=server", true);
+	contains("libvirt", &n, "mode='server'/>", true);
+	contains("libvirt", &n, "</source>", false);
+	assert_int_equal(runner_connect(runner_find("crosvm"), &n, &out, NULL),
+			 -EINVAL);
+	runner_out_free(&out);
+}
+
 static void runner_connect__qemu_with_monitor__adds_it(void **state)
 {
 	struct runner_nic n = nic("fd");
@@ -311,6 +330,8 @@ int main(void)
 		cmocka_unit_test(runner_connect__qemu_with_monitor__adds_it),
 		cmocka_unit_test(runner_connect__qemu_vhost__memory_and_rings),
 		cmocka_unit_test(runner_connect__others_vhost__their_words),
+		cmocka_unit_test(
+			runner_connect__vmm_listens__told_so_or_refused),
 		cmocka_unit_test(
 			runner_connect__qemu_without_device__leaves_it_out),
 		cmocka_unit_test(
