@@ -172,10 +172,11 @@ static void op_close(void *sock, bool reset)
 	free(c);
 }
 
-static uint16_t op_local_port(void *sock)
+static bool op_local(void *sock, struct endpoint *out)
 {
 	(void)sock;
-	return 0;
+	(void)out;
+	return false;
 }
 
 const struct tcp_host_ops dns_tcp_ops = {
@@ -187,7 +188,7 @@ const struct tcp_host_ops dns_tcp_ops = {
 	.peek_limit = op_peek_limit,
 	.shutdown_wr = op_shutdown_wr,
 	.close = op_close,
-	.local_port = op_local_port,
+	.local = op_local,
 };
 
 /* ---- answers ---------------------------------------------------------------- */

@@ -148,6 +148,33 @@ void forward_rebound(struct forward *f, const struct endpoint *was,
 			flow_end(fl);
 }
 
+struct gone_arg {
+	const struct ipaddr *ip;
+	size_t n;
+};
+
+static bool end_if_gone(struct hnode *n, void *arg)
+{
+	struct forward_flow *f = container_of(n, struct forward_flow,
+					      by_client);
+	const struct gone_arg *g = arg;
+
+	for (size_t i = 0; i < g->n; i++)
+		if (ipaddr_eq(&g->ip[i], &f->local)) {
+			flow_end(f);
+			break;
+		}
+	return true;
+}
+
+void forwards_address_gone(struct forwards *t, const struct ipaddr *ip,
+			   size_t n)
+{
+	struct gone_arg g = {ip, n};
+
+	htab_walk(&t->by_client, end_if_gone, &g);
+}
+
 static bool fini_one(struct hnode *n, void *arg)
 {
 	forward_del(arg, container_of(n, struct forward, node));

@@ -113,6 +113,11 @@ bool forward_target(struct forwards *t, struct forward *f,
 void forward_rebound(struct forward *f, const struct endpoint *was,
 		     const struct endpoint *now);
 
+/* The host has these addresses no more: UDP flows of clients that had sent to one of
+ * them end, since they could not be answered from there. */
+void forwards_address_gone(struct forwards *t, const struct ipaddr *ip,
+			   size_t n);
+
 /* From the forward's UDP socket: a client's datagram. */
 void forward_udp_input(struct forwards *t, struct forward *f,
 		       const struct udp_recv *r, int64_t now_ms);

@@ -127,6 +127,8 @@ int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
 		      int64_t now_ms);
 int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
 		     int64_t now_ms);
+void gateway_address_gone(struct gateway *g, const struct ipaddr *ip, size_t n,
+			  int64_t now_ms);
 void gateway_nic_gone(struct gateway *g, uint64_t nic_id);
 void gateway_stats(const struct gateway *g, struct nat_stats *s);
 void gateway_flow_walk(struct gateway *g, uint64_t after,

@@ -62,6 +62,17 @@ int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
 	return 0;
 }
 
+/* Guests' mappings and echo have sockets that are bound to no address: what leaves
+ * next leaves from the address that the host has then, by the same port. */
+void gateway_address_gone(struct gateway *g, const struct ipaddr *ip, size_t n,
+			  int64_t now_ms)
+{
+	tcp_address_gone(g->tcp, ip, n, now_ms);
+	forwards_address_gone(&g->forwards, ip, n);
+	/* Answers to queries from there do not come any more. */
+	dns_woke(&g->dns, now_ms);
+}
+
 void gateway_nic_gone(struct gateway *g, uint64_t nic_id)
 {
 	tcp_nic_gone(g->tcp, nic_id);

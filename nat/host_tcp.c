@@ -502,18 +502,14 @@ static size_t op_space(void *sock)
 	return n - n / 4; /* the kernel also counts its own headers */
 }
 
-static uint16_t op_local_port(void *sock)
+static bool op_local(void *sock, struct endpoint *out)
 {
 	struct host_sock *s = sock;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	struct ipaddr ip;
-	uint16_t port;
 
-	if (getsockname(s->fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    ipaddr_from_sockaddr(&ss, &ip, &port))
-		return 0;
-	return port;
+	return !getsockname(s->fd, (struct sockaddr *)&ss, &len) &&
+	       !ipaddr_from_sockaddr(&ss, &out->ip, &out->port);
 }
 
 const struct tcp_host_ops host_tcp_ops = {
@@ -527,5 +523,5 @@ const struct tcp_host_ops host_tcp_ops = {
 	.peek_limit = op_peek_limit,
 	.shutdown_wr = op_shutdown_wr,
 	.close = op_close,
-	.local_port = op_local_port,
+	.local = op_local,
 };

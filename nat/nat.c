@@ -316,6 +316,12 @@ void nat_set_host_ip6(struct nat *nat, const struct ipaddr *host_ip6)
 	nat->gw->pol.host_ip6 = *host_ip6;
 }
 
+void nat_address_gone(struct nat *nat, const struct ipaddr *ip, size_t n)
+{
+	gateway_address_gone(nat->gw, ip, n, turn(nat));
+	after_call(nat);
+}
+
 int nat_set_icmp6_raw(struct nat *nat, int fd)
 {
 	return host_icmp_raw(&nat->host, true, fd);

@@ -144,6 +144,10 @@ struct port *nat_port(struct nat *nat);
 void nat_set_host_ip(struct nat *nat, uint32_t host_ip);
 void nat_set_host_ip6(struct nat *nat, const struct ipaddr *host_ip6);
 
+/* The host has these addresses no more, and not for a moment: TCP connections and UDP
+ * clients of forwards that have one of them end, all else goes on. */
+void nat_address_gone(struct nat *nat, const struct ipaddr *ip, size_t n);
+
 /* As icmp_raw_fd, for ICMPv6; once. Taken over, on failure too; -1 = none. 0,
  * -EEXIST, -ENOMEM or the descriptor's error. */
 int nat_set_icmp6_raw(struct nat *nat, int fd);

@@ -494,6 +494,36 @@ void tcp_forward_gone(struct tcp *t, uint64_t forward_id, int64_t now_ms)
 		tcp_end_matching(t, of_forward, &forward_id, now_ms);
 }
 
+struct gone_arg {
+	const struct ipaddr *ip;
+	size_t n;
+	int64_t now_ms;
+};
+
+static bool end_if_gone(struct hnode *n, void *arg)
+{
+	struct tcp_flow *f = container_of(n, struct tcp_flow, node);
+	struct gone_arg *g = arg;
+	struct endpoint ours;
+
+	if (!f->sock || !f->ops->local(f->sock, &ours))
+		return true;
+	for (size_t i = 0; i < g->n; i++)
+		if (ipaddr_eq(&g->ip[i], &ours.ip)) {
+			tcp_flow_abort(f, g->now_ms);
+			break;
+		}
+	return true;
+}
+
+void tcp_address_gone(struct tcp *t, const struct ipaddr *ip, size_t n,
+		      int64_t now_ms)
+{
+	struct gone_arg g = {ip, n, now_ms};
+
+	htab_walk(&t->flows, end_if_gone, &g);
+}
+
 /* ---- looking in ---------------------------------------------------------- */
 
 void tcp_stats(const struct tcp *t, struct tcp_stats *out)
@@ -506,12 +536,13 @@ void tcp_walk(struct tcp *t, uint64_t after,
 {
 	list_for_each(f, &t->shown, struct tcp_flow, shown) {
 		struct tcp_flow_info info;
+		struct endpoint ours;
 
 		if (f->id <= after)
 			continue;
 		tcp_flow_info(f, &info);
-		if (f->sock)
-			info.host_port = f->ops->local_port(f->sock);
+		if (f->sock && f->ops->local(f->sock, &ours))
+			info.host_port = ours.port;
 		if (!fn(arg, &info))
 			return;
 	}

@@ -132,8 +132,8 @@ struct tcp_host_ops {
 	void (*shutdown_wr)(void *sock);
 	/* @reset: RST to the peer, else what was taken is still delivered. */
 	void (*close)(void *sock, bool reset);
-	/* The host's port, for display; 0 = unknown. */
-	uint16_t (*local_port)(void *sock);
+	/* Our end on the host; false = unknown. */
+	bool (*local)(void *sock, struct endpoint *out);
 };
 
 /** struct tcp_env - The world around; copied by tcp_new(), pointers borrowed. */
@@ -228,6 +228,15 @@ void tcp_host_abort(struct tcp_flow *f, int64_t now_ms);
 void tcp_nic_gone(struct tcp *t, uint64_t nic_id);
 /* The forward is gone: both sides of its flows are reset. */
 void tcp_forward_gone(struct tcp *t, uint64_t forward_id, int64_t now_ms);
+
+/**
+ * tcp_address_gone() - The host has the @n addresses at @ip no more
+ *
+ * Both sides of flows whose host socket has one of them are reset. A guest whose call
+ * is not through yet is told nothing: its next SYN makes another one.
+ */
+void tcp_address_gone(struct tcp *t, const struct ipaddr *ip, size_t n,
+		      int64_t now_ms);
 
 /** struct tcp_flow_info - One flow as shown to people. */
 struct tcp_flow_info {

@@ -365,17 +365,18 @@ static void fake_tcp_close(void *sock, bool reset)
 	f->live[FAKE_TCP]--;
 }
 
-static uint16_t fake_local_port(void *sock)
+static bool fake_local(void *sock, struct endpoint *out)
 {
 	(void)sock;
-	return 0;
+	*out = endpoint4(HOST, 0);
+	return true;
 }
 
 static const struct tcp_host_ops tcp_ops = {
 	.connect = fake_connect, .attach = fake_attach, .send = fake_tcp_io,
 	.peek = fake_peek, .discard = fake_discard, .space = fake_space,
 	.peek_limit = fake_peek_limit, .shutdown_wr = fake_shutdown,
-	.close = fake_tcp_close, .local_port = fake_local_port,
+	.close = fake_tcp_close, .local = fake_local,
 	.why = fake_why,
 };
 

@@ -190,10 +190,13 @@ static void op_close(void *sock, bool reset)
 	s->r->live--;
 }
 
-static uint16_t op_local_port(void *sock)
+static bool op_local(void *sock, struct endpoint *out)
 {
-	must(!((struct fake_sock *)sock)->closed, "used after close");
-	return 4242;
+	struct fake_sock *s = sock;
+
+	must(!s->closed, "used after close");
+	*out = endpoint4(s->local ? s->local : FAKE_LOCAL, 4242);
+	return true;
 }
 
 static const struct tcp_host_ops fake_ops = {
@@ -207,7 +210,7 @@ static const struct tcp_host_ops fake_ops = {
 	.peek_limit = op_peek_limit,
 	.shutdown_wr = op_shutdown_wr,
 	.close = op_close,
-	.local_port = op_local_port,
+	.local = op_local,
 };
 
 void fake_sock_connected(struct fake_sock *s, int err)

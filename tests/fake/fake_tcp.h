@@ -15,6 +15,7 @@
 #include "nat/tcp.h"
 
 #define FAKE_SEGS  8192
+#define FAKE_LOCAL 0xc0a80105u /* 192.168.1.5 */
 #define FAKE_SOCKS 1024
 
 /* Holds in every build. */
@@ -49,6 +50,7 @@ struct fake_sock {
 	struct fake_tcp *r;
 	struct tcp_flow *flow;
 	struct endpoint to;
+	uint32_t local; /* our address of the host's; 0 = FAKE_LOCAL */
 	uint8_t *in; /* bytes from the peer on their way to the guest */
 	size_t in_len, in_cap, in_done; /* in_done: discarded by the core */
 	size_t peeked;			/* end of what peek() ever returned */

@@ -649,6 +649,26 @@ static void forward__many_clients__the_oldest_of_them_makes_room(void **state)
 	assert_int_equal(f->live[FAKE_UDP], 1);
 }
 
+static void address_gone__its_clients_end__mappings_and_others_stay(void **state)
+{
+	struct fake_nat *f = *state;
+	struct forward *w = add_forward(f, 1);
+	struct ipaddr gone[2] = {ipaddr_from4(0x01020304),
+				 ipaddr_from4(HOST)};
+	struct fake_pkt k = udp(FAR, 7);
+
+	fake_nat_pkt(f, &k);
+	client(f, w, CLIENT, 1, HOST);
+	client(f, w, CLIENT, 2, HOST);
+	client(f, w, CLIENT, 1, 0x0a0a0a0a);
+	gateway_address_gone(f->gw, gone, 2, f->now_ms);
+	assert_int_equal(w->active, 1);
+	/* The guest's own goes on by its port, from wherever the host is now. */
+	fake_nat_pkt(f, &k);
+	assert_ptr_equal(f->sent[0].flow, f->sent[1].flow);
+	assert_int_equal(f->live[FAKE_UDP], 1);
+}
+
 static void forward_rebound__clients_stay_where_answers_can_leave(void **state)
 {
 	struct fake_nat *f = *state;
@@ -864,6 +884,7 @@ int main(void)
 		T(forward__client_the_guest_cannot_answer__seen_as_gateway),
 		T(forward__client_speaks_to_two_addresses__answered_from_each),
 		T(forward__many_clients__the_oldest_of_them_makes_room),
+		T(address_gone__its_clients_end__mappings_and_others_stay),
 		T(forward_rebound__clients_stay_where_answers_can_leave),
 		T(forward_walk__bytes__of_flows_that_live_and_ended),
 		T(forward__two_clients_one_port__told_apart),
