@@ -120,6 +120,19 @@ static void host_changed(void *arg)
 	fwdctl_host_changed(&d->ctl);
 }
 
+static void host_address_gone(void *arg, const struct ipaddr *ip, size_t n)
+{
+	struct daemon *d = arg;
+
+	if (!d->ctl.stopping)
+		netctl_address_gone(&d->ctl, ip, n);
+}
+
+static const struct hostaddr_news host_news = {
+	.changed = host_changed,
+	.gone = host_address_gone,
+};
+
 static void resolv_changed(void *arg)
 {
 	struct daemon *d = arg;
@@ -218,7 +231,7 @@ static int open_parts(struct daemon *d, struct errtext *why)
 	int r = watch_signals(d, why);
 
 	if (!r)
-		r = hostaddr_new(ctl->base, host_changed, d, &ctl->host, why);
+		r = hostaddr_new(ctl->base, &host_news, d, &ctl->host, why);
 	if (!r)
 		r = resolv_new(ctl->base, "/etc/resolv.conf", resolv_changed,
 			       d, &ctl->resolv, why);

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <linux/rtnetlink.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <netlink/route/addr.h>
 #include <netlink/route/route.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,16 +19,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "netd/vanish.h"
 
 #define SETTLE_MS 100
 
 struct hostaddr {
 	struct nl_sock *watch;
-	struct event *in, *settle;
-	void (*changed)(void *arg);
+	struct event *in, *settle, *grace;
+	const struct hostaddr_news *news;
 	void *arg;
+	struct vanish vanish;
 	uint32_t ip;
 	struct ipaddr ip6;
 	struct host_route route[HOST_ROUTES_MAX];
@@ -169,6 +174,56 @@ static int read_family(struct hostaddr *h, struct nl_sock *sk, int family)
 	return 0;
 }
 
+static void take_address(struct nl_object *obj, void *arg)
+{
+	struct rtnl_addr *a = (struct rtnl_addr *)obj;
+	struct nl_addr *local = rtnl_addr_get_local(a);
+	struct hostaddr *h = arg;
+	struct ipaddr ip;
+
+	if (local && read_dst(local, &ip) &&
+	    !(rtnl_addr_get_flags(a) & IFA_F_DADFAILED))
+		vanish_saw(&h->vanish, &ip);
+}
+
+/* Addresses, and not the routes to them: one under duplicate address detection has
+ * none yet. Tells of those that are gone, and comes back for those that may be. */
+static void look_for_gone(struct hostaddr *h, struct nl_sock *sk)
+{
+	struct ipaddr gone[VANISH_MAX];
+	struct nl_cache *cache;
+	int64_t at;
+	size_t n;
+
+	if (rtnl_addr_alloc_cache(sk, &cache))
+		return;
+	vanish_begin(&h->vanish);
+	nl_cache_foreach(cache, take_address, h);
+	nl_cache_free(cache);
+	n = vanish_end(&h->vanish, clock_mono_ms(), gone);
+	at = vanish_deadline(&h->vanish);
+	if (h->grace && at != VANISH_NEVER) {
+		int64_t in = at - clock_mono_ms();
+		struct timeval tv = {.tv_sec = in > 0 ? in / 1000 : 0,
+				     .tv_usec = in > 0 ? in % 1000 * 1000 : 0};
+
+		evtimer_add(h->grace, &tv);
+	}
+	if (n)
+		h->news->gone(h->arg, gone, n);
+}
+
+static void grace_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct nl_sock *sk = nl_socket_alloc();
+
+	(void)fd;
+	(void)what;
+	if (sk && !nl_connect(sk, NETLINK_ROUTE))
+		look_for_gone(arg, sk);
+	nl_socket_free(sk);
+}
+
 static int read_all(struct hostaddr *h)
 {
 	struct nl_sock *sk = nl_socket_alloc();
@@ -178,6 +233,7 @@ static int read_all(struct hostaddr *h)
 		return -ENOMEM;
 	r = nl_connect(sk, NETLINK_ROUTE) ? -EIO : 0;
 	if (!r) {
+		look_for_gone(h, sk);
 		h->nroutes = h->nlocals = 0;
 		h->default_dev[0] = '\0';
 		r = read_family(h, sk, AF_INET);
@@ -199,37 +255,48 @@ static void settle_on_timer(evutil_socket_t fd, short what, void *arg)
 	if (read_all(h))
 		log_warn("host addresses: cannot be read, the last known ones "
 			 "stay");
-	h->changed(h->arg);
+	h->news->changed(h->arg);
 }
 
-/* What the messages say does not matter: everything is read anew. */
+/* What the messages say does not matter: everything is read anew. But an address may
+ * have come and gone before that. */
+static int take_message(struct nl_msg *msg, void *arg)
+{
+	if (nlmsg_hdr(msg)->nlmsg_type == RTM_NEWADDR)
+		(void)nl_msg_parse(msg, take_address, arg);
+	return NL_OK;
+}
+
 static void watch_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval tv = {.tv_usec = SETTLE_MS * 1000};
 	struct hostaddr *h = arg;
-	char junk[8192];
 
+	(void)fd;
 	(void)what;
 	for (int i = 0; i < 64; i++)
-		if (recv(fd, junk, sizeof(junk), MSG_DONTWAIT) < 0)
+		if (nl_recvmsgs_default(h->watch) < 0)
 			break;
 	if (!evtimer_pending(h->settle, NULL))
 		evtimer_add(h->settle, &tv);
 }
 
-int hostaddr_new(struct event_base *base, void (*changed)(void *arg), void *arg,
-		 struct hostaddr **out, struct errtext *why)
+int hostaddr_new(struct event_base *base, const struct hostaddr_news *news,
+		 void *arg, struct hostaddr **out, struct errtext *why)
 {
 	struct hostaddr *h = calloc(1, sizeof(*h));
 	int r = -ENOMEM;
 
 	if (!h)
 		return errtext_set(why, r, "no memory");
-	h->changed = changed;
+	h->news = news;
 	h->arg = arg;
 	h->watch = nl_socket_alloc();
 	if (!h->watch)
 		goto fail;
+	nl_socket_disable_seq_check(h->watch);
+	nl_socket_modify_cb(h->watch, NL_CB_VALID, NL_CB_CUSTOM, take_message,
+			    h);
 	nl_join_groups(h->watch, RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR |
 					 RTMGRP_IPV6_ROUTE |
 					 RTMGRP_IPV6_IFADDR | RTMGRP_LINK);
@@ -241,7 +308,8 @@ int hostaddr_new(struct event_base *base, void (*changed)(void *arg), void *arg,
 	h->in = event_new(base, nl_socket_get_fd(h->watch),
 			  EV_READ | EV_PERSIST, watch_on_readable, h);
 	h->settle = evtimer_new(base, settle_on_timer, h);
-	if (!h->in || !h->settle || event_add(h->in, NULL))
+	h->grace = evtimer_new(base, grace_on_timer, h);
+	if (!h->in || !h->settle || !h->grace || event_add(h->in, NULL))
 		goto fail;
 	*out = h;
 	return 0;
@@ -260,6 +328,8 @@ void hostaddr_free(struct hostaddr *h)
 		event_free(h->in);
 	if (h->settle)
 		event_free(h->settle);
+	if (h->grace)
+		event_free(h->grace);
 	nl_socket_free(h->watch);
 	free(h);
 }

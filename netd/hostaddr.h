@@ -29,9 +29,16 @@ struct host_route {
 	bool onlink;	    /* no next hop: the subnet of an interface */
 };
 
-/* @changed: called after something changed (links too), soon, not per message. */
-int hostaddr_new(struct event_base *base, void (*changed)(void *arg), void *arg,
-		 struct hostaddr **out, struct errtext *why);
+/** struct hostaddr_news - Called from the loop with hostaddr_new()'s @arg. */
+struct hostaddr_news {
+	/* Something changed (links too): soon afterwards, not per message. */
+	void (*changed)(void *arg);
+	/* These addresses are gone for good (vanish.h), loopback's never. */
+	void (*gone)(void *arg, const struct ipaddr *ip, size_t n);
+};
+
+int hostaddr_new(struct event_base *base, const struct hostaddr_news *news,
+		 void *arg, struct hostaddr **out, struct errtext *why);
 void hostaddr_free(struct hostaddr *h);
 
 /* Source address of the default route; 0 = none. */

@@ -9,5 +9,5 @@ NETD_FILES := worker worker_net worker_nic worker_dhcp worker_forward worker_flo
               api method m_daemon m_network m_nic m_forward m_flow m_lease m_events \
               events super wmsg netctl netctl_msg nicctl nicctl_link nicctl_way nicctl_vmm \
               fwdctl fwdctl_sock fwdctl_msg \
-              leases addrs seen endpoint peerdir qmp resolv hostaddr
+              leases addrs seen endpoint peerdir qmp resolv hostaddr vanish
 NETD_PKGS  := libevent_core sqlite3 libseccomp libcap-ng libnl-3.0 libnl-route-3.0

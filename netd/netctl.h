@@ -64,6 +64,8 @@ void netctl_release(struct ctl *ctl, struct network *n);
 
 /* Host address, resolvers or other networks changed: tell the workers. */
 void netctl_push_all(struct ctl *ctl);
+/* Addresses have left the host: their flows end. */
+void netctl_address_gone(struct ctl *ctl, const struct ipaddr *ip, size_t n);
 /* Interfaces changed: networks that failed for want of one try again. */
 void netctl_links_changed(struct ctl *ctl);
 

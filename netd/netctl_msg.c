@@ -223,6 +223,21 @@ void netctl_push_all(struct ctl *ctl)
 		netctl_push(n);
 }
 
+/* A network that starts has no flows yet. */
+void netctl_address_gone(struct ctl *ctl, const struct ipaddr *ip, size_t n)
+{
+	json_t *ips = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(ips, obj_ipaddr(&ip[i]));
+	list_for_each(net, &ctl->model.nets, struct network, node)
+		if (net->conf.mode == NET_NAT && net->sup &&
+		    super_state(net->sup) == SUPER_READY)
+			super_send(net->sup, W_ADDRESS_GONE,
+				   json_pack("{s:O}", "ips", ips), NULL, 0);
+	json_decref(ips);
+}
+
 /* ---- names, reservations, leases ----------------------------------------- */
 
 static void send_mac(struct network *n, const struct mac *mac)

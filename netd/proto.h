@@ -89,6 +89,9 @@ enum wmsg {
 	W_FLOWS,
 	W_FLOW_KILL, /* the same; answer {"killed":n,"more":bool}. Request. */
 
+	/* {"ips":[ip,…]}: the host has these no more; what was bound to them ends. */
+	W_ADDRESS_GONE,
+
 	/* ---- worker to control ---- */
 
 	W_READY = 100, /* {} */

@@ -103,6 +103,8 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_flows(w, body, result, why);
 	case W_FLOW_KILL:
 		return worker_flow_kill(w, body, result, why);
+	case W_ADDRESS_GONE:
+		return worker_address_gone(w, body, why);
 	case W_SHUTDOWN:
 		worker_ra_end(w);
 		stop(w, EXIT_SUCCESS);

@@ -14,6 +14,7 @@
 #include "lib/jx.h"
 #include "lib/log.h"
 #include "netd/natconf.h"
+#include "netd/vanish.h"
 #include "netd/worker_int.h"
 
 /* The gateway's part of W_NET. */
@@ -275,6 +276,25 @@ int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 		log_setup(w->name, (enum log_level)lvl);
 	return w->sw ? change(w, body, &g, why)
 		     : build(w, body, &g, m, why);
+}
+
+int worker_address_gone(struct worker *w, json_t *body, struct errtext *why)
+{
+	json_t *v, *a = json_object_get(body, "ips");
+	struct ipaddr ip[VANISH_MAX];
+	size_t i, n = 0;
+
+	json_array_foreach(a, i, v) {
+		const char *s = json_string_value(v);
+
+		if (n == VANISH_MAX)
+			return errtext_set(why, -E2BIG, "too many addresses");
+		if (!s || ipaddr_parse(s, &ip[n++]))
+			return errtext_set(why, -EINVAL, "bad address");
+	}
+	if (w->nat && n)
+		nat_address_gone(w->nat, ip, n);
+	return 0;
 }
 
 void worker_net_fini(struct worker *w)

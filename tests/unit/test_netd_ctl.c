@@ -99,6 +99,21 @@ static void define__second_nat__next_subnet_and_deny(void **state)
 			       "\"deny\":[\"10.0.3.0/24\"]"));
 }
 
+static void address_gone__running_nat_networks__told(void **state)
+{
+	struct rig *r = *state;
+	struct ipaddr ip[2] = {ipaddr_from4(0xc0a80105),
+			       {{0x20, 1, 0xd, 0xb8, [15] = 7}}};
+	const char *told;
+
+	netctl_address_gone(&r->ctl, ip, 2);
+	rig_call(r, "network.list", "{}", -1); /* the worker has it now */
+	told = fake_worker_last(lab(r), W_ADDRESS_GONE);
+	assert_non_null(told);
+	assert_string_equal(told, "{\"ips\":[\"192.168.1.5\","
+				  "\"2001:db8::7\"]}");
+}
+
 static void set__live_settings__worker_told_and_shown(void **state)
 {
 	struct rig *r = *state;
@@ -852,6 +867,7 @@ int main(void)
 #define T(f)	 cmocka_unit_test_setup_teardown(f, up, down)
 #define T_LAB(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
 		T(define__nat_defaults__running_and_told),
+		T_LAB(address_gone__running_nat_networks__told),
 		T_LAB(set__live_settings__worker_told_and_shown),
 		T_LAB(set__subnet6__worker_starts_anew_with_it),
 		T_LAB(flow_list__rows_of_workers__with_names),
