@@ -267,7 +267,7 @@ static bool choose_seen(const struct forwards *t, struct forward_flow *f)
  * most half of what its NIC may have, and evict each other. */
 static void make_room(struct forwards *t, struct forward *fwd)
 {
-	uint32_t max = (t->flows->limit[FLOW_UDP] + 1) / 2;
+	uint32_t max = (t->flows->limit[FLOW_CLIENT] + 1) / 2;
 	struct forward_flow *oldest =
 		list_first(&fwd->flows, struct forward_flow, on_forward);
 
@@ -290,14 +290,13 @@ static struct forward_flow *flow_new(struct forwards *t, struct forward *fwd,
 	f->local = r->local;
 	f->checked_ms = now_ms;
 	f->fl.end = flow_evict;
-	f->fl.forwarded = true;
 	if (!forward_target(t, fwd, &f->client.ip, &f->guest, &nic_id)) {
 		free(f);
 		return NULL;
 	}
 	make_room(t, fwd);
 	if (!choose_seen(t, f) ||
-	    flow_add(t->flows, &f->fl, FLOW_UDP, nic_id, now_ms)) {
+	    flow_add(t->flows, &f->fl, FLOW_CLIENT, nic_id, now_ms)) {
 		fwd->refused++;
 		t->refused++;
 		free(f);

@@ -43,7 +43,7 @@ struct forward {
 };
 
 struct forward_flow {
-	struct flow fl; /* first; FLOW_UDP */
+	struct flow fl; /* first; FLOW_CLIENT */
 	struct hnode by_client, by_guest;
 	struct list on_forward;
 	struct forward *fwd;

@@ -16,17 +16,6 @@
 #include "switch/port.h"
 
 
-/* Per NIC, where the configuration says 0. */
-static const struct nat_limits limits_default = {
-	.udp = 512, .icmp = 64, .tcp = 1024, .dns = 64, .dns_tcp = 16, .frags = 16,
-	.neigh = 64,
-};
-
-static uint32_t or_default(uint32_t v, uint32_t d)
-{
-	return v ? v : d;
-}
-
 /* ---- life ------------------------------------------------------------------- */
 
 static int check_ip6(const struct nat_config *c, struct errtext *why)
@@ -67,26 +56,6 @@ static int check_config(const struct nat_config *c, struct errtext *why)
 		return errtext_set(why, -EINVAL, "MTU %u is too small for %s",
 				   c->mtu, c->nat ? "NAT (576)" : "IPv4 (68)");
 	return check_ip6(c, why);
-}
-
-static void set_limits(struct gateway *g)
-{
-	const struct nat_limits *d = &limits_default;
-	struct nat_limits *l = &g->cfg.limits;
-
-	l->udp = or_default(l->udp, d->udp);
-	l->icmp = or_default(l->icmp, d->icmp);
-	l->tcp = or_default(l->tcp, d->tcp);
-	l->dns = or_default(l->dns, d->dns);
-	l->dns_tcp = or_default(l->dns_tcp, d->dns_tcp);
-	l->frags = or_default(l->frags, d->frags);
-	l->neigh = or_default(l->neigh, d->neigh);
-	g->flows.limit[FLOW_UDP] = l->udp;
-	g->flows.limit[FLOW_ICMP] = l->icmp;
-	g->flows.limit[FLOW_DNS] = l->dns;
-	g->flows.limit[FLOW_DNSTCP] = l->dns_tcp;
-	g->flows.limit[FLOW_REASM] = l->frags;
-	g->flows.limit[FLOW_NEIGH] = l->neigh;
 }
 
 static void set_policy(struct gateway *g)
@@ -199,7 +168,7 @@ static int init_parts(struct gateway *g, struct errtext *why)
 		err = forwards_init(&g->forwards, seed);
 	if (err)
 		return err;
-	set_limits(g);
+	gateway_set_limits(g, &g->cfg.limits);
 	err = dns_init(&g->dns, seed, domain);
 	if (err == -EINVAL)
 		errtext_set(why, err, "\"%s\" cannot be a domain", domain);

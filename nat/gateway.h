@@ -123,6 +123,7 @@ int gateway_icmp6_send(struct gateway *g, const struct nat_icmp6_out *o,
 		       int64_t now_ms);
 int gateway_set_access(struct gateway *g, const struct nat_access *a,
 		       int64_t now_ms);
+void gateway_set_limits(struct gateway *g, const struct nat_limits *l);
 int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
 		      int64_t now_ms);
 int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
@@ -131,6 +132,8 @@ void gateway_address_gone(struct gateway *g, const struct ipaddr *ip, size_t n,
 			  int64_t now_ms);
 void gateway_nic_gone(struct gateway *g, uint64_t nic_id);
 void gateway_stats(const struct gateway *g, struct nat_stats *s);
+void gateway_nic_stats(const struct gateway *g, uint64_t nic_id,
+		       struct nat_nic_stats *s);
 void gateway_flow_walk(struct gateway *g, uint64_t after,
 		       bool (*fn)(void *arg, const struct nat_flow *f),
 		       void *arg, int64_t now_ms);

@@ -54,7 +54,7 @@ static struct nat_flow of_flow(const struct flow *f, int64_t now_ms)
 
 	if (f->kind == FLOW_ICMP)
 		fill_icmp(&o, container_of(f, struct icmp_map, fl));
-	else if (f->forwarded)
+	else if (f->kind == FLOW_CLIENT)
 		fill_forward(&o, container_of(f, struct forward_flow, fl));
 	else
 		fill_udp(&o, container_of(f, struct udp_map, fl));

@@ -36,6 +36,33 @@ int gateway_set_access(struct gateway *g, const struct nat_access *a,
 	return 0;
 }
 
+static uint32_t or_default(uint32_t v, uint32_t d)
+{
+	return v ? v : d;
+}
+
+void gateway_set_limits(struct gateway *g, const struct nat_limits *l)
+{
+	struct flow_tab *t = &g->flows;
+
+	g->cfg.limits = *l;
+	g->cfg.limits.tcp = or_default(l->tcp, 1024);
+	g->cfg.limits.opening = or_default(l->opening, 128);
+	t->limit[FLOW_UDP] = t->limit[FLOW_CLIENT] = or_default(l->udp, 512);
+	t->limit[FLOW_ICMP] = or_default(l->icmp, 64);
+	t->limit[FLOW_DNS] = or_default(l->dns, 64);
+	t->limit[FLOW_DNSTCP] = or_default(l->dns_tcp, 16);
+	t->limit[FLOW_REASM] = or_default(l->frags, 16);
+	t->limit[FLOW_NEIGH] = or_default(l->neigh, 64);
+	t->pool[FLOW_SOCKETS] = or_default(l->sockets, UINT32_MAX);
+	t->pool[FLOW_PORTS] = or_default(l->ports, UINT32_MAX);
+	t->pool[FLOW_QUERIES] = or_default(l->queries, UINT32_MAX);
+	t->sharers = or_default(l->nics, 1);
+	if (g->tcp)
+		tcp_set_limits(g->tcp, g->cfg.limits.tcp,
+			       g->cfg.limits.opening);
+}
+
 int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
 		     int64_t now_ms)
 {
@@ -151,7 +178,7 @@ void gateway_stats(const struct gateway *g, struct nat_stats *s)
 
 	tcp_stats(g->tcp, &tcp);
 	*s = (struct nat_stats){
-		.udp_flows = t->total[FLOW_UDP],
+		.udp_flows = t->total[FLOW_UDP] + t->total[FLOW_CLIENT],
 		.icmp_flows = t->total[FLOW_ICMP],
 		.tcp_flows = tcp.flows,
 		.dns_pending = t->total[FLOW_DNS],
@@ -175,5 +202,25 @@ void gateway_stats(const struct gateway *g, struct nat_stats *s)
 		.dns_failed = g->dns.stats.failed,
 		.forward_refused = g->forwards.refused,
 		.queue_full = outq_dropped(g->out),
+	};
+}
+
+void gateway_nic_stats(const struct gateway *g, uint64_t nic_id,
+		       struct nat_nic_stats *s)
+{
+	const struct flow_nic *nic = flow_nic_find(&g->flows, nic_id);
+
+	*s = (struct nat_nic_stats){0};
+	if (!nic)
+		return;
+	*s = (struct nat_nic_stats){
+		.udp = nic->count[FLOW_UDP],
+		.clients = nic->count[FLOW_CLIENT],
+		.icmp = nic->count[FLOW_ICMP],
+		.tcp = nic->tcp_flows,
+		.dns = nic->count[FLOW_DNS],
+		.opening = nic->tcp_openings,
+		.evicted = nic->evicted,
+		.refused = nic->refused,
 	};
 }

@@ -107,6 +107,13 @@ static void env_forward_end(void *arg, uint64_t forward_id, bool answered,
 		f->refused++;
 }
 
+static bool end_tcp(void *arg, struct flow_nic *nic, int64_t now_ms)
+{
+	struct gateway *g = arg;
+
+	return tcp_give_up(g->tcp, nic, now_ms);
+}
+
 int gateway_tcp_new(struct gateway *g)
 {
 	struct tcp_env env = {
@@ -115,14 +122,17 @@ int gateway_tcp_new(struct gateway *g)
 		.service_arg = &g->dns, .route = env_route,
 		.emit = env_emit, .emit_flush = env_emit_flush,
 		.unreach = env_unreach, .kick = env_kick,
-		.forward_end = env_forward_end,
+		.forward_end = env_forward_end, .flows = &g->flows,
 	};
 	struct tcp_config cfg = {
 		.mtu = g->cfg.mtu, .nic_flows_max = g->cfg.limits.tcp,
+		.nic_opening_max = g->cfg.limits.opening,
 		.seed = {g->env.seed[0], g->env.seed[1]},
 	};
 
 	g->tcp = tcp_new(&env, &cfg);
+	g->flows.end_tcp = end_tcp;
+	g->flows.end_tcp_arg = g;
 	return g->tcp ? 0 : -ENOMEM;
 }
 

@@ -73,11 +73,13 @@ static struct icmp_map *map_find(const struct icmp *c, const struct endpoint *g,
 	return NULL;
 }
 
-static int map_open(struct icmp *c, struct icmp_map *m, uint16_t want)
+static int map_open(struct icmp *c, struct icmp_map *m, uint16_t want,
+		    int64_t now_ms)
 {
 	int err = c->host->open(c->host_arg, m, want);
 
-	if ((err == -EMFILE || err == -ENFILE) && flow_make_room(c->flows))
+	if ((err == -EMFILE || err == -ENFILE) &&
+	    flow_make_room(c->flows, now_ms))
 		err = c->host->open(c->host_arg, m, want);
 	return err;
 }
@@ -94,9 +96,15 @@ static struct icmp_map *map_new(struct icmp *c, const struct endpoint *g,
 	m->icmp = c;
 	m->guest = *g;
 	m->fl.end = map_end;
-	*err = map_open(c, m, g->port);
+	*err = flow_room(c->flows, FLOW_ICMP, nic_id, now_ms);
 	if (*err)
 		goto fail;
+	*err = map_open(c, m, g->port, now_ms);
+	if (*err) {
+		if (*err != -EAFNOSUPPORT)
+			flow_refused(c->flows, nic_id);
+		goto fail;
+	}
 	*err = flow_add(c->flows, &m->fl, FLOW_ICMP, nic_id, now_ms);
 	if (*err) {
 		c->host->close(c->host_arg, m);
@@ -172,7 +180,7 @@ static int echo_outside(struct icmp *c, const struct pkt *k, int64_t now_ms)
 		return DROP_POLICY;
 	hash = hash_bytes(c->maps.seed, &guest, sizeof(guest));
 	m = map_find(c, &guest, hash);
-	if (m && flow_move(c->flows, &m->fl, k->nic_id)) {
+	if (m && flow_move(c->flows, &m->fl, k->nic_id, now_ms)) {
 		icmp_map_end(m);
 		return DROP_LIMIT;
 	}

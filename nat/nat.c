@@ -332,6 +332,11 @@ void nat_set_filter(struct nat *nat, enum nat_filter filter)
 	nat->gw->udp.filter = filter;
 }
 
+void nat_set_limits(struct nat *nat, const struct nat_limits *limits)
+{
+	gateway_set_limits(nat->gw, limits);
+}
+
 int nat_set_access(struct nat *nat, const struct nat_access *access)
 {
 	int err = gateway_set_access(nat->gw, access, turn(nat));
@@ -514,6 +519,11 @@ void nat_nic_gone(struct nat *nat, uint64_t nic_id)
 void nat_stats(struct nat *nat, struct nat_stats *out)
 {
 	gateway_stats(nat->gw, out);
+}
+
+void nat_nic_stats(struct nat *nat, uint64_t nic_id, struct nat_nic_stats *out)
+{
+	gateway_nic_stats(nat->gw, nic_id, out);
 }
 
 void nat_flow_walk(struct nat *nat, uint64_t after,

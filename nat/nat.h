@@ -32,6 +32,8 @@ struct nat;
 #define NAT_FORWARD_MAX	 8192
 #define NAT_ALLOW_MAX	 64
 #define NAT_SELF_MAX	 256
+#define NAT_SOCKETS_MAX	 16384
+#define NAT_PORTS_MAX	 8192
 
 enum nat_proto { NAT_ICMP = 1, NAT_TCP = 6, NAT_UDP = 17 };
 
@@ -67,11 +69,21 @@ struct nat_access {
 	size_t nself; /* at most NAT_SELF_MAX */
 };
 
-/* Most of each that one NIC may have; 0 = the default in parentheses. */
+/** struct nat_limits - How much guests may have; 0 = the default in parentheses.
+ *
+ * A NIC's share of what all NICs have together is its part when it is divided by their
+ * number; see flow.h for who gets what beyond. */
 struct nat_limits {
-	uint32_t udp;	/* mappings, each one host socket (512) */
-	uint32_t icmp;	/* echo mappings, each one host socket (64) */
-	uint32_t tcp;	/* connections (1024) */
+	/* Of all NICs together: (no limit) */
+	uint32_t sockets; /* of UDP mappings, echo mappings and TCP */
+	uint32_t ports;	  /* of UDP and echo mappings */
+	uint32_t queries; /* DNS queries that wait for an upstream */
+	uint32_t nics;	  /* how many NICs share them (1) */
+	/* Of one NIC: */
+	uint32_t udp;	/* mappings; as many clients of forwards (512) */
+	uint32_t icmp;	/* echo mappings (64) */
+	uint32_t tcp;	/* connections; of forwards' clients seven eighths (1024) */
+	uint32_t opening; /* calls under way; then the oldest makes room (128) */
 	uint32_t dns;	/* queries that wait for an upstream (64) */
 	uint32_t dns_tcp; /* connections to the resolver (16) */
 	uint32_t frags; /* datagrams in reassembly (16) */
@@ -155,6 +167,21 @@ int nat_set_icmp6_raw(struct nat *nat, int fd);
 /* Who may send to mappings from now on; those that exist stay. A guest has to speak
  * again to whom it spoke to under a weaker filter. */
 void nat_set_filter(struct nat *nat, enum nat_filter filter);
+
+/* From now on; what is beyond them already ends when somebody needs its place. */
+void nat_set_limits(struct nat *nat, const struct nat_limits *limits);
+
+/**
+ * nat_limits_fit() - Limits for a process with so many descriptors
+ * @nofile: how many it may have (RLIMIT_NOFILE)
+ * @other: how many are spoken for: ports, forwards, channels
+ * @nics: guests' NICs on the network
+ *
+ * Sets all of @l. Never more than NAT_SOCKETS_MAX sockets: a flow costs the kernel
+ * some KiB and often one of the host's 28 000 ports for automatic use.
+ */
+void nat_limits_fit(struct nat_limits *l, uint64_t nofile, uint32_t other,
+		    uint32_t nics);
 
 /* What the host is to guests from now on; TCP flows that may no longer be end. -E2BIG. */
 int nat_set_access(struct nat *nat, const struct nat_access *access);
@@ -364,6 +391,16 @@ struct nat_stats {
 };
 
 void nat_stats(struct nat *nat, struct nat_stats *out);
+
+/** struct nat_nic_stats - A NIC's part of it, since it came. */
+struct nat_nic_stats {
+	uint32_t udp, clients, icmp, tcp, dns; /* now; clients: of UDP forwards */
+	uint32_t opening;		       /* of tcp: calls under way */
+	uint64_t evicted, refused;
+};
+
+/* All zero when it never had any. */
+void nat_nic_stats(struct nat *nat, uint64_t nic_id, struct nat_nic_stats *out);
 
 /** struct nat_flow - One flow as shown to people. */
 struct nat_flow {

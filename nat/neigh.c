@@ -150,7 +150,7 @@ void neigh_learn(struct neigh_tab *t, const struct ipaddr *ip,
 		e = neigh_new(t, ip, nic_id, now_ms);
 	if (!e)
 		return;
-	if (flow_move(t->flows, &e->fl, nic_id)) {
+	if (flow_move(t->flows, &e->fl, nic_id, now_ms)) {
 		neigh_free(e);
 		return;
 	}

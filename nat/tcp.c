@@ -45,8 +45,7 @@ struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
 	list_init(&t->work);
 	t->retry.fn = retry_on_timer;
 	t->buf = malloc(TCP_BUF);
-	if (!t->buf || htab_init(&t->flows, 64, cfg->seed) ||
-	    htab_init(&t->nics, 16, cfg->seed)) {
+	if (!t->buf || htab_init(&t->flows, 64, cfg->seed)) {
 		tcp_free(t);
 		return NULL;
 	}
@@ -71,74 +70,77 @@ void tcp_free(struct tcp *t)
 		htab_walk(&t->flows, end_any, NULL);
 	wtimer_cancel(t->env.wheel, &t->retry);
 	htab_fini(&t->flows);
-	htab_fini(&t->nics);
 	free(t->buf);
 	free(t);
 }
 
 /* ---- accounts of NICs ---------------------------------------------------- */
 
-static uint32_t nic_hash(const struct tcp *t, uint64_t id)
+void tcp_set_limits(struct tcp *t, uint32_t nic_flows_max,
+		    uint32_t nic_opening_max)
 {
-	return hash_bytes(t->nics.seed, &id, sizeof(id));
+	t->cfg.nic_flows_max = nic_flows_max;
+	t->cfg.nic_opening_max = nic_opening_max;
 }
 
-static struct tcp_nic *nic_find(const struct tcp *t, uint64_t id)
+void tcp_limited(struct tcp *t, struct flow_nic *nic)
 {
-	struct hnode *n = htab_find(&t->nics, nic_hash(t, id));
-
-	for (; n; n = htab_find_next(n)) {
-		struct tcp_nic *nic = container_of(n, struct tcp_nic, node);
-
-		if (nic->id == id)
-			return nic;
-	}
-	return NULL;
+	t->stats.limited++;
+	nic->refused++;
 }
 
-static struct tcp_nic *nic_get(struct tcp *t, uint64_t id)
+static bool over_limit(const struct tcp *t, const struct flow_nic *nic)
 {
-	struct tcp_nic *nic = nic_find(t, id);
-
-	if (nic)
-		return nic;
-	nic = calloc(1, sizeof(*nic));
-	if (!nic)
-		return NULL;
-	nic->id = id;
-	list_init(&nic->flows);
-	list_init(&nic->time_wait);
-	htab_add(&t->nics, &nic->node, nic_hash(t, id));
-	return nic;
-}
-
-static void nic_put(struct tcp *t, struct tcp_nic *nic)
-{
-	if (nic->count)
-		return;
-	htab_del(&t->nics, &nic->node);
-	free(nic);
-}
-
-static bool over_limit(const struct tcp *t, const struct tcp_nic *nic)
-{
-	return nic->count > t->cfg.nic_flows_max ||
+	return nic->tcp_flows > t->cfg.nic_flows_max ||
 	       t->stats.flows >= t->cfg.flows_max;
 }
 
-/* Count one more flow of the NIC; its own oldest TIME_WAIT may go for it. */
-static bool nic_take(struct tcp *t, struct tcp_nic *nic)
+static struct tcp_flow *oldest_wait(const struct flow_nic *nic)
 {
-	struct tcp_flow *old;
+	return list_first(&nic->tcp_wait, struct tcp_flow, nic_state);
+}
 
-	nic->count++;
-	old = list_first(&nic->time_wait, struct tcp_flow, tw_node);
+/* Count one more flow of the NIC; its own oldest TIME_WAIT may go for it. */
+static bool nic_take(struct tcp *t, struct flow_nic *nic)
+{
+	struct tcp_flow *old = oldest_wait(nic);
+
+	nic->tcp_flows++;
 	if (old && over_limit(t, nic))
 		tcp_flow_end(old, false);
 	if (!over_limit(t, nic))
 		return true;
-	nic->count--;
+	nic->tcp_flows--;
 	return false;
+}
+
+/* On the list of its NIC that its state asks for. */
+static void nic_list(struct tcp_flow *f)
+{
+	struct flow_nic *nic = f->nic;
+
+	list_del(&f->nic_state);
+	if (f->state == TCP_ST_CONNECTING)
+		list_add_tail(&nic->tcp_opening, &f->nic_state);
+	else if (f->state == TCP_ST_TIME_WAIT)
+		list_add_tail(&nic->tcp_wait, &f->nic_state);
+	else if (f->counted)
+		list_add_tail(&nic->tcp_used, &f->nic_state);
+}
+
+bool tcp_give_up(struct tcp *t, struct flow_nic *nic, int64_t now_ms)
+{
+	struct tcp_flow *f = list_first(&nic->tcp_opening, struct tcp_flow,
+					nic_state);
+
+	(void)t;
+	/* One that is being opened right now may have none yet. */
+	if (!f || !f->counted)
+		f = list_first(&nic->tcp_used, struct tcp_flow, nic_state);
+	if (!f)
+		return false;
+	tcp_flow_abort(f, now_ms);
+	return true;
 }
 
 /* ---- flows --------------------------------------------------------------- */
@@ -181,113 +183,135 @@ static void flow_init(struct tcp_flow *f, int64_t now_ms)
 	f->recover = f->iss;
 	f->ops = f->t->env.host;
 	f->mss = TCP_MSS_DEFAULT;
-	f->born_ms = f->used_ms = now_ms;
+	f->born_ms = f->used_ms = f->moved_ms = now_ms;
 	list_init(&f->work);
-	list_init(&f->tw_node);
+	list_init(&f->nic_state);
 	tcp_cc_init(f);
 }
 
-bool tcp_room_for_client(struct tcp *t, uint64_t nic_id)
+bool tcp_room_for_client(struct tcp *t, struct flow_nic *nic)
 {
 	uint32_t max = t->cfg.nic_flows_max;
-	struct tcp_nic *nic = nic_find(t, nic_id);
 	struct tcp_flow *old;
 
-	if (!nic || nic->count < max - max / 8)
+	if (nic->tcp_flows < max - max / 8)
 		return true;
-	old = list_first(&nic->time_wait, struct tcp_flow, tw_node);
+	old = oldest_wait(nic);
 	if (!old) {
-		t->stats.limited++;
+		tcp_limited(t, nic);
 		return false;
 	}
 	tcp_flow_end(old, false);
 	return true;
 }
 
-struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
-			      uint64_t nic_id, int64_t now_ms)
+bool tcp_room_for_call(struct tcp *t, struct flow_nic *nic, int64_t now_ms)
 {
-	struct tcp_nic *nic = nic_get(t, nic_id);
+	struct tcp_flow *old;
+
+	if (nic->tcp_openings < t->cfg.nic_opening_max)
+		return true;
+	old = list_first(&nic->tcp_opening, struct tcp_flow, nic_state);
+	if (!old || now_ms - old->born_ms < TCP_CALL_MS) {
+		tcp_limited(t, nic);
+		return false;
+	}
+	t->env.flows->evicted++;
+	nic->evicted++;
+	tcp_flow_end(old, true);
+	return true;
+}
+
+struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
+			      struct flow_nic *nic, int64_t now_ms)
+{
 	struct tcp_flow *f;
 
-	if (!nic)
-		return NULL;
 	if (!nic_take(t, nic)) {
-		t->stats.limited++;
-		nic_put(t, nic);
+		tcp_limited(t, nic);
 		return NULL;
 	}
 	f = calloc(1, sizeof(*f));
 	if (!f) {
-		nic->count--;
-		nic_put(t, nic);
+		nic->tcp_flows--;
 		return NULL;
 	}
 	f->t = t;
 	f->key = *k;
 	f->nic = nic;
 	flow_init(f, now_ms);
-	nic->opening++; /* the first state is CONNECTING */
+	/* The first state is CONNECTING. */
+	nic->tcp_openings++;
+	nic_list(f);
 	t->stats.flows++;
 	t->stats.opening++;
 	f->id = t->last_id += 2;
 	list_add_tail(&t->shown, &f->shown);
-	list_add_tail(&nic->flows, &f->nic_node);
+	list_add_tail(&nic->tcp, &f->nic_node);
 	htab_add(&t->flows, &f->node, key_hash(t, k));
 	return f;
 }
 
-void tcp_set_state(struct tcp_flow *f, enum tcp_state st)
+static void count_state(struct tcp_flow *f, enum tcp_state st, uint32_t n)
 {
 	struct tcp_stats *s = &f->t->stats;
 
-	if (f->state == TCP_ST_CONNECTING) {
-		f->nic->opening--;
-		s->opening--;
-	} else if (f->state == TCP_ST_TIME_WAIT) {
-		list_del(&f->tw_node);
-		s->time_wait--;
-	}
-	f->state = st;
 	if (st == TCP_ST_CONNECTING) {
-		f->nic->opening++;
-		s->opening++;
+		f->nic->tcp_openings += n;
+		s->opening += n;
 	} else if (st == TCP_ST_TIME_WAIT) {
-		list_add_tail(&f->nic->time_wait, &f->tw_node);
-		s->time_wait++;
+		f->nic->tcp_waits += n;
+		s->time_wait += n;
 	}
+}
+
+void tcp_set_state(struct tcp_flow *f, enum tcp_state st)
+{
+	struct tcp_flow *old;
+
+	count_state(f, f->state, (uint32_t)-1);
+	f->state = st;
+	count_state(f, st, 1);
+	nic_list(f);
+	if (st != TCP_ST_TIME_WAIT || f->nic->tcp_waits <= TCP_WAITS_MAX)
+		return;
+	old = oldest_wait(f->nic);
+	tcp_flow_end(old, false);
 }
 
 void tcp_close_host(struct tcp_flow *f, bool reset)
 {
-	if (!f->sock)
-		return;
-	f->ops->close(f->sock, reset);
+	if (f->sock)
+		f->ops->close(f->sock, reset);
 	f->sock = NULL;
+	if (!f->counted)
+		return;
+	flow_tcp_put(f->t->env.flows, f->nic);
+	f->counted = false;
+	if (f->state != TCP_ST_TIME_WAIT)
+		list_del(&f->nic_state);
 }
 
 void tcp_flow_end(struct tcp_flow *f, bool reset_host)
 {
 	struct tcp *t = f->t;
-	struct tcp_nic *nic = f->nic;
 
 	tcp_close_host(f, reset_host);
 	if (f->forward_id && t->env.forward_end)
 		t->env.forward_end(t->env.arg, f->forward_id,
 				   f->state >= TCP_ST_OPEN, f->bytes_out,
 				   f->bytes_in);
-	if (f->state == TCP_ST_CONNECTING || f->state == TCP_ST_TIME_WAIT)
-		tcp_set_state(f, TCP_ST_OPEN); /* off those accounts */
+	count_state(f, f->state, (uint32_t)-1);
 	wtimer_cancel(t->env.wheel, &f->rtx);
 	wtimer_cancel(t->env.wheel, &f->idle);
 	list_del(&f->work);
+	list_del(&f->nic_state);
 	list_del(&f->nic_node);
 	list_del(&f->shown);
 	htab_del(&t->flows, &f->node);
 	t->stats.flows--;
-	nic->count--;
+	f->nic->tcp_flows--;
 	free(f);
-	nic_put(t, nic);
 }
 
 void tcp_flow_abort(struct tcp_flow *f, int64_t now_ms)
@@ -407,12 +431,10 @@ void tcp_input(struct tcp *t, const struct tcp_pkt *p, int64_t now_ms)
 
 void tcp_nic_gone(struct tcp *t, uint64_t nic_id)
 {
-	struct tcp_nic *nic = nic_find(t, nic_id);
-	uint32_t n = nic ? nic->count : 0;
+	struct flow_nic *nic = flow_nic_find(t->env.flows, nic_id);
 	struct tcp_flow *f;
 
-	/* The account goes with its last flow, so count instead of looking. */
-	while (n-- && (f = list_first(&nic->flows, struct tcp_flow, nic_node))) {
+	while (nic && (f = list_first(&nic->tcp, struct tcp_flow, nic_node))) {
 		f->guest_gone = true;
 		tcp_flow_end(f, true);
 	}

@@ -160,6 +160,9 @@ struct tcp_env {
 	/* tcp_flush() is due soon. Not called from within tcp_flush() except
 	 * when work is left over for the next turn. */
 	void (*kick)(void *arg);
+	/* The accounts of NICs; its end_tcp is for the owner to set to
+	 * tcp_give_up(). */
+	struct flow_tab *flows;
 	/* A forward's flow is over; @answered: the guest had accepted it;
 	 * payload as in struct tcp_flow_info. Must not call the core. May be
 	 * NULL. */
@@ -221,6 +224,17 @@ void tcp_host_writable(struct tcp_flow *f, int64_t now_ms);
 void tcp_host_error(struct tcp_flow *f, int err, int64_t now_ms);
 /* Reset both sides now, whatever the guest has not read yet. */
 void tcp_host_abort(struct tcp_flow *f, int64_t now_ms);
+
+/* ---- limits -------------------------------------------------------------- */
+
+/* As in struct tcp_config, from now on; what is beyond them already stays. */
+void tcp_set_limits(struct tcp *t, uint32_t nic_flows_max,
+		    uint32_t nic_opening_max);
+
+/* End the connection of the NIC that it misses least, for its descriptor: the oldest
+ * call under way (silently: the guest asks again), else the one idle longest (both
+ * sides are reset). False when none has a descriptor. */
+bool tcp_give_up(struct tcp *t, struct flow_nic *nic, int64_t now_ms);
 
 /* ---- ends ---------------------------------------------------------------- */
 

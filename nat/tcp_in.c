@@ -124,7 +124,7 @@ static void in_syn(struct tcp_flow *f, const struct tcp_seg *s, int64_t now_ms)
 static void in_outside(struct tcp_flow *f, const struct tcp_seg *s,
 		       int64_t now_ms)
 {
-	f->used_ms = now_ms;
+	tcp_touch(f, now_ms);
 	if (!tcp_seg_space(s)) {
 		challenge(f, now_ms);
 		return;
@@ -324,7 +324,7 @@ static void in_synchronized(struct tcp_flow *f, const struct tcp_pkt *p,
 	}
 	if (!(s->flags & TCP_ACK))
 		return;
-	f->used_ms = now_ms;
+	tcp_touch(f, now_ms);
 	if (!in_ack(f, p, s, now_ms))
 		return;
 	take_payload(f, p, s, now_ms);

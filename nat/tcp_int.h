@@ -57,6 +57,9 @@
  * minutes; the guest is near, and a forward's client should not wait that long. */
 #define TCP_SYN_REXMITS 5
 #define TCP_RETRY_MS	2 /* after emit had no room; then twice as long … */
+#define TCP_TOUCH_MS	1000 /* how exact the order of idle flows is */
+#define TCP_CALL_MS	3000 /* a call waits as long before another may have its place */
+#define TCP_WAITS_MAX	512 /* flows of a NIC in TIME_WAIT */
 #define TCP_CHALLENGES	10 /* per flow and second (RFC 5961 7) */
 
 enum tcp_state {
@@ -65,16 +68,6 @@ enum tcp_state {
 	TCP_ST_SYN_RCVD,
 	TCP_ST_OPEN,
 	TCP_ST_TIME_WAIT,
-};
-
-/* One NIC's flows; lives as long as it has any. */
-struct tcp_nic {
-	struct hnode node;
-	uint64_t id;
-	struct list flows;     /* oldest first */
-	struct list time_wait; /* of these, in order of expiry */
-	uint32_t count;
-	uint32_t opening; /* in TCP_ST_CONNECTING */
 };
 
 struct tcp_key {
@@ -87,8 +80,9 @@ struct tcp_flow {
 	uint64_t id;	   /* odd, ascending */
 	struct tcp_key key;
 	struct tcp *t;
-	struct tcp_nic *nic;
-	struct list nic_node, tw_node;
+	struct flow_nic *nic;  /* its account in env.flows */
+	struct list nic_node;  /* nic->tcp */
+	struct list nic_state; /* nic->tcp_opening, _used, _wait; else none */
 	struct list work; /* tcp->work: flush has something to do */
 	const struct tcp_host_ops *ops; /* of … */
 	void *sock;	  /* NULL in TIME_WAIT */
@@ -108,6 +102,7 @@ struct tcp_flow {
 	bool resend;	 /* fast retransmission at snd_una is due */
 	bool probe;	 /* persist timer fired */
 	bool guest_gone; /* no word to the guest when the flow ends */
+	bool counted;	 /* sock has a descriptor: flow_tcp_take() */
 
 	/* Congestion and timing. */
 	uint32_t cwnd, ssthresh;
@@ -143,13 +138,14 @@ struct tcp_flow {
 	uint8_t challenges;
 	int64_t challenge_ms;
 	int64_t born_ms, used_ms;
+	int64_t moved_ms; /* to the end of nic->tcp_used */
 	uint64_t bytes_out, bytes_in;
 };
 
 struct tcp {
 	struct tcp_env env;
 	struct tcp_config cfg;
-	struct htab flows, nics;
+	struct htab flows;
 	struct list shown; /* all flows by id */
 	uint64_t last_id;
 	struct list work;
@@ -169,11 +165,31 @@ struct tcp_flow *tcp_find(const struct tcp *t, const struct tcp_key *k);
 /* May a forward have one more client of this NIC? An eighth of what the NIC may have
  * is left to the guest itself, whoever comes from outside. Counts refusals; an old
  * TIME_WAIT may go for it. */
-bool tcp_room_for_client(struct tcp *t, uint64_t nic_id);
+bool tcp_room_for_client(struct tcp *t, struct flow_nic *nic);
+
+/* May the NIC have one more call under way? One that has waited for long may go for
+ * it: the guest asks again, so that costs nothing. Counts refusals. */
+bool tcp_room_for_call(struct tcp *t, struct flow_nic *nic, int64_t now_ms);
 
 /* A zeroed, counted, findable flow; NULL: a limit (counted) or no memory. */
 struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
-			      uint64_t nic_id, int64_t now_ms);
+			      struct flow_nic *nic, int64_t now_ms);
+
+/* Count a refusal by a limit. */
+void tcp_limited(struct tcp *t, struct flow_nic *nic);
+
+/* The flow was used. */
+static inline void tcp_touch(struct tcp_flow *f, int64_t now_ms)
+{
+	f->used_ms = now_ms;
+	if (now_ms - f->moved_ms < TCP_TOUCH_MS)
+		return;
+	f->moved_ms = now_ms;
+	if (f->counted && f->state != TCP_ST_CONNECTING) {
+		list_del(&f->nic_state);
+		list_add_tail(&f->nic->tcp_used, &f->nic_state);
+	}
+}
 
 /* Close the host socket and free the flow; nothing to the guest. */
 void tcp_flow_end(struct tcp_flow *f, bool reset_host);

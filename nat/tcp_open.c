@@ -50,10 +50,12 @@ static void refuse(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
 {
 	struct tcp_seg syn = {.seq = seq, .flags = TCP_SYN};
 
-	if (is_shortage(err))
+	if (is_shortage(err)) {
 		t->stats.no_descriptor++;
-	else
+		flow_refused(t->env.flows, nic_id);
+	} else {
 		t->stats.refused++;
+	}
 	switch (err) {
 	case -ENETUNREACH:
 		send_unreach(t, k, nic_id, seq, TCP_UNREACH_NET, NULL,
@@ -127,6 +129,34 @@ void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s)
 	f->snd_wl2 = s->flags & TCP_ACK ? s->ack : f->iss;
 }
 
+/* A flow that may have a descriptor, if it @needs one. NULL: counted, and the guest
+ * was told, unless it had better ask again. */
+static struct tcp_flow *flow_for_call(struct tcp *t, const struct tcp_key *k,
+				      const struct tcp_pkt *p,
+				      const struct tcp_seg *s, bool needs,
+				      int64_t now_ms)
+{
+	struct flow_nic *nic = flow_nic_get(t->env.flows, p->nic_id);
+	struct tcp_flow *f = NULL;
+	bool counted = false;
+
+	if (nic && !tcp_room_for_call(t, nic, now_ms))
+		return NULL; /* silently: its SYN comes again */
+	if (nic && needs) {
+		counted = flow_tcp_take(t->env.flows, nic, false, now_ms);
+		t->stats.limited += !counted;
+	}
+	if (nic && counted == needs)
+		f = tcp_flow_new(t, k, nic, now_ms);
+	if (f)
+		f->counted = counted;
+	else if (counted)
+		flow_tcp_put(t->env.flows, nic);
+	if (!f)
+		tcp_reset_reply(t, k, p->nic_id, s, now_ms);
+	return f;
+}
+
 void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 	      const struct tcp_key *k, int64_t now_ms)
 {
@@ -138,17 +168,9 @@ void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 
 	if (v != TCP_CONNECT && v != TCP_SERVE)
 		return;
-	f = tcp_flow_new(t, k, p->nic_id, now_ms);
-	if (!f) {
-		tcp_reset_reply(t, k, p->nic_id, s, now_ms);
+	f = flow_for_call(t, k, p, s, v == TCP_CONNECT, now_ms);
+	if (!f)
 		return;
-	}
-	if (f->nic->opening > t->cfg.nic_opening_max) {
-		/* Silently: its SYN comes again when some are through. */
-		t->stats.limited++;
-		tcp_flow_end(f, true);
-		return;
-	}
 	f->host = call.to;
 	tcp_take_syn(f, s);
 	if (v == TCP_SERVE) {
@@ -204,7 +226,7 @@ void tcp_host_connected(struct tcp_flow *f, int err, int64_t now_ms)
 		return;
 	}
 	tcp_set_state(f, TCP_ST_SYN_RCVD);
-	f->used_ms = now_ms;
+	tcp_touch(f, now_ms);
 	f->syn_due = true;
 	tcp_arm_idle(f, now_ms);
 	tcp_queue(f);
@@ -231,17 +253,27 @@ static bool pick_port(struct tcp *t, struct tcp_key *k, bool any_port,
 
 int tcp_accept(struct tcp *t, const struct tcp_accept *a, int64_t now_ms)
 {
+	struct flow_nic *nic = flow_nic_get(t->env.flows, a->nic_id);
 	struct tcp_key k = {a->guest, a->shown};
 	uint64_t limited = t->stats.limited;
 	struct tcp_flow *f;
 
-	if (!tcp_room_for_client(t, a->nic_id))
+	if (!nic)
+		return -ENOMEM;
+	if (!tcp_room_for_client(t, nic))
 		return -ENOSPC;
 	if (!pick_port(t, &k, a->any_port, now_ms))
 		return -EEXIST;
-	f = tcp_flow_new(t, &k, a->nic_id, now_ms);
-	if (!f)
+	if (!flow_tcp_take(t->env.flows, nic, true, now_ms)) {
+		t->stats.limited++;
+		return -ENOSPC;
+	}
+	f = tcp_flow_new(t, &k, nic, now_ms);
+	if (!f) {
+		flow_tcp_put(t->env.flows, nic);
 		return t->stats.limited != limited ? -ENOSPC : -ENOMEM;
+	}
+	f->counted = true;
 	t->stats.accepted++;
 	f->sock = a->sock;
 	f->forward_id = a->forward_id;
@@ -274,7 +306,7 @@ void tcp_established(struct tcp_flow *f, const struct tcp_seg *s,
 	f->t->stats.established++;
 	tcp_set_state(f, TCP_ST_OPEN);
 	f->syn_due = false;
-	f->used_ms = now_ms;
+	tcp_touch(f, now_ms);
 	tcp_arm_idle(f, now_ms);
 	tcp_queue(f);
 }

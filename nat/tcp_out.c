@@ -324,7 +324,7 @@ static void advance(struct tcp_flow *f, uint32_t n, int64_t now_ms)
 	if (seq_lt(f->snd_max, f->snd_nxt)) {
 		f->bytes_in += f->snd_nxt - f->snd_max;
 		f->snd_max = f->snd_nxt;
-		f->used_ms = now_ms;
+		tcp_touch(f, now_ms);
 	}
 }
 

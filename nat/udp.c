@@ -83,14 +83,15 @@ static struct udp_map *map_find(const struct udp *u, const struct endpoint *g,
 	return NULL;
 }
 
-/* A socket, taken from a greedier guest when there are no more. */
-static int map_open(struct udp *u, struct udp_map *m, uint16_t want)
+/* A socket. That there is none although we counted: other processes' doing. */
+static int map_open(struct udp *u, struct udp_map *m, uint16_t want,
+		    int64_t now_ms)
 {
 	int err = u->host->open(u->host_arg, m, want);
 
 	for (int i = 0; i < OPEN_TRIES && (err == -EMFILE || err == -ENFILE);
 	     i++) {
-		if (!flow_make_room(u->flows))
+		if (!flow_make_room(u->flows, now_ms))
 			break;
 		err = u->host->open(u->host_arg, m, want);
 	}
@@ -111,9 +112,15 @@ static struct udp_map *map_new(struct udp *u, const struct endpoint *g,
 	m->guest = *g;
 	m->only_dns = true;
 	m->fl.end = map_end;
-	*err = map_open(u, m, g->port);
+	*err = flow_room(u->flows, FLOW_UDP, nic_id, now_ms);
 	if (*err)
 		goto fail;
+	*err = map_open(u, m, g->port, now_ms);
+	if (*err) {
+		if (*err != -EAFNOSUPPORT)
+			flow_refused(u->flows, nic_id);
+		goto fail;
+	}
 	*err = flow_add(u->flows, &m->fl, FLOW_UDP, nic_id, now_ms);
 	if (*err) {
 		u->host->close(u->host_arg, m);
@@ -277,7 +284,7 @@ int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,
 		return verdict_drop(u, k, v, now_ms);
 	hash = hash_bytes(u->maps.seed, &guest, sizeof(guest));
 	m = map_find(u, &guest, hash);
-	if (m && flow_move(u->flows, &m->fl, k->nic_id)) {
+	if (m && flow_move(u->flows, &m->fl, k->nic_id, now_ms)) {
 		udp_map_end(m);
 		return DROP_LIMIT;
 	}
@@ -288,9 +295,11 @@ int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,
 				err == -EAFNOSUPPORT ? err : -EPERM, now_ms);
 		return DROP_LIMIT;
 	}
-	flow_touch(&m->fl, now_ms);
 	m->peer = (struct endpoint){k->ip.dst, dport};
 	m->only_dns = m->only_dns && dport == 53;
+	if (m->answered && !m->only_dns)
+		flow_keep(&m->fl);
+	flow_touch(&m->fl, now_ms);
 	s = (struct udp_send){
 		.to = {real, dport},
 		.ttl = udp_ttl_out(k),

@@ -42,7 +42,9 @@ int worker_forward_add(struct worker *w, json_t *body, struct chan_msg *m,
 	f.target_port = (uint16_t)port;
 	f.proto = !strcmp(proto, "udp") ? NAT_UDP : NAT_TCP;
 	f.fd = take_fd(m);
-	return nat_forward_add(w->nat, &f, why);
+	r = nat_forward_add(w->nat, &f, why);
+	worker_limits(w);
+	return r;
 }
 
 int worker_forward_del(struct worker *w, json_t *body, struct errtext *why)
@@ -52,7 +54,11 @@ int worker_forward_del(struct worker *w, json_t *body, struct errtext *why)
 
 	if (r)
 		return r;
-	return w->nat ? nat_forward_del(w->nat, (uint64_t)id) : -ENOENT;
+	if (!w->nat)
+		return -ENOENT;
+	r = nat_forward_del(w->nat, (uint64_t)id);
+	worker_limits(w);
+	return r;
 }
 
 int worker_forward_socket(struct worker *w, json_t *body, struct chan_msg *m,

@@ -8,6 +8,7 @@
  *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67, leases
  *   worker_ra.c      router advertisements on the gateway's ICMPv6
  *   worker_flow.c    W_FLOWS, W_FLOW_KILL
+ *   worker_limits.c  how many descriptors guests may have
  *   worker_status.c  W_STATUS
  *
  * One allocation per NIC and forward; frames never pass through this layer.
@@ -40,6 +41,7 @@ struct wnic {
 	struct mac mac;
 	enum port_role role;
 	bool link;
+	uint32_t fds; /* descriptors it may hold */
 	struct driver *driver; /* owned */
 	uint32_t lease_ip;     /* current lease; 0 = none */
 	struct seen_list seen4, seen6;
@@ -145,6 +147,11 @@ int worker_ra_start(struct worker *w, const struct nat_config *cfg,
 void worker_ra_tick(struct worker *w);
 /* The network stops: take the router back. */
 void worker_ra_end(struct worker *w);
+
+/* worker_limits.c: NICs or forwards came or went: divide anew. */
+void worker_limits(struct worker *w);
+/* Most descriptors that a NIC of this type holds. */
+uint32_t worker_nic_fds(const char *type, unsigned int queues);
 
 /* worker_flow.c: the answers to W_FLOWS and W_FLOW_KILL. */
 #define WORKER_FLOW_ROWS  128 /* of 400 bytes: fit into one message */

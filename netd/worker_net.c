@@ -229,6 +229,7 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g,
 		w->sw = NULL;
 		return r;
 	}
+	worker_limits(w);
 	nat_dns_upstreams(w->nat, g->up, g->nup);
 	r = nat_set_icmp6_raw(w->nat, take_raw(body, m, "icmp6"));
 	if (!r)

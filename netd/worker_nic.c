@@ -138,6 +138,7 @@ static int read_nic(json_t *body, struct wnic *n, const char **type,
 		return r;
 	vhost->mac = n->mac;
 	vhost->queues = (uint16_t)queues;
+	n->fds = worker_nic_fds(*type, (unsigned int)queues);
 	n->id = (uint64_t)id;
 	n->index = (unsigned int)index;
 	n->role = read_role(body);
@@ -192,6 +193,7 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 
 		nat_host_name(w->nat, &host);
 	}
+	worker_limits(w);
 	worker_dhcp_nic(w, n);
 	return 0;
 }
@@ -402,6 +404,7 @@ static void nic_free(struct worker *w, struct wnic *n)
 	if (w->nat)
 		nat_nic_gone(w->nat, n->id);
 	list_del(&n->node);
+	worker_limits(w);
 	worker_dhcp_nic_gone(w, n);
 	free(n);
 }

@@ -414,6 +414,13 @@ void fake_tcp_init(struct fake_tcp *r)
 	r->room = 1 << 20;
 }
 
+static bool end_tcp(void *arg, struct flow_nic *nic, int64_t now_ms)
+{
+	struct fake_tcp *r = arg;
+
+	return tcp_give_up(r->t, nic, now_ms);
+}
+
 void fake_tcp_start(struct fake_tcp *r)
 {
 	struct tcp_env env = {
@@ -427,9 +434,13 @@ void fake_tcp_start(struct fake_tcp *r)
 		.unreach = env_unreach,
 		.kick = env_kick,
 		.forward_end = env_forward_end,
+		.flows = &r->flows,
 	};
 
 	wheel_init(&r->wheel, r->now_ms);
+	must(!flow_tab_init(&r->flows, r->cfg.seed), "memory");
+	r->flows.end_tcp = end_tcp;
+	r->flows.end_tcp_arg = r;
 	r->t = tcp_new(&env, &r->cfg);
 	must(r->t != NULL, "memory");
 }
@@ -446,6 +457,8 @@ void fake_tcp_stop(struct fake_tcp *r)
 	tcp_free(r->t);
 	r->t = NULL;
 	must(!r->live, "sockets are left");
+	must(!r->flows.total[FLOW_TCP], "sockets are counted");
+	flow_tab_fini(&r->flows);
 	must(!r->nlent, "payload is still lent");
 	must(wheel_deadline(&r->wheel) == WHEEL_NEVER ||
 		     (wheel_run(&r->wheel, r->now_ms + 1000000000), true),

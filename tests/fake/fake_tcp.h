@@ -67,6 +67,7 @@ struct fake_sock {
 struct fake_tcp {
 	struct tcp *t;
 	struct tcp_config cfg; /* change before fake_tcp_start() */
+	struct flow_tab flows;
 	struct wheel wheel;
 	int64_t now_ms;
 	bool kicked, in_flush;

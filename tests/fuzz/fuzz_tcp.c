@@ -102,7 +102,8 @@ static bool check_flow(struct hnode *n, void *arg)
 	must(f->rto_ms >= TCP_RTO_MIN_MS && f->rto_ms <= 64000, "rto");
 	must(wtimer_armed(&f->idle), "idle timer");
 	must(!f->eof || seq_le(f->snd_max, f->fin_seq + 1), "end of stream");
-	must(list_linked(&f->tw_node) == (f->state == TCP_ST_TIME_WAIT), "tw");
+	must(f->counted == (f->sock != NULL), "a socket is counted");
+	must(list_linked(&f->nic_state), "a list of its state");
 	if (f->state == TCP_ST_OPEN) {
 		must(seq_le(f->host_seq, f->snd_una), "host_seq <= una");
 		/* All is quiet after a flush, so a timer watches what is out. */
@@ -116,16 +117,21 @@ static bool check_flow(struct hnode *n, void *arg)
 
 static bool sum_nic(struct hnode *n, void *arg)
 {
-	const struct tcp_nic *nic = container_of(n, struct tcp_nic, node);
+	const struct flow_nic *nic = container_of(n, struct flow_nic, node);
 	struct sums *u = arg;
-	uint32_t k = 0;
+	uint32_t k = 0, counted = 0;
 
-	list_for_each(f, &nic->flows, struct tcp_flow, nic_node)
+	list_for_each(f, &nic->tcp, struct tcp_flow, nic_node) {
 		k++;
-	must(k == nic->count && k > 0, "a NIC's flows");
+		counted += f->counted;
+	}
+	must(k == nic->tcp_flows, "a NIC's flows");
 	must(k <= r->cfg.nic_flows_max, "a NIC's limit");
+	must(counted == nic->count[FLOW_TCP], "a NIC's sockets");
+	must(nic->tcp_openings <= r->cfg.nic_opening_max, "calls under way");
 	u->flows -= k;
-	u->opening -= nic->opening;
+	u->opening -= nic->tcp_openings;
+	u->time_wait -= nic->tcp_waits;
 	return true;
 }
 
@@ -141,8 +147,10 @@ static void check(void)
 	must(u.opening == s.opening, "opening");
 	must(u.time_wait == s.time_wait, "time_wait");
 	must(u.socks == r->live, "every socket has its flow");
-	htab_walk(&r->t->nics, sum_nic, &u);
-	must(!u.flows && !u.opening, "accounts of NICs");
+	must(r->flows.total[FLOW_TCP] == r->live, "every socket is counted");
+	must(r->live <= r->flows.pool[FLOW_SOCKETS], "the pool");
+	htab_walk(&r->flows.nics, sum_nic, &u);
+	must(!u.flows && !u.opening && !u.time_wait, "accounts of NICs");
 }
 
 /* ---- steps ------------------------------------------------------------------ */
@@ -338,6 +346,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		guest[i].seq = cfg & 8 ? 0xffffff00u : 5000;
 	fake_tcp_start(r);
 	r->cfg = r->t->cfg;
+	r->flows.pool[FLOW_SOCKETS] = 5;
+	r->flows.sharers = 2;
 	for (int i = 0; i < STEPS && c.left; i++) {
 		step(&c);
 		check();

@@ -397,6 +397,7 @@ static void restart__flows_forgotten__guest_is_reset_at_once(void **state)
 		host_turn(x);
 	}
 	tcp_free(x->r.t); /* the process went away, a new one has no flows */
+	flow_tab_fini(&x->r.flows);
 	x->r.t = NULL;
 	fake_tcp_start(&x->r);
 	x->p.ack_now = true; /* any packet will do */

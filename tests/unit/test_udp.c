@@ -630,7 +630,7 @@ static void forward__many_clients__the_oldest_of_them_makes_room(void **state)
 	struct fake_nat *f = *state;
 	struct forward *w = add_forward(f, 1), *o = add_forward(f, 2);
 	struct fake_pkt k = udp(FAR, 7);
-	uint32_t max = (f->gw->flows.limit[FLOW_UDP] + 1) / 2;
+	uint32_t max = (f->gw->flows.limit[FLOW_CLIENT] + 1) / 2;
 
 	fake_nat_pkt(f, &k); /* the guest's own */
 	client(f, o, CLIENT, 1, HOST);
@@ -689,7 +689,7 @@ static void forward_rebound__clients_stay_where_answers_can_leave(void **state)
 	client(f, w, CLIENT, 1, HOST);
 	forward_rebound(w, &other, NULL);
 	assert_int_equal(w->active, 0);
-	assert_int_equal(f->gw->flows.total[FLOW_UDP], 0);
+	assert_int_equal(f->gw->flows.total[FLOW_CLIENT], 0);
 }
 
 static bool first_stats(void *arg, uint64_t group,
@@ -789,9 +789,9 @@ static void forward__removed__its_flows_end_others_stay(void **state)
 
 	client(f, a, CLIENT, 998, HOST);
 	client(f, b, CLIENT, 999, HOST);
-	assert_int_equal(f->gw->flows.total[FLOW_UDP], 2);
+	assert_int_equal(f->gw->flows.total[FLOW_CLIENT], 2);
 	gateway_forward_del(f->gw, a, f->now_ms);
-	assert_int_equal(f->gw->flows.total[FLOW_UDP], 1);
+	assert_int_equal(f->gw->flows.total[FLOW_CLIENT], 1);
 	assert_int_equal(b->active, 1);
 	assert_null(forward_find(&f->gw->forwards, 1));
 	fake_nat_wait(f, 301000);
