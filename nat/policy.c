@@ -94,7 +94,10 @@ enum policy_verdict policy_dst(const struct policy *p, const struct ipaddr *dst,
 		return to_host(p, v4, real);
 	if (policy_is_us(p, dst))
 		return POLICY_NOWHERE;
-	if (policy_is_martian(dst) || policy_is_inside(p, dst))
+	/* Link-local ones are of the guest's link, never of the host's (RFC 3927
+	 * 2.7, 7): a cloud's metadata, say, is the host's alone. */
+	if (policy_is_martian(dst) || ipaddr_is_linklocal(dst) ||
+	    policy_is_inside(p, dst))
 		return POLICY_SILENT;
 	if (policy_denied(p, dst))
 		return POLICY_DENY;
@@ -141,7 +144,8 @@ struct ipaddr policy_client(const struct policy *p, const struct ipaddr *client,
 			    const struct ipaddr *guest)
 {
 	if (ipaddr_is4(client) != ipaddr_is4(guest) ||
-	    policy_is_martian(client) || policy_is_inside(p, client))
+	    policy_is_martian(client) || ipaddr_is_linklocal(client) ||
+	    policy_is_inside(p, client))
 		return policy_gateway(p, guest);
 	return *client;
 }

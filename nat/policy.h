@@ -72,7 +72,7 @@ bool policy_is_martian(const struct ipaddr *ip);
  * @guest: the address of the guest that it goes to
  *
  * Return: @client, or the gateway's address for those that the guest could not
- * answer: loopback, its own subnet and the other family. A hairpin comes from the
+ * answer: loopback, link-local ones, its own subnet and the other family. A hairpin comes from the
  * host's address, and is seen so (RFC 4787 REQ-9a, RFC 5382 REQ-8: external source).
  */
 struct ipaddr policy_client(const struct policy *p, const struct ipaddr *client,

@@ -100,13 +100,15 @@ static bool read_dst(struct nl_addr *dst, struct ipaddr *out)
 	return true;
 }
 
-/* The kernel keeps the host's addresses as routes to itself. */
+/* The kernel keeps the host's addresses as routes to itself; those of a router's
+ * anycast group (RFC 4291 2.6.1) are of a type of their own. */
 static void take_local(struct hostaddr *h, struct rtnl_route *r,
 		       struct nl_addr *dst)
 {
 	struct ipaddr ip;
 
-	if (rtnl_route_get_type(r) != RTN_LOCAL || !read_dst(dst, &ip) ||
+	if ((rtnl_route_get_type(r) != RTN_LOCAL &&
+	     rtnl_route_get_type(r) != RTN_ANYCAST) || !read_dst(dst, &ip) ||
 	    nl_addr_get_prefixlen(dst) != 8 * nl_addr_get_len(dst) ||
 	    h->nlocals == HOST_LOCALS_MAX)
 		return;

@@ -335,24 +335,35 @@ static void list(struct ctl *ctl, struct call *c, json_t *params)
 	call_result(c, json_pack("{s:o}", "networks", a));
 }
 
-/* The worker's numbers beside each NIC. It is not trusted: only integers. */
+/* The worker's numbers beside a NIC or of the gateway, but for those that say who it
+ * is. The worker is not trusted: only integers. */
 static json_t *numbers(json_t *from)
 {
-	static const char *const keys[] = {"rx_frames", "rx_bytes",
-					   "tx_frames", "tx_bytes"};
 	json_t *o = json_object(), *drops = json_object(), *v;
 	const char *k;
 
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		v = json_object_get(from, keys[i]);
-		if (json_is_integer(v))
-			json_object_set(o, keys[i], v);
-	}
+	json_object_foreach(from, k, v)
+		if (json_is_integer(v) && strlen(k) < 32 && strcmp(k, "nic"))
+			json_object_set(o, k, v);
 	json_object_foreach(json_object_get(from, "drops"), k, v)
 		if (json_is_integer(v) && strlen(k) < 32)
 			json_object_set(drops, k, v);
 	json_object_set_new(o, "drops", drops);
 	return o;
+}
+
+/* All flows of the gateway's now; null when there is none. */
+static json_t *flows_of(json_t *counters)
+{
+	static const char *const kinds[] = {"tcp_flows", "udp_flows",
+					    "icmp_flows"};
+	json_int_t n = 0;
+
+	if (!counters)
+		return json_null();
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		n += json_integer_value(json_object_get(counters, kinds[i]));
+	return json_integer(n);
 }
 
 static json_t *stats_of(json_t *status, int64_t id)
@@ -368,8 +379,8 @@ static json_t *stats_of(json_t *status, int64_t id)
 
 static json_t *show_object(struct ctl *ctl, struct network *n, json_t *status)
 {
-	static const char *const copied[] = {"fdb", "flows", "counters"};
 	json_t *o = obj_network(n), *nics = json_array(), *fwds = json_array();
+	json_t *gw, *counters, *fdb;
 
 	list_for_each(nic, &n->nics, struct nic, node) {
 		json_t *e = obj_nic(ctl, nic);
@@ -384,11 +395,12 @@ static json_t *show_object(struct ctl *ctl, struct network *n, json_t *status)
 	json_object_set_new(o, "nics", nics);
 	json_object_set_new(o, "forwards", fwds);
 	json_object_set_new(o, "leases", json_integer(n->leases.count));
-	for (size_t i = 0; i < ARRAY_LEN(copied); i++) {
-		json_t *v = json_object_get(status, copied[i]);
-
-		json_object_set(o, copied[i], v ? v : json_null());
-	}
+	gw = json_object_get(status, "gateway");
+	counters = gw ? numbers(gw) : NULL;
+	fdb = json_object_get(status, "fdb");
+	json_object_set(o, "fdb", fdb ? fdb : json_null());
+	json_object_set_new(o, "flows", flows_of(counters));
+	json_object_set_new(o, "counters", counters ? counters : json_null());
 	return o;
 }
 
@@ -511,8 +523,8 @@ const struct method m_network[] = {
 	 "{networks:[network]}", list},
 	{"network.show", RIGHT_READ,
 	 "One network with its NICs and their counters, forwards, MAC table.",
-	 p_name, "network + {nics:[NIC+stats],forwards,leases,fdb,flows,"
-		 "counters}",
+	 p_name, "network + {nics:[NIC+stats],forwards,leases,fdb,"
+		 "flows|null,counters|null}",
 	 show},
 	{NULL},
 };

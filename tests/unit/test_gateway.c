@@ -352,7 +352,7 @@ static void destination__martian_or_inside__silent(void **state)
 {
 	static const uint32_t bad[] = {
 		0x7f000001, 0x00000001, 0xf0000001, 0xffffffff, 0xe0000001,
-		0x0a0002ff, 0x0a000200, OTHER,
+		0x0a0002ff, 0x0a000200, OTHER, 0xa9fea9fe,
 	};
 	struct fake_nat *f = *state;
 

@@ -175,6 +175,20 @@ static void access__narrowed__flows_that_may_not_be_end(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Whom a guest would look for on its own link is not shown to it. */
+static void client__link_local__seen_as_the_gateway(void **state)
+{
+	struct fake_nat *f = *state;
+	struct ipaddr guest = ipaddr_from4(GUEST), gw = ipaddr_from4(GW);
+	struct ipaddr c = ipaddr_from4(0xa9fe0101), seen;
+
+	seen = policy_client(&f->gw->pol, &c, &guest);
+	assert_true(ipaddr_eq(&seen, &gw));
+	c = ipaddr_from4(0xcb007105);
+	seen = policy_client(&f->gw->pol, &c, &guest);
+	assert_true(ipaddr_eq(&seen, &c));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +197,7 @@ int main(void)
 		T(allow__list__only_these_ports_of_the_host),
 		T(allow__loopback__holds_there_too),
 		T(access__narrowed__flows_that_may_not_be_end),
+		T(client__link_local__seen_as_the_gateway),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
