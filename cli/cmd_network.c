@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Networks: define, undefine, start, stop, autostart. */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,6 +33,7 @@ static const struct opt define_opts[] = {
 	{"udp-filter", UDP_FILTERS, "who may send to a VM's UDP port (nat)",
 	 OPT_CHOICE},
 	{"domain", "NAME", "DNS domain of the VMs' names (nat)"},
+	{"tftp", "DIR", "serve the files below DIR to VMs that boot (TFTP)"},
 	{"lease-seconds", "N", "how long an address is lent; default 86400",
 	 OPT_INT, false, 60, 31536000},
 	{"datapath", "user|kernel", "what moves the frames; default user",
@@ -95,6 +99,23 @@ static void print_network_line(const json_t *net)
 	       *cli_str(net, "reason") ? ": " : "", cli_str(net, "reason"));
 }
 
+/* --tftp: vnetd knows nothing of our working folder. */
+static int tftp_param(const struct cli *c, json_t *params)
+{
+	const char *dir = args_get(&c->args, "tftp");
+	char path[PATH_MAX];
+
+	if (!dir)
+		return CLI_OK;
+	if (strcmp(dir, "off") && !realpath(dir, path)) {
+		fprintf(stderr, "vnet: --tftp %s: %s\n", dir, strerror(errno));
+		return CLI_REFUSED;
+	}
+	json_object_set_new(params, "tftp",
+			    json_string(strcmp(dir, "off") ? path : dir));
+	return CLI_OK;
+}
+
 static int define_run(struct cli *c)
 {
 	static const char *const given[] = {
@@ -115,6 +136,11 @@ static int define_run(struct cli *c)
 		json_object_set_new(params, "start", json_false());
 	if (args_flag(&c->args, "no-autostart"))
 		json_object_set_new(params, "autostart", json_false());
+	r = tftp_param(c, params);
+	if (r) {
+		json_decref(params);
+		return r;
+	}
 	r = cli_call(c, "network.define", params, &net);
 	if (r)
 		return r;
@@ -186,6 +212,7 @@ static int set_run(struct cli *c)
 	static const char *const given[] = {"host-access", "host-allow",
 					    "udp-filter", "subnet6"};
 	json_t *params = name_param(c);
+	int r;
 
 	for (size_t i = 0; i < ARRAY_LEN(given); i++)
 		cli_param(c, params, given[i]);
@@ -193,6 +220,11 @@ static int set_run(struct cli *c)
 		json_object_set_new(params, "lease_s",
 				    json_integer(args_int(&c->args,
 							  "lease-seconds", 0)));
+	r = tftp_param(c, params);
+	if (r) {
+		json_decref(params);
+		return r;
+	}
 	if (json_object_size(params) == 1) {
 		json_decref(params);
 		return cli_usage(c, "nothing to change is named");
@@ -211,6 +243,7 @@ static const struct opt set_opts[] = {
 	 "IPv6 /64; another one ends TCP connections through NAT"},
 	{"lease-seconds", "N", "how long an address is lent from now on",
 	 OPT_INT, false, 60, 31536000},
+	{"tftp", "DIR|off", "serve the files below DIR to VMs that boot (TFTP)"},
 	{NULL},
 };
 static const struct opt undefine_opts[] = {

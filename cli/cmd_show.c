@@ -112,6 +112,7 @@ static void show_config(const json_t *net)
 			     json_object_get(dhcp, "lease_s")));
 	else
 		line("DHCP", "off");
+	member("TFTP", net, "tftp");
 	member("MTU", net, "mtu");
 	member("Host access", net, "host_access");
 	member("Host ports", net, "host_allow");

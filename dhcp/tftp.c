@@ -69,7 +69,8 @@ static uint64_t chance(struct tftp *t)
 
 static uint64_t token_of(const struct tftp *t, const struct session *s)
 {
-	return (uint64_t)s->gen << 32 | (uint32_t)(s - t->s);
+	/* Positive as a signed number: it travels as one. */
+	return (uint64_t)(s->gen & INT32_MAX) << 32 | (uint32_t)(s - t->s);
 }
 
 static void transmit(struct tftp *t, const struct session *s, const void *data,

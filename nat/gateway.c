@@ -258,7 +258,7 @@ int64_t gateway_deadline(const struct gateway *g)
 
 static struct gateway_service *service_find(struct gateway *g, uint16_t port)
 {
-	for (int i = 0; i < NAT_SERVICE_MAX; i++)
+	for (int i = 0; i < g->nservice; i++)
 		if (g->service[i].port == port && port)
 			return &g->service[i];
 	return NULL;
@@ -274,6 +274,8 @@ int gateway_service_set(struct gateway *g, uint16_t port, nat_service_fn fn,
 	if (!fn) {
 		if (s)
 			s->port = 0;
+		while (g->nservice && !g->service[g->nservice - 1].port)
+			g->nservice--;
 		return 0;
 	}
 	if (s)
@@ -281,6 +283,8 @@ int gateway_service_set(struct gateway *g, uint16_t port, nat_service_fn fn,
 	for (int i = 0; i < NAT_SERVICE_MAX; i++)
 		if (!g->service[i].port) {
 			g->service[i] = (struct gateway_service){port, fn, arg};
+			if (i >= g->nservice)
+				g->nservice = i + 1;
 			return 0;
 		}
 	return -ENOSPC;
@@ -293,6 +297,7 @@ static void to_service(struct gateway *g, const struct gateway_service *s,
 	struct nat_datagram d = {
 		.src_ip = ipaddr_get4(&k->ip.src), .src_port = sport,
 		.dst_ip = ipaddr_get4(&k->ip.dst),
+		.dst_port = get_be16(k->head + 2),
 		.src_mac = k->src_mac, .nic_id = k->nic_id,
 	};
 

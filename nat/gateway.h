@@ -74,7 +74,8 @@ struct gateway {
 	struct forwards forwards;
 	struct tcp *tcp;
 	struct gateway_service service[NAT_SERVICE_MAX];
-	struct gateway_icmp6 icmp6[NAT_SERVICE_MAX];
+	int nservice; /* places looked at: the last one taken, and before */
+	struct gateway_icmp6 icmp6[NAT_ICMP6_MAX];
 	uint8_t *scratch; /* a datagram in one piece */
 	uint64_t denied;  /* TCP */
 	bool tcp_due;

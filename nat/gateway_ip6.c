@@ -27,7 +27,7 @@ int gateway_icmp6_service_set(struct gateway *g, uint8_t type, nat_icmp6_fn fn,
 
 	if (type_is_ours(type))
 		return -EINVAL;
-	for (s = g->icmp6; s < g->icmp6 + NAT_SERVICE_MAX; s++) {
+	for (s = g->icmp6; s < g->icmp6 + NAT_ICMP6_MAX; s++) {
 		if (s->fn && s->type == type) {
 			if (fn)
 				return -EEXIST;
@@ -73,10 +73,10 @@ static int to_service(struct gateway *g, const struct pkt *k)
 	};
 	struct gateway_icmp6 *s = g->icmp6;
 
-	while (s < g->icmp6 + NAT_SERVICE_MAX &&
+	while (s < g->icmp6 + NAT_ICMP6_MAX &&
 	       (!s->fn || s->type != k->head[0]))
 		s++;
-	if (s == g->icmp6 + NAT_SERVICE_MAX)
+	if (s == g->icmp6 + NAT_ICMP6_MAX)
 		return DROP_POLICY;
 	if (k->nl4 > 1) {
 		m.data = g->scratch;

@@ -28,7 +28,8 @@ struct nat;
 #define NAT_DENY_MAX	 256
 #define NAT_UPSTREAM_MAX 8
 #define NAT_NAME_MAX	 255 /* characters of a domain name (RFC 1035 2.3.4) */
-#define NAT_SERVICE_MAX	 8
+#define NAT_SERVICE_MAX	 40 /* UDP ports inside: DHCP, TFTP and its transfers */
+#define NAT_ICMP6_MAX	 8
 #define NAT_FORWARD_MAX	 8192
 #define NAT_ALLOW_MAX	 64
 #define NAT_SELF_MAX	 256
@@ -199,6 +200,7 @@ struct nat_datagram {
 	uint32_t src_ip; /* 0.0.0.0 for a client without an address */
 	uint16_t src_port;
 	uint32_t dst_ip;
+	uint16_t dst_port;
 	struct mac src_mac; /* of the Ethernet header */
 	uint64_t nic_id;    /* NIC of the port it came in on; 0 = none */
 };
@@ -259,7 +261,7 @@ typedef void (*nat_icmp6_fn)(void *arg, const struct nat_icmp6 *m);
  * @fn: called from within the switch's input; may call nat_icmp6_send();
  *	NULL gives the type back
  *
- * Return: 0, -ENOSPC (NAT_SERVICE_MAX), -EEXIST (taken), -EINVAL (the gateway's).
+ * Return: 0, -ENOSPC (NAT_ICMP6_MAX), -EEXIST (taken), -EINVAL (the gateway's).
  */
 int nat_icmp6_service(struct nat *nat, uint8_t type, nat_icmp6_fn fn,
 		      void *arg);

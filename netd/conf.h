@@ -44,6 +44,7 @@ struct net_conf {
 	uint16_t mtu;
 	char uplink[IFNAMSIZ]; /* bridged */
 	char domain[CONF_DOMAIN_MAX + 1];
+	char tftp[CONF_PATH_MAX + 1]; /* folder of files for guests; "" = none */
 	enum net_access access; /* nat: what the gateway's address leads to */
 	char host_allow[CONF_ALLOW_MAX + 1]; /* natconf.h; "" = all ports */
 	enum nat_filter udp_filter; /* nat: who may send to a mapping */

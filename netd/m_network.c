@@ -12,6 +12,7 @@
 #include "netd/priv.h"
 #include "netd/proto.h"
 #include "netd/super.h"
+#include "netd/tftpctl.h"
 
 /* ---- waiting for a network ----------------------------------------------- */
 
@@ -134,6 +135,11 @@ static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 	spec->domain = m_str(params, "domain");
 	spec->mtu = (uint16_t)m_int(params, "mtu", 0);
 	spec->lease_s = (uint32_t)m_int(params, "lease_s", 0);
+	spec->tftp = m_str(params, "tftp");
+	if (spec->tftp && !strcmp(spec->tftp, "off"))
+		spec->tftp = NULL;
+	if (spec->tftp && tftpctl_check(spec->tftp, why))
+		return -EINVAL;
 	spec->autostart = m_bool(params, "autostart", true);
 	if (m_str(params, "subnet") && !jx_net4(params, "subnet", subnet, NULL))
 		spec->subnet = subnet;
@@ -299,6 +305,22 @@ static int set_subnet6(struct ctl *ctl, const struct network *n, json_t *params,
 	return r ? r : forwards_allow(n, conf, why);
 }
 
+static int set_tftp(json_t *params, struct net_conf *conf, struct errtext *why)
+{
+	const char *dir = m_str(params, "tftp");
+	int r = 0;
+
+	if (!dir)
+		return 0;
+	if (!strcmp(dir, "off"))
+		dir = "";
+	else
+		r = tftpctl_check(dir, why);
+	if (!r)
+		snprintf(conf->tftp, sizeof(conf->tftp), "%s", dir);
+	return r ? r : net_conf_check(conf, why);
+}
+
 static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct network *n = m_find_net(ctl, c, params, "name");
@@ -315,6 +337,8 @@ static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 	r = natconf_apply(&conf, &spec, &why);
 	if (!r)
 		r = set_subnet6(ctl, n, params, &conf, &why);
+	if (!r)
+		r = set_tftp(params, &conf, &why);
 	if (!r)
 		r = netctl_set(ctl, n, &conf, wait_done, w, &why);
 	if (r) {
@@ -439,6 +463,9 @@ static void show(struct ctl *ctl, struct call *c, json_t *params)
 	"nat: the host's ports that guests may reach, like "                  \
 	"tcp:22,udp:53,tcp:8000-8010; \"all\" lifts it"
 
+#define TFTP                                                                 \
+	"folder whose files guests may fetch by TFTP to boot; \"off\" for none"
+
 static const struct param p_define[] = {
 	{"name", P_STR, true, 0, 0, NULL, "of the network, unique"},
 	{"mode", P_STR, true, 0, 0, "nat|bridged|hostonly|internal",
@@ -460,6 +487,7 @@ static const struct param p_define[] = {
 	{"lease_s", P_INT, false, LEASE_S_MIN, LEASE_S_MAX, NULL,
 	 "term of DHCP leases; a day when left out"},
 	{"domain", P_STR, false, 0, 0, NULL, "NAME.vnet when left out"},
+	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
 	{"datapath", P_STR, false, 0, 0, "user|kernel", "what moves frames"},
 	{"autostart", P_BOOL, false, 0, 0, NULL,
 	 "start with vnetd (true when left out)"},
@@ -483,6 +511,7 @@ static const struct param p_set[] = {
 	 "connections through NAT end"},
 	{"lease_s", P_INT, false, LEASE_S_MIN, LEASE_S_MAX, NULL,
 	 "term of DHCP leases given from now on"},
+	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
 	{NULL},
 };
 static const struct param p_undefine[] = {
@@ -500,7 +529,7 @@ static const struct param p_autostart[] = {
 	"{name,mode,datapath,state:running|stopped|failed|starting,reason,"   \
 	"autostart,subnet,gateway,dns,dhcp:{first,last,lease_s,server}|null," \
 	"mtu,uplink,domain,host_access,host_allow,udp_filter,mac,nics,"       \
-	"forwards,worker:{pid,restarts}|null,subnet6,gateway6,dns6}"
+	"forwards,worker:{pid,restarts}|null,subnet6,gateway6,dns6,tftp}"
 
 const struct method m_network[] = {
 	{"network.define", RIGHT_ADMIN,

@@ -444,6 +444,7 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 	n->conf.lease_s = c->lease_s;
 	n->conf.subnet6 = c->subnet6;
 	memcpy(n->conf.host_allow, c->host_allow, sizeof(c->host_allow));
+	memcpy(n->conf.tftp, c->tftp, sizeof(c->tftp));
 	if (other6) /* others keep away from it, and look for it no more */
 		netctl_push_all(ctl);
 	else

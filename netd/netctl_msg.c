@@ -18,6 +18,7 @@
 #include "netd/priv.h"
 #include "netd/proto.h"
 #include "netd/resolv.h"
+#include "netd/tftpctl.h"
 #include "netd/wmsg.h"
 
 /* ---- W_NET --------------------------------------------------------------- */
@@ -179,6 +180,7 @@ static void add_nat(json_t *body, const struct network *n)
 	for (size_t i = 0; i < k; i++)
 		json_array_append_new(self, obj_ipaddr(&ip[i]));
 	json_object_set_new(body, "self", self);
+	json_object_set_new(body, "tftp", json_boolean(n->conf.tftp[0]));
 	json_object_set_new(body, "host_allow",
 			    json_string(n->conf.host_allow));
 	json_object_set_new(
@@ -380,6 +382,8 @@ static int on_message(void *arg, uint16_t type, json_t *body,
 	case W_SENDER:
 	case W_SEEN:
 		return nicctl_message(n->ctl, n, type, body, m, why);
+	case W_TFTP_OPEN:
+		return tftpctl_message(n, body, why);
 	case W_LOG:
 		return on_log(n, body, why);
 	case W_EVENT:

@@ -104,7 +104,7 @@ json_t *obj_network(const struct network *n)
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
-		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
 		"user", "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
@@ -122,7 +122,8 @@ json_t *obj_network(const struct network *n)
 		"subnet6",
 		c->subnet6.plen ? json_string(ip6_net_format(&c->subnet6, s6))
 				: json_null(),
-		"gateway6", obj_ipaddr(&gateway6), "dns6", obj_ipaddr(&dns6));
+		"gateway6", obj_ipaddr(&gateway6), "dns6", obj_ipaddr(&dns6), "tftp",
+		obj_str(c->tftp));
 }
 
 /* The socket between us and the runner, whoever listens on it. */

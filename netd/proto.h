@@ -28,13 +28,13 @@ enum wmsg {
 	 *  (IPv6 with "%" and an interface's number if need be),
 	 *  "dhcp": null | {"first","last","lease_s":86400,"router":ip|null,
 	 *           "dns":[ip,…],"domain":str|null,"server":ip},
-	 *  "log_level":"info",
+	 *  "log_level":"info", "tftp":bool,
 	 *  "ip6": null | {"subnet":"fd00:…::/64","gateway","dns":ip|null,
 	 *           "host_ip":ip|null,"deny":[prefix,…]}}
 	 *  "fds":["icmp","icmp6"]: raw sockets, as far as there are any, the first
 	 *  time.
 	 * Sent again when something of it changed: host_ip, deny (of both families),
-	 * upstreams, dhcp and log_level are taken live. */
+	 * upstreams, dhcp, tftp and log_level are taken live. */
 	W_NET = 1,
 	/* One lease, as in W_LEASE_COMMIT. Only before W_START. */
 	W_LEASE,
@@ -76,6 +76,10 @@ enum wmsg {
 	 * served anew: vhost-user. Asked for by W_PEER, connected false. Request. */
 	W_NIC_CONN,
 
+	/* {"token","size"} + the file, opened to be read; or {"token","error":errno}:
+	 * answers W_TFTP_OPEN. */
+	W_TFTP_FILE,
+
 	W_LEASE_DONE,	 /* {"token":n, "ok":bool}: a commit is in the store, or not */
 	W_LEASE_RELEASE, /* {"ip"}: forget the lease. Request. */
 	W_STATUS,	 /* {}: the answer is a status, see below. Request. */
@@ -109,6 +113,7 @@ enum wmsg {
 	/* {"nic","addr":hex}: a datagram NIC heard this sun_path and has no way to
 	 * answer it. */
 	W_SENDER,
+	W_TFTP_OPEN, /* {"token","name":hex}: a guest wants this file */
 };
 
 /*

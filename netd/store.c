@@ -69,6 +69,8 @@ static const char *const upgrades[] = {
 	"PRAGMA user_version = 4;",
 	"ALTER TABLE nics ADD COLUMN connect_to TEXT;"
 	"PRAGMA user_version = 5;",
+	"ALTER TABLE networks ADD COLUMN tftp TEXT;"
+	"PRAGMA user_version = 6;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -418,9 +420,9 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 {
 	int r = run(s, why,
 		    "INSERT INTO networks VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?)",
 		    "ttttttttiitttt"
-		    "iittt",
+		    "iitttt",
 		    c->name, net_mode_name(c->mode), net_text(&c->subnet).s,
 		    ip_text(c->host_ip).s, ip_text(c->service_ip).s,
 		    ip_text(c->dns_ip).s, ip_text(c->dhcp_first).s,
@@ -429,7 +431,7 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 		    net_access_name(c->access), mac_text(&c->mac).s,
 		    (int64_t)c->autostart, (int64_t)c->active,
 		    natconf_filter_name(c->udp_filter), c->host_allow,
-		    net6_text(&c->subnet6).s);
+		    net6_text(&c->subnet6).s, c->tftp);
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);
@@ -441,10 +443,10 @@ int store_net_set(struct store *s, const struct net_conf *c,
 {
 	return run(s, why,
 		   "UPDATE networks SET access=?2, lease_s=?3, udp_filter=?4, "
-		   "host_allow=?5, subnet6=?6 WHERE id=?1",
-		   "itittt", c->id, net_access_name(c->access),
+		   "host_allow=?5, subnet6=?6, tftp=?7 WHERE id=?1",
+		   "ititttt", c->id, net_access_name(c->access),
 		   (int64_t)c->lease_s, natconf_filter_name(c->udp_filter),
-		   c->host_allow, net6_text(&c->subnet6).s);
+		   c->host_allow, net6_text(&c->subnet6).s, c->tftp);
 }
 
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,

@@ -22,7 +22,7 @@
 #include "lib/errtext.h"
 #include "netd/conf.h"
 
-#define STORE_VERSION 5
+#define STORE_VERSION 6
 
 struct store;
 

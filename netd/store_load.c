@@ -100,6 +100,7 @@ static int read_net(struct row *r, const struct store_sink *sink,
 	r_text(r, t, sizeof(t));
 	if (t[0] && ip6_net_parse(t, &c.subnet6, NULL))
 		r->bad = true;
+	r_text(r, c.tftp, sizeof(c.tftp));
 	return r->bad ? -EUCLEAN : sink->net(sink->arg, &c, why);
 }
 
@@ -178,7 +179,7 @@ static const struct table {
 	{"networks",
 	 "SELECT id,name,mode,subnet,host_ip,service_ip,dns_ip,dhcp_first,"
 	 "dhcp_last,lease_s,mtu,uplink,domain,access,mac,autostart,active,"
-	 "udp_filter,host_allow,subnet6 "
+	 "udp_filter,host_allow,subnet6,tftp "
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",

@@ -292,6 +292,7 @@ int net_conf_make(const struct net_spec *spec, const struct net_used *used,
 		return -EINVAL;
 	snprintf(c.uplink, sizeof(c.uplink), "%.15s",
 		 spec->uplink ? spec->uplink : "");
+	snprintf(c.tftp, sizeof(c.tftp), "%s", spec->tftp ? spec->tftp : "");
 	r = spec->mode == NET_BRIDGED
 		    ? refuse_subnet(spec, why)
 		    : make_subnet(spec, used, nused, &c, why);
@@ -376,6 +377,10 @@ int net_conf_check(const struct net_conf *c, struct errtext *why)
 	if (c->lease_s < LEASE_S_MIN || c->lease_s > LEASE_S_MAX)
 		return errtext_set(why, -EINVAL, "lease_s must be %d to %d",
 				   LEASE_S_MIN, LEASE_S_MAX);
+	if (c->tftp[0] && !c->service_ip)
+		return errtext_set(why, -EINVAL,
+				   "TFTP needs an IPv4 subnet of the network's "
+				   "own to be served in");
 	r = natconf_check(c, why);
 	if (!r)
 		r = net_subnet6_check(c, why);

@@ -44,6 +44,7 @@ struct net_spec {
 	struct natconf_spec nat;
 	const char *domain;
 	uint32_t lease_s;
+	const char *tftp; /* a folder */
 	bool autostart;
 };
 

@@ -120,6 +120,23 @@ int wmsg_seen(json_t *body, const struct net_conf *net, int64_t *nic,
 	return r;
 }
 
+int wmsg_tftp(json_t *body, int64_t *token, char name[TFTP_NAME_MAX + 1],
+	      struct errtext *why)
+{
+	const char *hex = "";
+	size_t len = 0;
+
+	*token = 0;
+	if (jx_int(body, "token", 0, INT64_MAX, token, why) ||
+	    jx_need_str(body, "name", &hex, why))
+		return -EPROTO;
+	if (hex_decode(hex, name, TFTP_NAME_MAX, &len) || !len ||
+	    memchr(name, 0, len))
+		return errtext_set(why, -EPROTO, "no name of a file");
+	name[len] = '\0';
+	return 0;
+}
+
 int wmsg_sender(json_t *body, int64_t *nic, struct priv_way *w,
 		struct errtext *why)
 {

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "dhcp/tftp.h"
 #include "lib/errtext.h"
 #include "lib/log.h"
 #include "netd/conf.h"
@@ -30,6 +31,10 @@ int wmsg_peer(json_t *body, int64_t *nic, bool *connected, struct errtext *why);
 /* @ip: of either family; zero when it is not worth keeping. */
 int wmsg_seen(json_t *body, const struct net_conf *net, int64_t *nic,
 	      struct mac *mac, struct ipaddr *ip, struct errtext *why);
+
+/* @name: of a file; foreign text without NUL. */
+int wmsg_tftp(json_t *body, int64_t *token, char name[TFTP_NAME_MAX + 1],
+	      struct errtext *why);
 
 /* @w: path and len are set, the rest is the caller's. */
 int wmsg_sender(json_t *body, int64_t *nic, struct priv_way *w,

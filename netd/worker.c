@@ -96,6 +96,8 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_dhcp_done(w, body, why);
 	case W_LEASE_RELEASE:
 		return worker_dhcp_release(w, body, why);
+	case W_TFTP_FILE:
+		return worker_tftp_file(w, body, m, why);
 	case W_STATUS:
 		*result = worker_status(w);
 		return 0;
@@ -203,6 +205,8 @@ void worker_rearm(struct worker *w)
 	}
 	if (w->ra_on && ra_deadline(&w->ra) < at)
 		at = ra_deadline(&w->ra);
+	if (w->tftp && tftp_deadline(w->tftp) < at)
+		at = tftp_deadline(w->tftp);
 	arm(w, now, at);
 }
 
@@ -221,6 +225,8 @@ static void tick_on_timer(evutil_socket_t fd, short what, void *arg)
 	if (w->dhcp)
 		dhcp_server_tick(w->dhcp, clock_wall_s());
 	worker_ra_tick(w);
+	if (w->tftp)
+		tftp_tick(w->tftp, worker_now(w));
 	worker_rearm(w);
 }
 

@@ -7,6 +7,7 @@
  *   worker_nic.c     NICs: drivers on ports, addresses seen, names
  *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67, leases
  *   worker_ra.c      router advertisements on the gateway's ICMPv6
+ *   worker_tftp.c    the TFTP server on its UDP port 69
  *   worker_flow.c    W_FLOWS, W_FLOW_KILL
  *   worker_limits.c  how many descriptors guests may have
  *   worker_status.c  W_STATUS
@@ -21,9 +22,11 @@
 
 #include "dhcp/dhcp_server.h"
 #include "dhcp/ra.h"
+#include "dhcp/tftp.h"
 #include "lib/chan.h"
 #include "lib/inet.h"
 #include "lib/list.h"
+#include "lib/log.h"
 #include "nat/nat.h"
 #include "netd/proto.h"
 #include "netd/seen.h"
@@ -64,6 +67,9 @@ struct worker {
 	struct dhcp_server *dhcp;   /* NULL: no DHCP */
 	bool ra_on;
 	struct ra ra;
+	struct tftp *tftp;	    /* NULL: no TFTP */
+	struct log_budget tftp_log;
+	uint32_t service_ip; /* where TFTP is served */
 	struct dhcp_config dhcp_cfg;
 	struct driver_events driver_ev;
 	struct list nics;
@@ -152,6 +158,14 @@ void worker_ra_end(struct worker *w);
 void worker_limits(struct worker *w);
 /* Most descriptors that a NIC of this type holds. */
 uint32_t worker_nic_fds(const char *type, unsigned int queues);
+
+/* worker_tftp.c: serve files, or no longer. */
+int worker_tftp_config(struct worker *w, const struct nat_config *cfg, bool on);
+/* W_TFTP_FILE: what became of W_TFTP_OPEN. */
+int worker_tftp_file(struct worker *w, json_t *body, struct chan_msg *m,
+		     struct errtext *why);
+void worker_tftp_nic_gone(struct worker *w, const struct wnic *n);
+void worker_tftp_fini(struct worker *w);
 
 /* worker_flow.c: the answers to W_FLOWS and W_FLOW_KILL. */
 #define WORKER_FLOW_ROWS  128 /* of 400 bytes: fit into one message */

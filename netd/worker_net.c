@@ -236,6 +236,9 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g,
 		r = nat_set_access(w->nat, &g->access);
 	if (!r)
 		r = worker_ra_start(w, &g->cfg, why);
+	if (!r)
+		r = worker_tftp_config(
+			w, &g->cfg, json_is_true(json_object_get(body, "tftp")));
 	return r ? r
 		 : worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
 }
@@ -257,6 +260,9 @@ static int change(struct worker *w, json_t *body, struct gw_plan *g,
 		r = nat_set_deny6(w->nat, g->deny6, g->cfg.ndeny6);
 	if (!r)
 		r = nat_set_access(w->nat, &g->access);
+	if (!r)
+		r = worker_tftp_config(
+			w, &g->cfg, json_is_true(json_object_get(body, "tftp")));
 	if (r)
 		return r;
 	return worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
@@ -301,6 +307,7 @@ int worker_address_gone(struct worker *w, json_t *body, struct errtext *why)
 void worker_net_fini(struct worker *w)
 {
 	worker_dhcp_fini(w);
+	worker_tftp_fini(w);
 	nat_free(w->nat);
 	w->nat = NULL;
 	vswitch_free(w->sw);

@@ -406,6 +406,7 @@ static void nic_free(struct worker *w, struct wnic *n)
 	list_del(&n->node);
 	worker_limits(w);
 	worker_dhcp_nic_gone(w, n);
+	worker_tftp_nic_gone(w, n);
 	free(n);
 }
 

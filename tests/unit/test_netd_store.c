@@ -138,6 +138,7 @@ static struct net_conf a_net(void)
 				 .udp_filter = NAT_FILTER_ADDR,
 				 .mac = {{0x52, 0x55, 1, 2, 3, 4}},
 				 .subnet6 = {{{0xfd, [7] = 9}}, 64},
+				 .tftp = "/srv/tftp",
 				 .autostart = true};
 }
 
@@ -255,6 +256,7 @@ static void open__second_schema__knows_no_queues(void **state)
 				      "ALTER TABLE nics DROP COLUMN queues;"
 				      "ALTER TABLE nics DROP COLUMN connect_to;"
 				      "ALTER TABLE networks DROP COLUMN subnet6;"
+				      "ALTER TABLE networks DROP COLUMN tftp;"
 				      "PRAGMA user_version = 2", NULL, NULL,
 				      NULL), SQLITE_OK);
 	/* … is read, and can be written to. */
@@ -340,6 +342,7 @@ static void net_set__live_settings__kept(void **state)
 	n.lease_s = 60;
 	n.host_allow[0] = '\0';
 	n.udp_filter = NAT_FILTER_EI;
+	n.tftp[0] = '\0';
 	n.subnet6 = (struct ip6_net){{{0xfd, 1, [7] = 9}}, 64};
 	assert_int_equal(store_net_set(f->s, &n, &why), 0);
 	reopen(f);
@@ -348,6 +351,7 @@ static void net_set__live_settings__kept(void **state)
 	assert_int_equal(f->net.lease_s, 60);
 	assert_string_equal(f->net.host_allow, "");
 	assert_int_equal(f->net.udp_filter, NAT_FILTER_EI);
+	assert_string_equal(f->net.tftp, "");
 	assert_int_equal(f->net.subnet6.plen, 64);
 	assert_int_equal(f->net.subnet6.addr.b[7], 9);
 }
@@ -366,6 +370,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE nics DROP COLUMN queues;"
 			     "ALTER TABLE nics DROP COLUMN connect_to;"
 			     "ALTER TABLE networks DROP COLUMN subnet6;"
+			     "ALTER TABLE networks DROP COLUMN tftp;"
 			     "PRAGMA user_version=1",
 			     NULL, NULL, NULL),
 		SQLITE_OK);
