@@ -535,9 +535,11 @@ void nicctl_net_ready(struct ctl *ctl, struct network *n)
 
 void nicctl_net_gone(struct ctl *ctl, struct network *n)
 {
-	(void)ctl;
 	list_for_each(nic, &n->nics, struct nic, node) {
 		nic->on_worker = nic->acked = false;
+		/* Its connection was the worker's alone. */
+		if (nic->conf.type == NIC_VHOST)
+			set_connected(ctl, nic, false);
 		if (nic->state == NIC_OK)
 			nic_set_state(nic, NIC_NET_STOPPED, "");
 	}

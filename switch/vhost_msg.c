@@ -127,17 +127,15 @@ void vhost_bury(struct vhost_dev *d)
 	d->ndead = 0;
 }
 
-/* Attach a started ring, which goes on where it is. */
+/* Attach a started ring, which goes on where it is: at its used index, whatever the
+ * front end told (vhost_ring.h). After a back end's crash it tells what it can: QEMU
+ * the used index, DPDK's virtio-user 0. */
 static int attach(struct vhost_dev *d, struct vhost_vq *q, struct errtext *why)
 {
-	int base = d->inflight ? -1 : q->base;
-
 	if (!q->started || !q->addr_set || !q->num)
 		return 0;
-	if (vring_attached(&q->ring))
-		base = q->ring.last_avail;
 	vring_detach(&q->ring);
-	return vring_attach(&q->ring, &d->mem, &q->addr, q->num, base, why);
+	return vring_attach(&q->ring, &d->mem, &q->addr, q->num, why);
 }
 
 static void stop(struct vhost_dev *d, struct vhost_vq *q)
@@ -164,12 +162,8 @@ static void detach_all(struct vhost_dev *d)
 /* A ring that is outside of the memory now waits for other addresses. */
 static void attach_all(struct vhost_dev *d)
 {
-	bool inflight = d->inflight;
-
-	d->inflight = false; /* base is what counts */
 	for (unsigned int i = 0; i < VHOST_VQS; i++)
 		(void)attach(d, &d->vq[i], NULL);
-	d->inflight = inflight;
 }
 
 static struct vhost_vq *vq_at(struct vhost_dev *d, struct msg *m, uint64_t i)
@@ -221,10 +215,6 @@ static int set_vring_base(struct vhost_dev *d, struct msg *m)
 	if (u32_at(m, 4) > UINT16_MAX)
 		return refuse(m, "an index that no ring has");
 	q->base = (uint16_t)u32_at(m, 4);
-	if (vring_attached(&q->ring)) {
-		vring_detach(&q->ring);
-		return attach(d, q, m->why);
-	}
 	return 0;
 }
 
@@ -519,10 +509,8 @@ static int get_inflight_fd(struct vhost_dev *d, struct msg *m)
 /* What we keep in there would be the same as in the used rings: vhost_ring.h. */
 static int set_inflight_fd(struct vhost_dev *d, struct msg *m)
 {
-	if (m->nfd != 1)
-		return refuse(m, "no descriptor came along");
-	d->inflight = true;
-	return 0;
+	(void)d;
+	return m->nfd == 1 ? 0 : refuse(m, "no descriptor came along");
 }
 
 /* ---- the network device ------------------------------------------------------------ */

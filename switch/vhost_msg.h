@@ -75,7 +75,7 @@ struct vhost_vq {
 	struct vring_addr addr;
 	bool addr_set, started, enabled;
 	uint32_t num;
-	uint16_t base;
+	uint16_t base; /* for GET_VRING_BASE */
 	int kick; /* -1 while started: the ring is to be polled */
 	int call, err; /* or -1 */
 	/* A new call descriptor: what was signalled before may not have arrived
@@ -91,7 +91,6 @@ struct vhost_dev {
 	struct vhost_vq vq[VHOST_VQS];
 	uint64_t features, proto;
 	bool asked_proto, owner_first;
-	bool inflight; /* the front end keeps buffers for a successor of ours */
 	uint8_t status;
 	int dead[VHOST_VQS + 1]; /* kick descriptors to be closed */
 	unsigned int ndead;

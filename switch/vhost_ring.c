@@ -78,8 +78,7 @@ static void log_used(struct vring *r, uint64_t at, uint64_t len)
 /* Alignment and sizes: 2.7. Both rings have an event field behind them, which is
  * there also when the feature is not negotiated. */
 int vring_attach(struct vring *r, struct vhost_mem *m,
-		 const struct vring_addr *a, uint32_t num, int base,
-		 struct errtext *why)
+		 const struct vring_addr *a, uint32_t num, struct errtext *why)
 {
 	const uint8_t *desc;
 	uint8_t *avail, *used;
@@ -105,7 +104,7 @@ int vring_attach(struct vring *r, struct vhost_mem *m,
 	r->log = a->log;
 	r->log_gpa = a->log_gpa;
 	r->used_idx = load16(used + RING_IDX);
-	r->last_avail = base < 0 ? r->used_idx : (uint16_t)base;
+	r->last_avail = r->used_idx;
 	r->avail_seen = r->last_avail;
 	r->signalled_valid = false;
 	r->why = NULL;

@@ -52,15 +52,14 @@ struct vring_iov {
 };
 
 /**
- * vring_attach() - Find the ring in memory
+ * vring_attach() - Find the ring in memory, and go on where the used index says
  * @num: power of two up to VRING_NUM_MAX
- * @base: where to go on, or -1: where the used index says
  *
  * Return: 0, -EINVAL with @why: it does not lie in the guest's memory, or not
  * where such a thing may lie. What was negotiated stays as it is.
  */
 int vring_attach(struct vring *r, struct vhost_mem *m,
-		 const struct vring_addr *a, uint32_t num, int base,
+		 const struct vring_addr *a, uint32_t num,
 		 struct errtext *why);
 
 static inline void vring_detach(struct vring *r)

@@ -61,7 +61,7 @@ static void run(struct vhost_mem *m, uint8_t how)
 	uint16_t head;
 	int got = 1;
 
-	if (vring_attach(&r, m, &a, NUM, how & 16 ? -1 : how >> 5, NULL))
+	if (vring_attach(&r, m, &a, NUM, NULL))
 		abort();
 	for (unsigned int i = 0; i < 3 * NUM && got > 0; i++) {
 		v.n = 0;

@@ -296,6 +296,22 @@ static void msg__inflight__ring_goes_on_where_it_was_used(void **state)
 	munmap(mem, SIZE);
 }
 
+/* virtio-user says 0 when its back end has crashed. */
+static void msg__base_that_is_not_the_used_index__is_not_believed(void **state)
+{
+	struct rig *x = *state;
+	const uint32_t base[2] = {0, 5};
+	uint8_t *mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    x->memfd, 0);
+
+	mem[0x2000 + 2] = 17;
+	assert_int_equal(say_region(x, 37, GPA, SIZE, UVA, 0), 0);
+	assert_int_equal(say(x, 10, 0, base, sizeof(base), -1), 0);
+	start(x, 0);
+	assert_int_equal(x->d.vq[0].ring.last_avail, 17);
+	munmap(mem, SIZE);
+}
+
 static void msg__log__marks_written_pages(void **state)
 {
 	struct rig *x = *state;
@@ -439,6 +455,7 @@ int main(void)
 		T(msg__memory_changes_under_a_ring__it_follows),
 		T(msg__region_for_each_pair__counts_once),
 		T(msg__inflight__ring_goes_on_where_it_was_used),
+		T(msg__base_that_is_not_the_used_index__is_not_believed),
 		T(msg__log__marks_written_pages),
 		T(msg__features_not_offered__are_refused),
 		T(msg__rings_that_cannot_be__are_refused),

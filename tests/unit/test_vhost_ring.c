@@ -21,14 +21,14 @@ struct rig {
 	int backend;
 };
 
-static void attach(struct rig *x, int base)
+static void attach(struct rig *x)
 {
 	const struct vg_ring *q = &x->g.q[VG_TX];
 	const struct vring_addr a = {.desc = VG_UVA + q->desc,
 				     .avail = VG_UVA + q->avail,
 				     .used = VG_UVA + q->used};
 
-	assert_int_equal(vring_attach(&x->r, &x->m, &a, q->num, base, NULL), 0);
+	assert_int_equal(vring_attach(&x->r, &x->m, &a, q->num, NULL), 0);
 }
 
 static int setup(void **state)
@@ -39,7 +39,7 @@ static int setup(void **state)
 	assert_int_equal(vhost_mem_init(&x->m), 0);
 	assert_int_equal(vhost_mem_add(&x->m, VG_GPA, VG_MEM, VG_UVA, 0,
 				       x->g.memfd, NULL), 0);
-	attach(x, 0);
+	attach(x);
 	*state = x;
 	return 0;
 }
@@ -186,7 +186,7 @@ static void attach__from_the_used_index__goes_on_there(void **state)
 	for (uint16_t i = 0; i < 5; i++)
 		(void)use(x, i);
 	give(x, 9, 64);
-	attach(x, -1);
+	attach(x);
 	assert_int_equal(pop(x, &head), 1);
 	assert_int_equal(head, 9);
 }
