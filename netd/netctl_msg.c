@@ -13,7 +13,7 @@
 #include "netd/leases.h"
 #include "netd/natconf.h"
 #include "netd/netctl_int.h"
-#include "netd/nicctl.h"
+#include "netd/nicctl_int.h"
 #include "netd/obj.h"
 #include "netd/priv.h"
 #include "netd/proto.h"
@@ -354,15 +354,37 @@ static int on_log(struct network *n, json_t *body, struct errtext *why)
 	return r;
 }
 
+static int on_rogue(struct network *n, json_t *body, struct errtext *why)
+{
+	const char *kind = "";
+	struct nic *nic;
+	struct mac mac;
+	int64_t id;
+	int r = wmsg_rogue(body, &id, &kind, &mac, why);
+
+	nic = r ? NULL : nic_of(n->ctl, n, id);
+	if (nic)
+		events_emit(&n->ctl->events, EVENT_DHCP_ROGUE,
+			    json_pack("{s:s,s:s,s:i,s:s,s:o}", "network",
+				      n->conf.name, "vm", nic->conf.vm, "nic",
+				      nic->conf.index, "kind", kind, "mac",
+				      obj_mac(&mac)));
+	return r;
+}
+
 static int on_event(struct network *n, json_t *body, struct errtext *why)
 {
 	const char *name;
 	int r = wmsg_event(body, &name, why);
 
-	if (!r && !strcmp(name, event_name(EVENT_POOL_EXHAUSTED)))
+	if (r)
+		return r;
+	if (!strcmp(name, event_name(EVENT_POOL_EXHAUSTED)))
 		events_emit(&n->ctl->events, EVENT_POOL_EXHAUSTED,
 			    json_pack("{s:s}", "network", n->conf.name));
-	return r;
+	if (!strcmp(name, event_name(EVENT_DHCP_ROGUE)))
+		return on_rogue(n, body, why);
+	return 0;
 }
 
 static int on_message(void *arg, uint16_t type, json_t *body,

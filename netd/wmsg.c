@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/compat.h"
 #include "lib/esc.h"
 #include "lib/hex.h"
 #include "lib/jx.h"
@@ -236,6 +237,27 @@ int wmsg_event(json_t *body, const char **name, struct errtext *why)
 		return errtext_set(why, -EPROTO, "an event too large");
 	*name = s;
 	return 0;
+}
+
+int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
+	       struct errtext *why)
+{
+	static const char *const kinds[] = {"dhcp", "ra", "dhcp6"};
+	const char *s = "";
+	int r = wmsg_nic(body, nic, why);
+
+	if (!r && (jx_need_str(body, "kind", &s, why) ||
+		   jx_mac(body, "mac", mac, why)))
+		r = -EPROTO;
+	if (r)
+		return r;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (strcmp(kinds[i], s))
+			continue;
+		*kind = kinds[i];
+		return 0;
+	}
+	return errtext_set(why, -EPROTO, "a server of a kind it invented");
 }
 
 /* ---- flows --------------------------------------------------------------- */

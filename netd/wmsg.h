@@ -62,4 +62,8 @@ json_t *wmsg_flow(json_t *row, int64_t *after);
 /* A worker's event for subscribers; its name, checked to be short and plain. */
 int wmsg_event(json_t *body, const char **name, struct errtext *why);
 
+/* "dhcp.rogue": whose frame it was, and what it played ("dhcp", "ra", "dhcp6"). */
+int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
+	       struct errtext *why);
+
 #endif

@@ -122,6 +122,10 @@ bool worker_nic_resolve(void *arg, uint64_t id, bool ip6, struct ipaddr *out);
 void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
 		     const struct ipaddr *ip);
 
+/* For the switch: a guest played server. */
+void worker_nic_rogue(void *arg, struct port *p, enum rogue_kind kind,
+		      const struct mac *src);
+
 /* worker_dhcp.c */
 int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why);
 int worker_dhcp_load(struct worker *w, json_t *body, struct errtext *why);

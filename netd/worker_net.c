@@ -182,6 +182,7 @@ static int make_switch(struct worker *w, uint16_t mtu)
 	if (!w->sw)
 		return -ENOMEM;
 	vswitch_on_seen(w->sw, worker_nic_seen, w);
+	vswitch_on_rogue(w->sw, worker_nic_rogue, w);
 	return 0;
 }
 
@@ -268,6 +269,13 @@ static int change(struct worker *w, json_t *body, struct gw_plan *g,
 	return worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
 }
 
+/* Guests play no server beside ours; where we do not serve, they may. */
+static void forbid(struct worker *w)
+{
+	vswitch_forbid(w->sw, (w->dhcp ? ROGUE_DHCP4 : 0u) |
+				      (w->ra_on ? ROGUE_RA | ROGUE_DHCP6 : 0u));
+}
+
 int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 	       struct errtext *why)
 {
@@ -281,8 +289,10 @@ int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 	lvl = log_level_parse(level);
 	if (lvl >= 0)
 		log_setup(w->name, (enum log_level)lvl);
-	return w->sw ? change(w, body, &g, why)
-		     : build(w, body, &g, m, why);
+	r = w->sw ? change(w, body, &g, why) : build(w, body, &g, m, why);
+	if (w->sw)
+		forbid(w);
+	return r;
 }
 
 int worker_address_gone(struct worker *w, json_t *body, struct errtext *why)

@@ -285,6 +285,29 @@ void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
 	worker_tell(w, W_SEEN, 0, o, -1);
 }
 
+/* ---- guests that play server --------------------------------------------------- */
+
+void worker_nic_rogue(void *arg, struct port *p, enum rogue_kind kind,
+		      const struct mac *src)
+{
+	static const char *const what[] = {
+		[ROGUE_DHCP4] = "answers DHCP",
+		[ROGUE_RA] = "announces itself as an IPv6 router",
+		[ROGUE_DHCP6] = "answers DHCPv6",
+	};
+	struct worker *w = arg;
+	char mac[MAC_TEXT];
+
+	mac_format(src, mac);
+	log_warn("network %s: %s %s, as only the network may: dropped mac=%s",
+		 w->name, p->name, what[kind], mac);
+	worker_tell(w, W_EVENT, 0,
+		    json_pack("{s:s,s:I,s:s,s:s}", "event", "dhcp.rogue", "nic",
+			      (json_int_t)p->nic_id, "kind", rogue_name(kind),
+			      "mac", mac),
+		    -1);
+}
+
 bool worker_nic_resolve(void *arg, uint64_t id, bool ip6, struct ipaddr *out)
 {
 	struct wnic *n = worker_nic_find(arg, id);

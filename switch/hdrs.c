@@ -50,6 +50,7 @@ static bool ip4(struct cur *c, struct hdrs *h)
 	cur_skip(c, ihl - 20);
 	h->ip = 4;
 	h->frag = (frag & 0x3fff) != 0; /* MF or an offset */
+	h->later = (frag & 0x1fff) != 0;
 	h->l4 = (uint16_t)(h->l3 + ihl);
 	h->end = (uint32_t)h->l3 + total;
 	return cur_ok(c);
@@ -76,7 +77,7 @@ static bool ip6_ext(struct cur *c, struct hdrs *h)
 			/* An atomic fragment (RFC 6946) counts as one, too. */
 			h->frag = true;
 			if (cur_be16(c) & 0xfff8) {
-				/* Not the first: no transport header here. */
+				h->later = true;
 				cur_skip(c, 4);
 				h->l4 = (uint16_t)(h->l4 + 8);
 				h->proto = next;

@@ -27,7 +27,8 @@ struct hdrs {
 	/* From here on set by hdrs_l3() only. */
 	uint8_t ip;    /* 4 or 6 */
 	uint8_t proto; /* protocol behind options and extension headers */
-	bool frag;     /* one of several fragments */
+	bool frag;     /* one of several fragments … */
+	bool later;    /* … and not the first: no header at @l4 */
 	uint16_t l4;   /* offset of the header of @proto */
 	uint32_t end;  /* offset behind the packet by IP's own length field */
 };

@@ -47,6 +47,7 @@ enum drop_reason {
 	DROP_PROTO,	/* the gateway: not for us, or malformed above Ethernet */
 	DROP_POLICY,	/* the gateway: not allowed from here */
 	DROP_LIMIT,	/* the gateway: a quota or table is full */
+	DROP_ROGUE,	/* a guest that plays the network's DHCP server or router */
 	DROP_REASONS
 };
 
@@ -132,6 +133,8 @@ struct port {
 	bool touched;	       /* tx was called in this turn: flush is due */
 	int64_t seen_since_ms; /* budget of vswitch_seen_fn calls: window */
 	uint16_t seen_used;    /* and calls in it */
+	uint8_t rogue_told;    /* enum rogue_kind told in this while, … */
+	int64_t rogue_since_ms; /* … which began then */
 	struct port_stats stats;
 };
 

@@ -34,6 +34,9 @@ struct vswitch {
 	struct port *ingress; /* whose frames are being delivered */
 	vswitch_seen_fn seen;
 	void *seen_arg;
+	unsigned int forbidden; /* enum rogue_kind, of guests */
+	vswitch_rogue_fn rogue;
+	void *rogue_arg;
 	struct port *active[VSWITCH_PORTS_MAX]; /* have frames on txq */
 	unsigned int nactive;
 	struct port *due[VSWITCH_PORTS_MAX]; /* flush is due */
@@ -71,6 +74,7 @@ const char *drop_reason_name(enum drop_reason r)
 		[DROP_PROTO] = "proto",
 		[DROP_POLICY] = "policy",
 		[DROP_LIMIT] = "limit",
+		[DROP_ROGUE] = "rogue",
 	};
 
 	static_assert(ARRAY_LEN(names) == DROP_REASONS, "a name is missing");
@@ -131,6 +135,7 @@ int vswitch_port_add(struct vswitch *sw, struct port *p)
 		p->touched = false;
 		p->seen_since_ms = 0;
 		p->seen_used = 0;
+		p->rogue_told = 0;
 		p->stats = (struct port_stats){0};
 		list_add_tail(&sw->ports, &p->node);
 		return 0;
@@ -309,6 +314,34 @@ static void note_sender(struct vswitch *sw, struct port *in,
 	sw->seen(sw->seen_arg, in, &src, &ip);
 }
 
+static void tell_rogue(struct vswitch *sw, struct port *in,
+		       const struct frame *f, unsigned int kind)
+{
+	struct mac src = mac_at(frame_hdr(f) + 6);
+
+	if (sw->now_ms - in->rogue_since_ms >= VSWITCH_ROGUE_MS)
+		in->rogue_told = 0;
+	if (!in->rogue_told)
+		in->rogue_since_ms = sw->now_ms;
+	if (!sw->rogue || in->rogue_told & kind)
+		return;
+	in->rogue_told = (uint8_t)(in->rogue_told | kind);
+	sw->rogue(sw->rogue_arg, in, (enum rogue_kind)kind, &src);
+}
+
+static bool is_rogue(struct vswitch *sw, struct port *in, const struct frame *f,
+		     const struct hdrs *h)
+{
+	unsigned int kind;
+
+	if (!sw->forbidden || in->role != PORT_GUEST || !rogue_maybe(f, h))
+		return false;
+	kind = rogue_kind(f, h) & sw->forbidden;
+	if (kind)
+		tell_rogue(sw, in, f, kind);
+	return kind;
+}
+
 static uint64_t key_at(const uint8_t *mac, uint16_t vid)
 {
 	return (uint64_t)vid << 48 | (uint64_t)get_be16(mac) << 32 |
@@ -365,6 +398,10 @@ static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 	}
 	if (!learn(sw, in, f, &h, hot)) {
 		port_drop(in, DROP_GUARD, 1);
+		return;
+	}
+	if (is_rogue(sw, in, f, &h)) {
+		port_drop(in, DROP_ROGUE, 1);
 		return;
 	}
 	to = frame_hdr(f)[0] & 1 ? NULL : lookup(sw, f, &h, hot);
@@ -518,6 +555,17 @@ void vswitch_on_seen(struct vswitch *sw, vswitch_seen_fn fn, void *arg)
 {
 	sw->seen = fn;
 	sw->seen_arg = arg;
+}
+
+void vswitch_on_rogue(struct vswitch *sw, vswitch_rogue_fn fn, void *arg)
+{
+	sw->rogue = fn;
+	sw->rogue_arg = arg;
+}
+
+void vswitch_forbid(struct vswitch *sw, unsigned int kinds)
+{
+	sw->forbidden = kinds;
 }
 
 uint16_t vswitch_mtu(const struct vswitch *sw)

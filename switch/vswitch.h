@@ -8,6 +8,7 @@
 #define VNET_SWITCH_VSWITCH_H
 
 #include "switch/port.h"
+#include "switch/rogue.h"
 
 #define VSWITCH_PORTS_MAX 1024
 #define VSWITCH_MTU_MIN	  68	/* RFC 791 */
@@ -19,6 +20,9 @@
 
 /* Addresses told to vswitch_seen_fn per port and second. */
 #define VSWITCH_SEEN_MAX 8
+
+/* How long vswitch_rogue_fn is quiet about a port and kind. */
+#define VSWITCH_ROGUE_MS 60000
 
 /* Memory lent to drivers; see vswitch_rx_area(). The stride is not a power of
  * two, so that the headers of successive frames do not share a cache set. */
@@ -40,6 +44,12 @@ struct vswitch_config {
  * that a guest cannot make it costly. Must not add or delete ports. */
 typedef void (*vswitch_seen_fn)(void *arg, struct port *p,
 				const struct mac *mac, const struct ipaddr *ip);
+
+/* A guest sent what only the network's own server may (dropped as DROP_ROGUE). Called
+ * for the first of each kind per port and VSWITCH_ROGUE_MS; the rest only counts. Must
+ * not add or delete ports. */
+typedef void (*vswitch_rogue_fn)(void *arg, struct port *p, enum rogue_kind kind,
+				 const struct mac *src);
 
 /* Defaults for what is zero in @cfg. NULL when out of memory or when the MTU is
  * out of range. */
@@ -101,6 +111,12 @@ struct port *vswitch_ingress(const struct vswitch *sw);
 int64_t vswitch_tick(struct vswitch *sw, int64_t now_ms);
 
 void vswitch_on_seen(struct vswitch *sw, vswitch_seen_fn fn, void *arg);
+
+void vswitch_on_rogue(struct vswitch *sw, vswitch_rogue_fn fn, void *arg);
+
+/* What guests must not send, a set of enum rogue_kind: what this network serves. None
+ * at first. */
+void vswitch_forbid(struct vswitch *sw, unsigned int kinds);
 
 uint16_t vswitch_mtu(const struct vswitch *sw);
 

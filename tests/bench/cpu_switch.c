@@ -88,6 +88,13 @@ static void open_two(void)
 	open_switch(2, 0, ALL_CAPS);
 }
 
+/* A network that serves: guests' frames are looked at (rogue.h), UDP the longest. */
+static void open_served(void)
+{
+	open_two();
+	vswitch_forbid(sw, ROGUE_DHCP4 | ROGUE_RA | ROGUE_DHCP6);
+}
+
 static void open_many(void)
 {
 	open_switch(PORTS, 0, ALL_CAPS);
@@ -198,6 +205,8 @@ static unsigned long run_segment(unsigned long n)
 const struct cpu_case cpu_switch_cases[] = {
 	{"switch: known unicast, batches of 64", "frame", open_two, run_unicast,
 	 close_switch, 6400},
+	{"switch: UDP of guests where we serve", "frame", open_served,
+	 run_unicast, close_switch, 6400},
 	{"switch: known unicast, one at a time", "frame", open_two, run_single,
 	 close_switch, 2000},
 	{"switch: to 255 ports in turn", "frame", open_many, run_ports,

@@ -12,6 +12,7 @@
 
 #include "switch/guard.h"
 #include "switch/offload.h"
+#include "switch/rogue.h"
 #include "switch/sender.h"
 
 #define MTU 1500
@@ -95,6 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)guard_src(&f, &h, 0x0a000001, &ip);
 		(void)guard_dst(&f, &ip);
 		(void)sender_ip(&f, &h, &ip);
+		assert(!rogue_kind(&f, &h) || rogue_maybe(&f, &h));
 	}
 	offload_infer(&f, MTU);
 	if (hdrs_l2(frame_hdr(&f), frame_hdr_len(&f), &h) &&

@@ -227,6 +227,26 @@ static void event__size_is_bounded(void **state)
 	json_decref(o);
 }
 
+static void rogue__kinds_we_know__taken(void **state)
+{
+	json_t *o = json_pack("{s:i,s:s,s:s}", "nic", 100, "kind", "ra", "mac",
+			      "52:54:00:00:00:01");
+	const char *kind = "";
+	struct mac mac;
+	int64_t nic;
+
+	(void)state;
+	assert_int_equal(wmsg_rogue(o, &nic, &kind, &mac, NULL), 0);
+	assert_string_equal(kind, "ra");
+	assert_int_equal(nic, 100);
+	json_object_set_new(o, "kind", json_string("\033[2J"));
+	assert_int_equal(wmsg_rogue(o, &nic, &kind, &mac, NULL), -EPROTO);
+	json_object_set_new(o, "kind", json_string("dhcp"));
+	json_object_set_new(o, "mac", json_integer(1));
+	assert_int_equal(wmsg_rogue(o, &nic, &kind, &mac, NULL), -EPROTO);
+	json_decref(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +259,7 @@ int main(void)
 		cmocka_unit_test(sender__what_is_no_address__refused),
 		cmocka_unit_test(log__escaped_and_cut),
 		cmocka_unit_test(event__size_is_bounded),
+		cmocka_unit_test(rogue__kinds_we_know__taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
