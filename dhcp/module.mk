@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layer 1: the DHCP server and router advertisements, pure: bytes in, bytes out,
 # lease events.
-DHCP_CORE := dhcp_choose dhcp_config dhcp_msg dhcp_names dhcp_pool dhcp_reply \
+DHCP_CORE := dhcp6_choose dhcp6_msg dhcp6_reply dhcp6_resv dhcp6_rules \
+             dhcp6_server dhcp6_table \
+             dhcp_choose dhcp_config dhcp_msg dhcp_names dhcp_pool dhcp_reply \
              dhcp_reserve dhcp_rules dhcp_server ra tftp tftp_msg
 DHCP_IO   :=
 DHCP_PKGS :=
