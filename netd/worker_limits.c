@@ -36,6 +36,8 @@ void worker_limits(struct worker *w)
 	(void)getrlimit(RLIMIT_NOFILE, &rl);
 	nat_stats(w->nat, &s);
 	other += s.forwards;
+	if (w->tftp)
+		other += TFTP_SESSIONS_MAX; /* files */
 	list_for_each(n, &w->nics, struct wnic, node) {
 		other += n->fds;
 		guests += n->role == PORT_GUEST;

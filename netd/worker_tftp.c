@@ -132,6 +132,7 @@ int worker_tftp_config(struct worker *w, const struct nat_config *cfg, bool on)
 	r = nat_service(w->nat, TFTP_PORT, on_datagram, w);
 	if (r)
 		worker_tftp_fini(w);
+	worker_limits(w);
 	return r;
 }
 
