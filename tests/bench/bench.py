@@ -23,6 +23,7 @@ sys.path.insert(0, HERE)
 
 import lab as L  # noqa: E402
 import setups as S  # noqa: E402
+from ovs import Ovs  # noqa: E402
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = 2 if QUICK else 5
@@ -100,7 +101,7 @@ def udp_cases():
 
 
 NAT = (S.VnetNat, S.Pasta, S.Slirp4netns, S.KernelNat)
-SWITCH = (S.VnetSwitch, S.KernelBridge, S.TapLoop, S.Vde)
+SWITCH = (S.VnetSwitch, S.KernelBridge, S.TapLoop, S.Vde, Ovs)
 BENCHES = {     # name: (world, its MTU, contenders with ours first, cases)
     "nat-tcp": (S.NatWorld, 1500, NAT, tcp_cases),
     "nat-tcp-65520": (S.NatWorld, 65520, NAT, lambda: tcp_cases((1,))),
