@@ -117,6 +117,7 @@ static void join_parts(struct gateway *g)
 	g->arp.neigh = g->ndp.neigh = g->ipout.neigh = &g->neigh;
 	g->arp.out = g->ndp.out = g->neigh.out = g->ipout.out = g->out;
 	g->ipout.flows = &g->flows;
+	g->ipout.routes = g->pol.routes = &g->routes;
 	g->ipout.mtu = c->mtu;
 	g->ipout.next_id = (uint32_t)e->seed[0];
 	g->udp.flows = g->icmp.flows = g->dns.flows = g->forwards.flows =
@@ -215,6 +216,7 @@ void gateway_free(struct gateway *g)
 	reasm_fini(&g->reasm);
 	neigh_fini(&g->neigh);
 	flow_tab_fini(&g->flows);
+	routes6_fini(&g->routes);
 	outq_free(g->out);
 	free(g->scratch);
 	free(g);
@@ -359,6 +361,8 @@ static int udp_input(struct gateway *g, const struct pkt *k, bool src_ok,
 		to_service(g, s, k, sport, v, n);
 		return -1;
 	}
+	if (!v4 && gateway_udp6_input(g, k, sport, dport, v, n))
+		return -1;
 	if (!src_ok)
 		return DROP_PROTO;
 	if (k->group || !sport)

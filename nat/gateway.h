@@ -22,6 +22,7 @@
 #include "nat/ndp.h"
 #include "nat/policy.h"
 #include "nat/reasm.h"
+#include "nat/routes6.h"
 #include "nat/tcp.h"
 #include "nat/udp.h"
 
@@ -56,6 +57,14 @@ struct gateway_icmp6 {
 	void *arg;
 };
 
+/* The one service over IPv6. */
+struct gateway_service6 {
+	uint16_t port;
+	struct ipaddr group;
+	nat_service6_fn fn; /* NULL = none */
+	void *arg;
+};
+
 struct gateway {
 	struct gateway_env env;
 	struct nat_config cfg;
@@ -76,6 +85,8 @@ struct gateway {
 	struct gateway_service service[NAT_SERVICE_MAX];
 	int nservice; /* places looked at: the last one taken, and before */
 	struct gateway_icmp6 icmp6[NAT_ICMP6_MAX];
+	struct gateway_service6 service6;
+	struct routes6 routes;
 	uint8_t *scratch; /* a datagram in one piece */
 	uint64_t denied;  /* TCP */
 	bool tcp_due;
@@ -122,6 +133,11 @@ int gateway_icmp6_service_set(struct gateway *g, uint8_t type, nat_icmp6_fn fn,
 			      void *arg);
 int gateway_icmp6_send(struct gateway *g, const struct nat_icmp6_out *o,
 		       int64_t now_ms);
+int gateway_service6_set(struct gateway *g, uint16_t port,
+			 const struct ipaddr *group, nat_service6_fn fn,
+			 void *arg);
+int gateway_udp6_send(struct gateway *g, const struct nat_udp6_out *o,
+		      int64_t now_ms);
 int gateway_set_access(struct gateway *g, const struct nat_access *a,
 		       int64_t now_ms);
 void gateway_set_limits(struct gateway *g, const struct nat_limits *l);
@@ -172,6 +188,14 @@ int gateway_ip6_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
 		      int64_t now_ms);
 int gateway_icmp6_input(struct gateway *g, const struct pkt *k, bool src_ok,
 			int64_t now_ms);
+
+/* In gateway_udp6.c: a datagram for the service, if it is one; may a packet come from
+ * behind a guest (-1, or a drop_reason); is it for somebody behind one; send it there. */
+bool gateway_udp6_input(struct gateway *g, const struct pkt *k, uint16_t sport,
+			uint16_t dport, const struct iovec *payload, int n);
+int gateway_route6_judge(const struct gateway *g, const struct pkt *k);
+bool gateway_is_routed6(const struct gateway *g, const struct pkt *k);
+int gateway_route6(struct gateway *g, const struct pkt *k, int64_t now_ms);
 
 /* In gateway_tcp.c: what tcp.h wants from its surroundings. */
 int gateway_tcp_new(struct gateway *g);

@@ -125,7 +125,14 @@ static int judge_source(const struct gateway *g, const struct pkt *k,
 
 	if (policy_is_us(&g->pol, src))
 		return DROP_GUARD;
-	*src_ok = policy_is_inside(&g->pol, src);
+	*src_ok = ipaddr_in_net6(src, &g->cfg.net6) || ipaddr_is_linklocal(src);
+	if (!*src_ok && g->routes.n) {
+		int drop = gateway_route6_judge(g, k);
+
+		if (drop == DROP_GUARD)
+			return drop;
+		*src_ok = drop < 0;
+	}
 	if (*src_ok) {
 		/* RFC 4291 2.5.6: link-local addresses stay on their link. */
 		if (ipaddr_is_linklocal(src) && !k->to_us && !k->group)
@@ -225,6 +232,10 @@ int gateway_ip6_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
 	if (err) {
 		ipout_param_problem(&g->ipout, &k, c.code, c.ptr, now_ms);
 		return DROP_PROTO;
+	}
+	if (src_ok && gateway_is_routed6(g, &k)) {
+		learn(g, &k, now_ms);
+		return gateway_route6(g, &k, now_ms);
 	}
 	return whole_or_not(g, &k, &c, src_ok, now_ms);
 }

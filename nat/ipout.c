@@ -87,9 +87,15 @@ static int emit(struct ipout *o, const struct ipout_pkt *p, uint8_t *h,
 		size_t hlen, const struct iovec *v, int n,
 		const struct offload *off, bool lent, int64_t now_ms)
 {
-	if (mac_is_zero(&p->dst_mac) && !is_group(&p->dst))
-		return neigh_send(o->neigh, &p->dst, h, hlen, v, n, off, lent,
-				  now_ms);
+	if (mac_is_zero(&p->dst_mac) && !is_group(&p->dst)) {
+		const struct nat_route6 *r =
+			is_v4(p) || !o->routes
+				? NULL
+				: routes6_find(o->routes, &p->dst);
+
+		return neigh_send(o->neigh, r ? &r->via : &p->dst, h, hlen, v,
+				  n, off, lent, now_ms);
+	}
 	return outq_put(o->out, h, hlen, v, n, off, lent);
 }
 

@@ -8,6 +8,7 @@
 
 #include "nat/neigh.h"
 #include "nat/pkt.h"
+#include "nat/routes6.h"
 
 #define IPOUT_NO_CSUM 0xffff
 
@@ -15,6 +16,7 @@
 struct ipout {
 	struct neigh_tab *neigh;
 	struct outq *out;
+	const struct routes6 *routes; /* prefixes behind guests */
 	struct flow_tab *flows; /* for the budget of errors */
 	struct mac mac;
 	struct ipaddr ip;	/* the gateway's: senders of errors */

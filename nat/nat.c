@@ -377,6 +377,33 @@ int nat_udp_send(struct nat *nat, const struct nat_udp_out *out)
 	return err;
 }
 
+int nat_service6(struct nat *nat, uint16_t port, const struct ipaddr *group,
+		 nat_service6_fn fn, void *arg)
+{
+	return gateway_service6_set(nat->gw, port, group, fn, arg);
+}
+
+int nat_udp6_send(struct nat *nat, const struct nat_udp6_out *out)
+{
+	int err;
+
+	if (!outq_held(nat->gw->out))
+		turn(nat);
+	err = gateway_udp6_send(nat->gw, out, nat->now_ms);
+	after_call(nat);
+	return err;
+}
+
+int nat_route6_set(struct nat *nat, const struct nat_route6 *r)
+{
+	return routes6_set(&nat->gw->routes, r);
+}
+
+int nat_route6_del(struct nat *nat, const struct ip6_net *net)
+{
+	return routes6_del(&nat->gw->routes, net);
+}
+
 int nat_icmp6_service(struct nat *nat, uint8_t type, nat_icmp6_fn fn,
 		      void *arg)
 {

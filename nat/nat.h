@@ -33,6 +33,7 @@ struct nat;
 #define NAT_FORWARD_MAX	 8192
 #define NAT_ALLOW_MAX	 64
 #define NAT_SELF_MAX	 256
+#define NAT_ROUTES_MAX	 4096
 #define NAT_SOCKETS_MAX	 16384
 #define NAT_PORTS_MAX	 8192
 
@@ -238,6 +239,56 @@ struct nat_udp_out {
  * Return: 0, -EMSGSIZE, -ENOBUFS (queue full, counted).
  */
 int nat_udp_send(struct nat *nat, const struct nat_udp_out *out);
+
+/* ---- the one UDP service over IPv6 (DHCPv6) --------------------------------- */
+
+/* A datagram to an address of ours or the service's group; as nat_datagram. */
+struct nat_datagram6 {
+	const uint8_t *data;
+	size_t len;
+	struct ipaddr src, dst;
+	uint16_t src_port;
+	struct mac src_mac;
+	uint64_t nic_id;
+};
+
+typedef void (*nat_service6_fn)(void *arg, const struct nat_datagram6 *d);
+
+/* Take UDP port @port over IPv6, to us and to @group (copied); @fn as that of
+ * nat_service(), NULL gives it back. 0, -ENOSPC (there is another), -EEXIST. */
+int nat_service6(struct nat *nat, uint16_t port, const struct ipaddr *group,
+		 nat_service6_fn fn, void *arg);
+
+/* A datagram to a guest, from our link-local address to such a one, else from the
+ * gateway's. */
+struct nat_udp6_out {
+	uint16_t src_port;
+	struct ipaddr dst;
+	uint16_t dst_port;
+	struct mac dst_mac; /* zero: by NDP */
+	const void *data;
+	size_t len;
+};
+
+/* As nat_udp_send(); -EAFNOSUPPORT without IPv6, -EINVAL. */
+int nat_udp6_send(struct nat *nat, const struct nat_udp6_out *out);
+
+/* ---- prefixes behind guests -------------------------------------------------- */
+
+/** struct nat_route6 - A prefix that a guest got by DHCPv6 and has hosts in. */
+struct nat_route6 {
+	struct ip6_net net; /* outside net6 */
+	struct ipaddr via;  /* the guest's address, link-local as a rule */
+	uint64_t nic_id;    /* the only one whose packets may come from it; 0: any */
+};
+
+/* Hosts in it may speak like the network's own, and are reached through @via from now
+ * on; replaces the route of the same prefix. 0, -EINVAL, -EEXIST (overlaps another),
+ * -ENOSPC, -ENOMEM. */
+int nat_route6_set(struct nat *nat, const struct nat_route6 *r);
+
+/* It is nobody's any more; its flows end by their timers. -ENOENT. */
+int nat_route6_del(struct nat *nat, const struct ip6_net *net);
 
 /* ---- ICMPv6 services inside (router solicitations) ------------------------- */
 

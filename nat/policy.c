@@ -4,6 +4,7 @@
 
 #include "nat/ip4.h"
 #include "nat/ip6.h"
+#include "nat/routes6.h"
 
 static bool is_set_and(const struct ipaddr *ours, const struct ipaddr *ip)
 {
@@ -31,7 +32,8 @@ bool policy_is_inside(const struct policy *p, const struct ipaddr *ip)
 	if (ipaddr_is4(ip))
 		return ip4_in_net(ipaddr_get4(ip), &p->net);
 	return p->net6.plen &&
-	       (ipaddr_in_net6(ip, &p->net6) || ipaddr_is_linklocal(ip));
+	       (ipaddr_in_net6(ip, &p->net6) || ipaddr_is_linklocal(ip) ||
+		(p->routes && routes6_find(p->routes, ip)));
 }
 
 bool policy_is_host(const struct policy *p, const struct ipaddr *ip)

@@ -13,11 +13,14 @@
 #include "lib/inet.h"
 #include "nat/nat.h"
 
+struct routes6;
+
 struct policy {
 	uint32_t ip, dns_ip; /* ours; dns_ip 0 = none */
 	struct ip4_net net;
 	struct ipaddr ip6, dns_ip6, ll6; /* ours; zero = none */
 	struct ip6_net net6; /* plen 0 = a network without IPv6 */
+	const struct routes6 *routes; /* prefixes behind guests; may be NULL */
 	enum nat_host_access host_access;
 	uint32_t host_ip; /* 0 = none */
 	struct ipaddr host_ip6; /* zero = none */
@@ -54,7 +57,8 @@ bool policy_is_us(const struct policy *p, const struct ipaddr *ip);
 /* The gateway's address for guests that speak @as's family. */
 struct ipaddr policy_gateway(const struct policy *p, const struct ipaddr *as);
 
-/* Is @ip inside the network (IPv6: its prefix or a link-local address)? */
+/* Is @ip inside the network (IPv6: its prefix, a link-local address, one that is
+ * behind a guest)? */
 bool policy_is_inside(const struct policy *p, const struct ipaddr *ip);
 
 /* Is it the host's own address (not loopback)? */
