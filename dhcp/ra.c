@@ -18,6 +18,8 @@ enum opt {
 
 #define HOP_LIMIT	64 /* what guests are to start with */
 #define FLAG_PRF_LOW	0x18 /* RFC 4191 2.2: a LAN's own router goes before */
+#define FLAG_MANAGED	0x80 /* RFC 4861 4.2 */
+#define FLAG_OTHER	0x40
 #define PREFIX_ONLINK	0x80
 #define PREFIX_AUTO	0x40
 
@@ -50,6 +52,13 @@ static void plan(struct ra *ra, int64_t now_ms)
 	ra->multicast_ms = now_ms + in;
 }
 
+/* The next of the last words, after one went. */
+static void plan_final(struct ra *ra, int64_t now_ms)
+{
+	ra->last_ms = now_ms;
+	ra->multicast_ms = --ra->finals ? now_ms + RA_MIN_DELAY_MS : RA_NEVER;
+}
+
 /* Bring the next one to all forward; never nearer to the last than allowed. */
 static void hurry(struct ra *ra, int64_t due_ms)
 {
@@ -69,11 +78,37 @@ void ra_init(struct ra *ra, const struct ra_config *cfg, uint64_t seed,
 		.multicast_ms = now_ms,
 		.last_ms = now_ms - RA_MIN_DELAY_MS,
 	};
+	if (cfg->mode == RA_OFF)
+		ra->multicast_ms = RA_NEVER;
+}
+
+static bool makes_own(enum ra_mode m)
+{
+	return m == RA_SLAAC || m == RA_STATELESS;
 }
 
 void ra_configure(struct ra *ra, const struct ra_config *cfg, int64_t now_ms)
 {
+	enum ra_mode was = ra->cfg.mode;
+
+	if (makes_own(was) && cfg->mode == RA_STATEFUL)
+		ra->deprecate_ms = now_ms + RA_PREFIX_VALID_S * 1000LL;
+	else if (makes_own(cfg->mode))
+		ra->deprecate_ms = 0;
+	if (cfg->mode == RA_OFF) {
+		ra->naskers = 0;
+		if (was != RA_OFF) {
+			ra->cfg.mode = RA_OFF;
+			/* What it was is what is taken back. */
+			ra->deprecate_ms = makes_own(was) ? RA_NEVER
+							  : ra->deprecate_ms;
+			ra->finals = RA_FINAL_COUNT;
+			hurry(ra, now_ms);
+		}
+		return;
+	}
 	ra->cfg = *cfg;
+	ra->finals = 0;
 	ra->initial = RA_INITIAL_COUNT - 1;
 	hurry(ra, now_ms);
 }
@@ -120,6 +155,8 @@ bool ra_input(struct ra *ra, const struct ra_input *in, int64_t now_ms)
 
 	if (!valid(in))
 		return false;
+	if (ra->cfg.mode == RA_OFF)
+		return true; /* and no answer */
 	for (unsigned int i = 0; i < ra->naskers; i++)
 		if (ipaddr_eq(&ra->asker[i].ip, &in->src))
 			return true;
@@ -136,14 +173,14 @@ bool ra_input(struct ra *ra, const struct ra_input *in, int64_t now_ms)
 
 /* ---- advertisements ------------------------------------------------------ */
 
-static void put_prefix(struct wbuf *w, const struct ra_config *c,
-		       uint32_t preferred_s)
+static void put_prefix(struct wbuf *w, const struct ra_config *c, uint8_t flags,
+		       uint32_t valid_s, uint32_t preferred_s)
 {
 	wbuf_u8(w, OPT_PREFIX);
 	wbuf_u8(w, 4);
 	wbuf_u8(w, c->prefix.plen);
-	wbuf_u8(w, PREFIX_ONLINK | PREFIX_AUTO);
-	wbuf_be32(w, RA_PREFIX_VALID_S);
+	wbuf_u8(w, flags);
+	wbuf_be32(w, valid_s);
 	wbuf_be32(w, preferred_s);
 	wbuf_be32(w, 0);
 	wbuf_copy(w, c->prefix.addr.b, 16);
@@ -192,20 +229,45 @@ static void put_domain(struct wbuf *w, const struct ra_config *c,
 	head[1] = (uint8_t)((w->len - start) / 8);
 }
 
-static void build(const struct ra *ra, bool last, struct ra_msg *out)
+/* On the link it stays; addresses made of it may be over. A lifetime of zero makes no
+ * new ones and leaves the old two hours at most (RFC 4862 5.5.3 (d), (e)). At the end of
+ * the network addresses are still good for who has only them: a stop may be short. The
+ * prefix of a start after it takes precedence at once. */
+static void put_prefixes(struct wbuf *w, const struct ra *ra, bool last,
+			 int64_t now_ms)
+{
+	bool own = makes_own(ra->cfg.mode);
+
+	if (ra->cfg.mode != RA_OFF)
+		put_prefix(w, &ra->cfg,
+			   own ? PREFIX_ONLINK | PREFIX_AUTO : PREFIX_ONLINK,
+			   RA_PREFIX_VALID_S, last ? 0 : RA_PREFIX_PREFERRED_S);
+	if (!own && now_ms < ra->deprecate_ms)
+		put_prefix(w, &ra->cfg, PREFIX_AUTO, 0, 0);
+}
+
+static uint8_t flags_of(const struct ra_config *c, bool router)
+{
+	uint8_t flags = c->mode == RA_STATEFUL	  ? FLAG_MANAGED | FLAG_OTHER
+			: c->mode == RA_STATELESS ? FLAG_OTHER
+						  : 0;
+
+	/* Without a lifetime the preference must be medium (RFC 4191 2.2). */
+	return router ? flags | FLAG_PRF_LOW : flags;
+}
+
+static void build(const struct ra *ra, bool last, int64_t now_ms,
+		  struct ra_msg *out)
 {
 	const struct ra_config *c = &ra->cfg;
 	struct wbuf w = wbuf_make(out->data, sizeof(out->data));
-	uint32_t dns_s = last ? 0 : RA_DNS_LIFETIME_S;
-	bool router = c->router && !last;
+	bool end = last || c->mode == RA_OFF, router = c->router && !end;
 
 	wbuf_u8(&w, RA_TYPE_ADVERTISE);
 	wbuf_u8(&w, 0);
 	wbuf_be16(&w, 0);
 	wbuf_u8(&w, HOP_LIMIT);
-	/* No managed address, no other configuration: there is no DHCPv6. Without a
-	 * lifetime the preference must be medium (RFC 4191 2.2). */
-	wbuf_u8(&w, router ? FLAG_PRF_LOW : 0);
+	wbuf_u8(&w, flags_of(c, router));
 	wbuf_be16(&w, router ? RA_ROUTER_LIFETIME_S : 0);
 	wbuf_be32(&w, 0); /* reachable time, */
 	wbuf_be32(&w, 0); /* retransmission: the guest's own */
@@ -218,11 +280,9 @@ static void build(const struct ra *ra, bool last, struct ra_msg *out)
 		wbuf_be16(&w, 0);
 		wbuf_be32(&w, c->mtu);
 	}
-	/* At the end its addresses are still good for who has only them: a stop may
-	 * be short. The prefix of a start after it takes precedence at once. */
-	put_prefix(&w, c, last ? 0 : RA_PREFIX_PREFERRED_S);
-	put_dns(&w, c, dns_s);
-	put_domain(&w, c, dns_s);
+	put_prefixes(&w, ra, end, now_ms);
+	put_dns(&w, c, end ? 0 : RA_DNS_LIFETIME_S);
+	put_domain(&w, c, end ? 0 : RA_DNS_LIFETIME_S);
 	out->len = w.len;
 }
 
@@ -230,8 +290,11 @@ bool ra_next(struct ra *ra, int64_t now_ms, struct ra_msg *out)
 {
 	if (now_ms >= ra->multicast_ms) {
 		*out = (struct ra_msg){.dst = all_nodes};
-		build(ra, false, out);
-		plan(ra, now_ms);
+		build(ra, false, now_ms, out);
+		if (ra->cfg.mode == RA_OFF)
+			plan_final(ra, now_ms);
+		else
+			plan(ra, now_ms);
 		return true;
 	}
 	for (unsigned int i = 0; i < ra->naskers; i++) {
@@ -240,7 +303,7 @@ bool ra_next(struct ra *ra, int64_t now_ms, struct ra_msg *out)
 		*out = (struct ra_msg){.dst = ra->asker[i].ip,
 				       .mac = ra->asker[i].mac};
 		ra->asker[i] = ra->asker[--ra->naskers];
-		build(ra, false, out);
+		build(ra, false, now_ms, out);
 		return true;
 	}
 	return false;
@@ -249,5 +312,5 @@ bool ra_next(struct ra *ra, int64_t now_ms, struct ra_msg *out)
 void ra_final(const struct ra *ra, struct ra_msg *out)
 {
 	*out = (struct ra_msg){.dst = all_nodes};
-	build(ra, true, out);
+	build(ra, true, INT64_MAX, out); /* what is deprecated stays so */
 }

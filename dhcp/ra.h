@@ -4,7 +4,11 @@
  * resolver and search domain. A core: solicitations and the time go in, messages and
  * the time of the next one come out. Who owns it carries them to and from the wire.
  *
- * Guests make their addresses themselves (RFC 4862); nothing of them is kept here.
+ * How guests get addresses is the mode's matter: they make them themselves (RFC 4862)
+ * or ask DHCPv6, which the flags A, M and O tell. A mode may change while it runs:
+ * addresses that guests made are deprecated at once when they are to ask, and may be
+ * used for as long as RFC 4862 5.5.3 (e) lets them.
+ *
  * A network whose gateway leads nowhere is announced with a router lifetime of
  * zero: guests get addresses there and no default route.
  */
@@ -31,16 +35,26 @@
 #define RA_INTERVAL_MAX_MS     600000
 #define RA_INITIAL_MAX_MS      16000
 #define RA_INITIAL_COUNT       3
+#define RA_FINAL_COUNT	       3
 #define RA_MIN_DELAY_MS	       3000
 #define RA_ANSWER_MAX_MS       500
 #define RA_ROUTER_LIFETIME_S   1800 /* 3 * RA_INTERVAL_MAX */
 #define RA_DNS_LIFETIME_S      1800 /* RFC 8106 5.1: 3 * RA_INTERVAL_MAX */
+#define RA_NEVER	       INT64_MAX
 #define RA_PREFIX_VALID_S      86400
 #define RA_PREFIX_PREFERRED_S  14400
 
+enum ra_mode {
+	RA_SLAAC,     /* A: guests make addresses; all else is said here */
+	RA_STATELESS, /* A, O: … and DHCPv6 has the rest, too */
+	RA_STATEFUL,  /* M, O: DHCPv6 gives addresses */
+	RA_OFF,	      /* nothing is announced (any more) */
+};
+
 /** struct ra_config - What is announced; copied. */
 struct ra_config {
-	struct ip6_net prefix; /* a /64: guests make addresses of it (A, L) */
+	enum ra_mode mode;
+	struct ip6_net prefix; /* a /64, on-link (L) */
 	bool router;	       /* default router; false: lifetime 0 */
 	uint16_t mtu;	       /* 0 = not said */
 	struct mac mac;	       /* the gateway's, as source link-layer address */
@@ -56,6 +70,10 @@ struct ra {
 	unsigned int initial;  /* of the burst at the start, still to come */
 	int64_t multicast_ms;  /* when the next one to all is due */
 	int64_t last_ms;       /* when the last one to all went */
+	/* Addresses of guests' own making are not wanted any more, and said to be
+	 * so until then; 0 = never were, or that is over. */
+	int64_t deprecate_ms;
+	unsigned int finals; /* RA_OFF: last words still to come */
 	struct ra_asker {
 		struct ipaddr ip;
 		struct mac mac;
@@ -102,7 +120,7 @@ bool ra_input(struct ra *ra, const struct ra_input *in, int64_t now_ms);
 /* The next message that is due, if any; to be called until false. */
 bool ra_next(struct ra *ra, int64_t now_ms, struct ra_msg *out);
 
-/* When ra_next() has something to say again. */
+/* When ra_next() has something to say again; RA_NEVER. */
 int64_t ra_deadline(const struct ra *ra);
 
 /* The last word (RFC 4861 6.2.5): no router here any more, nor a resolver. */

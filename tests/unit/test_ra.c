@@ -311,6 +311,123 @@ static void input__malformed__not_listened_to(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* ---- modes --------------------------------------------------------------- */
+
+/* The @i-th prefix option; NULL = there is none. */
+static const uint8_t *prefix_opt(const struct ra_msg *m, unsigned int i)
+{
+	for (size_t at = 16; at < m->len; at += 8u * m->data[at + 1])
+		if (m->data[at] == 3 && !i--)
+			return m->data + at;
+	return NULL;
+}
+
+static void set_mode(struct fix *f, enum ra_mode mode)
+{
+	struct ra_config c = config();
+
+	c.mode = mode;
+	ra_configure(&f->ra, &c, f->now);
+}
+
+/* RFC 4861 4.2 (M, O), 4.6.2 (L, A). */
+static void mode__each__its_flags(void **state)
+{
+	static const struct {
+		enum ra_mode mode;
+		uint8_t flags, prefix;
+	} want[] = {
+		{RA_SLAAC, 0x18, 0xc0},
+		{RA_STATELESS, 0x58, 0xc0},
+		{RA_STATEFUL, 0xd8, 0x80},
+	};
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < 3; i++) {
+		struct ra_config c = config();
+
+		c.mode = want[i].mode;
+		ra_init(&f->ra, &c, 1, f->now);
+		assert_int_equal(run(f, 0), 1);
+		assert_int_equal(f->out.data[5], want[i].flags);
+		assert_int_equal(prefix_opt(&f->out, 0)[3], want[i].prefix);
+		assert_null(prefix_opt(&f->out, 1));
+	}
+}
+
+/* RFC 4862 5.5.3 (e), 5.5.4: addresses of their own making are over, the link is not. */
+static void mode__slaac_to_stateful__own_addresses_deprecated(void **state)
+{
+	struct fix *f = *state;
+	const uint8_t *p;
+
+	settle(f);
+	set_mode(f, RA_STATEFUL);
+	assert_int_equal(run(f, 0), 1);
+	p = prefix_opt(&f->out, 0);
+	assert_int_equal(p[3], 0x80);
+	assert_int_equal(get_be32(p + 4), RA_PREFIX_VALID_S);
+	p = prefix_opt(&f->out, 1);
+	assert_int_equal(p[3], 0x40);
+	assert_int_equal(get_be32(p + 4), 0);
+	assert_int_equal(get_be32(p + 8), 0);
+	/* Whoever slept hears it, too, as long as it may have such an address. */
+	run(f, RA_PREFIX_VALID_S * 1000LL - 1000000);
+	assert_non_null(prefix_opt(&f->out, 1));
+	run(f, 2000000);
+	assert_null(prefix_opt(&f->out, 1));
+}
+
+static void mode__stateful_and_back__made_anew(void **state)
+{
+	struct fix *f = *state;
+
+	settle(f);
+	set_mode(f, RA_STATEFUL);
+	run(f, 10000);
+	set_mode(f, RA_STATELESS);
+	run(f, 10000);
+	assert_int_equal(prefix_opt(&f->out, 0)[3], 0xc0);
+	assert_null(prefix_opt(&f->out, 1));
+}
+
+/* RFC 4861 6.2.5: at most MAX_FINAL_RTR_ADVERTISEMENTS, router lifetime zero. */
+static void mode__off__three_last_words_then_silence(void **state)
+{
+	struct fix *f = *state;
+	int64_t start;
+
+	settle(f);
+	set_mode(f, RA_OFF);
+	start = f->now;
+	assert_int_equal(run(f, 0), 1);
+	assert_int_equal(get_be16(f->out.data + 6), 0);
+	assert_int_equal(f->out.data[5], 0);
+	assert_int_equal(prefix_opt(&f->out, 0)[3], 0x40);
+	assert_int_equal(get_be32(prefix_opt(&f->out, 0) + 8), 0);
+	assert_int_equal(run(f, 86400000), 2);
+	assert_true(ra_deadline(&f->ra) == RA_NEVER);
+	assert_true(f->now >= start + 2 * RA_MIN_DELAY_MS);
+	assert_true(ask(f, &guest));
+	assert_true(ra_deadline(&f->ra) == RA_NEVER);
+	set_mode(f, RA_OFF); /* again: nothing new */
+	assert_true(ra_deadline(&f->ra) == RA_NEVER);
+	set_mode(f, RA_SLAAC);
+	assert_int_equal(run(f, 0), 1);
+	assert_int_equal(get_be16(f->out.data + 6), RA_ROUTER_LIFETIME_S);
+}
+
+static void mode__off_from_the_start__silence(void **state)
+{
+	struct fix *f = *state;
+	struct ra_config c = config();
+
+	c.mode = RA_OFF;
+	ra_init(&f->ra, &c, 1, f->now);
+	assert_true(ra_deadline(&f->ra) == RA_NEVER);
+	assert_false(ra_next(&f->ra, f->now, &f->out));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +443,11 @@ int main(void)
 		T(input__more_askers_than_places__answered_together),
 		T(input__flood__at_most_one_to_all_in_three_seconds),
 		T(input__malformed__not_listened_to),
+		T(mode__each__its_flags),
+		T(mode__slaac_to_stateful__own_addresses_deprecated),
+		T(mode__stateful_and_back__made_anew),
+		T(mode__off__three_last_words_then_silence),
+		T(mode__off_from_the_start__silence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
