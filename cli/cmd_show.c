@@ -138,6 +138,7 @@ static void show_network(const struct cli *c, const json_t *net)
 		heading("NICs");
 		table_nics(nics, 2, c->color);
 		table_counters(nics, 2);
+		table_flow_counts(nics, 2);
 	}
 	if (json_array_size(forwards)) {
 		heading("Forwards");
@@ -186,6 +187,7 @@ static void show_vm(const struct cli *c, const json_t *vm)
 	table_nics(nics, 2, c->color);
 	table_paths(nics, 2);
 	table_counters(nics, 2);
+	table_flow_counts(nics, 2);
 	if (json_array_size(forwards)) {
 		heading("Forwards");
 		table_forwards(forwards, 2, c->color);

@@ -257,6 +257,46 @@ void table_counters(const json_t *nics, unsigned int indent)
 	out_table_free(t);
 }
 
+static bool flows_row(struct out_table *t, const json_t *nic)
+{
+	static const char *const keys[] = {"tcp",     "opening", "udp",
+					   "clients", "icmp",	 "dns",
+					   "evicted", "refused"};
+	const json_t *f = json_object_get(json_object_get(nic, "stats"),
+					  "flows");
+	json_int_t any = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		any |= json_integer_value(json_object_get(f, keys[i]));
+	if (!any)
+		return false;
+	out_fields(t, nic, "vm", "nic", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		out_field(t, f, keys[i]);
+	return true;
+}
+
+void table_flow_counts(const json_t *nics, unsigned int indent)
+{
+	static const char *const heads[] = {
+		"VM",	     "NIC",   ">TCP", ">OPENING", ">UDP",
+		">CLIENTS",  ">ECHO", ">DNS", ">EVICTED", ">REFUSED",
+		NULL};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(nics, i, o)
+		(void)flows_row(t, o);
+	if (out_rows(t)) {
+		printf("\nFlows (opening: TCP calls not answered yet; clients: of "
+		       "UDP forwards)\n");
+		out_sort(t);
+		out_print(t, stdout, indent, false);
+	}
+	out_table_free(t);
+}
+
 static void add_numbers(struct out_table *t, const char *prefix,
 			const json_t *o)
 {

@@ -23,6 +23,9 @@ void table_paths(const json_t *nics, unsigned int indent);
 /* Frames, bytes and drops by reason of NICs that have "stats". */
 void table_counters(const json_t *nics, unsigned int indent);
 
+/* Flows of NICs that have or had any. */
+void table_flow_counts(const json_t *nics, unsigned int indent);
+
 /* The numbers in @o that are not 0, those in objects inside it as "outer.inner",
  * under @title; nothing when there are none. */
 void table_numbers(const json_t *o, const char *title);

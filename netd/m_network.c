@@ -390,14 +390,36 @@ static json_t *flows_of(json_t *counters)
 	return json_integer(n);
 }
 
+/* What a NIC has of the gateway. */
+static json_t *nic_flows(json_t *a)
+{
+	static const char *const keys[] = {"tcp",     "opening", "udp",
+					   "clients", "icmp",	 "dns",
+					   "evicted", "refused"};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		json_t *v = json_array_get(a, i);
+
+		json_object_set_new(o, keys[i],
+				    json_integer(json_integer_value(v)));
+	}
+	return o;
+}
+
 static json_t *stats_of(json_t *status, int64_t id)
 {
-	json_t *v, *a = json_object_get(status, "nics");
+	json_t *v, *s, *a = json_object_get(status, "nics");
 	size_t i;
 
-	json_array_foreach(a, i, v)
-		if (json_integer_value(json_object_get(v, "nic")) == id)
-			return numbers(v);
+	json_array_foreach(a, i, v) {
+		if (json_integer_value(json_object_get(v, "nic")) != id)
+			continue;
+		s = numbers(v);
+		json_object_set_new(s, "flows",
+				    nic_flows(json_object_get(v, "flows")));
+		return s;
+	}
 	return NULL;
 }
 
@@ -552,8 +574,10 @@ const struct method m_network[] = {
 	 "{networks:[network]}", list},
 	{"network.show", RIGHT_READ,
 	 "One network with its NICs and their counters, forwards, MAC table.",
-	 p_name, "network + {nics:[NIC+stats],forwards,leases,fdb,"
-		 "flows|null,counters|null}",
+	 p_name,
+	 "network + {nics:[NIC + {stats:{rx_frames,rx_bytes,tx_frames,tx_bytes,"
+	 "drops:{REASON:n},flows:{tcp,opening,udp,clients,icmp,dns,evicted,"
+	 "refused}}}],forwards,leases,fdb,flows|null,counters|null}",
 	 show},
 	{NULL},
 };

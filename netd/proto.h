@@ -119,9 +119,9 @@ enum wmsg {
 /*
  * A status (answer to W_STATUS):
  *  {"nics":[{"nic","connected","link","rx_frames","rx_bytes","tx_frames",
- *            "tx_bytes","drops":{"full":3,…}}],
- *   "fdb":[{"mac","nic","age_s"}], "flows":n, "leases":n,
- *   "counters":{…}}
+ *            "tx_bytes","drops":{"full":3,…},
+ *            "flows":[tcp,opening,udp,clients,icmp,dns,evicted,refused]}],
+ *   "fdb":[{"mac","nic","age_s"}], "gateway":{"udp_flows":n,…}}
  */
 
 #endif

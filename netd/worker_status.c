@@ -15,34 +15,72 @@ static json_t *drops(const struct port_stats *s)
 	return o;
 }
 
-static json_t *nic_status(struct wnic *n)
+/* What it has of the gateway's; NULL: never anything. */
+static json_t *nic_flows(struct worker *w, const struct wnic *n)
+{
+	struct nat_nic_stats s = {0};
+
+	if (w->nat)
+		nat_nic_stats(w->nat, n->id, &s);
+	if (!s.udp && !s.clients && !s.icmp && !s.tcp && !s.dns && !s.evicted &&
+	    !s.refused)
+		return NULL;
+	return json_pack("[i,i,i,i,i,i,I,I]", (int)s.tcp, (int)s.opening,
+			 (int)s.udp, (int)s.clients, (int)s.icmp, (int)s.dns,
+			 (json_int_t)s.evicted, (json_int_t)s.refused);
+}
+
+static json_t *nic_status(struct worker *w, struct wnic *n)
 {
 	struct port_stats s;
 
 	driver_stats(n->driver, &s);
-	return json_pack("{s:I,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:o}", "nic",
+	return json_pack("{s:I,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:o,s:o*}", "nic",
 			 (json_int_t)n->id, "driver", driver_name(n->driver),
 			 "connected", driver_connected(n->driver), "link",
 			 n->link, "rx_frames", (json_int_t)s.rx_frames,
 			 "rx_bytes", (json_int_t)s.rx_bytes, "tx_frames",
 			 (json_int_t)s.tx_frames, "tx_bytes",
-			 (json_int_t)s.tx_bytes, "drops", drops(&s));
+			 (json_int_t)s.tx_bytes, "drops", drops(&s), "flows",
+			 nic_flows(w, n));
 }
 
-/* Entries in a status: it has to fit into one message. */
-#define FDB_SHOWN 256
+/* A status has to fit into one message (CHAN_BODY_MAX): so many bytes of NICs, of the
+ * FDB. What is beyond is left out. */
+#define NICS_BYTES (40u << 10)
+#define FDB_BYTES  (20u << 10)
+
+struct rows {
+	json_t *a;
+	size_t left;
+};
+
+static void add_row(struct rows *r, json_t *o)
+{
+	size_t len = json_dumpb(o, NULL, 0, JSON_COMPACT) + 1;
+
+	if (len > r->left)
+		r->left = 0; /* in order: none behind it either */
+	else
+		r->left -= len;
+	if (r->left)
+		json_array_append_new(r->a, o);
+	else
+		json_decref(o);
+}
 
 static void fdb_entry(void *arg, const struct mac *mac, struct port *p,
 		      int64_t age_s)
 {
-	json_t *a = arg, *o;
+	struct rows *r = arg;
+	json_t *o;
 
-	if (json_array_size(a) >= FDB_SHOWN)
+	if (!r->left)
 		return;
 	o = json_pack("{s:I,s:s,s:I}", "nic", (json_int_t)p->nic_id, "port",
 		      p->name, "age_s", (json_int_t)age_s);
 	jx_set_mac(o, "mac", mac);
-	json_array_append_new(a, o);
+	add_row(r, o);
 }
 
 static json_t *gateway_status(struct worker *w)
@@ -65,13 +103,15 @@ static json_t *gateway_status(struct worker *w)
 
 json_t *worker_status(struct worker *w)
 {
-	json_t *o = json_object(), *nics = json_array(), *fdb = json_array();
+	struct rows nics = {json_array(), NICS_BYTES};
+	struct rows fdb = {json_array(), FDB_BYTES};
+	json_t *o = json_object();
 
 	list_for_each(n, &w->nics, struct wnic, node)
-		json_array_append_new(nics, nic_status(n));
-	vswitch_fdb_walk(w->sw, worker_now(w), fdb_entry, fdb);
-	json_object_set_new(o, "nics", nics);
-	json_object_set_new(o, "fdb", fdb);
+		add_row(&nics, nic_status(w, n));
+	vswitch_fdb_walk(w->sw, worker_now(w), fdb_entry, &fdb);
+	json_object_set_new(o, "nics", nics.a);
+	json_object_set_new(o, "fdb", fdb.a);
 	if (w->nat)
 		json_object_set_new(o, "gateway", gateway_status(w));
 	return o;

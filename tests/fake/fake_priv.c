@@ -56,6 +56,8 @@ static void answer(struct fake_worker *w, const struct chan_msg *m)
 	else if (m->type == W_FORWARD_STATS)
 		fake_worker_say(w, W_DONE, w->numbers ? w->numbers : no_numbers,
 				(int)m->id + 1000000);
+	else if (m->type == W_STATUS && w->status)
+		fake_worker_say(w, W_DONE, w->status, (int)m->id + 1000000);
 	else if ((m->type == W_FLOWS || m->type == W_FLOW_KILL) && w->flows)
 		fake_worker_say(w, W_DONE, w->flows, (int)m->id + 1000000);
 	else if (m->id)

@@ -29,6 +29,7 @@ struct fake_worker {
 	uint16_t refuse; /* answer requests of this type with W_ERROR */
 	bool mute;	 /* answer nothing */
 	const char *flows; /* answer to W_FLOWS and W_FLOW_KILL; NULL = none */
+	const char *status; /* the answer to W_STATUS; NULL: {} */
 	const char *numbers; /* answer to W_FORWARD_STATS; NULL = none */
 };
 

@@ -225,7 +225,10 @@ class Fake:
         for nic in n["nics"]:
             nic["stats"] = {"rx_frames": 12, "rx_bytes": 3456, "tx_frames": 7,
                             "tx_bytes": 890,
-                            "drops": {"short": 0, "full": 3, "link": 1}}
+                            "drops": {"short": 0, "full": 3, "link": 1},
+                            "flows": {"tcp": 21, "opening": 1, "udp": 22,
+                                      "clients": 0, "icmp": 1, "dns": 0,
+                                      "evicted": 5, "refused": 6}}
         n["forwards"] = [f for f in self.data["forwards"]
                          if f["network"] == name]
         n["leases"] = len(self.data["leases"])

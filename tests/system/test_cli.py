@@ -355,6 +355,8 @@ def test_show_a_vm(lab):
     for part in ("VM:            MyVM", "MyVM-1.stream", "full 3, link 1",
                  "0.0.0.0:2222"):
         assert part in text
+    flows = [line.split() for line in text.splitlines()]
+    assert ["MyVM", "1", "21", "1", "22", "0", "1", "0", "5", "6"] in flows
     data = json.loads(lab.ok("show", "MyVM", "--json"))
     assert [n["nic"] for n in data["nics"]] == [0, 1]
     assert data["nics"][0]["stats"]["drops"]["full"] == 3

@@ -163,6 +163,40 @@ static void set__subnet6__worker_starts_anew_with_it(void **state)
 	assert_non_null(strstr(rig_text(r), "forward of port 61234"));
 }
 
+static json_t *shown_stats(struct rig *r, const char *status, json_t **net)
+{
+	lab(r)->status = status;
+	*net = rig_call(r, "network.show", "{'name':'lab'}", -1);
+	return json_object_get(
+		json_array_get(json_object_get(*net, "nics"), 0), "stats");
+}
+
+static void show__numbers_of_the_worker__beside_their_nic(void **state)
+{
+	struct rig *r = *state;
+	json_t *net, *s, *f;
+
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	s = shown_stats(r,
+			"{\"nics\":[{\"nic\":100,\"rx_frames\":7,"
+			"\"drops\":{\"full\":3,\"odd\":\"x\"},"
+			"\"flows\":[1,2,3,4,5,6,7,8]}]}",
+			&net);
+	f = json_object_get(s, "flows");
+	assert_int_equal(json_integer_value(json_object_get(s, "rx_frames")),
+			 7);
+	assert_int_equal(json_integer_value(json_object_get(f, "tcp")), 1);
+	assert_int_equal(json_integer_value(json_object_get(f, "opening")), 2);
+	assert_int_equal(json_integer_value(json_object_get(f, "evicted")), 7);
+	assert_int_equal(json_integer_value(json_object_get(f, "refused")), 8);
+	assert_int_equal(json_object_size(json_object_get(s, "drops")), 1);
+	/* What a worker invents does no harm. */
+	s = shown_stats(r, "{\"nics\":[{\"nic\":100,\"flows\":{\"a\":\"b\"}}]}",
+			&net);
+	f = json_object_get(s, "flows");
+	assert_int_equal(json_integer_value(json_object_get(f, "tcp")), 0);
+}
+
 /* Flow 4 is a mapping, flow 3 TCP's; both are the NIC's with id 100. */
 static const char flows[] =
 	"{\"flows\":["
@@ -870,6 +904,7 @@ int main(void)
 		T_LAB(address_gone__running_nat_networks__told),
 		T_LAB(set__live_settings__worker_told_and_shown),
 		T_LAB(set__subnet6__worker_starts_anew_with_it),
+		T_LAB(show__numbers_of_the_worker__beside_their_nic),
 		T_LAB(flow_list__rows_of_workers__with_names),
 		T_LAB(flow_kill__picked__counted),
 		T_LAB(define__second_nat__next_subnet_and_deny),
