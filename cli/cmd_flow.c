@@ -40,8 +40,9 @@ static void endpoint_cell(struct out_table *t, const json_t *f,
 static int list_run(struct cli *c)
 {
 	static const char *const heads[] = {"NETWORK", "ID", "VM", "PROTO",
-					    "GUEST", "OUTSIDE", "STATE", "OUT",
-					    "IN", "IDLE", NULL};
+					    "GUEST", "OUTSIDE", "STATE", ">OUT",
+					    ">IN", ">PKTS-OUT", ">PKTS-IN",
+					    ">IDLE", NULL};
 	struct out_table *t;
 	json_t *res, *f;
 	size_t i;
@@ -57,7 +58,8 @@ static int list_run(struct cli *c)
 			endpoint_cell(t, f, "guest", "guest_port");
 			endpoint_cell(t, f, "outside", "outside_port");
 			out_fields(t, f, "state", "bytes_out", "bytes_in",
-				   "idle_s", (char *)NULL);
+				   "packets_out", "packets_in", "idle_s",
+				   (char *)NULL);
 		}
 		out_print(t, stdout, 0, c->color);
 		out_table_free(t);

@@ -104,7 +104,8 @@ struct flow {
 	flow_end_fn end;
 	uint8_t kind;
 	int64_t born_ms, used_ms;
-	uint64_t bytes_out, bytes_in; /* out: from the guest */
+	/* Of payload; datagrams. Out: from the guest. */
+	uint64_t bytes_out, bytes_in, packets_out, packets_in;
 };
 
 /* An address and a port; a table key (no padding inside). */

@@ -359,6 +359,7 @@ void forward_udp_input(struct forwards *t, struct forward *fwd,
 		return;
 	flow_used(f, now_ms);
 	f->fl.bytes_in += r->len;
+	f->fl.packets_in++;
 	fwd->bytes_in += r->len;
 	udp_header(hdr, f->seen.port, f->guest.port, r->len);
 	p.src = f->seen.ip;
@@ -441,6 +442,7 @@ bool forward_udp_reply(struct forwards *t, const struct pkt *k,
 		step = k->off.gso_size;
 	flow_used(f, now_ms);
 	f->fl.bytes_out += len;
+	f->fl.packets_out++;
 	f->fwd->bytes_out += len;
 	s = (struct udp_send){
 		.to = f->client, .tos = k->ip.tos, .df = k->ip.df,

@@ -48,6 +48,8 @@ static struct nat_flow of_flow(const struct flow *f, int64_t now_ms)
 		.nic_id = f->nic ? f->nic->id : 0,
 		.bytes_out = f->bytes_out,
 		.bytes_in = f->bytes_in,
+		.packets_out = f->packets_out,
+		.packets_in = f->packets_in,
 		.age_s = seconds(f->born_ms, now_ms),
 		.idle_s = seconds(f->used_ms, now_ms),
 	};
@@ -69,7 +71,8 @@ static struct nat_flow of_tcp(const struct tcp_flow_info *i, int64_t now_ms)
 		.outside = i->outside.ip, .outside_port = i->outside.port,
 		.host_port = i->host_port, .forward_id = i->forward_id,
 		.state = i->state, .bytes_out = i->bytes_out,
-		.bytes_in = i->bytes_in,
+		.bytes_in = i->bytes_in, .packets_out = i->packets_out,
+		.packets_in = i->packets_in,
 		.age_s = seconds(i->born_ms, now_ms),
 		.idle_s = seconds(i->used_ms, now_ms),
 	};

@@ -200,6 +200,7 @@ static int echo_outside(struct icmp *c, const struct pkt *k, int64_t now_ms)
 			       v),
 	};
 	m->fl.bytes_out += k->l4_len - ICMP_HDR;
+	m->fl.packets_out++;
 	udp_send_failed(c->out, k, c->host->send(c->host_arg, m, &s), now_ms);
 	return -1;
 }
@@ -242,6 +243,7 @@ void icmp_host_input(struct icmp *c, struct icmp_map *m,
 		return;
 	}
 	m->fl.bytes_in += r->len;
+	m->fl.packets_in++;
 	flow_touch(&m->fl, now_ms);
 	echo_out(c, &p, m->guest.port, r->seq, now_ms);
 }

@@ -466,6 +466,7 @@ struct nat_flow {
 	uint64_t forward_id; /* it came in through this forward; 0 = none */
 	const char *state; /* "established", "mapped", …; static text */
 	uint64_t bytes_out, bytes_in; /* payload, from the guest's view out */
+	uint64_t packets_out, packets_in; /* datagrams; TCP: segments of any kind */
 	uint32_t age_s, idle_s;
 };
 

@@ -472,6 +472,8 @@ void tcp_flow_info(const struct tcp_flow *f, struct tcp_flow_info *out)
 		.host = f->host,
 		.state = state_name(f),
 		.bytes_out = f->bytes_out,
+		.packets_out = f->packets_out,
+		.packets_in = f->packets_in,
 		.bytes_in = f->bytes_in,
 		.born_ms = f->born_ms,
 		.used_ms = f->used_ms,

@@ -261,6 +261,7 @@ struct tcp_flow_info {
 	uint16_t host_port;	 /* our end on the host; 0 = unknown */
 	const char *state;	 /* RFC 9293 names in lower case; static text */
 	uint64_t bytes_out, bytes_in; /* payload, from the guest's view out */
+	uint64_t packets_out, packets_in; /* segments of any kind */
 	int64_t born_ms, used_ms;
 };
 

@@ -334,6 +334,7 @@ static void in_synchronized(struct tcp_flow *f, const struct tcp_pkt *p,
 void tcp_flow_input(struct tcp_flow *f, const struct tcp_pkt *p,
 		    const struct tcp_seg *s, int64_t now_ms)
 {
+	f->packets_out++;
 	switch (f->state) {
 	case TCP_ST_CONNECTING:
 		in_connecting(f, s);

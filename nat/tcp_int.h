@@ -139,7 +139,7 @@ struct tcp_flow {
 	int64_t challenge_ms;
 	int64_t born_ms, used_ms;
 	int64_t moved_ms; /* to the end of nic->tcp_used */
-	uint64_t bytes_out, bytes_in;
+	uint64_t bytes_out, bytes_in, packets_out, packets_in;
 };
 
 struct tcp {

@@ -172,6 +172,7 @@ void tcp_open(struct tcp *t, const struct tcp_pkt *p, const struct tcp_seg *s,
 	if (!f)
 		return;
 	f->host = call.to;
+	f->packets_out = 1;
 	tcp_take_syn(f, s);
 	if (v == TCP_SERVE) {
 		f->ops = t->env.service;

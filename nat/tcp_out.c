@@ -99,13 +99,16 @@ static int emit_bare(struct tcp_flow *f, uint32_t seq, uint8_t flags,
 		.wnd = window(f, syn),
 		.wscale = TCP_WSCALE_NONE,
 	};
+	int err;
 
 	if (syn) {
 		s.mss = tcp_mss_max(f);
 		if (f->rcv_wscale)
 			s.wscale = f->rcv_wscale;
 	}
-	return emit(f->t, &f->key, f->nic->id, &s, NULL, 0, now_ms);
+	err = emit(f->t, &f->key, f->nic->id, &s, NULL, 0, now_ms);
+	f->packets_in += !err;
+	return err;
 }
 
 void tcp_reset_reply(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
@@ -251,6 +254,7 @@ static size_t emit_data(struct tcp_flow *f, uint32_t seq, uint8_t *p,
 			break;
 		}
 		f->ack_due = false;
+		f->packets_in += gso ? (v.iov_len + gso - 1) / gso : 1;
 		done += v.iov_len;
 	}
 	return done;

@@ -255,11 +255,13 @@ static int map_send(struct udp *u, struct udp_map *m, const struct pkt *k,
 		step = k->off.gso_size;
 	m->fl.bytes_out += len;
 	if (step >= len) {
+		m->fl.packets_out++;
 		s->v = payload;
 		s->n = n;
 		return u->host->send(u->host_arg, m, s);
 	}
 	for (size_t at = 0; at < len && !err; at += step) {
+		m->fl.packets_out++;
 		s->n = iov_slice(payload, n, at, step, piece);
 		s->v = piece;
 		err = u->host->send(u->host_arg, m, s);
@@ -348,6 +350,7 @@ void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
 	}
 	udp_header(hdr, r->from.port, m->guest.port, r->len);
 	m->fl.bytes_in += r->len;
+	m->fl.packets_in++;
 	m->peer = (struct endpoint){seen, r->from.port};
 	flow_touch(&m->fl, now_ms);
 	if (!m->answered) {

@@ -15,7 +15,7 @@
 #include "netd/wmsg.h"
 
 #define LIMIT_DEF  1000
-#define LIMIT_MAX  8000 /* what a client's queue of answers takes */
+#define LIMIT_MAX  7000 /* what a client's queue of answers takes */
 #define ROUNDS_MAX 10000 /* with one worker */
 
 /* One worker to ask, perhaps about one NIC only. */
@@ -259,7 +259,8 @@ const struct method m_flow[] = {
 	 "Flows through nat networks: mappings, then TCP, the oldest first.",
 	 p_list,
 	 "{flows:[{id,network,vm,nic,proto,state,guest,guest_port,outside,"
-	 "outside_port,host_port,forwarded,bytes_out,bytes_in,age_s,idle_s}],"
+	 "outside_port,host_port,forwarded,bytes_out,bytes_in,packets_out,packets_in,"
+	 "age_s,idle_s}],"
 	 "more}",
 	 list},
 	{"flow.kill", RIGHT_ADMIN,

@@ -89,7 +89,7 @@ enum wmsg {
 	 * may be absent or 0; "after": the id of the last one known. Answer
 	 * {"flows":[{"id","proto","nic","guest","guest_port","outside",
 	 * "outside_port","host_port","forwarded","state","bytes_out","bytes_in",
-	 * "age_s","idle_s"}],"more":bool}. Request. */
+	 * "packets_out","packets_in","age_s","idle_s"}],"more":bool}. Request. */
 	W_FLOWS,
 	W_FLOW_KILL, /* the same; answer {"killed":n,"more":bool}. Request. */
 

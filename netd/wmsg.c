@@ -311,6 +311,8 @@ json_t *wmsg_flow(json_t *row, int64_t *after)
 	    !copy_int(row, o, "host_port", 65535) ||
 	    !copy_int(row, o, "bytes_out", INT64_MAX) ||
 	    !copy_int(row, o, "bytes_in", INT64_MAX) ||
+	    !copy_int(row, o, "packets_out", INT64_MAX) ||
+	    !copy_int(row, o, "packets_in", INT64_MAX) ||
 	    !copy_int(row, o, "age_s", INT64_MAX) ||
 	    !copy_int(row, o, "idle_s", INT64_MAX)) {
 		json_decref(o);

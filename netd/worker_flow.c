@@ -67,13 +67,15 @@ static bool add_row(void *arg, const struct nat_flow *f)
 		p->more = true;
 		return false;
 	}
-	o = json_pack("{s:I,s:s,s:I,s:i,s:i,s:i,s:b,s:s,s:I,s:I,s:I,s:I}", "id",
+	o = json_pack("{s:I,s:s,s:I,s:i,s:i,s:i,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "id",
 		      (json_int_t)f->id, "proto", proto_name(f->proto), "nic",
 		      (json_int_t)f->nic_id, "guest_port", (int)f->guest_port,
 		      "outside_port", (int)f->outside_port, "host_port",
 		      (int)f->host_port, "forwarded", f->forward_id != 0,
 		      "state", f->state, "bytes_out", (json_int_t)f->bytes_out,
-		      "bytes_in", (json_int_t)f->bytes_in, "age_s",
+		      "bytes_in", (json_int_t)f->bytes_in, "packets_out",
+		      (json_int_t)f->packets_out, "packets_in",
+		      (json_int_t)f->packets_in, "age_s",
 		      (json_int_t)f->age_s, "idle_s", (json_int_t)f->idle_s);
 	jx_set_ip(o, "guest", &f->guest);
 	jx_set_ip(o, "outside", &f->outside);

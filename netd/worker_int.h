@@ -172,7 +172,7 @@ void worker_tftp_nic_gone(struct worker *w, const struct wnic *n);
 void worker_tftp_fini(struct worker *w);
 
 /* worker_flow.c: the answers to W_FLOWS and W_FLOW_KILL. */
-#define WORKER_FLOW_ROWS  128 /* of 400 bytes: fit into one message */
+#define WORKER_FLOW_ROWS  128 /* of 450 bytes: fit into one message */
 #define WORKER_FLOW_KILLS 512 /* in one turn */
 int worker_flows(struct worker *w, json_t *body, json_t **result,
 		 struct errtext *why);

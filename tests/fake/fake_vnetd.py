@@ -397,7 +397,8 @@ class Fake:
             "id": 3, "network": "lab", "vm": "MyVM", "nic": 0, "proto": "tcp",
             "state": "established", "guest": "10.0.5.15", "guest_port": 4711,
             "outside": "192.0.2.7", "outside_port": 443, "host_port": 4000,
-            "forwarded": False, "bytes_out": 12, "bytes_in": 3456, "age_s": 9,
+            "forwarded": False, "bytes_out": 12, "bytes_in": 3456,
+            "packets_out": 3, "packets_in": 4, "age_s": 9,
             "idle_s": 2}], "more": False}
 
     def flow_kill(self, c, ident, **pick):

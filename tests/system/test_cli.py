@@ -285,7 +285,7 @@ def test_flows_are_listed_and_killed(lab):
     lines = lab.ok("flow", "list", "lab", "--proto", "tcp").splitlines()
     assert lines[1].split() == ["lab", "3", "MyVM", "tcp", "10.0.5.15:4711",
                                 "192.0.2.7:443", "established", "12", "3456",
-                                "2"]
+                                "3", "4", "2"]
     assert lab.asked("flow.list") == [{"of": "lab", "proto": "tcp"}]
     assert lab.ok("flow", "kill", "MyVM", "--remote", "192.0.2.7", "--port",
                   "443") == "2 flows ended\n"

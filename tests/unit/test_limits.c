@@ -452,6 +452,41 @@ static void flood__of_100000_flows__hurts_only_itself(void **state)
 	assert_int_equal(f->live[FAKE_TCP], 600);
 }
 
+/* ---- what is counted of one -------------------------------------------------------- */
+
+static bool take_whole(void *arg, const struct nat_flow *f)
+{
+	struct nat_flow **at = arg;
+
+	*(*at)++ = *f;
+	return true;
+}
+
+static void flow_walk__traffic_both_ways__counted(void **state)
+{
+	struct fake_nat *f = *state;
+	struct icmp_recv er = {.from = ipaddr_from4(FAR), .data = "hello",
+			       .len = 5};
+	struct nat_flow flow[2], *end = flow;
+	struct udp_map *m = talk(f, GUEST, 100);
+
+	map(f, GUEST, 100);
+	answer(f, m);
+	send_in(f, GUEST, IP4_ICMP, FAR, 300, 1);
+	for (int i = 0; i < 4; i++)
+		icmp_host_input(&f->gw->icmp, last_flow(f), &er, f->now_ms);
+	gateway_flush(f->gw, f->now_ms);
+	gateway_flow_walk(f->gw, 0, take_whole, &end, f->now_ms);
+	assert_int_equal(flow[0].packets_out, 3);
+	assert_int_equal(flow[0].bytes_out, 12);
+	assert_int_equal(flow[0].packets_in, 2);
+	assert_int_equal(flow[0].bytes_in, 8);
+	assert_int_equal(flow[1].packets_out, 1);
+	assert_int_equal(flow[1].bytes_out, 4);
+	assert_int_equal(flow[1].packets_in, 4);
+	assert_int_equal(flow[1].bytes_in, 20);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -468,6 +503,7 @@ int main(void)
 		T(ports__used_up__tcp_goes_on),
 		T(queries__of_one_nic__leave_others_theirs),
 		T(scan__nobody_answers__oldest_call_makes_room),
+		T(flow_walk__traffic_both_ways__counted),
 		T(flood__of_100000_flows__hurts_only_itself),
 	};
 

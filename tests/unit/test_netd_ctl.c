@@ -203,13 +203,15 @@ static const char flows[] =
 	"{\"id\":4,\"proto\":\"tcp\",\"nic\":100,\"guest\":\"10.0.2.1"
 	"5\",\"guest_port\":1,\"outside\":\"192.0.2.7\",\"outside_por"
 	"t\":443,\"host_port\":0,\"forwarded\":false,\"state\":\"esta"
-	"blished\",\"bytes_out\":1,\"bytes_in\":2,\"age_s\":3,\"idle_"
+	"blished\",\"bytes_out\":1,\"bytes_in\":2,\"packets_out\":5"
+	",\"packets_in\":6,\"age_s\":3,\"idle_"
 	"s\":4}"
 	","
 	"{\"id\":3,\"proto\":\"tcp\",\"nic\":100,\"guest\":\"10.0.2.1"
 	"5\",\"guest_port\":1,\"outside\":\"192.0.2.7\",\"outside_por"
 	"t\":443,\"host_port\":0,\"forwarded\":false,\"state\":\"esta"
-	"blished\",\"bytes_out\":1,\"bytes_in\":2,\"age_s\":3,\"idle_"
+	"blished\",\"bytes_out\":1,\"bytes_in\":2,\"packets_out\":5"
+	",\"packets_in\":6,\"age_s\":3,\"idle_"
 	"s\":4}"
 	"],\"more\":false}";
 
@@ -225,6 +227,8 @@ static void flow_list__rows_of_workers__with_names(void **state)
 	assert_string_equal(rig_str(row, "network"), "lab");
 	assert_string_equal(rig_str(row, "vm"), "A");
 	assert_string_equal(rig_str(row, "outside"), "192.0.2.7");
+	assert_int_equal(json_integer_value(json_object_get(row, "packets_out")),
+			 5);
 	assert_non_null(strstr(fake_worker_last(lab(r), W_FLOWS),
 			       "\"proto\":\"tcp\""));
 	assert_non_null(strstr(fake_worker_last(lab(r), W_FLOWS),

@@ -730,6 +730,35 @@ static void free__flows_in_all_states__no_leak(void **state)
 	/* teardown checks */
 }
 
+/* ---- looking in ---------------------------------------------------------- */
+
+static bool take_info(void *arg, const struct tcp_flow_info *i)
+{
+	*(struct tcp_flow_info *)arg = *i;
+	return true;
+}
+
+static void traffic__both_ways__counted(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = fake_conn_open(r, 1000);
+	static const uint8_t p[4000];
+	struct tcp_flow_info i;
+
+	tcp_walk(r->t, 0, take_info, &i);
+	assert_int_equal(i.packets_out, 2); /* SYN, ACK */
+	assert_int_equal(i.packets_in, 1);
+	fake_conn_data(&c, p, 1000);
+	fake_conn_data(&c, p, 500);
+	fake_sock_push(c.s, p, 4000); /* three segments in one frame */
+	fake_tcp_settle(r);
+	tcp_walk(r->t, 0, take_info, &i);
+	assert_int_equal(i.packets_out, 4);
+	assert_int_equal(i.bytes_out, 1500);
+	assert_int_equal(i.packets_in, 1 + 2 + 3);
+	assert_int_equal(i.bytes_in, 4000);
+}
+
 /* ---- limits -------------------------------------------------------------- */
 
 static int setup_limits(void **state)
@@ -895,6 +924,7 @@ int main(void)
 		T(nic_gone__its_flows__end_without_a_word),
 		T(end_matching__one__only_it),
 		T(free__flows_in_all_states__no_leak),
+		T(traffic__both_ways__counted),
 		L(limit__per_nic__refused_then_free_again),
 		L(limit__in_all__other_nics_too),
 		L(limit__connects_under_way__syn_dropped),
