@@ -145,6 +145,9 @@ int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
 		      int64_t now_ms);
 int gateway_set_deny(struct gateway *g, const struct ip4_net *deny, size_t n,
 		     int64_t now_ms);
+/* The host slept for @slept_ms, which its monotonic clock, and so @now_ms, does not
+ * know: flows were idle for as long. */
+void gateway_slept(struct gateway *g, int64_t slept_ms, int64_t now_ms);
 void gateway_address_gone(struct gateway *g, const struct ipaddr *ip, size_t n,
 			  int64_t now_ms);
 void gateway_nic_gone(struct gateway *g, uint64_t nic_id);

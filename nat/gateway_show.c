@@ -89,6 +89,18 @@ int gateway_set_deny6(struct gateway *g, const struct ip6_net *deny, size_t n,
 	return 0;
 }
 
+void gateway_slept(struct gateway *g, int64_t slept_ms, int64_t now_ms)
+{
+	list_for_each(f, &g->flows.shown, struct flow, shown) {
+		f->born_ms -= slept_ms;
+		f->used_ms -= slept_ms;
+		/* It sees for itself whether its time is over. */
+		wtimer_arm(&g->wheel, &f->timer, now_ms, f->timer.fn);
+	}
+	tcp_slept(g->tcp, slept_ms, now_ms);
+	dns_woke(&g->dns, now_ms); /* what failed before may work now */
+}
+
 /* Guests' mappings and echo have sockets that are bound to no address: what leaves
  * next leaves from the address that the host has then, by the same port. */
 void gateway_address_gone(struct gateway *g, const struct ipaddr *ip, size_t n,

@@ -195,6 +195,9 @@ static struct host_sock *sock_new(struct host_tcp *h, int fd)
 	s->fd = fd;
 	s->peek_off = h->peek_off && can_peek_off(fd);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* An outside that is no more is noticed in the host's own time (two hours
+	 * unless its administrator says otherwise, RFC 1122 4.2.3.6). */
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	/* Urgent bytes are part of the stream (RFC 6093 4). */
 	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	h->stats.sockets++;

@@ -21,16 +21,16 @@ struct host_wake {
 	int fd;
 	struct event *ev;
 	int64_t gap_ms;
-	void (*woke)(void *arg);
+	void (*woke)(void *arg, int64_t slept_ms);
 	void *arg;
 };
 
-bool host_slept(int64_t *gap_ms, int64_t boot_ms, int64_t mono_ms)
+int64_t host_slept(int64_t *gap_ms, int64_t boot_ms, int64_t mono_ms)
 {
 	int64_t gap = boot_ms - mono_ms, before = *gap_ms;
 
 	*gap_ms = gap;
-	return gap - before >= HOST_WAKE_MIN_MS;
+	return gap - before >= HOST_WAKE_MIN_MS ? gap - before : 0;
 }
 
 static int arm(struct host_wake *w)
@@ -46,15 +46,18 @@ static void wake_on_readable(evutil_socket_t fd, short what, void *arg)
 	struct host_wake *w = arg;
 	uint64_t fired;
 	ssize_t n = read(fd, &fired, sizeof(fired)); /* ECANCELED */
+	int64_t slept_ms;
 
 	(void)what;
 	(void)n;
 	(void)arm(w);
-	if (host_slept(&w->gap_ms, clock_boot_ms(), clock_mono_ms()))
-		w->woke(w->arg);
+	slept_ms = host_slept(&w->gap_ms, clock_boot_ms(), clock_mono_ms());
+	if (slept_ms)
+		w->woke(w->arg, slept_ms);
 }
 
-int host_wake_new(struct event_base *base, void (*woke)(void *arg), void *arg,
+int host_wake_new(struct event_base *base,
+		  void (*woke)(void *arg, int64_t slept_ms), void *arg,
 		  struct host_wake **out)
 {
 	struct host_wake *w = calloc(1, sizeof(*w));

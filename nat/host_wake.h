@@ -16,14 +16,17 @@ struct event_base;
 struct host_wake;
 
 /**
- * host_slept() - Has the host slept since the last call?
+ * host_slept() - How long has the host slept since the last call?
  * @gap_ms: between the clocks; kept for the next call
+ *
+ * Return: milliseconds, 0 when it did not.
  */
-bool host_slept(int64_t *gap_ms, int64_t boot_ms, int64_t mono_ms);
+int64_t host_slept(int64_t *gap_ms, int64_t boot_ms, int64_t mono_ms);
 
 /* @woke is called from the loop. Return: 0, -ENOMEM, or why there is no such timer
  * (then nothing is noticed; timeouts do their work later). */
-int host_wake_new(struct event_base *base, void (*woke)(void *arg), void *arg,
+int host_wake_new(struct event_base *base,
+		  void (*woke)(void *arg, int64_t slept_ms), void *arg,
 		  struct host_wake **out);
 void host_wake_free(struct host_wake *w);
 

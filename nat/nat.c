@@ -182,13 +182,12 @@ static int64_t tcp_now(void *arg)
 	return turn(arg);
 }
 
-/* The host slept: what failed before may work now. */
-static void nat_woke(void *arg)
+static void nat_woke(void *arg, int64_t slept_ms)
 {
 	struct nat *nat = arg;
 	int64_t now_ms = turn(nat);
 
-	dns_woke(&nat->gw->dns, now_ms);
+	gateway_slept(nat->gw, slept_ms, now_ms);
 	turn_end(nat, now_ms);
 }
 

@@ -334,40 +334,6 @@ void tcp_queue(struct tcp_flow *f)
 		t->env.kick(t->env.arg);
 }
 
-/* ---- idle flows ---------------------------------------------------------- */
-
-static int64_t idle_limit(const struct tcp_flow *f)
-{
-	if (f->state == TCP_ST_TIME_WAIT)
-		return TCP_TIME_WAIT_MS;
-	/* One FIN alone is no closing: the other half may be silent for long
-	 * while it computes its answer. */
-	if (f->state == TCP_ST_OPEN && !(f->eof && f->fin_rcvd))
-		return TCP_IDLE_MS;
-	return TCP_TRANSIENT_MS;
-}
-
-static void idle_on_timer(struct wtimer *w, int64_t now_ms)
-{
-	struct tcp_flow *f = container_of(w, struct tcp_flow, idle);
-
-	if (f->used_ms + idle_limit(f) > now_ms) {
-		tcp_arm_idle(f, now_ms);
-	} else if (f->state == TCP_ST_TIME_WAIT) {
-		tcp_flow_end(f, false);
-	} else {
-		f->t->stats.timed_out++;
-		tcp_flow_abort(f, now_ms);
-	}
-}
-
-void tcp_arm_idle(struct tcp_flow *f, int64_t now_ms)
-{
-	(void)now_ms;
-	wtimer_arm(f->t->env.wheel, &f->idle, f->used_ms + idle_limit(f),
-		   idle_on_timer);
-}
-
 /* ---- packets ------------------------------------------------------------- */
 
 /* Does this SYN begin a new connection although there is a flow? In TIME_WAIT it may

@@ -35,6 +35,7 @@ struct wheel;
 #define TCP_HDR		 20
 #define TCP_HDR_MAX	 60
 #define TCP_IDLE_MS	 (124 * 60 * 1000) /* RFC 5382 REQ-5: 2 h 4 min */
+#define TCP_KEEP_MS	 (5 * 60 * 1000) /* an idle guest is asked so often */
 #define TCP_TRANSIENT_MS (4 * 60 * 1000)   /* the same, opening and closing */
 #define TCP_TIME_WAIT_MS 10000
 
@@ -252,6 +253,13 @@ void tcp_forward_gone(struct tcp *t, uint64_t forward_id, int64_t now_ms);
 void tcp_address_gone(struct tcp *t, const struct ipaddr *ip, size_t n,
 		      int64_t now_ms);
 
+/**
+ * tcp_slept() - The host slept for @slept_ms that @now_ms does not count
+ *
+ * Idle times do: what is closing may end, what is open is asked.
+ */
+void tcp_slept(struct tcp *t, int64_t slept_ms, int64_t now_ms);
+
 /** struct tcp_flow_info - One flow as shown to people. */
 struct tcp_flow_info {
 	uint64_t id; /* odd; later flows have greater ones */
@@ -295,6 +303,7 @@ struct tcp_stats {
 	uint64_t timeouts;	/* retransmission timers that fired */
 	uint64_t fast_rexmits;	/* losses noticed by duplicate ACKs */
 	uint64_t probes;	/* into a closed window */
+	uint64_t keep_alives;	/* to idle guests */
 	uint64_t challenges;	/* RFC 5961 */
 	uint64_t resets_in, resets_out; /* from, to guests */
 	uint64_t timed_out;	/* flows ended by silence */

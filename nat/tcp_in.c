@@ -324,7 +324,9 @@ static void in_synchronized(struct tcp_flow *f, const struct tcp_pkt *p,
 	}
 	if (!(s->flags & TCP_ACK))
 		return;
-	tcp_touch(f, now_ms);
+	f->heard_ms = now_ms;
+	if (s->ack != f->snd_una || tcp_seg_space(s))
+		tcp_touch(f, now_ms); /* more than an answer to a probe */
 	if (!in_ack(f, p, s, now_ms))
 		return;
 	take_payload(f, p, s, now_ms);

@@ -3,6 +3,7 @@
  * Inside the user-mode TCP; for nat/tcp*.c and their tests only.
  *
  *   tcp.c       tables, limits, ends, looking in, which flow a packet is for
+ *   tcp_idle.c  silence: asking the guest, giving up, sleep of the host
  *   tcp_open.c  both ways to open: guest's SYN to host connect, client to guest
  *   tcp_in.c    segments of a flow (RFC 9293 3.10.7)
  *   tcp_out.c   what leaves: acknowledgements, data, retransmission, timers
@@ -60,6 +61,9 @@
 #define TCP_TOUCH_MS	1000 /* how exact the order of idle flows is */
 #define TCP_CALL_MS	3000 /* a call waits as long before another may have its place */
 #define TCP_WAITS_MAX	512 /* flows of a NIC in TIME_WAIT */
+#define TCP_KEEP_LAST_MS   15000 /* between probes once a flow's time is over */
+#define TCP_KEEP_TRIES	   5
+#define TCP_KEEP_SPREAD_MS 10000 /* after a sleep: over which all are asked */
 #define TCP_CHALLENGES	10 /* per flow and second (RFC 5961 7) */
 
 enum tcp_state {
@@ -101,6 +105,8 @@ struct tcp_flow {
 	bool syn_due;	 /* SYN or SYN-ACK has to go out */
 	bool resend;	 /* fast retransmission at snd_una is due */
 	bool probe;	 /* persist timer fired */
+	bool keep_due;	 /* the guest is to be asked whether it lives … */
+	uint8_t keep_tries; /* … which it did not answer so often */
 	bool guest_gone; /* no word to the guest when the flow ends */
 	bool counted;	 /* sock has a descriptor: flow_tcp_take() */
 
@@ -139,6 +145,7 @@ struct tcp_flow {
 	int64_t challenge_ms;
 	int64_t born_ms, used_ms;
 	int64_t moved_ms; /* to the end of nic->tcp_used */
+	int64_t heard_ms; /* from the guest, if only that it lives */
 	uint64_t bytes_out, bytes_in, packets_out, packets_in;
 };
 
@@ -203,8 +210,6 @@ void tcp_queue(struct tcp_flow *f);
 /* Change the state and the accounts that depend on it. */
 void tcp_set_state(struct tcp_flow *f, enum tcp_state st);
 
-/* (Re)start the idle timer by the limit of the state the flow is in. */
-void tcp_arm_idle(struct tcp_flow *f, int64_t now_ms);
 
 /* Close the host socket now; it must have been emptied when not @reset. */
 void tcp_close_host(struct tcp_flow *f, bool reset);
@@ -214,6 +219,11 @@ static inline bool tcp_fin_acked(const struct tcp_flow *f)
 {
 	return f->eof && f->snd_una == f->fin_seq + 1;
 }
+
+/* ---- tcp_idle.c ---------------------------------------------------------- */
+
+/* (Re)start the idle timer by the limit of the state the flow is in. */
+void tcp_arm_idle(struct tcp_flow *f, int64_t now_ms);
 
 /* ---- tcp_open.c ---------------------------------------------------------- */
 

@@ -449,6 +449,19 @@ static void send_acks(struct tcp_flow *f, int64_t now_ms)
 	}
 }
 
+/* RFC 1122 4.2.3.6: a number that is out of the guest's window makes it answer. */
+static void send_keep_alive(struct tcp_flow *f, int64_t now_ms)
+{
+	if (!f->keep_due || f->t->no_room)
+		return;
+	if (emit_bare(f, f->snd_una - 1, TCP_ACK, now_ms)) {
+		f->t->no_room = true;
+		return;
+	}
+	f->keep_due = false;
+	f->t->stats.keep_alives++;
+}
+
 /* ---- one flow, all flows ------------------------------------------------- */
 
 static void send_syn(struct tcp_flow *f, int64_t now_ms)
@@ -485,7 +498,7 @@ static bool wants_more(const struct tcp_flow *f)
 		return true;
 	if (f->state != TCP_ST_OPEN)
 		return false;
-	if (f->resend || (f->eof && f->snd_nxt == f->fin_seq))
+	if (f->resend || f->keep_due || (f->eof && f->snd_nxt == f->fin_seq))
 		return true;
 	return more_to_send(f) && worthwhile(f, usable(f));
 }
@@ -517,6 +530,7 @@ static bool serve_open(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 		return false;
 	}
 	send_acks(f, now_ms);
+	send_keep_alive(f, now_ms);
 	if (!wants_more(f))
 		arm_timer(f, now_ms);
 	return true;

@@ -287,6 +287,7 @@ static void step_accept(struct cur *c)
 
 static void step(struct cur *c)
 {
+	struct ipaddr ours = ipaddr_from4(FAKE_LOCAL);
 	uint8_t op = cur_u8(c);
 
 	switch (op % 16) {
@@ -313,6 +314,11 @@ static void step(struct cur *c)
 			tcp_forward_gone(r->t, cur_u8(c) % 4, r->now_ms);
 		else if (op == 0xde)
 			fake_tcp_wait(r, 3600 * 1000);
+		else if (op == 0xce)
+			tcp_slept(r->t, (cur_u8(c) + 1) * 600 * 1000,
+				  r->now_ms);
+		else if (op == 0xbe)
+			tcp_address_gone(r->t, &ours, 1, r->now_ms);
 		break;
 	case 15: /* no flush in between */
 		step_segment(c);

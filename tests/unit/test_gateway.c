@@ -178,6 +178,33 @@ static void echo__idle__mapping_ends_after_60_s(void **state)
 	assert_int_equal(f->live[FAKE_ICMP], 0);
 }
 
+/* The clock of the timers does not count what the host slept; their owners do. */
+static void slept__mappings__gone_or_kept_by_their_time(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = echo(FAR);
+	struct fake_pkt u = {.src = GUEST, .dst = FAR, .proto = IP4_UDP,
+			     .sport = 5000, .dport = 7, .data = "ping",
+			     .len = 4};
+
+	fake_nat_pkt(f, &k);
+	fake_nat_pkt(f, &u);
+	gateway_slept(f->gw, 200000, f->now_ms);
+	fake_nat_wait(f, 1);
+	assert_int_equal(f->live[FAKE_ICMP], 0); /* 60 s */
+	assert_int_equal(f->live[FAKE_UDP], 1);	 /* 300 s */
+	u.sport = 5001;
+	fake_nat_pkt(f, &u);
+	gateway_slept(f->gw, 99000, f->now_ms);
+	fake_nat_wait(f, 1500);
+	assert_int_equal(f->live[FAKE_UDP], 1); /* the young one */
+	fake_nat_pkt(f, &u);
+	fake_nat_wait(f, 299000);
+	assert_int_equal(f->live[FAKE_UDP], 1);
+	fake_nat_wait(f, 1500);
+	assert_int_equal(f->live[FAKE_UDP], 0);
+}
+
 /* RFC 5508 REQ-4, REQ-5: errors are about what the guest sent; REQ-6: and do not
  * refresh. */
 static void echo__error_from_a_router__rewritten(void **state)
@@ -924,6 +951,7 @@ int main(void)
 		T(echo__reply_came__delivered_with_guests_identifier),
 		T(echo__same_identifier_elsewhere__same_mapping),
 		T(echo__idle__mapping_ends_after_60_s),
+		T(slept__mappings__gone_or_kept_by_their_time),
 		T(echo__error_from_a_router__rewritten),
 		T(echo__frag_needed__mtu_passed_on),
 		T(echo__bad_checksum__dropped),

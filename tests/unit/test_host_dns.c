@@ -270,14 +270,15 @@ static void slept__clocks_apart__noticed_once(void **state)
 
 	(void)state;
 	(void)host_slept(&gap, 5000000, 3000000); /* since boot */
-	assert_false(host_slept(&gap, 5001000, 3001000));
-	assert_false(host_slept(&gap, 5002999, 3002000));
-	assert_true(host_slept(&gap, 9002999, 3003000));
-	assert_false(host_slept(&gap, 9003999, 3004000));
+	assert_int_equal(host_slept(&gap, 5001000, 3001000), 0);
+	assert_int_equal(host_slept(&gap, 5002999, 3002000), 0);
+	assert_int_equal(host_slept(&gap, 9002999, 3003000), 3999000);
+	assert_int_equal(host_slept(&gap, 9003999, 3004000), 0);
 }
 
-static void woke(void *arg)
+static void woke(void *arg, int64_t slept_ms)
 {
+	assert_true(slept_ms > 0);
 	(*(int *)arg)++;
 }
 
