@@ -91,16 +91,17 @@ static void op_close(void *sock, bool reset)
 	(void)reset;
 }
 
-static uint16_t op_port(void *sock)
+static bool op_local(void *sock, struct endpoint *out)
 {
 	(void)sock;
-	return 0;
+	(void)out;
+	return false;
 }
 
 const struct tcp_host_ops cpu_tcp_host = {
 	.connect = op_connect, .send = op_send, .peek = op_peek,
 	.discard = op_discard, .space = op_space, .peek_limit = op_limit,
-	.shutdown_wr = op_shutdown, .close = op_close, .local_port = op_port,
+	.shutdown_wr = op_shutdown, .close = op_close, .local = op_local,
 };
 
 /* ---- the guest -------------------------------------------------------------------- */
