@@ -20,6 +20,7 @@ import pytest
 import lab as lab_module
 from boxes import Box, block
 from lab import eventually
+from raw_tcp import ACK, RawGuest
 
 # 2 GiB each way as in a release test, less to be quick.
 FILE_BLOCKS = (2 << 14) if os.environ.get("VNET_LONG") else (1 << 12)
@@ -323,6 +324,93 @@ def test_zero_window_is_probed_until_it_opens(lab, box, side):
         time.sleep(0.5)         # a probe or two
         drain(receiver, length)
         talk(p)
+
+
+@pytest.fixture
+def raw(lab, d):
+    """(connection of a guest that is this test, the server's end); the server has a
+    small buffer, the guest a window of 4000 bytes."""
+    with contextlib.closing(lab.outside.socket(
+            socket.AF_INET, socket.SOCK_STREAM)) as listener, \
+            RawGuest(d, "raw", "lab", "10.0.2.200", "10.0.2.2") as g:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.settimeout(20)
+        listener.bind((lab.outside.address, 0))
+        listener.listen(1)
+        with g.connect(*listener.getsockname(), window=4000) as conn, \
+                listener.accept()[0] as out:
+            out.settimeout(20)
+            yield conn, out
+
+
+def test_a_closed_window_of_the_guest_is_asked_for(raw):
+    """RFC 9293 3.8.6.1: with one byte, again and again, ever less often; RFC 1122
+    4.2.2.17: for as long as it is answered."""
+    conn, out = raw
+    out.sendall(block(0))
+    got = b""
+    while len(got) < 4000:      # all of the window
+        s = conn.expect(lambda s: s.data and s.seq == conn.ack)
+        got += s.data
+        conn.ack += len(s.data)
+        conn.window = 4000 - len(got)
+        conn.send(ACK)
+    probes = []
+    for _ in range(3):
+        probes.append(conn.expect(lambda s: s.data))
+        assert (probes[-1].seq, len(probes[-1].data)) == (conn.ack, 1), probes
+        conn.send(ACK)
+    waits = [b.at - a.at for a, b in zip(probes, probes[1:])]
+    assert waits[0] > 0.15 and waits[1] > 1.4 * waits[0], waits
+    conn.window = 4000
+    opened = time.monotonic()
+    conn.send(ACK)
+    s = conn.expect(lambda s: s.seq == conn.ack and len(s.data) > 1)
+    assert s.at - opened < waits[1], "the window is used at once"
+    conn.window = 65535
+    while len(got) < 65536:
+        got += s.data
+        conn.ack += len(s.data)
+        conn.send(ACK)
+        if len(got) < 65536:
+            s = conn.expect(lambda s: s.data and s.seq == conn.ack)
+    assert got == block(0)
+
+
+def fill(conn):
+    """Send until the window is closed and stays so; how much was acknowledged. What
+    the host's socket did not take is sent again, as any TCP does."""
+    start, window, sent = conn.seq, 1400, 0
+    while True:
+        for size in iter(lambda: min(1400, window), 0):
+            at = (sent >> 16, sent & 0xffff)
+            conn.sends(block(at[0])[at[1]:][:size])
+            s = conn.expect(lambda s: s.flags & ACK)
+            window, conn.seq, sent = s.window, s.ack, s.ack - start
+        try:
+            window = conn.expect(lambda s: s.window, 1).window
+        except AssertionError:
+            return sent
+
+
+def test_the_guests_own_probes_are_answered(raw):
+    """A server that does not read: the guest sees its window close, asks, is told the
+    truth, and hears by itself when it opens."""
+    conn, out = raw
+    sent = fill(conn)
+    for _ in range(3):          # a probe with a byte, and a keep-alive
+        for probe in ({"data": block(sent >> 16)[sent & 0xffff:][:1]},
+                      {"seq": conn.seq - 1}):
+            conn.send(ACK, **probe)
+            s = conn.expect(lambda s: s.flags & ACK)
+            assert (s.ack, s.window) == (conn.seq, 0), s
+    drained = threading.Thread(target=drain, args=(out, sent))
+    drained.start()
+    s = conn.expect(lambda s: s.window)
+    assert s.ack == conn.seq
+    drained.join()
+    conn.sends(b"and on")
+    assert out.recv(100) == b"and on"
 
 
 # ---- ends of all kinds ---------------------------------------------------------
