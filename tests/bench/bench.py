@@ -22,6 +22,8 @@ sys.path.insert(0, os.path.join(TOP, "tests", "system"))
 sys.path.insert(0, HERE)
 
 import lab as L  # noqa: E402
+import life  # noqa: E402
+import report  # noqa: E402
 import setups as S  # noqa: E402
 from ovs import Ovs  # noqa: E402
 
@@ -102,7 +104,7 @@ def udp_cases():
 
 NAT = (S.VnetNat, S.Pasta, S.Slirp4netns, S.KernelNat)
 SWITCH = (S.VnetSwitch, S.KernelBridge, S.TapLoop, S.Vde, Ovs)
-BENCHES = {     # name: (world, its MTU, contenders with ours first, cases)
+BENCHES = {     # name: (world, its MTU, contenders with ours first, cases), or how
     "nat-tcp": (S.NatWorld, 1500, NAT, tcp_cases),
     "nat-tcp-65520": (S.NatWorld, 65520, NAT, lambda: tcp_cases((1,))),
     "nat-udp": (S.NatWorld, 1500, NAT, udp_cases),
@@ -111,6 +113,8 @@ BENCHES = {     # name: (world, its MTU, contenders with ours first, cases)
     "switch-tcp": (S.SwitchWorld, 1500, SWITCH, tcp_cases),
     "switch-udp": (S.SwitchWorld, 1500, SWITCH, udp_cases),
     "switch-rtt": (S.SwitchWorld, 1500, SWITCH, rtt_cases),
+    "start": life.start,
+    "idle": life.idle,
 }
 
 
@@ -182,31 +186,10 @@ def run_case(name, case, setups, out):
                 got[s.name].append(measure(s, how, unit))
             except (L.LabError, subprocess.SubprocessError, KeyError, ValueError) as e:
                 print("  failed: %s %s, %s: %s" % (name, title, s.name, e))
-    ours = statistics.median(v for v, _ in got["vnet"]) if got["vnet"] else None
-    row = "  %-14s %-18s" % (name, title)
-    for s in setups:
-        if not got[s.name]:
-            continue
-        value = statistics.median(v for v, _ in got[s.name])
-        cpu = [c for _, c in got[s.name] if c is not None]
-        if s.name == "vnet":
-            row += " vnet %s %s" % (number(value), unit)
-            mine = round(statistics.median(cpu), 3) if cpu else None
-            continue
-        if not ours or not value:
-            continue
-        ratio = value / ours if less else ours / value
-        row += "  %s %s ×%.2f" % (s.name, number(value), ratio)
-        out.write(json.dumps({
-            "bench": name, "case": title, "ours": round(ours, 4),
-            "peer": round(value, 4), "peer_name": s.name, "ratio": round(ratio, 3),
-            "unit": unit, "rounds": ROUNDS, "cpu_s_per_GB": mine}) + "\n")
-    out.flush()
-    print(row, flush=True)
-
-
-def number(v):
-    return "%.2f" % v if v < 100 else "%.0f" % v
+    cpu = [c for _, c in got["vnet"] if c is not None]
+    report.case(out, name, title, unit, less,
+                {n: [v for v, _ in values] for n, values in got.items()},
+                round(statistics.median(cpu), 3) if cpu else None)
 
 
 def main():
@@ -223,7 +206,10 @@ def main():
     with open(os.path.join(TOP, "build", "bench.json"), "w") as out:
         for name in wanted:
             with L.nothing_left():
-                race(name, out)
+                if callable(BENCHES[name]):
+                    BENCHES[name](out, ROUNDS)
+                else:
+                    race(name, out)
     return 0
 
 
