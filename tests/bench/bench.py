@@ -2,6 +2,8 @@
 """make bench: ours and the peers, interleaved in one run, medians of several rounds.
 
     BENCH=nat-tcp,switch-rtt   only these          QUICK=1   fewer and shorter rounds
+    PEERS=pasta,kernel         against these only  ROUNDS=9  that many
+    BEFORE=DIR                 the vnetd and vnet of DIR race, too (what a change brings)
 
 Prints a table and writes build/bench.json, one object a line. A ratio above 1 says that
 ours is better, also where less is better. Absolute numbers are the machine's; the
@@ -28,11 +30,15 @@ import setups as S  # noqa: E402
 from ovs import Ovs  # noqa: E402
 
 QUICK = bool(os.environ.get("QUICK"))
-ROUNDS = 2 if QUICK else 5
+ROUNDS = int(os.environ.get("ROUNDS", 2 if QUICK else 5))
 SECONDS = 1 if QUICK else 3
 PORT = 7000
 LOAD = os.path.join(S.BUILD, "load")
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def words(variable):
+    return [w for w in re.split("[, ]+", os.environ.get(variable, "")) if w]
 
 
 # ---- probes: one number each -----------------------------------------------------------
@@ -102,8 +108,9 @@ def udp_cases():
                    lambda s, w=way, z=size: pps(s, w, z))
 
 
-NAT = (S.VnetNat, S.Pasta, S.Slirp4netns, S.KernelNat)
-SWITCH = (S.VnetSwitch, S.KernelBridge, S.TapLoop, S.Vde, Ovs)
+NAT = (S.VnetNat, S.VnetNatBefore, S.Pasta, S.Slirp4netns, S.KernelNat)
+SWITCH = (S.VnetSwitch, S.VnetSwitchBefore, S.KernelBridge, S.TapLoop, S.Vde, Ovs)
+PEERS = words("PEERS")
 BENCHES = {     # name: (world, its MTU, contenders with ours first, cases), or how
     "nat-tcp": (S.NatWorld, 1500, NAT, tcp_cases),
     "nat-tcp-65520": (S.NatWorld, 65520, NAT, lambda: tcp_cases((1,))),
@@ -135,6 +142,9 @@ def cpu_s(pids):
 def open_all(world, classes):
     up = []
     for c in classes:
+        if c.name == "before" and not S.BEFORE or \
+                PEERS and c.name not in ("vnet", "before", *PEERS):
+            continue
         try:
             up.append(c(world))
         except (S.Missing, L.LabError) as e:
@@ -193,8 +203,7 @@ def run_case(name, case, setups, out):
 
 
 def main():
-    wanted = [b for b in re.split("[, ]+", os.environ.get("BENCH", "")) if b] or \
-        list(BENCHES)
+    wanted = words("BENCH") or list(BENCHES)
     unknown = [b for b in wanted if b not in BENCHES]
     if unknown:
         print("bench: no such: %s; there are: %s" % (

@@ -13,6 +13,7 @@ from netns import veth
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build", "bench")
+BEFORE = os.environ.get("BEFORE")
 
 
 class Missing(Exception):
@@ -100,9 +101,10 @@ class Nat(Setup):
 
 class VnetNat(Nat):
     name = "vnet"
+    build = None
 
     def start(self):
-        d = L.Vnetd(ns=self.world.host, log_level="info")
+        d = L.Vnetd(ns=self.world.host, log_level="info", build=self.build)
         self._undo.append(lambda: d.__exit__(None, None, None))
         self.d = d.start()
         d.vnet("define", "lab", "--mode", "nat", "--mtu", str(self.mtu))
@@ -113,6 +115,11 @@ class VnetNat(Nat):
 
     def pids(self):
         return [self.d.pid] + self.d.children()
+
+
+class VnetNatBefore(VnetNat):
+    """Another build of ours, for a change that is to be measured."""
+    name, build = "before", BEFORE
 
 
 class Pasta(Nat):
@@ -191,10 +198,11 @@ class Switch(Setup):
 
 class VnetSwitch(Switch):
     name = "vnet"
+    build = None
 
     def start(self):
         home = self.own(L.Netns("vnetd"))
-        d = L.Vnetd(ns=home, log_level="info")
+        d = L.Vnetd(ns=home, log_level="info", build=self.build)
         self._undo.append(lambda: d.__exit__(None, None, None))
         self.d = d.start()
         d.vnet("define", "lab", "--mode", "internal", "--mtu", str(self.mtu))
@@ -206,6 +214,10 @@ class VnetSwitch(Switch):
 
     def pids(self):
         return [self.d.pid] + self.d.children()
+
+
+class VnetSwitchBefore(VnetSwitch):
+    name, build = "before", BEFORE
 
 
 class KernelBridge(Switch):

@@ -38,10 +38,11 @@ class Vnetd:
            XDG_RUNTIME_DIR and XDG_STATE_HOME as on a desktop. None: as we are;
            for root --runtime-dir and --state-dir point below .dir.
     args   more options; `under`: argv in front of it (valgrind, strace …)
+    build  folder of another build's vnetd and vnet
     """
 
     def __init__(self, ns=None, user=None, args=(), env=None, under=(),
-                 log_level="debug"):
+                 log_level="debug", build=None):
         self.ns = ns
         self.user = user
         self.args = list(args)
@@ -54,6 +55,7 @@ class Vnetd:
         self.home = os.path.join(self.dir, "home")
         self.log_path = os.path.join(self.dir, "log")
         self.seen = set()       # (pid, start time) of processes of ours
+        self._build = build
         self._programs = {n: self._reachable(n) for n in ("vnetd", "vnet")}
         ordinary = user or not is_root()
         if ordinary:
@@ -76,7 +78,7 @@ class Vnetd:
 
     def _reachable(self, name):
         """The program; a copy when the user may not enter its folder."""
-        path = binary(name)
+        path = os.path.join(self._build, name) if self._build else binary(name)
         if self.user and subprocess.run(
                 self._as_user("test", "-x", path)).returncode != 0:
             copy = os.path.join(self.dir, name)
