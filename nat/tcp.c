@@ -26,6 +26,39 @@ static void retry_on_timer(struct wtimer *w, int64_t now_ms)
 		t->env.kick(t->env.arg);
 }
 
+/* Nothing came for these ACKs to ride on. */
+static void delack_on_timer(struct wtimer *w, int64_t now_ms)
+{
+	struct tcp *t = container_of(w, struct tcp, delack);
+
+	(void)now_ms;
+	while (!list_empty(&t->late)) {
+		struct tcp_flow *f = list_first(&t->late, struct tcp_flow,
+						late);
+
+		list_del(&f->late);
+		if (!f->ack_late)
+			continue;
+		f->ack_late = false;
+		f->ack_due = true;
+		f->turns = 0;
+		tcp_queue(f);
+	}
+}
+
+void tcp_ack_later(struct tcp_flow *f, int64_t now_ms)
+{
+	struct tcp *t = f->t;
+
+	f->ack_late = true;
+	if (list_linked(&f->late))
+		return;
+	list_add_tail(&t->late, &f->late);
+	if (!wtimer_armed(&t->delack))
+		wtimer_arm(t->env.wheel, &t->delack, now_ms + TCP_DELACK_MS,
+			   delack_on_timer);
+}
+
 struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
 {
 	struct tcp *t = calloc(1, sizeof(*t));
@@ -43,6 +76,7 @@ struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
 	t->last_id = 1;
 	list_init(&t->shown);
 	list_init(&t->work);
+	list_init(&t->late);
 	t->retry.fn = retry_on_timer;
 	t->buf = malloc(TCP_BUF);
 	if (!t->buf || htab_init(&t->flows, 64, cfg->seed)) {
@@ -69,6 +103,7 @@ void tcp_free(struct tcp *t)
 	if (t->flows.bucket)
 		htab_walk(&t->flows, end_any, NULL);
 	wtimer_cancel(t->env.wheel, &t->retry);
+	wtimer_cancel(t->env.wheel, &t->delack);
 	htab_fini(&t->flows);
 	free(t->buf);
 	free(t);
@@ -186,6 +221,7 @@ static void flow_init(struct tcp_flow *f, int64_t now_ms)
 	f->born_ms = f->used_ms = f->moved_ms = now_ms;
 	list_init(&f->work);
 	list_init(&f->nic_state);
+	list_init(&f->late);
 	tcp_cc_init(f);
 }
 
@@ -306,6 +342,7 @@ void tcp_flow_end(struct tcp_flow *f, bool reset_host)
 	wtimer_cancel(t->env.wheel, &f->idle);
 	list_del(&f->work);
 	list_del(&f->nic_state);
+	list_del(&f->late);
 	list_del(&f->nic_node);
 	list_del(&f->shown);
 	htab_del(&t->flows, &f->node);

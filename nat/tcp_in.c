@@ -228,6 +228,16 @@ static void take_fin(struct tcp_flow *f, int64_t now_ms)
 	tcp_arm_idle(f, now_ms); /* it may be the second one */
 }
 
+/* May the ACK of @s, the next one in order, wait? A guest that has more to say gets it
+ * at once, and so one that does not take turns. */
+static bool may_wait(struct tcp_flow *f, const struct tcp_seg *s)
+{
+	if (f->asked < 2)
+		f->asked++;
+	return f->asked == 1 && f->turns >= TCP_TURNS && s->len <= f->mss &&
+	       !(s->flags & TCP_FIN) && !f->ack_due;
+}
+
 static void take_payload(struct tcp_flow *f, const struct tcp_pkt *p,
 			 const struct tcp_seg *s, int64_t now_ms)
 {
@@ -235,8 +245,15 @@ static void take_payload(struct tcp_flow *f, const struct tcp_pkt *p,
 
 	if (!s->len && !(s->flags & TCP_FIN))
 		return;
-	f->ack_due = true;
 	tcp_queue(f);
+	if (!skip && !f->fin_rcvd && !f->host_err && may_wait(f, s)) {
+		if (offer(f, p, s, 0))
+			tcp_ack_later(f, now_ms);
+		else
+			f->ack_due = true;
+		return;
+	}
+	f->ack_due = true;
 	if (seq_lt(f->rcv_nxt, s->seq)) {
 		/* No reassembly: it is sent again. While the socket is full
 		 * the gap is our own doing; haste would not help. */

@@ -64,6 +64,11 @@
 #define TCP_KEEP_LAST_MS   15000 /* between probes once a flow's time is over */
 #define TCP_KEEP_TRIES	   5
 #define TCP_KEEP_SPREAD_MS 10000 /* after a sleep: over which all are asked */
+/* RFC 9293 3.8.6.3: an acknowledgement may wait for data to ride on, up to half a
+ * second. Here a moment, and only where guest and host have taken turns so often:
+ * a guest that writes in pieces may be waiting for it. */
+#define TCP_DELACK_MS 10
+#define TCP_TURNS     3
 #define TCP_CHALLENGES	10 /* per flow and second (RFC 5961 7) */
 
 enum tcp_state {
@@ -88,6 +93,7 @@ struct tcp_flow {
 	struct list nic_node;  /* nic->tcp */
 	struct list nic_state; /* nic->tcp_opening, _used, _wait; else none */
 	struct list work; /* tcp->work: flush has something to do */
+	struct list late; /* tcp->late: ack_late is or was set */
 	const struct tcp_host_ops *ops; /* of … */
 	void *sock;	  /* NULL in TIME_WAIT */
 	struct endpoint host;
@@ -133,7 +139,10 @@ struct tcp_flow {
 	uint32_t room_max;  /* most room that the host's socket ever had */
 	uint8_t rcv_wscale; /* ours, 0 when the guest did not offer */
 	uint8_t dups;	    /* further ACKs due, so that the guest notices a loss */
+	uint8_t asked;	    /* segments with data since ours to it; stops at 2 */
+	uint8_t turns;	    /* in a row: one segment of its, then data of ours */
 	bool ack_due;
+	bool ack_late; /* an ACK is due, but not at once */
 	bool wnd_due;	/* the host socket's room may have changed */
 	bool blocked;	/* it took less than offered: room is 0 until writable */
 	bool refused;	/* bytes were dropped for that */
@@ -158,6 +167,8 @@ struct tcp {
 	struct list work;
 	struct wtimer retry;
 	int32_t retry_ms; /* how long it waits */
+	struct list late; /* flows whose ACKs may wait for … */
+	struct wtimer delack;
 	bool flushing;
 	bool no_room; /* emit was full in this flush */
 	uint8_t *buf; /* TCP_BUF */
@@ -206,6 +217,9 @@ void tcp_flow_abort(struct tcp_flow *f, int64_t now_ms);
 
 /* Put it on the work list and tell the owner. */
 void tcp_queue(struct tcp_flow *f);
+
+/* An ACK that may wait for data to ride on, or TCP_DELACK_MS. */
+void tcp_ack_later(struct tcp_flow *f, int64_t now_ms);
 
 /* Change the state and the accounts that depend on it. */
 void tcp_set_state(struct tcp_flow *f, enum tcp_state st);

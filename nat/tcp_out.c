@@ -43,6 +43,15 @@ static int emit(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
 	return 0;
 }
 
+/* Is it time to ask the host's socket for its room? That costs a system call: not while
+ * most of the promise stands. */
+static bool ask_room(const struct tcp_flow *f)
+{
+	return f->wnd_due && f->sock && !f->fin_rcvd && !f->blocked &&
+	       !f->host_err &&
+	       (f->refused || f->rcv_edge - f->rcv_nxt <= f->room_max / 2);
+}
+
 /* The window to announce, and with it the promise rcv_edge, which shrinks only when
  * the host's socket refused bytes within it (RFC 9293 3.8.6: SHOULD NOT, but the
  * guest would go on repeating them). SYNs carry it unscaled (RFC 7323 2.2). */
@@ -51,8 +60,7 @@ static uint16_t window(struct tcp_flow *f, bool syn)
 	uint8_t shift = syn ? 0 : f->rcv_wscale;
 	uint32_t edge = f->rcv_edge, wnd;
 
-	if (f->wnd_due && f->sock && !f->fin_rcvd && !f->blocked &&
-	    !f->host_err) {
+	if (ask_room(f)) {
 		size_t room = min_sz(f->ops->space(f->sock),
 				     0xffffu << TCP_WSCALE);
 		uint32_t e = f->rcv_nxt + (uint32_t)room, step;
@@ -231,6 +239,12 @@ static size_t seg_max(const struct tcp_flow *f)
 	return TCP_SEG_BYTES - TCP_SEG_BYTES % f->mss;
 }
 
+/* The guest was told rcv_nxt. */
+static void ack_left(struct tcp_flow *f)
+{
+	f->ack_due = f->ack_late = false;
+}
+
 /* Cut @len bytes at @p, which begin at @seq, into segments. Returns bytes sent. */
 static size_t emit_data(struct tcp_flow *f, uint32_t seq, uint8_t *p,
 			size_t len, int64_t now_ms)
@@ -253,7 +267,7 @@ static size_t emit_data(struct tcp_flow *f, uint32_t seq, uint8_t *p,
 			f->t->no_room = true;
 			break;
 		}
-		f->ack_due = false;
+		ack_left(f);
 		f->packets_in += gso ? (v.iov_len + gso - 1) / gso : 1;
 		done += v.iov_len;
 	}
@@ -321,6 +335,16 @@ static bool more_to_send(const struct tcp_flow *f)
 	return f->rd_ready || seq_lt(f->snd_nxt, f->snd_max);
 }
 
+/* The host speaks: did guest and host take turns? */
+static void note_turn(struct tcp_flow *f)
+{
+	if (f->asked > 1)
+		f->turns = 0;
+	else if (f->asked && f->turns < TCP_TURNS)
+		f->turns++;
+	f->asked = 0;
+}
+
 /* Note that [snd_nxt, snd_nxt + n) is out. */
 static void advance(struct tcp_flow *f, uint32_t n, int64_t now_ms)
 {
@@ -329,6 +353,7 @@ static void advance(struct tcp_flow *f, uint32_t n, int64_t now_ms)
 		f->bytes_in += f->snd_nxt - f->snd_max;
 		f->snd_max = f->snd_nxt;
 		tcp_touch(f, now_ms);
+		note_turn(f);
 	}
 }
 
@@ -414,7 +439,7 @@ static void send_fin(struct tcp_flow *f, int64_t now_ms)
 	}
 	if (f->snd_max == f->snd_nxt + 1)
 		f->t->stats.rexmits++;
-	f->ack_due = false;
+	ack_left(f);
 	f->probe = false;
 	f->snd_nxt++;
 	if (seq_lt(f->snd_max, f->snd_nxt)) {
@@ -435,7 +460,7 @@ static void send_acks(struct tcp_flow *f, int64_t now_ms)
 		f->refused = false;
 		f->ack_due = true;
 		f->dups = TCP_DUPACKS;
-	} else if (f->wnd_due && !f->ack_due) {
+	} else if (!f->ack_due && ask_room(f)) {
 		(void)window(f, false);
 		f->ack_due = f->rcv_edge != edge;
 	}
@@ -443,7 +468,7 @@ static void send_acks(struct tcp_flow *f, int64_t now_ms)
 		if (emit_bare(f, bare_seq(f), TCP_ACK, now_ms))
 			f->t->no_room = true;
 		else if (f->ack_due)
-			f->ack_due = false;
+			ack_left(f);
 		else
 			f->dups--;
 	}
@@ -476,7 +501,8 @@ static void send_syn(struct tcp_flow *f, int64_t now_ms)
 		return;
 	}
 	tcp_cc_sent(f, f->iss + 1, f->snd_max != f->iss, now_ms);
-	f->syn_due = f->ack_due = false;
+	f->syn_due = false;
+	ack_left(f);
 	f->dups = 0;
 	f->snd_nxt = f->snd_max = f->iss + 1;
 	if (!wtimer_armed(&f->rtx))

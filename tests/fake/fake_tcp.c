@@ -159,6 +159,7 @@ static size_t op_space(void *sock)
 {
 	struct fake_sock *s = usable(sock);
 
+	s->r->asked++;
 	if (s->room < s->r->room / 3)
 		s->want_write = true;
 	return s->room;

@@ -93,6 +93,7 @@ struct fake_tcp {
 	int connect_err;
 	size_t peek_limit;
 	size_t room;	/* of new sockets */
+	unsigned int asked; /* how often space() was called */
 	size_t peek_max; /* most bytes of one peek(); 0 = any */
 	/* Real sockets instead of the fake ones; set before the start. */
 	const struct tcp_host_ops *ops;
