@@ -21,6 +21,12 @@
 #include "switch/driver_int.h"
 #include "switch/offload.h"
 
+/* A guest that talks to and fro sends a frame at a time: after so many wake-ups with a
+ * single one the next is not asked for a second. The loop does that if there is one. */
+#define LONELY 4
+/* … but one wake-up in this many is, so that more frames at once are noticed. */
+#define LONELY_LOOK 16
+
 /* One turn fills this much of the receive area, and then hands on. */
 #define READ_AREA  (512 * 1024)
 #define FRAME_ROOM (VNET_HDR_LEN + FRAME_MAX + 1)
@@ -34,6 +40,7 @@ struct tap {
 	struct event *rd;
 	struct event *resume; /* reads again after an error */
 	size_t hdr;	      /* VNET_HDR_LEN or 0 */
+	unsigned int lonely;  /* wake-ups in a row that had one frame */
 };
 
 enum got { GOT_FRAME, GOT_BAD, GOT_NOTHING, GOT_ERROR, GOT_GONE };
@@ -63,9 +70,9 @@ static enum got read_frame(struct tap *t, uint8_t *p, struct frame *f)
 	return GOT_FRAME;
 }
 
-/* A batch; *frames and *bytes count up. */
-static enum got read_batch(struct tap *t, size_t *frames, size_t *bytes,
-			   int64_t now_ms)
+/* A batch of at most @max; *frames and *bytes count up. */
+static enum got read_batch(struct tap *t, unsigned int max, size_t *frames,
+			   size_t *bytes, int64_t now_ms)
 {
 	uint8_t *area = vswitch_rx_area(t->drv.ctx.sw);
 	struct frame f[FRAME_BATCH];
@@ -73,7 +80,7 @@ static enum got read_batch(struct tap *t, size_t *frames, size_t *bytes,
 	unsigned int n = 0;
 	size_t used = 0;
 
-	while (n < FRAME_BATCH && used + FRAME_ROOM <= READ_AREA) {
+	while (n < max && used + FRAME_ROOM <= READ_AREA) {
 		got = read_frame(t, area + used, &f[n]);
 		if (got > GOT_BAD)
 			break;
@@ -89,10 +96,19 @@ static enum got read_batch(struct tap *t, size_t *frames, size_t *bytes,
 	return got;
 }
 
+/* How many frames the next wake-up should ask for at once. */
+static unsigned int batch_size(struct tap *t)
+{
+	if (t->lonely < LONELY)
+		return FRAME_BATCH;
+	return t->lonely++ % LONELY_LOOK ? 1 : FRAME_BATCH;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval pause = {1, 0};
 	struct tap *t = arg;
+	unsigned int max = batch_size(t);
 	size_t frames = 0, bytes = 0;
 	int64_t now_ms = clock_mono_ms();
 	enum got got;
@@ -100,9 +116,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	do
-		got = read_batch(t, &frames, &bytes, now_ms);
-	while (got <= GOT_BAD && frames < DRIVER_FRAMES &&
+		got = read_batch(t, max, &frames, &bytes, now_ms);
+	while (got <= GOT_BAD && max > 1 && frames < DRIVER_FRAMES &&
 	       bytes < DRIVER_BYTES);
+	if (frames > 1)
+		t->lonely = 0;
+	else if (t->lonely < LONELY)
+		t->lonely++;
 	if (got == GOT_ERROR) {
 		/* The interface is down, say. To go on at once would spin. */
 		event_del(t->rd);
