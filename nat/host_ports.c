@@ -128,6 +128,7 @@ static struct host_port *add(struct host_ports *t, int fd, int family,
 	p->guest = *guest;
 	p->family = (uint16_t)family;
 	p->users = 1;
+	p->port = guest->port;
 	if (guest->port < PORT_MIN || guest->port == to_port ||
 	    is_taken(t, guest->port, family) ||
 	    bind_to(fd, family, guest->port)) {
@@ -136,8 +137,8 @@ static struct host_port *add(struct host_ports *t, int fd, int family,
 			free(p);
 			return NULL;
 		}
+		p->port = port_of(fd);
 	}
-	p->port = port_of(fd);
 	htab_add(&t->by_guest, &p->by_guest, guest_hash(t, guest, family));
 	htab_add(&t->by_port, &p->by_port, port_hash(t, p->port, family));
 	return p;

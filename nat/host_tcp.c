@@ -33,6 +33,7 @@
 #define SKIP_BYTES (128 * 1024)
 #define PEEK_IOV   8
 #define SPACE_GUESS 65536 /* should SO_MEMINFO (Linux 4.12) be missing */
+#define FRESH_USES 256	  /* sockets that one look at a new one's buffer serves */
 
 struct host_tcp {
 	struct event_base *base;
@@ -42,6 +43,8 @@ struct host_tcp {
 	bool peek_off;
 	uint8_t *skip; /* where skipped bytes go; nobody reads it */
 	struct host_ports ports;
+	size_t fresh_space; /* of a socket that has sent nothing yet … */
+	unsigned int fresh_uses; /* … may still be believed so often */
 	struct host_tcp_stats stats;
 };
 
@@ -57,8 +60,10 @@ struct host_sock {
 	bool want_write; /* the core waits for tcp_host_writable() */
 	bool ended;	 /* peek() saw the end of the stream */
 	bool at_mark;	 /* a peek from the first byte on ends at urgent data */
-	bool peek_off;	 /* the kernel peeks at an offset for this socket … */
-	size_t peek_at;	 /* … which now is this */
+	uint8_t sends;	 /* send() was called; stops at 2 */
+	bool peek_off;	 /* the kernel can peek at an offset for this socket … */
+	bool peek_on;	 /* … and does: each peek moves it on … */
+	size_t peek_at;	 /* … from here */
 };
 
 static bool can_peek_off(int fd)
@@ -157,7 +162,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	if (s->connecting) {
 		if (!(what & EV_WRITE))
 			return;
-		err = pending_error(s);
+		/* An error is readable, too. */
+		err = what & EV_READ ? pending_error(s) : 0;
 		s->connecting = false;
 		if (!err)
 			listen_to_way(s, false, 0);
@@ -193,8 +199,7 @@ static struct host_sock *sock_new(struct host_tcp *h, int fd)
 		return NULL;
 	s->h = h;
 	s->fd = fd;
-	s->peek_off = h->peek_off && can_peek_off(fd);
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	s->peek_off = h->peek_off;
 	/* An outside that is no more is noticed in the host's own time (two hours
 	 * unless its administrator says otherwise, RFC 1122 4.2.3.6). */
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
@@ -339,14 +344,27 @@ static void op_shutdown_wr(void *sock)
 
 /* ---- bytes --------------------------------------------------------------- */
 
+/* What is sent first waits for nothing, with or without TCP_NODELAY; many connections
+ * end with it. */
+static void note_send(struct host_sock *s)
+{
+	int one = 1;
+
+	if (s->sends < 2 && ++s->sends == 2)
+		(void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one,
+				 sizeof(one));
+}
+
 static ssize_t op_send(void *sock, const struct iovec *v, int n)
 {
 	struct host_sock *s = sock;
 	struct msghdr m = {.msg_iov = (struct iovec *)v,
 			   .msg_iovlen = (size_t)n};
-	ssize_t r = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	size_t len = 0;
+	ssize_t r;
 
+	note_send(s);
+	r = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (r < 0 && !would_block(errno))
 		return -errno;
 	for (int i = 0; i < n; i++)
@@ -366,7 +384,8 @@ static ssize_t peek(struct host_sock *s, struct iovec *v, int n)
 	return r;
 }
 
-/* The kernel begins at its own offset and moves it on by itself. */
+/* The kernel begins at its own offset and moves it on by itself, once it was told one:
+ * short answers never need that. */
 static ssize_t peek_at(struct host_sock *s, size_t off, const struct iovec *v,
 		       int n)
 {
@@ -378,10 +397,11 @@ static ssize_t peek_at(struct host_sock *s, size_t off, const struct iovec *v,
 		if (setsockopt(s->fd, SOL_SOCKET, SO_PEEK_OFF, &at,
 			       sizeof(at)) < 0)
 			return -errno;
+		s->peek_on = true;
 		s->peek_at = off;
 	}
 	r = peek(s, (struct iovec *)v, n);
-	if (r > 0)
+	if (r > 0 && s->peek_on)
 		s->peek_at += (size_t)r;
 	return r;
 }
@@ -491,9 +511,19 @@ static size_t op_space(void *sock)
 {
 	struct host_sock *s = sock;
 	struct pollfd p = {.fd = s->fd, .events = POLLOUT};
+	struct host_tcp *h = s->h;
 	bool low;
-	size_t n = free_bytes(s, &low);
+	size_t n;
 
+	if (!s->sends && h->fresh_uses) {
+		h->fresh_uses--;
+		return h->fresh_space;
+	}
+	n = free_bytes(s, &low);
+	if (!s->sends && !low) {
+		h->fresh_space = n - n / 4;
+		h->fresh_uses = FRESH_USES;
+	}
 	if (low) {
 		/* Makes the kernel report when it is more again. */
 		s->want_write = true;
