@@ -21,8 +21,12 @@ static json_t *net_param(const struct cli *c)
 
 static int lease_list_run(struct cli *c)
 {
-	json_t *res;
-	int r = cli_call(c, "lease.list", net_param(c), &res);
+	json_t *p = net_param(c), *res;
+	int r;
+
+	if (args_flag(&c->args, "all"))
+		json_object_set_new(p, "all", json_true());
+	r = cli_call(c, "lease.list", p, &res);
 
 	if (r)
 		return r;
@@ -135,9 +139,17 @@ static const struct opt reserve_opts[] = {
 	{NULL},
 };
 
+static const struct opt lease_opts[] = {
+	{"all", NULL, "also leases that ended: who had the address"},
+	{NULL},
+};
+
 const struct cli_cmd cmd_lease[] = {
-	{"lease list", "the addresses that DHCP gave out", {"[NET]"},
-	 "One line for each lease, with the host name that the guest sent.\n\n"
+	{"lease list", "the addresses that DHCP gave out",
+	 {"[NET]", NULL, lease_opts},
+	 "One line for each lease, with the host name that the guest sent. An "
+	 "address that a\nguest declined, because somebody else uses it, is "
+	 "left alone for ten minutes.\n\n"
 	 "Examples:\n"
 	 "  vnet lease list\n"
 	 "  vnet lease list lab --json\n",

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "dhcp/dhcp_server.h"
 #include "lib/inet.h"
 #include "nat/nat.h"
 
@@ -19,7 +20,6 @@
 #define CONF_HOSTNAME_MAX 63 /* a DNS label (RFC 1035 2.3.4) */
 #define CONF_DOMAIN_MAX	  127
 #define CONF_PATH_MAX	  255
-#define CONF_CLIENT_ID	  512 /* hex digits of a DHCP client identifier */
 #define CONF_NIC_INDEX	  31  /* highest NIC number of a VM */
 #define CONF_NIC_ID_FIRST 100 /* ids below are a network's own ports */
 #define CONF_ALLOW_MAX	  1024 /* characters of a list of ports */
@@ -111,10 +111,12 @@ struct lease_conf {
 	int64_t network;
 	uint32_t address;
 	struct mac mac;
-	char client_id[CONF_CLIENT_ID + 1]; /* hex */
+	enum dhcp_state state; /* never DHCP_OFFERED */
+	uint8_t client_id[DHCP_CLIENT_ID_MAX];
+	uint8_t client_id_len;
 	char hostname[CONF_HOSTNAME_MAX + 1];
 	int64_t nic;	 /* 0 = not known */
-	int64_t expires; /* seconds since 1970 */
+	int64_t expires; /* seconds since 1970; or when it was given back */
 };
 
 /* Spelled as in API and store; the _parse give -EINVAL for anything else. */

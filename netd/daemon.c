@@ -214,7 +214,7 @@ static int watch_signals(struct daemon *d, struct errtext *why)
 	return r || !d->stop ? errtext_set(why, -ENOMEM, "no memory") : 0;
 }
 
-static int open_store(struct ctl *ctl, struct errtext *why)
+static int open_store(struct ctl *ctl, bool full, struct errtext *why)
 {
 	char path[PATH_MAX];
 	int r;
@@ -222,10 +222,13 @@ static int open_store(struct ctl *ctl, struct errtext *why)
 	snprintf(path, sizeof(path), "%.*s/vnet.db", PATH_MAX - 16,
 		 ctl->state_dir);
 	r = store_open(path, &ctl->store, why);
+	if (!r && full)
+		r = store_durability(ctl->store, STORE_FULL, why);
 	return r ? r : load_all(ctl, why);
 }
 
-static int open_parts(struct daemon *d, struct errtext *why)
+static int open_parts(struct daemon *d, const struct options *o,
+		      struct errtext *why)
 {
 	struct ctl *ctl = &d->ctl;
 	int r = watch_signals(d, why);
@@ -241,7 +244,7 @@ static int open_parts(struct daemon *d, struct errtext *why)
 	ctl->api = api_new(ctl->base, &ctl->events, method_dispatch, ctl);
 	if (!ctl->leases || !ctl->api)
 		return errtext_set(why, -ENOMEM, "no memory");
-	return open_store(ctl, why);
+	return open_store(ctl, o->full, why);
 }
 
 static int open_api(struct ctl *ctl, struct errtext *why)
@@ -288,7 +291,7 @@ static int start(struct daemon *d, const struct options *o, struct errtext *why)
 	ctl->base = event_base_new();
 	if (!ctl->base || model_init(&ctl->model))
 		return errtext_set(why, -ENOMEM, "no memory");
-	r = open_parts(d, why);
+	r = open_parts(d, o, why);
 	if (!r)
 		r = open_api(ctl, why);
 	if (r)

@@ -78,6 +78,11 @@ void events_drained(struct subscriber *s)
 	json_decref(msg);
 }
 
+bool events_wanted(const struct events *e)
+{
+	return !list_empty(&e->subscribers);
+}
+
 void events_emit(struct events *e, enum event_type t, json_t *params)
 {
 	json_t *msg;

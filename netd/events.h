@@ -64,6 +64,9 @@ uint32_t event_mask(const char *name);
 void events_subscribe(struct events *e, struct subscriber *s, uint32_t mask);
 void events_unsubscribe(struct subscriber *s);
 
+/* Does anybody listen? For those whose events cost something to make. */
+bool events_wanted(const struct events *e);
+
 /* @params is stolen (NULL is ignored); "type" and "time" are added. */
 void events_emit(struct events *e, enum event_type t, json_t *params);
 

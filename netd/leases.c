@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Grouped lease commits. See leases.h; what a worker may say is judged in wmsg.c. */
+/* Grouped changes of leases. See leases.h; what a worker may say is judged in wmsg.c. */
 #include "netd/leases.h"
 
 #include <errno.h>
@@ -7,27 +7,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/chan.h"
 #include "lib/clock.h"
 #include "netd/addrs.h"
 #include "netd/fwdctl.h"
+#include "netd/lease_wire.h"
 #include "netd/obj.h"
 #include "netd/proto.h"
 #include "netd/store.h"
 #include "netd/super.h"
 #include "netd/wmsg.h"
 
-struct commit {
-	struct network *net;
-	int64_t token;
+/* One change, in the order of things. */
+struct change {
+	struct network *net; /* NULL: gone meanwhile */
+	uint64_t token;	     /* 0: nobody waits for it */
+	bool forgotten;
 	struct lease_conf conf;
 };
 
 struct leases {
 	struct ctl *ctl;
 	struct event *flush;
-	struct commit batch[LEASES_BATCH];
+	struct change batch[LEASES_BATCH];
 	unsigned int n;
 	struct log_budget budget;
+	uint8_t done[LEASES_BATCH * LEASE_WIRE_DONE]; /* an answer in the making */
 };
 
 static void flush_on_timer(evutil_socket_t fd, short what, void *arg)
@@ -61,10 +66,22 @@ void leases_free(struct leases *l)
 	free(l);
 }
 
+/* ---- to the store -------------------------------------------------------- */
+
 /* Still in the store? A worker goes on for a moment after its network was undefined. */
-static bool is_kept(const struct commit *c)
+static bool is_kept(const struct change *c)
 {
 	return c->net && !c->net->dying;
+}
+
+static int write_one(struct store *s, const struct change *c,
+		     struct errtext *why)
+{
+	if (!is_kept(c))
+		return 0;
+	if (c->forgotten)
+		return store_lease_del(s, c->conf.network, c->conf.address, why);
+	return store_lease_put(s, &c->conf, why);
 }
 
 static int write_all(struct leases *l, struct errtext *why)
@@ -75,36 +92,87 @@ static int write_all(struct leases *l, struct errtext *why)
 	if (r)
 		return r;
 	for (unsigned int i = 0; i < l->n && !r; i++)
-		if (is_kept(&l->batch[i]))
-			r = store_lease_put(s, &l->batch[i].conf, why);
+		r = write_one(s, &l->batch[i], why);
 	if (!r)
 		return store_commit(s, why);
 	store_rollback(s);
 	return r;
 }
 
-/* What the other leases of this MAC say is history: one NIC, one address. */
-static void remember(struct ctl *ctl, const struct commit *c)
+/* The store takes nothing more. What ended can still be removed, and needs no record:
+ * it is only not remembered whose it was. */
+static void write_ends(struct leases *l)
 {
-	struct nic *nic = model_nic_by_mac(c->net, &c->conf.mac);
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct change *c = &l->batch[i];
 
-	if (model_lease_put(c->net, &c->conf))
+		if (!c->token && is_kept(c))
+			(void)store_lease_del(l->ctl->store, c->conf.network,
+					      c->conf.address, NULL);
+	}
+}
+
+/* ---- to the model, and who wants to know --------------------------------- */
+
+static void announce(struct ctl *ctl, const struct change *c)
+{
+	enum event_type type = EVENT_LEASE_RELEASED;
+	const char *state = c->forgotten ? "forgotten"
+					 : dhcp_state_name(c->conf.state);
+
+	if (!events_wanted(&ctl->events))
 		return;
-	events_emit(&ctl->events, EVENT_LEASE_BOUND,
-		    obj_lease(ctl, c->net, &c->conf, "bound"));
-	if (!nic)
+	if (!c->forgotten && c->conf.state == DHCP_BOUND)
+		type = EVENT_LEASE_BOUND;
+	else if (!c->forgotten && c->conf.state == DHCP_EXPIRED)
+		type = EVENT_LEASE_EXPIRED;
+	else if (!c->forgotten && c->conf.state == DHCP_DECLINED)
+		type = EVENT_LEASE_DECLINED;
+	events_emit(&ctl->events, type,
+		    obj_lease(ctl, c->net, &c->conf, state));
+}
+
+/* The store has it. */
+static void remember(struct ctl *ctl, const struct change *c)
+{
+	struct lease *have = model_lease_find(c->net, c->conf.address);
+	bool news = !have || have->conf.state != c->conf.state ||
+		    !mac_eq(&have->conf.mac, &c->conf.mac);
+	struct nic *nic;
+
+	announce(ctl, c);
+	if (c->forgotten && have)
+		model_lease_del(c->net, have);
+	else if (!c->forgotten && model_lease_put(c->net, &c->conf))
 		return;
-	addrs_changed(ctl, nic->conf.vm);
+	if (!news && !c->forgotten)
+		return;
+	nic = lease_nic(ctl, c->net, &c->conf);
+	if (!nic || !mac_eq(&nic->conf.mac, &c->conf.mac))
+		return;
+	if (c->token)
+		addrs_changed(ctl, nic->conf.vm);
 	fwdctl_vm_changed(ctl, c->net, nic->conf.vm);
 }
 
-static void done(struct network *n, int64_t token, bool ok)
+/* Answers of one network that follow each other go together. */
+static void answer_all(struct leases *l, unsigned int n, bool ok)
 {
-	if (n->sup)
-		super_send(n->sup, W_LEASE_DONE,
-			   json_pack("{s:I,s:b}", "token", (json_int_t)token,
-				     "ok", (int)ok),
-			   NULL, 0);
+	struct wbuf w = wbuf_make(l->done, sizeof(l->done));
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct change *c = &l->batch[i];
+		const struct network *next =
+			i + 1 < n ? l->batch[i + 1].net : NULL;
+
+		if (c->token && c->net)
+			lease_wire_put_done(&w, c->token, ok && is_kept(c));
+		if (next == c->net || !w.len)
+			continue;
+		if (c->net->sup)
+			super_send_bytes(c->net->sup, W_LEASES_DONE, w.p, w.len);
+		w.len = 0;
+	}
 }
 
 void leases_flush(struct leases *l)
@@ -116,101 +184,83 @@ void leases_flush(struct leases *l)
 	if (!n)
 		return;
 	r = write_all(l, &why);
-	l->n = 0;
-	if (r)
+	if (r) {
 		log_limited(&l->budget, clock_mono_ms(), LOG_LVL_ERR,
 			    "leases: not granted: %s", why.s);
-	for (unsigned int i = 0; i < n; i++) {
-		struct commit *c = &l->batch[i];
-		bool ok = !r && is_kept(c);
-
-		if (ok)
-			remember(l->ctl, c);
-		if (c->net)
-			done(c->net, c->token, ok);
+		write_ends(l);
 	}
+	/* First those who wait. Sending may end a worker, and its network forgets
+	 * what is in the batch: so that is counted down last. */
+	answer_all(l, n, !r);
+	for (unsigned int i = 0; i < n; i++) {
+		struct change *c = &l->batch[i];
+
+		if (is_kept(c) && (!r || !c->token))
+			remember(l->ctl, c);
+	}
+	l->n = 0;
 }
 
-int leases_commit(struct leases *l, struct network *n, json_t *body,
-		  struct errtext *why)
+/* ---- from the worker ----------------------------------------------------- */
+
+static void add(struct leases *l, const struct change *c)
 {
 	const struct timeval now = {0};
-	struct lease_conf conf;
-	const char *state;
-	int64_t token;
-	int r = wmsg_lease(body, &n->conf, clock_wall_s(), &token, &conf,
-			   &state, why);
+
+	if (l->n == LEASES_BATCH)
+		leases_flush(l);
+	l->batch[l->n++] = *c;
+	if (!evtimer_pending(l->flush, NULL))
+		evtimer_add(l->flush, &now);
+}
+
+static void refuse(struct network *n, uint64_t token)
+{
+	uint8_t b[LEASE_WIRE_DONE];
+	struct wbuf w = wbuf_make(b, sizeof(b));
+
+	lease_wire_put_done(&w, token, false);
+	if (n->sup)
+		super_send_bytes(n->sup, W_LEASES_DONE, b, w.len);
+}
+
+static int take_one(struct leases *l, struct network *n,
+		    const struct lease_rec *rec, int64_t wall_s,
+		    struct errtext *why)
+{
+	struct change c = {n, rec->token, rec->forgotten, {0}};
+	int r = wmsg_lease(rec, &n->conf, wall_s, &c.conf, why);
 
 	if (r)
 		return r;
-	if (n->leases.count + l->n >= MODEL_LEASES_MAX &&
-	    !model_lease_find(n, conf.address)) {
-		log_limited(&l->budget, clock_mono_ms(), LOG_LVL_WARN,
-			    "network %s: %u leases, no more are granted",
-			    n->conf.name, n->leases.count);
-		done(n, token, false);
+	if (n->leases.count + l->n < MODEL_LEASES_MAX ||
+	    model_lease_find(n, c.conf.address)) {
+		add(l, &c);
 		return 0;
 	}
-	if (l->n == LEASES_BATCH)
-		leases_flush(l);
-	l->batch[l->n++] = (struct commit){n, token, conf};
-	if (!evtimer_pending(l->flush, NULL))
-		evtimer_add(l->flush, &now);
+	log_limited(&l->budget, clock_mono_ms(), LOG_LVL_WARN,
+		    "network %s: %u leases, no more are granted", n->conf.name,
+		    n->leases.count);
+	if (c.token)
+		refuse(n, c.token);
 	return 0;
 }
 
-static int forget(struct ctl *ctl, struct network *n, uint32_t ip,
-		  struct errtext *why)
+int leases_take(struct leases *l, struct network *n, const uint8_t *p, size_t len,
+		struct errtext *why)
 {
-	struct lease *l = model_lease_find(n, ip);
-	int r;
+	struct cur c = cur_make(p, len);
+	int64_t wall_s = clock_wall_s();
+	int r = 0;
 
-	if (!l)
-		return 0;
-	r = store_lease_del(ctl->store, n->conf.id, ip, why);
-	if (!r)
-		model_lease_del(n, l);
-	return r;
-}
+	while (c.left && !r) {
+		struct lease_rec rec;
 
-int leases_event(struct leases *l, struct network *n, json_t *body,
-		 struct errtext *why)
-{
-	static const struct {
-		const char *state;
-		enum event_type event;
-	} known[] = {
-		{"released", EVENT_LEASE_RELEASED},
-		{"expired", EVENT_LEASE_EXPIRED},
-		{"forgotten", EVENT_LEASE_RELEASED},
-		{"declined", EVENT_LEASE_DECLINED},
-	};
-	struct lease_conf conf;
-	struct errtext full = {""};
-	const char *state;
-	struct nic *nic;
-	int r = wmsg_lease(body, &n->conf, clock_wall_s(), NULL, &conf, &state,
-			   why);
-
-	if (r)
-		return r;
-	leases_flush(l); /* order: a commit of the same address comes first */
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (strcmp(known[i].state, state))
-			continue;
-		events_emit(&l->ctl->events, known[i].event,
-			    obj_lease(l->ctl, n, &conf, state));
-		/* A full disk keeps the record until the next start, where its
-		 * term has ended: nothing is lost by it. */
-		if (forget(l->ctl, n, conf.address, &full))
-			log_limited(&l->budget, clock_mono_ms(), LOG_LVL_WARN,
-				    "leases: %s", full.s);
-		nic = model_nic_by_mac(n, &conf.mac);
-		if (nic)
-			fwdctl_vm_changed(l->ctl, n, nic->conf.vm);
-		return 0;
+		if (!lease_wire_get(&c, &rec))
+			return errtext_set(why, -EPROTO, "bytes that are no lease");
+		r = take_one(l, n, &rec, wall_s, why);
 	}
-	return 0; /* an unknown kind of event harms nobody */
+	return r;
 }
 
 void leases_forget(struct leases *l, struct network *n)
@@ -218,4 +268,67 @@ void leases_forget(struct leases *l, struct network *n)
 	for (unsigned int i = 0; l && i < l->n; i++)
 		if (l->batch[i].net == n)
 			l->batch[i].net = NULL;
+}
+
+/* ---- to a new worker ----------------------------------------------------- */
+
+struct gather {
+	const struct lease_conf **list;
+	size_t n;
+};
+
+static bool gather_one(struct hnode *h, void *arg)
+{
+	struct gather *g = arg;
+
+	g->list[g->n++] = &container_of(h, struct lease, by_ip)->conf;
+	return true;
+}
+
+static int by_end(const void *a, const void *b)
+{
+	const struct lease_conf *x = *(const struct lease_conf *const *)a;
+	const struct lease_conf *y = *(const struct lease_conf *const *)b;
+
+	return (x->expires > y->expires) - (x->expires < y->expires);
+}
+
+static void put_conf(struct wbuf *w, const struct lease_conf *c)
+{
+	struct lease_rec r = {.lease = {
+				      .ip = c->address,
+				      .mac = c->mac,
+				      .nic_id = (uint64_t)c->nic,
+				      .expiry_s = c->expires,
+				      .state = c->state,
+				      .client_id_len = c->client_id_len,
+			      }};
+
+	memcpy(r.lease.client_id, c->client_id, c->client_id_len);
+	memcpy(r.lease.hostname, c->hostname, sizeof(r.lease.hostname));
+	lease_wire_put(w, &r);
+}
+
+void leases_tell(struct network *n)
+{
+	struct gather g = {calloc(n->leases.count + 1, sizeof(*g.list)), 0};
+	uint8_t *buf = malloc(CHAN_BODY_MAX);
+	struct wbuf w = wbuf_make(buf, CHAN_BODY_MAX);
+
+	if (!g.list || !buf) {
+		super_kill(n->sup, "no memory for its leases");
+		goto out;
+	}
+	htab_walk(&n->leases, gather_one, &g);
+	qsort(g.list, g.n, sizeof(*g.list), by_end);
+	for (size_t i = 0; i < g.n; i++) {
+		put_conf(&w, g.list[i]);
+		if (i + 1 < g.n && w.cap - w.len >= LEASE_WIRE_MAX)
+			continue;
+		super_send_bytes(n->sup, W_LEASES, w.p, w.len);
+		w.len = 0;
+	}
+out:
+	free(g.list);
+	free(buf);
 }

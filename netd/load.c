@@ -10,7 +10,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "netd/fwdctl.h"
 #include "netd/netctl.h"
@@ -152,27 +151,12 @@ static void decide(struct ctl *ctl, bool same_boot, bool clean)
 	}
 }
 
-/* Leases that ended while nobody served: forgotten. */
-static bool drop_expired(struct hnode *h, void *arg)
-{
-	struct lease *l = container_of(h, struct lease, by_ip);
-	struct network *n = arg;
-
-	if (l->conf.expires > clock_wall_s())
-		return true;
-	(void)store_lease_del(n->ctl->store, n->conf.id, l->conf.address, NULL);
-	model_lease_del(n, l);
-	return true;
-}
-
 /* A store that takes nothing (a full disk) is no reason not to serve what is in it. */
 static void note_start(struct ctl *ctl, const char *boot)
 {
 	struct errtext why = {""};
 	int r = store_begin(ctl->store, &why);
 
-	list_for_each(n, &ctl->model.nets, struct network, node)
-		htab_walk(&n->leases, drop_expired, n);
 	if (!r)
 		r = store_meta_set(ctl->store, "boot", boot, &why);
 	if (!r)

@@ -24,6 +24,7 @@ struct lister {
 	struct network *net;
 	json_t *list;
 	int64_t now;
+	bool all; /* those that ended, too */
 };
 
 static bool list_one(struct hnode *h, void *arg)
@@ -31,17 +32,22 @@ static bool list_one(struct hnode *h, void *arg)
 	struct lease *l = container_of(h, struct lease, by_ip);
 	struct lister *s = arg;
 
-	json_array_append_new(
-		s->list, obj_lease(s->ctl, s->net, &l->conf,
-				   l->conf.expires > s->now ? "bound"
-							    : "expired"));
+	const char *state = dhcp_state_name(l->conf.state);
+	bool runs = lease_runs(&l->conf, s->now);
+
+	if (l->conf.state == DHCP_BOUND && !runs)
+		state = dhcp_state_name(DHCP_EXPIRED);
+	if (runs || s->all || l->conf.state == DHCP_DECLINED)
+		json_array_append_new(s->list, obj_lease(s->ctl, s->net,
+							 &l->conf, state));
 	return true;
 }
 
 static void list(struct ctl *ctl, struct call *c, json_t *params)
 {
 	const char *net = m_str(params, "network");
-	struct lister s = {ctl, NULL, NULL, clock_wall_s()};
+	struct lister s = {ctl, NULL, NULL, clock_wall_s(),
+			   m_bool(params, "all", false)};
 
 	if (!m_only_net(ctl, c, params, "network"))
 		return;
@@ -139,7 +145,7 @@ static int check_free(struct network *n, const struct resv_conf *c,
 				   "%s has %s reserved already",
 				   c->vm[0] ? c->vm : mac_format(&c->mac, mac),
 				   ip4_format(r->conf.address, ip));
-	if (l && l->conf.expires > clock_wall_s() &&
+	if (l && lease_runs(&l->conf, clock_wall_s()) &&
 	    !mac_eq(&l->conf.mac, &c->mac))
 		return errtext_set(why, -EEXIST,
 				   "%s is leased to %s; release the lease "
@@ -241,6 +247,11 @@ static void reserve_list(struct ctl *ctl, struct call *c, json_t *params)
 #define P_ONLY	  {"network", P_STR, false, 0, 0, NULL, "only those of it"}
 
 static const struct param p_list[] = {P_ONLY, {NULL}};
+static const struct param p_leases[] = {
+	P_ONLY,
+	{"all", P_BOOL, false, 0, 0, NULL, "those that ended, too"},
+	{NULL},
+};
 static const struct param p_release[] = {
 	P_NETWORK,
 	{"address", P_IP4, true, 0, 0, NULL, "that is leased"},
@@ -263,9 +274,12 @@ static const struct param p_del[] = {
 };
 
 const struct method m_lease[] = {
-	{"lease.list", RIGHT_READ, "DHCP leases.", p_list,
+	{"lease.list", RIGHT_READ,
+	 "DHCP leases that run, and addresses that are put aside because somebody "
+	 "else was found to use them (declined).",
+	 p_leases,
 	 "{leases:[{network,address,mac,client_id,hostname,vm,nic,expires,"
-	 "state:bound|expired}]}",
+	 "state:bound|declined|released|expired}]}",
 	 list},
 	{"lease.release", RIGHT_ADMIN,
 	 "Forget a lease; the guest keeps the address until it asks again.",

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 static uint32_t hash_id(int64_t id)
 {
@@ -32,12 +33,18 @@ void model_fini(struct model *m)
 
 struct network *model_net_add(struct model *m, const struct net_conf *c)
 {
+	uint64_t seed[2];
 	struct network *n;
 
-	if (m->nnets >= MODEL_NETS_MAX)
+	/* Guests choose their MACs, but not who shares a chain. */
+	if (m->nnets >= MODEL_NETS_MAX ||
+	    getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		return NULL;
 	n = calloc(1, sizeof(*n));
-	if (!n || htab_init(&n->leases, 16, NULL)) {
+	if (!n || htab_init(&n->leases, 16, NULL) ||
+	    htab_init(&n->leases_mac, 16, seed)) {
+		if (n)
+			htab_fini(&n->leases);
 		free(n);
 		return NULL;
 	}
@@ -68,6 +75,7 @@ void model_net_del(struct model *m, struct network *n)
 		model_resv_del(n, r);
 	htab_walk(&n->leases, lease_drop, n);
 	htab_fini(&n->leases);
+	htab_fini(&n->leases_mac);
 	list_del(&n->node);
 	m->nnets--;
 	free(n);
@@ -246,6 +254,11 @@ struct resv *model_resv_by_mac(struct network *n, const struct mac *mac)
 
 /* ---- leases -------------------------------------------------------------- */
 
+static uint32_t hash_mac(const struct network *n, const struct mac *mac)
+{
+	return hash_bytes(n->leases_mac.seed, mac->b, sizeof(mac->b));
+}
+
 int model_lease_put(struct network *n, const struct lease_conf *c)
 {
 	struct lease *l = model_lease_find(n, c->address);
@@ -257,14 +270,18 @@ int model_lease_put(struct network *n, const struct lease_conf *c)
 		if (!l)
 			return -ENOMEM;
 		htab_add(&n->leases, &l->by_ip, hash_id(c->address));
+	} else {
+		htab_del(&n->leases_mac, &l->by_mac);
 	}
 	l->conf = *c;
+	htab_add(&n->leases_mac, &l->by_mac, hash_mac(n, &c->mac));
 	return 0;
 }
 
 void model_lease_del(struct network *n, struct lease *l)
 {
 	htab_del(&n->leases, &l->by_ip);
+	htab_del(&n->leases_mac, &l->by_mac);
 	free(l);
 }
 
@@ -281,28 +298,23 @@ struct lease *model_lease_find(struct network *n, uint32_t address)
 	return NULL;
 }
 
-struct by_mac {
-	const struct mac *mac;
-	int64_t wall_s;
-	struct lease *best;
-};
-
-static bool match_mac(struct hnode *h, void *arg)
+bool lease_runs(const struct lease_conf *c, int64_t wall_s)
 {
-	struct lease *l = container_of(h, struct lease, by_ip);
-	struct by_mac *b = arg;
-
-	if (mac_eq(&l->conf.mac, b->mac) && l->conf.expires > b->wall_s &&
-	    (!b->best || l->conf.expires > b->best->conf.expires))
-		b->best = l;
-	return true;
+	return c->state == DHCP_BOUND && c->expires > wall_s;
 }
 
 struct lease *model_lease_by_mac(struct network *n, const struct mac *mac,
 				 int64_t wall_s)
 {
-	struct by_mac b = {.mac = mac, .wall_s = wall_s};
+	struct hnode *h = htab_find(&n->leases_mac, hash_mac(n, mac));
+	struct lease *best = NULL;
 
-	htab_walk(&n->leases, match_mac, &b);
-	return b.best;
+	for (; h; h = htab_find_next(h)) {
+		struct lease *l = container_of(h, struct lease, by_mac);
+
+		if (mac_eq(&l->conf.mac, mac) && lease_runs(&l->conf, wall_s) &&
+		    (!best || l->conf.expires > best->conf.expires))
+			best = l;
+	}
+	return best;
 }

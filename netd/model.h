@@ -22,7 +22,8 @@
 /* Per network. Together with all NICs' names they are what a worker is told in one
  * go at its start, and must fit the channel's queue (CHAN_QUEUE_MAX). */
 #define MODEL_RESVS_MAX	 1024
-#define MODEL_LEASES_MAX 9216
+/* These travel many in a message, so there may be more. */
+#define MODEL_LEASES_MAX DHCP_BINDINGS_MAX
 
 struct ctl;
 struct event;
@@ -41,7 +42,9 @@ struct network {
 	struct list nics;  /* struct nic */
 	struct list fwds;  /* struct forward */
 	struct list resvs; /* struct resv */
-	struct htab leases; /* struct lease by address */
+	/* struct lease by address, by MAC: what runs, and what was and is kept for
+	 * whoever had it. */
+	struct htab leases, leases_mac;
 
 	/* Run time, netctl.c. */
 	struct ctl *ctl; /* for the callbacks of its worker */
@@ -134,7 +137,7 @@ struct resv {
 };
 
 struct lease {
-	struct hnode by_ip;
+	struct hnode by_ip, by_mac;
 	struct lease_conf conf;
 };
 
@@ -178,7 +181,9 @@ struct resv *model_resv_by_mac(struct network *n, const struct mac *mac);
 int model_lease_put(struct network *n, const struct lease_conf *c);
 void model_lease_del(struct network *n, struct lease *l);
 struct lease *model_lease_find(struct network *n, uint32_t address);
-/* The current lease of a MAC: the one that ends last. */
+/* Does it run? Others are history, or an address that is put aside. */
+bool lease_runs(const struct lease_conf *c, int64_t wall_s);
+/* The running lease of a MAC: the one that ends last. */
 struct lease *model_lease_by_mac(struct network *n, const struct mac *mac,
 				 int64_t wall_s);
 

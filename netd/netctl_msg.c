@@ -269,29 +269,13 @@ void netctl_push_mac(struct network *n, const struct mac *mac)
 		send_mac(n, mac);
 }
 
-static bool send_lease(struct hnode *h, void *arg)
-{
-	struct lease *l = container_of(h, struct lease, by_ip);
-	struct network *n = arg;
-
-	super_send(n->sup, W_LEASE,
-		   json_pack("{s:o,s:o,s:s,s:s,s:I,s:I,s:s}", "ip",
-			     obj_ip(l->conf.address), "mac",
-			     obj_mac(&l->conf.mac), "client_id",
-			     l->conf.client_id, "hostname", l->conf.hostname,
-			     "nic", (json_int_t)l->conf.nic, "expires",
-			     (json_int_t)l->conf.expires, "state", "bound"),
-		   NULL, 0);
-	return true;
-}
-
 static void on_started(void *arg)
 {
 	struct network *n = arg;
 
 	send_net(n, true);
 	if (net_has_services(&n->conf)) {
-		htab_walk(&n->leases, send_lease, n);
+		leases_tell(n);
 		list_for_each(r, &n->resvs, struct resv, node)
 			if (!mac_is_zero(&r->conf.mac))
 				send_mac(n, &r->conf.mac);
@@ -395,10 +379,6 @@ static int on_message(void *arg, uint16_t type, json_t *body,
 	if (m->nfd && type != W_ACCEPTED)
 		return errtext_set(why, -EPROTO, "descriptors nobody wants");
 	switch (type) {
-	case W_LEASE_COMMIT:
-		return leases_commit(n->ctl->leases, n, body, why);
-	case W_LEASE_EVENT:
-		return leases_event(n->ctl->leases, n, body, why);
 	case W_PEER:
 	case W_ACCEPTED:
 	case W_SENDER:
@@ -415,9 +395,20 @@ static int on_message(void *arg, uint16_t type, json_t *body,
 	}
 }
 
+static int on_bytes(void *arg, uint16_t type, const uint8_t *p, size_t len,
+		    struct errtext *why)
+{
+	struct network *n = arg;
+
+	if (type != W_LEASES)
+		return errtext_set(why, -EPROTO, "a message of type %u", type);
+	return leases_take(n->ctl->leases, n, p, len, why);
+}
+
 const struct super_ops netctl_super_ops = {
 	.started = on_started,
 	.ready = on_ready,
 	.message = on_message,
+	.bytes = on_bytes,
 	.ended = on_ended,
 };

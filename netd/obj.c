@@ -4,6 +4,7 @@
 #include "netd/natconf.h"
 
 #include "lib/clock.h"
+#include "lib/hex.h"
 #include "lib/jx.h"
 #include "netd/addrs.h"
 #include "netd/endpoint.h"
@@ -210,18 +211,31 @@ json_t *obj_resv(const struct network *n, const struct resv *r)
 			 c->vm[0] ? json_integer(c->nic) : json_null());
 }
 
+struct nic *lease_nic(struct ctl *ctl, const struct network *n,
+		      const struct lease_conf *l)
+{
+	struct nic *nic = l->nic ? model_nic_by_id(&ctl->model, l->nic) : NULL;
+
+	struct nic *by_mac;
+
+	if (nic && nic->net != n)
+		nic = NULL;
+	if (nic && mac_eq(&nic->conf.mac, &l->mac))
+		return nic;
+	by_mac = model_nic_by_mac((struct network *)n, &l->mac);
+	return by_mac ? by_mac : nic;
+}
+
 json_t *obj_lease(struct ctl *ctl, const struct network *n,
 		  const struct lease_conf *l, const char *state)
 {
-	struct nic *nic = model_nic_by_mac((struct network *)n, &l->mac);
+	const struct nic *nic = lease_nic(ctl, n, l);
+	char id[2 * DHCP_CLIENT_ID_MAX + 1];
 
-	if (!nic && l->nic)
-		nic = model_nic_by_id(&ctl->model, l->nic);
-	if (nic && nic->net != n)
-		nic = NULL;
+	hex_encode(l->client_id, l->client_id_len, id);
 	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s}", "network",
 			 n->conf.name, "address", obj_ip(l->address), "mac",
-			 obj_mac(&l->mac), "client_id", obj_str(l->client_id),
+			 obj_mac(&l->mac), "client_id", obj_str(id),
 			 "hostname", obj_str(l->hostname), "vm",
 			 obj_str(nic ? nic->conf.vm : ""), "nic",
 			 nic ? json_integer(nic->conf.index) : json_null(),

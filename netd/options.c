@@ -13,6 +13,9 @@ const char options_help[] =
 	"usage: vnetd [OPTIONS]\n"
 	"Gives virtual machines their networks; controlled with vnet(1).\n"
 	"\n"
+	"  --durability HOW     what an acknowledged change or lease survives:\n"
+	"                       process: death of any of ours  (process)\n"
+	"                       full: a power cut, too; waits for the disk\n"
 	"  --log-level LEVEL    error, warn, info or debug       (info)\n"
 	"  --runtime-dir DIR    socket, lock and NIC sockets\n"
 	"                       (root: /run/vnet, else $XDG_RUNTIME_DIR/vnet)\n"
@@ -92,6 +95,13 @@ static int take_option(int c, const char *arg, struct options *o,
 	int level;
 
 	switch (c) {
+	case 'd':
+		if (strcmp(arg, "full") && strcmp(arg, "process"))
+			return errtext_set(why, -EINVAL,
+					   "--durability must be process or "
+					   "full");
+		o->full = !strcmp(arg, "full");
+		return 0;
 	case 'l':
 		level = log_level_parse(arg);
 		if (level < 0)
@@ -126,6 +136,7 @@ int options_parse(int argc, char **argv, bool root, struct options *out,
 		  struct errtext *why)
 {
 	static const struct option longs[] = {
+		{"durability", required_argument, NULL, 'd'},
 		{"log-level", required_argument, NULL, 'l'},
 		{"runtime-dir", required_argument, NULL, 'r'},
 		{"state-dir", required_argument, NULL, 's'},

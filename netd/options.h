@@ -14,6 +14,7 @@ enum options_action { OPT_RUN, OPT_WORKER, OPT_PRINT_API, OPT_VERSION, OPT_HELP 
 struct options {
 	enum options_action action;
 	enum log_level log_level;
+	bool full; /* the store waits for the disk */
 	char run_dir[PATH_MAX];	  /* absolute */
 	char state_dir[PATH_MAX]; /* absolute */
 	const char *network;	  /* OPT_WORKER; points into argv */

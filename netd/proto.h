@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What control and a worker say to each other over lib/chan. Bodies are JSON
- * objects (the worker's are untrusted: a guest may have taken it over). Addresses
- * are text. Requests carry an id != 0 and get W_DONE or W_ERROR with the same id.
+ * objects (the worker's are untrusted: a guest may have taken it over), those of
+ * leases are records of bytes (lease_wire.h). Addresses are text. Requests carry an id != 0 and get W_DONE or W_ERROR with the same id.
  *
- * Start: control sends W_NET, then W_LEASE and W_RESERVE for everything known, then
+ * Start: control sends W_NET, then W_LEASES and W_RESERVE for everything known, then
  * W_START; the worker answers W_READY. NICs and forwards follow. After a crash the
  * new worker gets the same again: it has nothing of its own to remember.
  */
@@ -13,6 +13,8 @@
 
 /* The worker's end of the channel: set up by whoever starts it. */
 #define WORKER_CHAN_FD 3
+
+#define W_BYTES 200 /* types from this one on have no JSON */
 
 enum wmsg {
 	/* ---- control to worker ---- */
@@ -36,8 +38,6 @@ enum wmsg {
 	 * Sent again when something of it changed: host_ip, deny (of both families),
 	 * upstreams, dhcp, tftp and log_level are taken live. */
 	W_NET = 1,
-	/* One lease, as in W_LEASE_COMMIT. Only before W_START. */
-	W_LEASE,
 	/* {"mac","ip","name"}: fixed address and/or host name; live. */
 	W_RESERVE,
 	W_UNRESERVE, /* {"mac"} */
@@ -80,7 +80,6 @@ enum wmsg {
 	 * answers W_TFTP_OPEN. */
 	W_TFTP_FILE,
 
-	W_LEASE_DONE,	 /* {"token":n, "ok":bool}: a commit is in the store, or not */
 	W_LEASE_RELEASE, /* {"ip"}: forget the lease. Request. */
 	W_STATUS,	 /* {}: the answer is a status, see below. Request. */
 	W_SHUTDOWN,	 /* {}: close everything and exit 0 */
@@ -101,10 +100,6 @@ enum wmsg {
 	W_READY = 100, /* {} */
 	W_DONE,	       /* answer to a request; {} or its result */
 	W_ERROR,       /* {"message"} */
-	/* {"token":n, "ip","mac","client_id":hex,"hostname","nic":id,
-	 *  "expires":wall seconds,"state":"bound"}: the ACK waits for W_LEASE_DONE */
-	W_LEASE_COMMIT,
-	W_LEASE_EVENT, /* the same without token: released, expired, declined */
 	W_PEER,	       /* {"nic","connected":bool} */
 	W_ACCEPTED,    /* {"nic"} + the accepted connection, to be kept */
 	W_SEEN,	       /* {"nic","mac","ip"}: an address of either family that it uses */
@@ -114,6 +109,15 @@ enum wmsg {
 	 * answer it. */
 	W_SENDER,
 	W_TFTP_OPEN, /* {"token","name":hex}: a guest wants this file */
+
+	/* ---- bytes, not JSON; from here on ---- */
+
+	/* Records of leases. To the worker, before W_START: what is known, those that
+	 * ended first first. From the worker, in the order of things: with a token a
+	 * lease that is granted when W_LEASES_DONE has said so, else what became of
+	 * one. */
+	W_LEASES = 200,
+	W_LEASES_DONE, /* to the worker: tokens, and whether the store has them */
 };
 
 /*

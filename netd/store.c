@@ -17,6 +17,7 @@
 
 #include "lib/compat.h"
 #include "lib/fdutil.h"
+#include "lib/hex.h"
 #include "netd/natconf.h"
 
 #define RESERVE_SIZE (64 * 1024) /* a removal writes a few pages of 4 KiB */
@@ -71,6 +72,8 @@ static const char *const upgrades[] = {
 	"PRAGMA user_version = 5;",
 	"ALTER TABLE networks ADD COLUMN tftp TEXT;"
 	"PRAGMA user_version = 6;",
+	"ALTER TABLE leases ADD COLUMN state TEXT NOT NULL DEFAULT 'bound';"
+	"PRAGMA user_version = 7;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -119,6 +122,60 @@ static int exec(struct store *s, const char *sql, struct errtext *why)
 	int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 
 	return rc == SQLITE_OK ? 0 : store_error(s, rc, why);
+}
+
+static int bind_all(sqlite3_stmt *st, const char *fmt, va_list ap)
+{
+	int rc = SQLITE_OK;
+
+	for (int i = 1; *fmt && rc == SQLITE_OK; fmt++, i++) {
+		const char *t;
+
+		switch (*fmt) {
+		case 't':
+			t = va_arg(ap, const char *);
+			rc = t && *t ? sqlite3_bind_text(st, i, t, -1,
+							 SQLITE_TRANSIENT)
+				     : sqlite3_bind_null(st, i);
+			break;
+		case 'i':
+			rc = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+			break;
+		}
+	}
+	return rc;
+}
+
+/* Of what runs often: compiled once. */
+static int run_kept(struct store *s, enum store_stmt which, struct errtext *why,
+		    const char *fmt, ...)
+{
+	static const char *const sql[STMTS] = {
+		[STMT_BEGIN] = "BEGIN IMMEDIATE",
+		[STMT_COMMIT] = "COMMIT",
+		[STMT_LEASE_PUT] =
+			"INSERT OR REPLACE INTO leases(network,address,mac,"
+			"client_id,hostname,nic,expires,state) "
+			"VALUES(?,?,?,?,?,?,?,?)",
+		[STMT_LEASE_DEL] =
+			"DELETE FROM leases WHERE network=? AND address=?",
+	};
+	sqlite3_stmt **st = &s->stmt[which];
+	int rc = SQLITE_OK, r;
+	va_list ap;
+
+	if (!*st)
+		rc = sqlite3_prepare_v3(s->db, sql[which], -1,
+					SQLITE_PREPARE_PERSISTENT, st, NULL);
+	va_start(ap, fmt);
+	if (rc == SQLITE_OK)
+		rc = bind_all(*st, fmt, ap);
+	va_end(ap);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(*st);
+	r = rc == SQLITE_DONE ? 0 : store_error(s, rc, why);
+	(void)sqlite3_reset(*st);
+	return r;
 }
 
 static int version(struct store *s, int64_t *out, struct errtext *why)
@@ -238,18 +295,29 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	for (size_t i = 0; i < STMTS; i++)
+		sqlite3_finalize(s->stmt[i]);
 	sqlite3_close(s->db);
 	free(s);
 }
 
+int store_durability(struct store *s, enum store_durability d,
+		     struct errtext *why)
+{
+	return exec(s,
+		    d == STORE_FULL ? "PRAGMA synchronous=FULL"
+				    : "PRAGMA synchronous=NORMAL",
+		    why);
+}
+
 int store_begin(struct store *s, struct errtext *why)
 {
-	return exec(s, "BEGIN IMMEDIATE", why);
+	return run_kept(s, STMT_BEGIN, why, "");
 }
 
 int store_commit(struct store *s, struct errtext *why)
 {
-	int r = exec(s, "COMMIT", why);
+	int r = run_kept(s, STMT_COMMIT, why, "");
 
 	if (r)
 		store_rollback(s);
@@ -260,28 +328,6 @@ void store_rollback(struct store *s)
 {
 	if (!sqlite3_get_autocommit(s->db))
 		(void)exec(s, "ROLLBACK", NULL);
-}
-
-static int bind_all(sqlite3_stmt *st, const char *fmt, va_list ap)
-{
-	int rc = SQLITE_OK;
-
-	for (int i = 1; *fmt && rc == SQLITE_OK; fmt++, i++) {
-		const char *t;
-
-		switch (*fmt) {
-		case 't':
-			t = va_arg(ap, const char *);
-			rc = t && *t ? sqlite3_bind_text(st, i, t, -1,
-							 SQLITE_TRANSIENT)
-				     : sqlite3_bind_null(st, i);
-			break;
-		case 'i':
-			rc = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
-			break;
-		}
-	}
-	return rc;
 }
 
 static int vprepare(struct store *s, sqlite3_stmt **st, struct errtext *why,
@@ -579,18 +625,25 @@ int store_resv_del(struct store *s, int64_t network, uint32_t address,
 int store_lease_put(struct store *s, const struct lease_conf *c,
 		    struct errtext *why)
 {
-	return run(s, why,
-		   "INSERT OR REPLACE INTO leases VALUES(?,?,?,?,?,?,?)",
-		   "itttt"
-		   "ii",
-		   c->network, ip_text(c->address).s, mac_text(&c->mac).s,
-		   c->client_id, c->hostname, c->nic, c->expires);
+	char id[2 * DHCP_CLIENT_ID_MAX + 1], mac[MAC_TEXT];
+
+	hex_encode(c->client_id, c->client_id_len, id);
+	return run_kept(s, STMT_LEASE_PUT, why,
+			"itttt"
+			"iit",
+			c->network, ip_text(c->address).s,
+			mac_format(&c->mac, mac), id, c->hostname, c->nic,
+			c->expires, dhcp_state_name(c->state));
 }
 
 int store_lease_del(struct store *s, int64_t network, uint32_t address,
 		    struct errtext *why)
 {
-	return run_del(s, why,
-		       "DELETE FROM leases WHERE network=?1 AND address=?2",
-		       network, ip_text(address).s);
+	struct addr_text ip = ip_text(address);
+	int r = run_kept(s, STMT_LEASE_DEL, why, "it", network, ip.s);
+
+	/* A full disk must not prevent a removal. */
+	if (r == -ENOSPC && sqlite3_get_autocommit(s->db) && reserve_spend(s))
+		r = run_kept(s, STMT_LEASE_DEL, why, "it", network, ip.s);
+	return r;
 }

@@ -4,7 +4,8 @@
  * here first and changes its memory after; a refused write changes nothing.
  *
  * WAL with synchronous=NORMAL: what was committed survives the death of any of our
- * processes; after a power cut the last moments may be missing, never torn.
+ * processes; after a power cut the last moments may be missing, never torn. With
+ * STORE_FULL every commit waits for the disk, and survives that, too.
  * The schema has a version (PRAGMA user_version); older ones are brought up at
  * opening, a newer one is refused.
  *
@@ -22,13 +23,19 @@
 #include "lib/errtext.h"
 #include "netd/conf.h"
 
-#define STORE_VERSION 6
+#define STORE_VERSION 7
 
 struct store;
+
+enum store_durability { STORE_PROCESS, STORE_FULL };
 
 /* @path: a file, or ":memory:". Makes it, mode 0600. */
 int store_open(const char *path, struct store **out, struct errtext *why);
 void store_close(struct store *s);
+
+/* STORE_PROCESS after store_open(). */
+int store_durability(struct store *s, enum store_durability d,
+		     struct errtext *why);
 
 /* Group what follows; one commit. */
 int store_begin(struct store *s, struct errtext *why);

@@ -7,9 +7,12 @@
 
 #include "netd/store.h"
 
+enum store_stmt { STMT_BEGIN, STMT_COMMIT, STMT_LEASE_PUT, STMT_LEASE_DEL, STMTS };
+
 struct store {
 	sqlite3 *db;
 	char path[300];
+	sqlite3_stmt *stmt[STMTS]; /* prepared once, for leases */
 	bool reserve; /* the reserve file is there, see store.c */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "netd/natconf.h"
+#include "lib/hex.h"
 #include "netd/store_int.h"
 
 /* A row being read; sticky failure like struct cur. */
@@ -161,13 +162,22 @@ static int read_lease(struct row *r, const struct store_sink *sink,
 		      struct errtext *why)
 {
 	struct lease_conf c = {.network = r_int(r, 1, INT64_MAX)};
+	char id[2 * DHCP_CLIENT_ID_MAX + 1], state[16];
+	size_t len = 0;
+	int st;
 
 	c.address = r_ip(r);
 	c.mac = r_mac(r);
-	r_text(r, c.client_id, sizeof(c.client_id));
+	r_text(r, id, sizeof(id));
+	r->bad |= hex_decode(id, c.client_id, sizeof(c.client_id), &len) != 0;
+	c.client_id_len = (uint8_t)len;
 	r_text(r, c.hostname, sizeof(c.hostname));
 	c.nic = r_int(r, 0, INT64_MAX);
 	c.expires = r_int(r, 0, INT64_MAX);
+	r_text(r, state, sizeof(state));
+	st = dhcp_state_parse(state);
+	r->bad |= st < DHCP_BOUND;
+	c.state = (enum dhcp_state)st;
 	return r->bad ? -EUCLEAN : sink->lease(sink->arg, &c, why);
 }
 
@@ -196,7 +206,7 @@ static const struct table {
 	 "SELECT network,address,mac,vm,nic,hostname FROM reservations",
 	 read_resv},
 	{"leases",
-	 "SELECT network,address,mac,client_id,hostname,nic,expires FROM "
+	 "SELECT network,address,mac,client_id,hostname,nic,expires,state FROM "
 	 "leases",
 	 read_lease},
 };

@@ -285,12 +285,26 @@ static int on_ready(struct super *s, struct errtext *why)
 	return 0;
 }
 
+static int dispatch_bytes(struct super *s, struct chan_msg *m,
+			  struct errtext *why)
+{
+	bool fds = m->nfd > 0;
+
+	chan_msg_close(m);
+	if (fds)
+		return errtext_set(why, -EPROTO, "descriptors nobody wants");
+	return s->ops->bytes(s->arg, m->type, m->body, m->len, why);
+}
+
 static int dispatch(struct super *s, struct chan_msg *m, struct errtext *why)
 {
-	json_t *body = json_loadb((const char *)m->body, m->len,
-				  JSON_REJECT_DUPLICATES, NULL);
+	json_t *body;
 	int r;
 
+	if (m->type >= W_BYTES)
+		return dispatch_bytes(s, m, why);
+	body = json_loadb((const char *)m->body, m->len, JSON_REJECT_DUPLICATES,
+			  NULL);
 	if (!json_is_object(body))
 		r = errtext_set(why, -EPROTO, "a message that is no object");
 	else if (m->type == W_DONE || m->type == W_ERROR)
@@ -372,6 +386,16 @@ void super_send(struct super *s, uint16_t type, json_t *body, const int *fds,
 	if (s->chan && send_msg(s, type, 0, body, fds, nfd))
 		super_kill(s, "its channel is closed or stuck");
 	json_decref(body);
+}
+
+void super_send_bytes(struct super *s, uint16_t type, const void *p, size_t len)
+{
+	if (!s->chan)
+		return;
+	if (chan_send(s->chan, type, 0, p, len, NULL, 0))
+		super_kill(s, "its channel is closed or stuck");
+	else if (chan_pending(s->chan))
+		event_add(s->out, NULL);
 }
 
 void super_request(struct super *s, uint16_t type, json_t *body,

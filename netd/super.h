@@ -55,6 +55,9 @@ struct super_ops {
 	 */
 	int (*message)(void *arg, uint16_t type, json_t *body,
 		       struct chan_msg *m, struct errtext *why);
+	/* The same of a type from W_BYTES on; it has no descriptors. */
+	int (*bytes)(void *arg, uint16_t type, const uint8_t *p, size_t len,
+		     struct errtext *why);
 	/* It ended, or could not be started, for @reason; a restart follows
 	 * unless it was stopped. */
 	void (*ended)(void *arg, bool stopped, const char *reason);
@@ -85,7 +88,10 @@ void super_kill(struct super *s, const char *reason);
 void super_send(struct super *s, uint16_t type, json_t *body, const int *fds,
 		unsigned int nfd);
 
-/* The same with an answer; @done nullable. Without a channel @done is called at
+/* The same of a type from W_BYTES on. */
+void super_send_bytes(struct super *s, uint16_t type, const void *p, size_t len);
+
+/* A message with an answer; @done nullable. Without a channel @done is called at
  * once with -EPIPE. */
 void super_request(struct super *s, uint16_t type, json_t *body,
 		   const int *fds, unsigned int nfd, super_done_fn done,

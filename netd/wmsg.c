@@ -2,7 +2,6 @@
 /* Reading a worker's messages. See wmsg.h and proto.h. */
 #include "netd/wmsg.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,63 +10,40 @@
 #include "lib/esc.h"
 #include "lib/hex.h"
 #include "lib/jx.h"
+#include "netd/lease_wire.h"
 #include "netd/priv.h"
 #include "netd/validate.h"
 
 #define SLACK_S 3600 /* a term may be this much longer than configured */
 
-static bool is_hex(const char *s)
+int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
+	       int64_t wall_s, struct lease_conf *out, struct errtext *why)
 {
-	while (isxdigit((unsigned char)*s))
-		s++;
-	return !*s;
-}
+	const struct dhcp_lease *l = &rec->lease;
+	int64_t latest = wall_s + net->lease_s + SLACK_S;
+	bool nobody = l->state == DHCP_DECLINED && mac_is_zero(&l->mac);
 
-static int read_names(json_t *body, struct lease_conf *l, struct errtext *why)
-{
-	const char *id = "", *host = "";
-	int r = jx_str(body, "client_id", &id, why);
-
-	if (!r)
-		r = jx_str(body, "hostname", &host, why);
-	if (r)
-		return r;
-	if (strlen(id) > CONF_CLIENT_ID || !is_hex(id))
-		return errtext_set(why, -EPROTO, "a client_id that is not one");
-	snprintf(l->client_id, sizeof(l->client_id), "%s", id);
+	if (net_guest_ip(net, l->ip, why) ||
+	    (!nobody && validate_mac(&l->mac, why)))
+		return -EPROTO;
+	if (l->nic_id > INT64_MAX)
+		return errtext_set(why, -EPROTO, "a NIC that cannot be");
+	if (rec->token ? rec->forgotten || l->state != DHCP_BOUND
+		       : l->state <= DHCP_BOUND)
+		return errtext_set(why, -EPROTO, "a lease in a wrong state");
+	memset(out, 0, sizeof(*out));
+	out->network = net->id;
+	out->address = l->ip;
+	out->mac = l->mac;
+	out->nic = (int64_t)l->nic_id;
+	out->state = l->state;
+	out->expires = l->expiry_s < latest ? l->expiry_s : latest;
+	out->client_id_len = l->client_id_len;
+	memcpy(out->client_id, l->client_id, l->client_id_len);
 	/* Guests choose these; what is no host name is not worth a fight. */
-	if (host[0] && !validate_hostname(host, NULL))
-		snprintf(l->hostname, sizeof(l->hostname), "%s", host);
-	return 0;
-}
-
-int wmsg_lease(json_t *body, const struct net_conf *net, int64_t wall_s,
-	       int64_t *token, struct lease_conf *out, const char **state,
-	       struct errtext *why)
-{
-	struct lease_conf l = {.network = net->id};
-	const char *st = "";
-	int64_t tok = 0;
-
-	if (jx_int(body, "token", 1, INT64_MAX, &tok, why) ||
-	    jx_ip4(body, "ip", &l.address, why) ||
-	    jx_mac(body, "mac", &l.mac, why) ||
-	    jx_int(body, "nic", 0, INT64_MAX, &l.nic, why) ||
-	    jx_int(body, "expires", 0, INT64_MAX, &l.expires, why) ||
-	    jx_need_str(body, "state", &st, why) || read_names(body, &l, why))
-		return -EPROTO;
-	if (token && !tok)
-		return errtext_set(why, -EPROTO, "a lease without token");
-	if (net_guest_ip(net, l.address, why) || validate_mac(&l.mac, why))
-		return -EPROTO;
-	if (token && strcmp(st, "bound"))
-		return errtext_set(why, -EPROTO, "a commit that is not bound");
-	if (l.expires > wall_s + net->lease_s + SLACK_S)
-		l.expires = wall_s + net->lease_s + SLACK_S;
-	if (token)
-		*token = tok;
-	*out = l;
-	*state = st;
+	if (l->hostname[0] && !validate_hostname(l->hostname, NULL))
+		snprintf(out->hostname, sizeof(out->hostname), "%s",
+			 l->hostname);
 	return 0;
 }
 

@@ -15,16 +15,16 @@
 #include "netd/conf.h"
 #include "netd/model.h"
 
+struct lease_rec;
 struct priv_way;
 
 #define WMSG_LINE_MAX  900  /* characters of a log line */
 #define WMSG_EVENT_MAX 4096 /* bytes of an event */
 
-/* @token: NULL for an event, which has none. @state: points into @body.
- * Strange host names are emptied, a term beyond the network's is cut. */
-int wmsg_lease(json_t *body, const struct net_conf *net, int64_t wall_s,
-	       int64_t *token, struct lease_conf *out, const char **state,
-	       struct errtext *why);
+/* A lease that asks to be granted (it has a token), or what became of one. Strange
+ * host names are emptied, a term beyond the network's is cut. */
+int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
+	       int64_t wall_s, struct lease_conf *out, struct errtext *why);
 
 int wmsg_nic(json_t *body, int64_t *nic, struct errtext *why);
 int wmsg_peer(json_t *body, int64_t *nic, bool *connected, struct errtext *why);

@@ -42,6 +42,16 @@ void worker_tell(struct worker *w, enum wmsg type, uint32_t id, json_t *body,
 	json_decref(body);
 }
 
+void worker_tell_bytes(struct worker *w, enum wmsg type, const void *p,
+		       size_t len)
+{
+	if (!w->stopping &&
+	    chan_send(w->chan, (uint16_t)type, 0, p, len, NULL, 0))
+		stop(w, EXIT_FAILURE);
+	if (chan_pending(w->chan))
+		event_add(w->chan_out, NULL);
+}
+
 int64_t worker_now(struct worker *w)
 {
 	(void)w;
@@ -66,8 +76,6 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 	switch (m->type) {
 	case W_NET:
 		return worker_net(w, body, m, why);
-	case W_LEASE:
-		return worker_dhcp_load(w, body, why);
 	case W_RESERVE:
 		return worker_dhcp_reserve(w, body, why);
 	case W_UNRESERVE:
@@ -92,8 +100,6 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_forward_socket(w, body, m, why);
 	case W_FORWARD_STATS:
 		return worker_forward_stats(w, body, result, why);
-	case W_LEASE_DONE:
-		return worker_dhcp_done(w, body, why);
 	case W_LEASE_RELEASE:
 		return worker_dhcp_release(w, body, why);
 	case W_TFTP_FILE:
@@ -109,11 +115,25 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_address_gone(w, body, why);
 	case W_SHUTDOWN:
 		worker_ra_end(w);
+		worker_lease_flush(w);
 		stop(w, EXIT_SUCCESS);
 		return 0;
 	default:
 		return errtext_set(why, -EINVAL, "unknown message %u", m->type);
 	}
+}
+
+static void handle_bytes(struct worker *w, struct chan_msg *m)
+{
+	int r = m->type == W_LEASES ? worker_lease_load(w, m->body, m->len)
+		: m->type == W_LEASES_DONE
+			? worker_lease_done(w, m->body, m->len)
+			: -EINVAL;
+
+	if (r)
+		log_err("network %s: message %u refused: %s", w->name, m->type,
+			strerror(-r));
+	chan_msg_close(m);
 }
 
 static void handle(struct worker *w, struct chan_msg *m)
@@ -156,7 +176,10 @@ static void chan_on_readable(evutil_socket_t fd, short what, void *arg)
 			stop(w, EXIT_SUCCESS);
 			break;
 		}
-		handle(w, &m);
+		if (m.type >= W_BYTES)
+			handle_bytes(w, &m);
+		else
+			handle(w, &m);
 	}
 	worker_rearm(w);
 }
@@ -260,7 +283,7 @@ static int init(struct worker *w, const char *network)
 	w->chan_out = event_new(w->base, WORKER_CHAN_FD, EV_WRITE,
 				chan_on_writable, w);
 	w->tick = evtimer_new(w->base, tick_on_timer, w);
-	if (!w->chan_in || !w->chan_out || !w->tick)
+	if (!w->chan_in || !w->chan_out || !w->tick || worker_lease_init(w))
 		return -ENOMEM;
 	return event_add(w->chan_in, NULL) ? -ENOMEM : 0;
 }
@@ -277,6 +300,7 @@ static void fini(struct worker *w)
 		event_free(w->chan_out);
 	if (w->tick)
 		event_free(w->tick);
+	worker_lease_fini(w);
 	chan_free(w->chan);
 	if (w->base)
 		event_base_free(w->base);

@@ -11,7 +11,6 @@
 
 #include "lib/bytes.h"
 #include "lib/clock.h"
-#include "lib/hex.h"
 #include "lib/jx.h"
 #include "lib/log.h"
 #include "netd/worker_int.h"
@@ -23,48 +22,6 @@ struct wresv {
 	uint32_t ip;
 	char name[DHCP_HOSTNAME_MAX + 1];
 };
-
-/* ---- leases as JSON ------------------------------------------------------------ */
-
-static json_t *lease_json(const struct dhcp_lease *l, const char *state)
-{
-	char id[2 * DHCP_CLIENT_ID_MAX + 1];
-	json_t *o;
-
-	hex_encode(l->client_id, l->client_id_len, id);
-	o = json_pack("{s:s,s:s,s:I,s:I,s:s}", "client_id", id, "hostname",
-		      l->hostname, "nic", (json_int_t)l->nic_id, "expires",
-		      (json_int_t)l->expiry_s, "state", state);
-	jx_set_ip4(o, "ip", l->ip);
-	jx_set_mac(o, "mac", &l->mac);
-	return o;
-}
-
-static int lease_read(json_t *o, struct dhcp_lease *l, struct errtext *why)
-{
-	const char *state = "bound", *id = "", *name = "";
-	int64_t nic = 0;
-	size_t len = 0;
-	int r;
-
-	if ((r = jx_ip4(o, "ip", &l->ip, why)) ||
-	    (r = jx_mac(o, "mac", &l->mac, why)) ||
-	    (r = jx_int(o, "nic", 0, INT64_MAX, &nic, why)) ||
-	    (r = jx_int(o, "expires", 0, INT64_MAX, &l->expiry_s, why)) ||
-	    (r = jx_str(o, "state", &state, why)) ||
-	    (r = jx_str(o, "client_id", &id, why)) ||
-	    (r = jx_str(o, "hostname", &name, why)))
-		return r;
-	l->nic_id = (uint64_t)nic;
-	snprintf(l->hostname, sizeof(l->hostname), "%s", name);
-	r = dhcp_state_parse(state);
-	if (r < 0 ||
-	    hex_decode(id, l->client_id, sizeof(l->client_id), &len))
-		return errtext_set(why, -EINVAL, "bad lease");
-	l->client_id_len = (uint8_t)len;
-	l->state = (enum dhcp_state)r;
-	return 0;
-}
 
 /* ---- events of the server ------------------------------------------------------ */
 
@@ -85,17 +42,12 @@ static void on_event(void *arg, enum dhcp_event_type type,
 		     const struct dhcp_lease *l)
 {
 	struct worker *w = arg;
-	const char *state = type == DHCP_EV_RELEASED	? "released"
-			    : type == DHCP_EV_EXPIRED	? "expired"
-			    : type == DHCP_EV_FORGOTTEN ? "forgotten"
-							: "declined";
-
 	if (type == DHCP_EV_EXHAUSTED) {
 		pool_exhausted(w, l);
 		return;
 	}
 	worker_nic_unleased(w, l->nic_id, l->ip);
-	worker_tell(w, W_LEASE_EVENT, 0, lease_json(l, state), -1);
+	worker_lease_say(w, 0, type == DHCP_EV_FORGOTTEN, l);
 }
 
 /* A NIC without a lease that speaks from @ip has it by hand. */
@@ -144,7 +96,6 @@ static void on_datagram(void *arg, const struct nat_datagram *d)
 		.nic_id = d->nic_id,
 	};
 	struct dhcp_output out;
-	json_t *o;
 
 	switch (dhcp_server_input(w->dhcp, &in, clock_wall_s(), &out)) {
 	case DHCP_DROP:
@@ -153,10 +104,7 @@ static void on_datagram(void *arg, const struct nat_datagram *d)
 		send_reply(w, &out.reply);
 		break;
 	case DHCP_REPLY_AFTER_COMMIT:
-		o = lease_json(&out.lease, "bound");
-		json_object_set_new(o, "token",
-				    json_integer((json_int_t)out.token));
-		worker_tell(w, W_LEASE_COMMIT, 0, o, -1);
+		worker_lease_say(w, out.token, false, &out.lease);
 		break;
 	}
 }
@@ -173,28 +121,20 @@ static void name_reply(struct worker *w, const struct dhcp_reply *r)
 		worker_nic_leased(w, l->nic_id, l->ip);
 }
 
-int worker_dhcp_done(struct worker *w, json_t *body, struct errtext *why)
+void worker_dhcp_done(struct worker *w, uint64_t token, bool ok)
 {
 	struct dhcp_reply reply;
-	int64_t token = 0;
-	bool ok = false;
-	int r;
 
-	if ((r = jx_int(body, "token", 1, INT64_MAX, &token, why)) ||
-	    (r = jx_bool(body, "ok", &ok, why)))
-		return r;
 	if (!w->dhcp)
-		return 0;
+		return;
 	if (!ok) {
-		dhcp_server_failed(w->dhcp, (uint64_t)token, clock_wall_s());
-		return 0;
+		dhcp_server_failed(w->dhcp, token, clock_wall_s());
+		return;
 	}
-	if (dhcp_server_committed(w->dhcp, (uint64_t)token, clock_wall_s(),
-				  &reply))
-		return 0;
+	if (dhcp_server_committed(w->dhcp, token, clock_wall_s(), &reply))
+		return;
 	send_reply(w, &reply);
 	name_reply(w, &reply);
-	return 0;
 }
 
 /* ---- names ----------------------------------------------------------------------- */
@@ -311,16 +251,6 @@ int worker_dhcp_unreserve(struct worker *w, json_t *body, struct errtext *why)
 		free(v);
 	}
 	return apply(w, &mac, why);
-}
-
-int worker_dhcp_load(struct worker *w, json_t *body, struct errtext *why)
-{
-	struct dhcp_lease l = {0};
-	int r = lease_read(body, &l, why);
-
-	if (r)
-		return r;
-	return w->dhcp ? dhcp_server_load(w->dhcp, &l, clock_wall_s()) : 0;
 }
 
 int worker_dhcp_release(struct worker *w, json_t *body, struct errtext *why)

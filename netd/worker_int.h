@@ -5,7 +5,8 @@
  *   worker.c         loop, channel, dispatch of messages, end
  *   worker_net.c     W_NET: the switch, the gateway, what changes live
  *   worker_nic.c     NICs: drivers on ports, addresses seen, names
- *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67, leases
+ *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67
+ *   worker_lease.c   its leases on their way to control and back
  *   worker_ra.c      router advertisements on the gateway's ICMPv6
  *   worker_tftp.c    the TFTP server on its UDP port 69
  *   worker_flow.c    W_FLOWS, W_FLOW_KILL
@@ -23,6 +24,7 @@
 #include "dhcp/dhcp_server.h"
 #include "dhcp/ra.h"
 #include "dhcp/tftp.h"
+#include "lib/bytes.h"
 #include "lib/chan.h"
 #include "lib/inet.h"
 #include "lib/list.h"
@@ -50,6 +52,13 @@ struct wnic {
 	struct seen_list seen4, seen6;
 };
 
+/* worker_lease.c */
+struct worker_leases {
+	struct event *send;
+	struct wbuf out; /* over buf */
+	uint8_t buf[CHAN_BODY_MAX];
+};
+
 struct worker {
 	struct event_base *base;
 	struct chan *chan; /* to control */
@@ -73,6 +82,7 @@ struct worker {
 	struct dhcp_config dhcp_cfg;
 	struct driver_events driver_ev;
 	struct list nics;
+	struct worker_leases leases;
 	struct list resv; /* worker_dhcp.c's reservations */
 };
 
@@ -82,6 +92,10 @@ struct worker {
  * control there is nothing to do. @fd is borrowed, -1 = none. */
 void worker_tell(struct worker *w, enum wmsg type, uint32_t id, json_t *body,
 		 int fd);
+
+/* The same of a type from W_BYTES on. */
+void worker_tell_bytes(struct worker *w, enum wmsg type, const void *p,
+		       size_t len);
 
 /* Milliseconds of the loop's current turn. */
 int64_t worker_now(struct worker *w);
@@ -128,11 +142,11 @@ void worker_nic_rogue(void *arg, struct port *p, enum rogue_kind kind,
 
 /* worker_dhcp.c */
 int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why);
-int worker_dhcp_load(struct worker *w, json_t *body, struct errtext *why);
 int worker_dhcp_reserve(struct worker *w, json_t *body, struct errtext *why);
 int worker_dhcp_unreserve(struct worker *w, json_t *body,
 			  struct errtext *why);
-int worker_dhcp_done(struct worker *w, json_t *body, struct errtext *why);
+/* The store has the lease of @token, or refused it. */
+void worker_dhcp_done(struct worker *w, uint64_t token, bool ok);
 int worker_dhcp_release(struct worker *w, json_t *body, struct errtext *why);
 void worker_dhcp_names(struct worker *w); /* NICs get their leases' names */
 void worker_dhcp_fini(struct worker *w);
@@ -141,6 +155,17 @@ void worker_dhcp_fini(struct worker *w);
 void worker_dhcp_nic(struct worker *w, struct wnic *n);
 /* A NIC went (it is off the list already). */
 void worker_dhcp_nic_gone(struct worker *w, const struct wnic *n);
+
+/* worker_lease.c */
+int worker_lease_init(struct worker *w);
+void worker_lease_fini(struct worker *w);
+/* Tell control, at the end of this turn: a commit (@token), or what happened. */
+void worker_lease_say(struct worker *w, uint64_t token, bool forgotten,
+		      const struct dhcp_lease *lease);
+void worker_lease_flush(struct worker *w);
+/* W_LEASES and W_LEASES_DONE. 0 or -EPROTO. */
+int worker_lease_load(struct worker *w, const uint8_t *p, size_t len);
+int worker_lease_done(struct worker *w, const uint8_t *p, size_t len);
 
 /* worker_forward.c: W_FORWARD_… */
 int worker_forward_add(struct worker *w, json_t *body, struct chan_msg *m,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/fdutil.h"
+#include "netd/lease_wire.h"
 #include "netd/proto.h"
 
 struct priv *fake_priv_new(bool root)
@@ -64,6 +65,34 @@ static void answer(struct fake_worker *w, const struct chan_msg *m)
 		(void)chan_send(w->chan, W_DONE, m->id, "{}", 2, NULL, 0);
 }
 
+/* "1:ok 2:no", or "10.0.2.15=bound"; what tests compare with. */
+static void bytes_text(const struct chan_msg *m, char *out, size_t cap)
+{
+	struct cur c = cur_make(m->body, m->len);
+	char ip[IP4_TEXT];
+	size_t n = 0;
+
+	out[0] = '\0';
+	while (c.left && n < cap) {
+		struct lease_rec r;
+		uint64_t token;
+		bool ok;
+
+		if (m->type == W_LEASES_DONE &&
+		    lease_wire_get_done(&c, &token, &ok))
+			n += (size_t)snprintf(out + n, cap - n, "%s%d:%s",
+					      n ? " " : "", (int)token,
+					      ok ? "ok" : "no");
+		else if (m->type == W_LEASES && lease_wire_get(&c, &r))
+			n += (size_t)snprintf(out + n, cap - n, "%s%s=%s",
+					      n ? " " : "",
+					      ip4_format(r.lease.ip, ip),
+					      dhcp_state_name(r.lease.state));
+		else
+			break;
+	}
+}
+
 void fake_worker_pump(struct fake_worker *w)
 {
 	struct chan_msg m;
@@ -74,8 +103,11 @@ void fake_worker_pump(struct fake_worker *w)
 			w->got[w->ngot].type = m.type;
 			w->got[w->ngot].id = m.id;
 			w->got[w->ngot].nfd = m.nfd;
-			snprintf(w->got[w->ngot++].body, 1024, "%s",
-				 (const char *)m.body);
+			if (m.type >= W_BYTES)
+				bytes_text(&m, w->got[w->ngot++].body, 1024);
+			else
+				snprintf(w->got[w->ngot++].body, 1024, "%s",
+					 (const char *)m.body);
 		}
 		chan_msg_close(&m);
 		answer(w, &m);
@@ -96,6 +128,24 @@ void fake_worker_say(struct fake_worker *w, uint16_t type, const char *body,
 
 	(void)chan_send(w->chan, type, id, body, strlen(body), &fd,
 			fd >= 0 && !id ? 1 : 0);
+}
+
+void fake_worker_lease(struct fake_worker *w, uint64_t token, uint32_t ip,
+		       enum dhcp_state state)
+{
+	const struct lease_rec r = {
+		.token = token,
+		.lease = {.ip = ip,
+			  .mac = {{0x52, 0x54, 0, 0, 0, 1}},
+			  .nic_id = 100,
+			  .expiry_s = 9999999999,
+			  .state = state},
+	};
+	uint8_t b[LEASE_WIRE_MAX];
+	struct wbuf wb = wbuf_make(b, sizeof(b));
+
+	lease_wire_put(&wb, &r);
+	(void)chan_send(w->chan, W_LEASES, 0, b, wb.len, NULL, 0);
 }
 
 unsigned int fake_worker_count(const struct fake_worker *w, uint16_t type)

@@ -6,6 +6,7 @@
 #ifndef VNET_TESTS_FAKE_PRIV_H
 #define VNET_TESTS_FAKE_PRIV_H
 
+#include "dhcp/dhcp_server.h"
 #include "lib/chan.h"
 #include "netd/priv.h"
 
@@ -64,10 +65,15 @@ void fake_worker_pump(struct fake_worker *w);
 void fake_worker_say(struct fake_worker *w, uint16_t type, const char *body,
 		     int fd);
 
+/* A lease (with a token: to be granted) of 52:54:00:00:00:01 on NIC 100. */
+void fake_worker_lease(struct fake_worker *w, uint64_t token, uint32_t ip,
+		       enum dhcp_state state);
+
 /* The process ends. */
 void fake_worker_die(struct fake_worker *w);
 
-/* How often it got @type; the last body of that type, or NULL. */
+/* How often it got @type; the last body of that type, or NULL. Of leases "10.0.2.15=
+ * bound …", of their answers "1:ok 2:no". */
 unsigned int fake_worker_count(const struct fake_worker *w, uint16_t type);
 const char *fake_worker_last(const struct fake_worker *w, uint16_t type);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv ctl_rig netd */
+/* links: fake_priv ctl_rig netd dhcp_core */
 /*
  * Messages of a worker that a guest has taken over: the first byte chooses the
  * type, the rest is the body. NUMBERS is the answer to the question for forwards'
- * numbers. Control may kill the worker, and nothing else.
+ * numbers, LEASES a message of records. Control may kill the worker, and nothing else.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,7 @@
 
 #define NUMBERS 0xfe
 #define FLOWS   0xfd
+#define LEASES	0xfc
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -69,6 +70,11 @@ static void say(struct fake_worker *w, const uint8_t *data, size_t size)
 		rig_call(rig, "flow.kill", "{'of':'A'}", -1);
 		w->flows = NULL;
 		free(text);
+		return;
+	}
+	if (data[0] == LEASES) {
+		(void)chan_send(w->chan, W_LEASES, 0, data + 1, size - 1, NULL,
+				0);
 		return;
 	}
 	if (data[0] != NUMBERS) {

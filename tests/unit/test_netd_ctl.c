@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv ctl_rig netd */
+/* links: fake_priv ctl_rig netd dhcp_core */
 /* The control process as a whole: API in, store and workers out. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -579,17 +579,14 @@ static void worker_crash__all_is_sent_again(void **state)
 		 "{'network':'lab','proto':'tcp','port':2222,'to_vm':'A'}", -1);
 	rig_call(r, "reserve.add",
 		 "{'network':'lab','vm':'A','address':'10.0.2.50'}", -1);
-	fake_worker_say(lab(r), W_LEASE_COMMIT,
-			"{\"token\":1,\"ip\":\"10.0.2.50\","
-			"\"mac\":\"52:54:00:00:00:01\",\"nic\":100,"
-			"\"expires\":9999999999,\"state\":\"bound\"}",
-			-1);
+	fake_worker_lease(lab(r), 1, 0x0a000232, DHCP_BOUND);
 	rig_spin(r);
 	fake_worker_die(lab(r));
 	spin_until_started(r, 2);
 	w = lab(r);
 	assert_int_equal(fake_worker_count(w, W_NET), 1);
-	assert_int_equal(fake_worker_count(w, W_LEASE), 1);
+	assert_int_equal(fake_worker_count(w, W_LEASES), 1);
+	assert_string_equal(fake_worker_last(w, W_LEASES), "10.0.2.50=bound");
 	assert_int_equal(fake_worker_count(w, W_NIC_ADD), 1);
 	assert_int_equal(fake_worker_count(w, W_FORWARD_ADD), 2);
 	assert_true(fake_worker_count(w, W_RESERVE) >= 1);
@@ -672,24 +669,62 @@ static void detach__during_move__answers_both(void **state)
 
 /* ---- leases -------------------------------------------------------------- */
 
-#define COMMIT(ip, tok)                                                     \
-	"{\"token\":" tok ",\"ip\":\"" ip "\",\"mac\":\"52:54:00:00:00:01\"," \
-	"\"nic\":100,\"expires\":9999999999,\"state\":\"bound\"}"
-
 static void lease__committed_before_done(void **state)
 {
 	struct rig *r = *state;
 
-	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
-	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.16", "2"), -1);
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(lab(r), 2, 0x0a000210, DHCP_BOUND);
 	rig_spin(r);
-	assert_int_equal(fake_worker_count(lab(r), W_LEASE_DONE), 2);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASE_DONE),
-			       "\"ok\":true"));
+	assert_int_equal(fake_worker_count(lab(r), W_LEASES_DONE), 1);
+	assert_string_equal(fake_worker_last(lab(r), W_LEASES_DONE),
+			    "1:ok 2:ok");
 	assert_int_equal(json_array_size(json_object_get(
 				 rig_call(r, "lease.list", NULL, -1),
 				 "leases")),
 			 2);
+}
+
+/* What ended stays known: to the store, and to the next worker. */
+static void lease__released_or_declined__kept(void **state)
+{
+	struct rig *r = *state;
+	json_t *o;
+
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(lab(r), 0, 0x0a00020f, DHCP_RELEASED);
+	fake_worker_lease(lab(r), 2, 0x0a000210, DHCP_BOUND);
+	fake_worker_lease(lab(r), 0, 0x0a000210, DHCP_DECLINED);
+	rig_spin(r);
+	o = json_object_get(rig_call(r, "lease.list", "{}", -1), "leases");
+	assert_int_equal(json_array_size(o), 1);
+	assert_string_equal(rig_str(json_array_get(o, 0), "state"), "declined");
+	o = json_object_get(rig_call(r, "lease.list", "{'all':true}", -1),
+			    "leases");
+	assert_int_equal(json_array_size(o), 2);
+	fake_worker_die(lab(r));
+	spin_until_started(r, 2);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES),
+			       "10.0.2.15=released"));
+	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES),
+			       "10.0.2.16=declined"));
+}
+
+/* One that is forgotten is gone from everywhere. */
+static void lease__release_by_admin__forgotten(void **state)
+{
+	struct rig *r = *state;
+
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	rig_spin(r);
+	assert_non_null(rig_call(
+		r, "lease.release",
+		"{'network':'lab','address':'10.0.2.15'}", -1));
+	assert_int_equal(fake_worker_count(lab(r), W_LEASE_RELEASE), 1);
+	assert_int_equal(json_array_size(json_object_get(
+				 rig_call(r, "lease.list", "{'all':true}", -1),
+				 "leases")),
+			 0);
 }
 
 static void lease__outside_subnet__worker_killed(void **state)
@@ -697,7 +732,7 @@ static void lease__outside_subnet__worker_killed(void **state)
 	struct rig *r = *state;
 
 	rig_quiet(true);
-	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.3.15", "1"), -1);
+	fake_worker_lease(lab(r), 1, 0x0a00030f, DHCP_BOUND);
 	rig_spin(r);
 	rig_quiet(false);
 	assert_null(lab(r)->chan);
@@ -720,13 +755,13 @@ static void lease__another_network_undefined__granted(void **state)
 	/* As netctl_undefine() leaves it until its worker has ended. */
 	assert_int_equal(store_net_del(r->ctl.store, n->conf.id, NULL), 0);
 	n->dying = true;
-	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
-	fake_worker_say(two, W_LEASE_COMMIT, COMMIT("10.0.3.15", "2"), -1);
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(two, 2, 0x0a00030f, DHCP_BOUND);
 	rig_spin(r);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASE_DONE),
-			       "\"ok\":false"));
-	assert_non_null(strstr(fake_worker_last(two, W_LEASE_DONE),
-			       "\"ok\":true"));
+	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES_DONE),
+			       ":no"));
+	assert_non_null(strstr(fake_worker_last(two, W_LEASES_DONE),
+			       ":ok"));
 }
 
 static void lease__store_full__not_granted(void **state)
@@ -735,11 +770,11 @@ static void lease__store_full__not_granted(void **state)
 
 	sqlite3_exec(r->ctl.store->db, "PRAGMA query_only=1", NULL, NULL, NULL);
 	rig_quiet(true);
-	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	rig_spin(r);
 	rig_quiet(false);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASE_DONE),
-			       "\"ok\":false"));
+	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES_DONE),
+			       ":no"));
 	assert_int_equal(
 		fake_worker_of(r->priv, "lab")->chan != NULL, 1);
 }
@@ -754,7 +789,7 @@ static void addresses__wait__answered_by_lease(void **state)
 
 	assert_non_null(o);
 	assert_null(rig_call(r, "nic.addresses", "{'vm':'A','wait_s':60}", -1));
-	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	rig_spin(r);
 	o = json_array_get(json_object_get(json_object_get(r->last, "result"),
 					   "addresses"),
@@ -787,7 +822,7 @@ static void reserve__taken_address__refused(void **state)
 {
 	struct rig *r = *state;
 
-	fake_worker_say(lab(r), W_LEASE_COMMIT, COMMIT("10.0.2.15", "1"), -1);
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	rig_spin(r);
 	assert_null(rig_call(r, "reserve.add",
 			     "{'network':'lab','mac':'52:54:00:00:00:02',"
@@ -874,7 +909,9 @@ static void hostile__killed_each_time(void **state)
 		{W_SEEN, "{\"nic\":100,\"mac\":1}"},
 		{W_ACCEPTED, "{\"nic\":100}"}, /* without descriptor */
 		{W_LOG, "{\"level\":\"loud\",\"line\":\"x\"}"},
-		{W_LEASE_COMMIT, "{\"token\":0}"},
+		{W_LEASES, "{\"token\":0}"}, /* no record */
+		{W_LEASES_DONE, ""},
+		{W_BYTES + 7, "?"},
 		{W_NET, "{}"}, /* our own kind of message */
 		{77, "{}"},
 	};
@@ -932,6 +969,8 @@ int main(void)
 		T_LAB(move__old_worker_lets_go_first),
 		T_LAB(detach__during_move__answers_both),
 		T_LAB(lease__committed_before_done),
+		T_LAB(lease__released_or_declined__kept),
+		T_LAB(lease__release_by_admin__forgotten),
 		T_LAB(lease__outside_subnet__worker_killed),
 		T_LAB(lease__another_network_undefined__granted),
 		T_LAB(lease__store_full__not_granted),

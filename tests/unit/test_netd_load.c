@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv netd */
+/* links: fake_priv netd dhcp_core */
 /* Options, folders, lock, and what runs after which kind of end. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -76,11 +76,11 @@ static void load__after_each_kind_of_end(void **state)
 	decide("another", "yes", "ab");
 }
 
-static void load__old_leases__forgotten(void **state)
+static void load__old_leases__kept(void **state)
 {
 	struct ctl *ctl = calloc(1, sizeof(*ctl));
 	struct net_conf n = conf("a", true, true);
-	struct lease_conf l = {.mac = {{0x52, 0x54, 0, 0, 0, 1}}};
+	struct lease_conf l = {.state = DHCP_BOUND, .mac = {{0x52, 0x54, 0, 0, 0, 1}}};
 	struct errtext why = {""};
 
 	(void)state;
@@ -100,7 +100,7 @@ static void load__old_leases__forgotten(void **state)
 	assert_int_equal(load_all(ctl, &why), 0);
 	list_for_each(net, &ctl->model.nets, struct network, node) {
 		net->ctl = ctl;
-		assert_int_equal(net->leases.count, 5);
+		assert_int_equal(net->leases.count, 10); /* the worker ends them */
 	}
 	model_fini(&ctl->model);
 	store_close(ctl->store);
@@ -210,7 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(load__after_each_kind_of_end),
-		cmocka_unit_test(load__old_leases__forgotten),
+		cmocka_unit_test(load__old_leases__kept),
 		cmocka_unit_test(options__defaults),
 		cmocka_unit_test(options__given_and_wrong),
 		cmocka_unit_test(rundir__made_locked_swept),

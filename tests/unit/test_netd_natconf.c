@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: netd */
+/* links: netd dhcp_core */
 /* Settings of nat networks: the words, lists of ports, what goes together. */
 #include <errno.h>
 #include <setjmp.h>

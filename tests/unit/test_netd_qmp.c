@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv netd */
+/* links: fake_priv netd dhcp_core */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

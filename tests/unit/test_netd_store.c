@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: netd */
+/* links: netd dhcp_core */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,7 +155,8 @@ static void fill(struct fix *f)
 			       .to_address = ipaddr_from4(0x0a00020f)};
 	struct resv_conf resv = {.address = 0x0a000232, .vm = "MyVM",
 				 .hostname = "h"};
-	struct lease_conf l = {.address = 0x0a00020f, .client_id = "01ff",
+	struct lease_conf l = {.address = 0x0a00020f, .state = DHCP_RELEASED,
+			       .client_id = {1, 0xff}, .client_id_len = 2,
 			       .mac = {{0x52, 0x54, 0, 1, 2, 3}},
 			       .hostname = "guest", .expires = 1234567890};
 
@@ -222,7 +223,9 @@ static void round_trip__reopened__all_there(void **state)
 	assert_int_equal(ipaddr_get4(&f->fwd.to_address), 0x0a00020f);
 	assert_string_equal(f->resv.hostname, "h");
 	assert_true(mac_is_zero(&f->resv.mac));
-	assert_string_equal(f->lease.client_id, "01ff");
+	assert_int_equal(f->lease.client_id_len, 2);
+	assert_memory_equal(f->lease.client_id, "\x01\xff", 2);
+	assert_int_equal(f->lease.state, DHCP_RELEASED);
 	assert_int_equal(f->lease.expires, 1234567890);
 	assert_int_equal(stat(f->path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
@@ -255,6 +258,7 @@ static void open__second_schema__knows_no_queues(void **state)
 	assert_int_equal(sqlite3_exec(f->s->db,
 				      "ALTER TABLE nics DROP COLUMN queues;"
 				      "ALTER TABLE nics DROP COLUMN connect_to;"
+			     "ALTER TABLE leases DROP COLUMN state;"
 				      "ALTER TABLE networks DROP COLUMN subnet6;"
 				      "ALTER TABLE networks DROP COLUMN tftp;"
 				      "PRAGMA user_version = 2", NULL, NULL,
@@ -369,6 +373,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE networks DROP COLUMN host_allow;"
 			     "ALTER TABLE nics DROP COLUMN queues;"
 			     "ALTER TABLE nics DROP COLUMN connect_to;"
+			     "ALTER TABLE leases DROP COLUMN state;"
 			     "ALTER TABLE networks DROP COLUMN subnet6;"
 			     "ALTER TABLE networks DROP COLUMN tftp;"
 			     "PRAGMA user_version=1",

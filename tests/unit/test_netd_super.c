@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv netd */
+/* links: fake_priv netd dhcp_core */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,7 +61,16 @@ static void on_ended(void *arg, bool stopped, const char *reason)
 	snprintf(f->reason, sizeof(f->reason), "%s", reason);
 }
 
-static const struct super_ops ops = {on_started, on_ready, on_message,
+static int on_bytes(void *arg, uint16_t type, const uint8_t *p, size_t len,
+		    struct errtext *why)
+{
+	(void)arg;
+	(void)p;
+	(void)len;
+	return errtext_set(why, -EPROTO, "bytes of type %u", type);
+}
+
+static const struct super_ops ops = {on_started, on_ready, on_message, on_bytes,
 				     on_ended};
 
 static void swallow(enum log_level level, const char *line, void *arg)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: netd */
+/* links: netd dhcp_core */
 /* Addresses that come and go: which of them are gone for good. */
 #include <setjmp.h>
 #include <stdarg.h>

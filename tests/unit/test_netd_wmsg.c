@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: netd */
+/* links: netd dhcp_core */
 /* A worker's messages, judged. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netd/lease_wire.h"
 #include "netd/priv.h"
 #include "netd/wmsg.h"
 
-#define NOW 1000000
+#define NOW   1000000
+#define MAC_A "52:54:00:00:00:01"
 
 static const struct net_conf net = {.id = 7,
 				    .name = "lab",
@@ -24,94 +26,149 @@ static const struct net_conf net = {.id = 7,
 				    .dns_ip = 0x0a000203,
 				    .lease_s = 3600};
 
-static int lease(const char *text, struct lease_conf *out)
+static struct lease_rec good(void)
 {
-	json_t *o = json_loads(text, 0, NULL);
-	struct errtext why = {""};
-	const char *state;
-	int64_t token;
-	int r;
+	return (struct lease_rec){
+		.token = 1,
+		.lease = {.ip = 0x0a00020f,
+			  .mac = {{0x52, 0x54, 0, 0, 0, 1}},
+			  .nic_id = 100,
+			  .expiry_s = NOW + 100,
+			  .state = DHCP_BOUND,
+			  .client_id_len = 2,
+			  .client_id = {1, 0xab},
+			  .hostname = "vm"},
+	};
+}
 
-	assert_non_null(o);
-	r = wmsg_lease(o, &net, NOW, &token, out, &state, &why);
-	json_decref(o);
+static int lease(const struct lease_rec *rec, struct lease_conf *out)
+{
+	struct errtext why = {""};
+	int r = wmsg_lease(rec, &net, NOW, out, &why);
+
 	assert_true(!r || (r == -EPROTO && why.s[0]));
 	return r;
 }
 
-#define LEASE(ip, mac, rest)                                         \
-	"{\"token\":1,\"ip\":\"" ip "\",\"mac\":\"" mac "\"," rest "}"
-#define GOOD "\"state\":\"bound\",\"expires\":1000100"
-#define MAC_A "52:54:00:00:00:01"
-
 static void lease__good__taken(void **state)
 {
+	struct lease_rec rec = good();
 	struct lease_conf l;
 
 	(void)state;
-	assert_int_equal(lease(LEASE("10.0.2.15", MAC_A,
-				     GOOD ",\"hostname\":\"vm\","
-					  "\"client_id\":\"01ab\",\"nic\":100"),
-			       &l),
-			 0);
+	assert_int_equal(lease(&rec, &l), 0);
 	assert_int_equal(l.network, 7);
 	assert_int_equal(l.address, 0x0a00020f);
-	assert_int_equal(l.expires, 1000100);
+	assert_int_equal(l.expires, NOW + 100);
+	assert_int_equal(l.nic, 100);
 	assert_string_equal(l.hostname, "vm");
-	assert_string_equal(l.client_id, "01ab");
+	assert_int_equal(l.client_id_len, 2);
+	assert_memory_equal(l.client_id, "\x01\xab", 2);
 }
 
 static void lease__foreign_or_own_address__refused(void **state)
 {
-	static const char *const ips[] = {
-		"10.0.3.15", "10.0.2.0", "10.0.2.255", "10.0.2.2", "10.0.2.3",
-		"0.0.0.0",   "127.0.0.1"};
-	char text[256];
+	static const uint32_t ips[] = {0x0a00030f, 0x0a000200, 0x0a0002ff,
+				       0x0a000202, 0x0a000203, 0,
+				       0x7f000001};
+	struct lease_rec rec = good();
 	struct lease_conf l;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ips); i++) {
-		snprintf(text, sizeof(text),
-			 "{\"token\":1,\"ip\":\"%s\",\"mac\":\"" MAC_A
-			 "\"," GOOD "}",
-			 ips[i]);
-		assert_int_equal(lease(text, &l), -EPROTO);
+		rec.lease.ip = ips[i];
+		assert_int_equal(lease(&rec, &l), -EPROTO);
 	}
 }
 
-static void lease__odd_members__refused(void **state)
+static void lease__wrong_state_or_owner__refused(void **state)
 {
-	static const char *const bad[] = {
-		"{}",
-		LEASE("10.0.2.15", "ff:ff:ff:ff:ff:ff", GOOD),
-		LEASE("10.0.2.15", "00:00:00:00:00:00", GOOD),
-		LEASE("10.0.2.15", MAC_A, "\"state\":\"offered\""),
-		LEASE("10.0.2.15", MAC_A, "\"state\":7"),
-		LEASE("10.0.2.15", MAC_A, GOOD ",\"client_id\":\"xyz\""),
-		LEASE("10.0.2.15", MAC_A, GOOD ",\"nic\":-1"),
-		LEASE("10.0.2.15", MAC_A, GOOD ",\"hostname\":1"),
-		"{\"ip\":\"10.0.2.15\",\"mac\":\"" MAC_A "\"," GOOD "}",
-	};
+	struct lease_rec rec = good();
 	struct lease_conf l;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_int_equal(lease(bad[i], &l), -EPROTO);
+	rec.lease.state = DHCP_RELEASED; /* with a token */
+	assert_int_equal(lease(&rec, &l), -EPROTO);
+	rec.token = 0;
+	assert_int_equal(lease(&rec, &l), 0);
+	rec.lease.state = DHCP_BOUND; /* without one */
+	assert_int_equal(lease(&rec, &l), -EPROTO);
+	rec.lease.state = DHCP_OFFERED;
+	assert_int_equal(lease(&rec, &l), -EPROTO);
+	rec = good();
+	rec.lease.nic_id = UINT64_MAX;
+	assert_int_equal(lease(&rec, &l), -EPROTO);
+	rec = good();
+	memset(&rec.lease.mac, 0xff, sizeof(rec.lease.mac));
+	assert_int_equal(lease(&rec, &l), -EPROTO);
+	/* Nobody's: only an address that was found in use. */
+	memset(&rec.lease.mac, 0, sizeof(rec.lease.mac));
+	assert_int_equal(lease(&rec, &l), -EPROTO);
+	rec.token = 0;
+	rec.lease.state = DHCP_DECLINED;
+	assert_int_equal(lease(&rec, &l), 0);
 }
 
 static void lease__guests_choice__tamed(void **state)
 {
+	struct lease_rec rec = good();
 	struct lease_conf l;
 
 	(void)state;
 	/* A host name that is none, a term without end. */
-	assert_int_equal(lease(LEASE("10.0.2.15", MAC_A,
-				     "\"state\":\"bound\",\"expires\":"
-				     "9000000000,\"hostname\":\"a b\""),
-			       &l),
-			 0);
+	rec.lease.expiry_s = INT64_MAX;
+	memcpy(rec.lease.hostname, "a b", 4);
+	assert_int_equal(lease(&rec, &l), 0);
 	assert_string_equal(l.hostname, "");
 	assert_true(l.expires <= NOW + 3600 + 3600);
+}
+
+static void wire__any_lease__comes_back(void **state)
+{
+	struct lease_rec in = good(), out;
+	uint8_t b[2 * LEASE_WIRE_MAX];
+	struct wbuf w = wbuf_make(b, sizeof(b));
+	struct cur c;
+
+	(void)state;
+	in.token = 0x123456789abcdef0;
+	in.lease.expiry_s = INT64_MAX;
+	in.lease.client_id_len = DHCP_CLIENT_ID_MAX;
+	memset(in.lease.client_id, 0xee, DHCP_CLIENT_ID_MAX);
+	memset(in.lease.hostname, 'h', DHCP_HOSTNAME_MAX);
+	lease_wire_put(&w, &in);
+	assert_int_equal(w.len, LEASE_WIRE_MAX);
+	in.forgotten = true;
+	in.lease.state = DHCP_RELEASED;
+	lease_wire_put(&w, &in);
+	assert_true(wbuf_ok(&w));
+	c = cur_make(b, w.len);
+	assert_true(lease_wire_get(&c, &out));
+	assert_int_equal(out.lease.state, DHCP_BOUND);
+	assert_false(out.forgotten);
+	assert_true(lease_wire_get(&c, &out));
+	assert_true(out.forgotten);
+	assert_memory_equal(&out.lease, &in.lease, sizeof(in.lease));
+	assert_int_equal(out.token, in.token);
+	assert_int_equal(c.left, 0);
+}
+
+static void wire__cut_anywhere__no_lease(void **state)
+{
+	struct lease_rec in = good(), out;
+	uint8_t b[LEASE_WIRE_MAX];
+	struct wbuf w = wbuf_make(b, sizeof(b));
+
+	(void)state;
+	lease_wire_put(&w, &in);
+	for (size_t n = 0; n < w.len; n++) {
+		struct cur c = cur_make(b, n);
+
+		assert_false(lease_wire_get(&c, &out));
+	}
+	b[34] = LEASE_FORGOTTEN + 1;
+	struct cur c = cur_make(b, w.len);
+	assert_false(lease_wire_get(&c, &out));
 }
 
 static void seen__foreign_address__not_kept(void **state)
@@ -252,7 +309,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lease__good__taken),
 		cmocka_unit_test(lease__foreign_or_own_address__refused),
-		cmocka_unit_test(lease__odd_members__refused),
+		cmocka_unit_test(lease__wrong_state_or_owner__refused),
+		cmocka_unit_test(wire__any_lease__comes_back),
+		cmocka_unit_test(wire__cut_anywhere__no_lease),
 		cmocka_unit_test(lease__guests_choice__tamed),
 		cmocka_unit_test(seen__foreign_address__not_kept),
 		cmocka_unit_test(sender__paths_and_abstract_names__taken),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: netd */
+/* links: netd dhcp_core */
 /*
  * The sandbox, from inside: every test runs in a child of its own, which enters,
  * tries something and says by its exit status how it went. An ordinary user's
