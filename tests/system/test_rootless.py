@@ -85,6 +85,36 @@ def test_nat(lab, d, vms):
     assert lab.outside.fetch("http://%s/" % n1.ip(), timeout=2) is None
 
 
+def test_ipv6(lab, d, vms):
+    """Advertisements, NAT and forwards of IPv6 ask for no right either."""
+    net = d.vnet("show", "lab", json=True).data
+    prefix = net["subnet6"][:-len(":/64")]
+    n1, n2 = vms["n1"], vms["n2"]
+
+    def address(g):
+        return eventually("%s has an address" % g.name, lambda: next(
+            (w.split("/")[0] for w in g.run("ip -6 addr show dev eth0")[1].split()
+             if w.startswith(prefix)), None), 40)
+    mine = {g: address(g) for g in (n1, n2)}
+    lab.outside.who(81)
+    lab.host.who(81)
+    outside = "[%s]" % lab.outside.address6
+    eventually("a way outside", lambda: wget(n1, outside, 81) ==
+               "outside sees " + lab.host.address6, 40)
+    assert wget(n1, "[%s]" % net["gateway6"], 81).startswith("host sees ")
+    assert wget(n1, "[%s]" % mine[n2]) == "n2"
+    assert n1.run("ping -6 -c 1 -W 3 " + lab.outside.address6)[0] == 0
+    assert n1.run("ping -6 -c 1 -W 2 %s99" % lab.outside.address6)[0] != 0
+    assert mine[n2] in n1.run("nslookup -type=aaaa n2.lab.vnet " + net["dns6"])[1]
+    d.vnet("forward", "add", "lab", "tcp:[%s]:8086:[%s]:80" % (
+        lab.host.address6, mine[n2]))
+    try:
+        eventually("n2 answers", lambda: lab.outside.fetch(
+            "http://[%s]:8086/" % lab.host.address6) == "n2\n", 40)
+    finally:
+        d.vnet("forward", "del", "lab", "tcp:[%s]:8086" % lab.host.address6)
+
+
 def test_forward(lab, d, vms):
     vms["n1"].ip()
     d.vnet("forward", "add", "lab", "tcp:8080:n1:80")
