@@ -266,13 +266,16 @@ static void loop(struct helper *h)
 
 	for (;;) {
 		struct signalfd_siginfo si;
+		bool full = chan_pending(h->chan);
 
+		/* No request is taken while an answer cannot leave. */
+		pfd[0].events = full ? POLLOUT : POLLIN;
 		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
 			return;
 		if (pfd[1].revents &&
 		    read(h->sigchld, &si, sizeof(si)) == sizeof(si))
 			spawn_reap(&h->spawn);
-		if (pfd[0].revents && serve(h))
+		if (pfd[0].revents && (full ? chan_flush(h->chan) : serve(h)))
 			return;
 	}
 }

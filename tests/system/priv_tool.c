@@ -267,19 +267,46 @@ static void cmd_owner(char **a, struct errtext *why)
 		ok(text);
 }
 
-/* raw HEX: these bytes to the helper, as nothing of ours would send them */
-static void cmd_raw(char **a)
+static size_t unhex(const char *s, unsigned char *b, size_t cap)
 {
-	unsigned char b[4096];
 	size_t n = 0;
 
-	for (const char *s = a[1]; s[0] && s[1] && n < sizeof(b); s += 2) {
+	for (; s[0] && s[1] && n < cap; s += 2) {
 		char two[3] = {s[0], s[1], 0};
 
 		b[n++] = (unsigned char)strtoul(two, NULL, 16);
 	}
+	return n;
+}
+
+/* raw HEX: these bytes to the helper, as nothing of ours would send them */
+static void cmd_raw(char **a)
+{
+	unsigned char b[4096];
+	size_t n = unhex(a[1], b, sizeof(b));
+
 	done(send(priv_fd(p), b, n, MSG_NOSIGNAL) < 0 ? -errno : 0,
 	     &(struct errtext){{0}});
+}
+
+/* flood HEX: one request as often as anybody takes it, and only then the answers:
+ * their number, as that of the requests */
+static void cmd_flood(char **a)
+{
+	struct pollfd pfd = {.fd = priv_fd(p), .events = POLLOUT};
+	static unsigned char b[70000];
+	unsigned int asked = 0, told = 0;
+	size_t n = unhex(a[1], b, sizeof(b));
+
+	while (asked < 100000 && poll(&pfd, 1, 500) == 1 &&
+	       send(pfd.fd, b, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n)
+		asked++;
+	pfd.events = POLLIN;
+	while (told < asked && poll(&pfd, 1, 20000) == 1 &&
+	       recv(pfd.fd, b, sizeof(b), MSG_DONTWAIT) > 0)
+		told++;
+	printf("ok %u %u\n", asked, told);
+	fflush(stdout);
 }
 
 /* send N HEX: a frame out of a kept descriptor; recv N SECONDS: one from it */
@@ -411,6 +438,8 @@ static void run(char **a, int n)
 		keep(r, fd, &why);
 	} else if (!strcmp(a[0], "raw") && n == 2) {
 		cmd_raw(a);
+	} else if (!strcmp(a[0], "flood") && n == 2) {
+		cmd_flood(a);
 	} else if ((!strcmp(a[0], "send") || !strcmp(a[0], "recv")) && n == 3) {
 		cmd_frame(a);
 	} else if (!strcmp(a[0], "direct-in") && n == 8) {

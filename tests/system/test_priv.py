@@ -112,6 +112,15 @@ def test_nonsense_ends_the_helper(tool, raw):
                  L.start_time(tool.helper()) is None)
 
 
+def test_no_answer_is_lost_when_nobody_reads(tool):
+    """… for a while: the helper waits with the rest of the requests."""
+    name = "no-name-of-ours".encode().hex().ljust(32, "0")
+    asked, told = map(int, tool.call("flood", "0400000000000000" + name).split())
+    assert asked == told and 10 < asked < 100000
+    with pytest.raises(Refused):
+        tool.call("tap-del", "eth0")
+
+
 def test_two_in_one_directory(host, tool):
     """The second waits for the first, which may be giving an uplink back."""
     tool.kill()
