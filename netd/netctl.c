@@ -183,6 +183,11 @@ static int open_uplink(struct network *n, struct errtext *why)
 	dev_name("vn-up-", n->conf.name, -1, tap);
 	r = priv_uplink_in(n->ctl->priv, bridge, n->conf.uplink, tap,
 			   n->conf.mtu, &n->port_fd, why);
+	/* What is left of an attempt that failed in both directions. The bridge has
+	 * our name, so it is nobody else's. */
+	if (r == -EEXIST && !priv_uplink_out(n->ctl->priv, bridge, why))
+		r = priv_uplink_in(n->ctl->priv, bridge, n->conf.uplink, tap,
+				   n->conf.mtu, &n->port_fd, why);
 	n->bridge_in = !r;
 	return r;
 }

@@ -259,6 +259,8 @@ int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
 	(void)mtu;
 	if (p->fail_uplink)
 		return errtext_set(why, p->fail_uplink, "fake: no uplink");
+	if (p->journal)
+		return errtext_set(why, -EEXIST, "fake: taken in already");
 	p->uplinks_in++;
 	return some_fd(fd_out);
 }
@@ -267,6 +269,7 @@ int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
 {
 	(void)bridge;
 	(void)why;
+	p->journal = false;
 	p->uplinks_out++;
 	return 0;
 }

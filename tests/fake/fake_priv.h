@@ -38,6 +38,7 @@ struct priv {
 	bool root;
 	struct fake_worker worker[FAKE_WORKERS];
 	unsigned int nworkers;
+	bool journal; /* of an uplink that was neither taken nor given back */
 	int fail_worker, fail_tap, fail_uplink, fail_bind; /* negative errno */
 	int busy_port; /* priv_bind() says -EADDRINUSE for it */
 	uint32_t absent_ip; /* … -EADDRNOTAVAIL */

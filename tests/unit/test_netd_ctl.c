@@ -331,6 +331,19 @@ static void bridged__start_stop__uplink_in_and_out(void **state)
 	assert_int_equal(r->priv->uplinks_out, 1);
 }
 
+static void bridged__left_half_taken__given_back_first(void **state)
+{
+	struct rig *r = *state;
+	json_t *o;
+
+	r->priv->journal = true;
+	o = rig_call(r, "network.define",
+		     "{'name':'b','mode':'bridged','uplink':'lo'}", -1);
+	assert_string_equal(rig_str(o, "state"), "running");
+	assert_int_equal(r->priv->uplinks_out, 1);
+	assert_int_equal(r->priv->uplinks_in, 1);
+}
+
 static void stop_start__worker_ends_and_comes(void **state)
 {
 	struct rig *r = *state;
@@ -954,6 +967,7 @@ int main(void)
 		T(define__bridged_rootless__refused),
 		T(define__uplink_missing__failed_with_reason),
 		T(bridged__start_stop__uplink_in_and_out),
+		T(bridged__left_half_taken__given_back_first),
 		T_LAB(stop_start__worker_ends_and_comes),
 		T_LAB(undefine__with_nics__only_with_force),
 		T_LAB(attach__stream__socket_and_worker),
