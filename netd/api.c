@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct client {
 	unsigned int ncalls;
 	struct subscriber sub;
 	bool paused, doomed, handling;
+	bool ended; /* it says no more, but reads on */
 	struct timeval slow;
 };
 
@@ -76,6 +78,12 @@ static void client_doom(struct client *cl)
 		event_active(cl->in, EV_READ, 1);
 }
 
+/* Has it everything that it will get? */
+static bool client_done(const struct client *cl)
+{
+	return !cl->ncalls && !rpc_conn_pending(cl->conn);
+}
+
 static void client_watch(struct client *cl)
 {
 	bool pause = cl->ncalls >= API_CALLS ||
@@ -83,6 +91,11 @@ static void client_watch(struct client *cl)
 
 	if (rpc_conn_pending(cl->conn))
 		event_add(cl->out, &cl->slow);
+	if (cl->ended) {
+		if (client_done(cl))
+			client_doom(cl);
+		return;
+	}
 	if (pause && !cl->paused)
 		event_del(cl->in);
 	if (!pause && cl->paused) {
@@ -283,13 +296,22 @@ static void say_why_closed(struct client *cl, int r)
 	send_failure(cl, NULL, RPC_LIMIT, text);
 }
 
+/* End of what it says: does it still wait for answers, or is it gone? Who is gone
+ * later is noticed by the answer. */
+static bool client_waits(const struct client *cl, evutil_socket_t fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return !client_done(cl) &&
+	       (poll(&p, 1, 0) < 1 || !(p.revents & (POLLHUP | POLLERR)));
+}
+
 static void client_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct client *cl = arg;
 	bool all;
 	int r = 1;
 
-	(void)fd;
 	(void)what;
 	cl->handling = true;
 	all = handle_lines(cl);
@@ -297,10 +319,14 @@ static void client_on_readable(evutil_socket_t fd, short what, void *arg)
 		r = rpc_conn_fill(cl->conn);
 		if (r == 1)
 			all = handle_lines(cl);
+		else if (!r && client_waits(cl, fd))
+			cl->ended = event_del(cl->in) == 0;
 		else if (r != -EAGAIN)
 			say_why_closed(cl, r);
 	}
 	cl->handling = false;
+	if (cl->ended && !cl->doomed)
+		return;
 	if (cl->doomed || (r != 1 && r != -EAGAIN))
 		client_free(cl);
 	else if (!all && !cl->paused)

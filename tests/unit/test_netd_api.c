@@ -345,6 +345,46 @@ static void client_gone__late_answer_thrown_away(void **state)
 	assert_int_equal(r->ctl.model.nnets, 1);
 }
 
+/* `echo … | nc -N -U`: the answer comes when it comes, then the end. */
+static void half_closed__answers_come_first(void **state)
+{
+	static const char ask[] =
+		ASK("nic.addresses", "{\"vm\":\"A\",\"wait_s\":60}");
+	struct rig *r = *state;
+	struct raw *w = raw_new(r, RIGHT_ADMIN);
+
+	rig_call(r, "network.define", "{'name':'lab','mode':'nat'}", -1);
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	(void)!send(w->fd, ask, sizeof(ask) - 1, MSG_DONTWAIT);
+	assert_int_equal(shutdown(w->fd, SHUT_WR), 0);
+	raw_spin(r, w);
+	assert_int_equal(w->len, 0);
+	assert_false(w->closed);
+	rig_call(r, "nic.detach", "{'vm':'A'}", -1); /* ends the waiting */
+	raw_spin(r, w);
+	assert_non_null(strchr(w->buf, '\n'));
+	assert_true(w->closed);
+	raw_free(w);
+}
+
+/* … but nobody waits for the answers of who is gone. */
+static void gone__while_it_waits__forgotten(void **state)
+{
+	static const char ask[] =
+		ASK("nic.addresses", "{\"vm\":\"A\",\"wait_s\":60}");
+	struct rig *r = *state;
+
+	rig_call(r, "network.define", "{'name':'lab','mode':'nat'}", -1);
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	for (int i = 0; i < 3 * API_CLIENTS; i++) {
+		struct raw *w = raw_new(r, RIGHT_ADMIN);
+
+		(void)!send(w->fd, ask, sizeof(ask) - 1, MSG_DONTWAIT);
+		raw_free(w);
+		rig_spin(r);
+	}
+}
+
 static void too_many_calls__paused(void **state)
 {
 	struct rig *r = *state;
@@ -394,6 +434,8 @@ int main(void)
 		T(events__subscribed__arrive),
 		T(events__slow_reader__told_what_it_missed),
 		T(client_gone__late_answer_thrown_away),
+		T(half_closed__answers_come_first),
+		T(gone__while_it_waits__forgotten),
 		T(too_many_calls__paused),
 		T(discover__every_method_described),
 	};
