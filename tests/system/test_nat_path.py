@@ -140,6 +140,13 @@ def test_big_pings_arrive_in_fragments(box, far, size):
     assert ok, out
 
 
+@pytest.mark.parametrize("size", [1400, 4000, 60000])
+def test_big_pings_over_ipv6(box, far, size):
+    """The first may be what the path's MTU is learned by."""
+    eventually("an answer", lambda: ping(
+        box.ns, far.address6, "-6", "-M", "dont", "-s", str(size), "-W", "2")[0])
+
+
 def test_udp_learns_the_mtu_of_the_path(lab, box, far, udp):
     forget_mtus(lab, box)
     far.udp_echo(7101)
@@ -291,10 +298,23 @@ def fragments(src, dst, proto, payload, size=512):
                           socket.inet_aton(dst)) + piece
 
 
+def fragments6(src, dst, proto, payload, size=512):
+    """The same of IPv6 (RFC 8200 4.5)."""
+    ident = int(time.monotonic() * 1000) & 0xffffffff
+    for at in range(0, len(payload), size):
+        piece = payload[at:at + size]
+        more = at + size < len(payload)
+        yield (struct.pack("!IHBB", 6 << 28, 8 + len(piece), 44, 64) +
+               socket.inet_pton(socket.AF_INET6, src) +
+               socket.inet_pton(socket.AF_INET6, dst) +
+               struct.pack("!BBHI", proto, 0, at | more, ident) + piece)
+
+
 def datagram(src, dst, sport, dport, data):
     """A UDP header and data."""
     head = struct.pack("!HHHH", sport, dport, 8 + len(data), 0)
-    pseudo = (socket.inet_aton(src) + socket.inet_aton(dst) +
+    family = socket.AF_INET6 if ":" in src else socket.AF_INET
+    pseudo = (socket.inet_pton(family, src) + socket.inet_pton(family, dst) +
               struct.pack("!BBH", 0, 17, 8 + len(data)))
     return head[:6] + struct.pack("!H", checksum(pseudo + head + data)) + data
 
@@ -321,6 +341,23 @@ def test_fragments_from_the_guest_in_any_order(lab, box, far, udp, raw, order):
     for p in ORDERS[order](pieces):
         raw.sendto(p, (far.address, 0))
     assert udp.recv(65536) == data
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_ipv6_fragments_from_the_guest_in_any_order(box, far, order):
+    server = far.udp_echo(0, "::")
+    mine = box.ns.addresses("eth0", 6)[0].split("/")[0]
+    data = bytes(range(256)) * 16
+    with contextlib.closing(box.ns.socket(socket.AF_INET6, socket.SOCK_DGRAM)) as s, \
+            contextlib.closing(box.ns.socket(
+                socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)) as raw:
+        s.settimeout(10)
+        s.bind((mine, 0))
+        pieces = list(fragments6(mine, far.address6, 17, datagram(
+            mine, far.address6, s.getsockname()[1], server.port, data)))
+        for p in ORDERS[order](pieces):
+            raw.sendto(p, (far.address6, 0))
+        assert s.recv(65536) == data
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -466,6 +466,28 @@ static void reset__from_host__relayed_to_guest(void **state)
 	assert_int_equal(r->live, 0);
 }
 
+/* The host is connected, the guest has not yet acknowledged our SYN. */
+static void reset__before_the_handshake_ends__other_side_told(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = fake_conn_make(r, 40000);
+
+	fake_conn_syn(&c);
+	fake_sock_connected(r->sock[0], 0);
+	assert_int_equal(fake_tcp_last(r)->flags, F_SYN | F_ACK);
+	fake_tcp_clear(r);
+	c.seq++; /* behind its SYN */
+	fake_conn_send(&c, F_RST, NULL, 0);
+	assert_true(r->sock[0]->closed && r->sock[0]->was_reset);
+	assert_int_equal(r->n, 0);
+	c = fake_conn_make(r, 40001);
+	fake_conn_syn(&c);
+	fake_sock_connected(r->sock[1], 0);
+	fake_sock_fail(r->sock[1], -ECONNRESET);
+	assert_true(fake_tcp_last(r)->flags & F_RST);
+	assert_int_equal(stats(r).flows, 0);
+}
+
 static void reset__from_host_with_bytes_before__bytes_first(void **state)
 {
 	struct fake_tcp *r = *state;
@@ -909,6 +931,7 @@ int main(void)
 		T(reset__exact__relayed_to_host),
 		T(reset__in_window__challenged),
 		T(reset__from_host__relayed_to_guest),
+		T(reset__before_the_handshake_ends__other_side_told),
 		T(reset__from_host_with_bytes_before__bytes_first),
 		T(reset__host_refuses_guests_bytes__relayed),
 		T(syn__on_open_flow__challenged),
