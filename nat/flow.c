@@ -167,8 +167,26 @@ static bool take_from_others(struct flow_tab *t, enum flow_pool p,
 				    p == FLOW_SOCKETS, now_ms);
 }
 
+/* Whether flows of the NIC's own may go for a new one of it. */
+enum own {
+	OWN_NONE,
+	OWN_BUT_AN_EIGHTH, /* not while they are less than an eighth of what it has */
+	OWN_ANY,
+};
+
+static bool give_up_own(struct flow_tab *t, struct flow_nic *nic,
+			enum flow_pool p, enum own own, int64_t now_ms)
+{
+	uint32_t mine = in_pool(nic->count, p);
+
+	if (own == OWN_NONE || (own == OWN_BUT_AN_EIGHTH &&
+				mine - nic->count[FLOW_TCP] <= mine / 8))
+		return false;
+	return give_up_one(t, nic, pool_kinds[p], false, now_ms);
+}
+
 static bool pool_room(struct flow_tab *t, struct flow_nic *nic,
-		      enum flow_pool p, bool own, int64_t now_ms)
+		      enum flow_pool p, enum own own, int64_t now_ms)
 {
 	uint32_t max = t->pool[p], most = max - max / 8;
 	uint32_t share = max > t->sharers ? max / t->sharers : 1;
@@ -181,7 +199,7 @@ static bool pool_room(struct flow_tab *t, struct flow_nic *nic,
 		if (mine < most && mine < share &&
 		    take_from_others(t, p, share, now_ms))
 			continue;
-		if (!own || !give_up_one(t, nic, pool_kinds[p], false, now_ms))
+		if (!give_up_own(t, nic, p, own, now_ms))
 			return false;
 	}
 }
@@ -204,7 +222,7 @@ static bool nic_room(struct flow_tab *t, struct flow_nic *nic,
 	/* Ports before sockets: giving back one is giving back the other. */
 	for (int p = FLOW_POOLS - 1; p >= 0 && room; p--)
 		if (pool_kinds[p] & 1u << kind)
-			room = pool_room(t, nic, (enum flow_pool)p, true,
+			room = pool_room(t, nic, (enum flow_pool)p, OWN_ANY,
 					 now_ms);
 	if (!room && kind < FLOW_SHOWN)
 		nic->refused++;
@@ -306,7 +324,8 @@ int flow_move(struct flow_tab *t, struct flow *f, uint64_t nic_id,
 bool flow_tcp_take(struct flow_tab *t, struct flow_nic *nic, bool client,
 		   int64_t now_ms)
 {
-	if (!pool_room(t, nic, FLOW_SOCKETS, !client, now_ms)) {
+	if (!pool_room(t, nic, FLOW_SOCKETS,
+		       client ? OWN_NONE : OWN_BUT_AN_EIGHTH, now_ms)) {
 		nic->refused++;
 		return false;
 	}

@@ -19,7 +19,8 @@
  * connections follow: calls under way, the oldest first, then the one idle longest.
  * RFC 5382 REQ-5 lets none end so early; but the alternative is that a guest keeps
  * all the others from what is theirs for two hours with connections it does not use.
- * A NIC's own new connection ends no other of its: it is refused.
+ * A NIC's own new connection ends no other of its: it is refused. An eighth of what it
+ * has stays for UDP and echo, so that connections cannot crowd them out.
  *
  * A flow is embedded first in its owner's struct; TCP's flows are in tcp_int.h, their
  * lists and numbers here. A NIC's account lives until flow_nic_end().

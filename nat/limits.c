@@ -35,7 +35,8 @@ void nat_limits_fit(struct nat_limits *l, uint64_t nofile, uint32_t other,
 	*l = (struct nat_limits){
 		.sockets = sockets, .queries = queries, .nics = nics,
 		.ports = clamp(sockets / 2, 16, NAT_PORTS_MAX),
-		.tcp = most(sockets), .dns = QUERIES_NIC,
+		/* … and its UDP and echo an eighth of that. */
+		.tcp = most(most(sockets)), .dns = QUERIES_NIC,
 		/* No scan eats a share up. */
 		.opening = clamp(share / 4, 4, OPENING),
 		.dns_tcp = 16, .frags = 16, .neigh = 64,

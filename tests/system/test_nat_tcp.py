@@ -250,6 +250,8 @@ def test_ten_thousand_connections_leave_nothing(lab, d, crowd, capsys):
         s.close()
     eventually("nothing is open", lambda: quiet(lab), 60)
     eventually("the worker has let go", lambda: lab_module.fd_count(worker) == before[0])
+    eventually("no flow is listed", lambda: not d.vnet(
+        "flow", "list", "lab", "--limit", "1", json=True).data["flows"], 60)
     after = lab_module.fd_count(worker), rss_kib(worker)
     with capsys.disabled():
         print("\n  %d idle connections: worker has %d descriptors and %d KiB "

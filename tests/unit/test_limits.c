@@ -168,7 +168,7 @@ static void fit__any_process__its_parts_fit(void **state)
 		assert_true(l.ports && l.ports <= l.sockets / 2 &&
 			    l.ports <= NAT_PORTS_MAX);
 		/* One NIC may have most of it, none all. */
-		assert_true(l.tcp < l.sockets && l.tcp >= l.sockets / 8 * 7);
+		assert_true(l.tcp < l.sockets && l.tcp >= l.sockets / 4 * 3);
 		assert_true(l.udp < l.ports && l.udp >= l.ports / 8 * 7);
 		assert_true(l.icmp && l.icmp <= 64 && l.queries >= 16);
 		/* Calls under way leave most of a share to connections. */
@@ -196,6 +196,24 @@ static void pool__one_nic__may_have_seven_eighths(void **state)
 	assert_true(f->gw->tcp->stats.resets_out >= 30);
 	assert_int_equal(nic(f, A).evicted, 0);
 	assert_true(lives(f, 1000));
+}
+
+static void pool__own_connections__leave_an_eighth_to_mappings(void **state)
+{
+	struct fake_nat *f = *state;
+	uint16_t i;
+
+	limits(f, 80, 1);
+	for (i = 0; i < 20; i++)
+		map(f, GUEST, (uint16_t)(1000 + i));
+	for (i = 0; i < 100; i++)
+		connect_to(f, GUEST, FAR, (uint16_t)(2000 + i));
+	assert_int_equal(nic(f, A).udp, 8);
+	assert_int_equal(nic(f, A).tcp, 62);
+	for (i = 0; i < 100; i++)
+		assert_non_null(map(f, GUEST, (uint16_t)(3000 + i)));
+	assert_int_equal(nic(f, A).udp, 8);
+	assert_int_equal(nic(f, A).tcp, 62);
 }
 
 static void pool__used_up__others_still_get_their_share(void **state)
@@ -494,6 +512,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fit__any_process__its_parts_fit),
 		T(pool__one_nic__may_have_seven_eighths),
+		T(pool__own_connections__leave_an_eighth_to_mappings),
 		T(pool__used_up__others_still_get_their_share),
 		T(pool__share_had__more_costs_nobody_anything),
 		T(pool__other_nic_asks__cheapest_of_the_greediest_goes),
