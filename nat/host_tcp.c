@@ -32,6 +32,8 @@
  * offset: all of them are copied again for each peek. */
 #define SKIP_BYTES (128 * 1024)
 #define PEEK_IOV   8
+#define KEEP_IDLE_MIN_S	10 /* how soon guests can make the host ask an outside */
+#define KEEP_INTVL_S	75 /* the kernel's own */
 #define SPACE_GUESS 65536 /* should SO_MEMINFO (Linux 4.12) be missing */
 #define FRESH_USES 256	  /* sockets that one look at a new one's buffer serves */
 
@@ -535,6 +537,26 @@ static size_t op_space(void *sock)
 	return n - n / 4; /* the kernel also counts its own headers */
 }
 
+/* Never later than the kernel would by itself, whoever set that. */
+static void op_keep_alive(void *sock, uint32_t idle_s)
+{
+	const struct host_sock *s = sock;
+	int idle = 0, intvl = KEEP_INTVL_S;
+	socklen_t len = sizeof(idle);
+
+	if (idle_s < KEEP_IDLE_MIN_S)
+		idle_s = KEEP_IDLE_MIN_S;
+	if (getsockopt(s->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &len) ||
+	    idle <= (int)idle_s)
+		return;
+	idle = (int)idle_s;
+	if (intvl > idle)
+		intvl = idle;
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPINTVL, &intvl,
+			 sizeof(intvl));
+}
+
 static bool op_local(void *sock, struct endpoint *out)
 {
 	struct host_sock *s = sock;
@@ -556,5 +578,6 @@ const struct tcp_host_ops host_tcp_ops = {
 	.peek_limit = op_peek_limit,
 	.shutdown_wr = op_shutdown_wr,
 	.close = op_close,
+	.keep_alive = op_keep_alive,
 	.local = op_local,
 };

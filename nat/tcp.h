@@ -133,6 +133,9 @@ struct tcp_host_ops {
 	void (*shutdown_wr)(void *sock);
 	/* @reset: RST to the peer, else what was taken is still delivered. */
 	void (*close)(void *sock, bool reset);
+	/* Ask the peer whether it lives after @idle_s seconds of silence; that it
+	 * does not comes by tcp_host_error(). May be NULL. */
+	void (*keep_alive)(void *sock, uint32_t idle_s);
 	/* Our end on the host; false = unknown. */
 	bool (*local)(void *sock, struct endpoint *out);
 };

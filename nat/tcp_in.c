@@ -120,10 +120,23 @@ static void in_syn(struct tcp_flow *f, const struct tcp_seg *s, int64_t now_ms)
 	}
 }
 
-/* A segment outside the window: old, or a keep-alive (RFC 9293 3.8.4). */
+/* A keep-alive (RFC 9293 3.8.4) is answered by us; so that the answer is worth
+ * something the outside is asked from now on, as soon as the guest does. */
+static void guest_asks(struct tcp_flow *f, const struct tcp_seg *s,
+		       int64_t now_ms)
+{
+	if (f->keep_asked || f->state != TCP_ST_OPEN ||
+	    s->seq + 1 != f->rcv_nxt || s->len > 1 || !f->ops->keep_alive)
+		return;
+	f->keep_asked = true;
+	f->ops->keep_alive(f->sock, (uint32_t)((now_ms - f->used_ms) / 1000));
+}
+
+/* A segment outside the window: old, or a keep-alive. */
 static void in_outside(struct tcp_flow *f, const struct tcp_seg *s,
 		       int64_t now_ms)
 {
+	guest_asks(f, s, now_ms);
 	tcp_touch(f, now_ms);
 	if (!tcp_seg_space(s)) {
 		challenge(f, now_ms);

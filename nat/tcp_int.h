@@ -113,6 +113,7 @@ struct tcp_flow {
 	bool probe;	 /* persist timer fired */
 	bool keep_due;	 /* the guest is to be asked whether it lives … */
 	uint8_t keep_tries; /* … which it did not answer so often */
+	bool keep_asked;    /* it asks that itself, and so does the host's end */
 	bool guest_gone; /* no word to the guest when the flow ends */
 	bool counted;	 /* sock has a descriptor: flow_tcp_take() */
 

@@ -191,6 +191,14 @@ static void op_close(void *sock, bool reset)
 	s->r->live--;
 }
 
+static void op_keep_alive(void *sock, uint32_t idle_s)
+{
+	struct fake_sock *s = usable(sock);
+
+	must(!s->asked_s, "told once");
+	s->asked_s = idle_s + 1;
+}
+
 static bool op_local(void *sock, struct endpoint *out)
 {
 	struct fake_sock *s = sock;
@@ -211,6 +219,7 @@ static const struct tcp_host_ops fake_ops = {
 	.peek_limit = op_peek_limit,
 	.shutdown_wr = op_shutdown_wr,
 	.close = op_close,
+	.keep_alive = op_keep_alive,
 	.local = op_local,
 };
 

@@ -61,6 +61,7 @@ struct fake_sock {
 	size_t out_checked; /* the test's own */
 	size_t room; /* what send() still takes */
 	int send_err;
+	uint32_t asked_s; /* keep_alive() came, with one less */
 	bool connecting, want_write, shut_wr, closed, was_reset;
 };
 

@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import resource
 import select
 import socket
@@ -468,8 +469,14 @@ def test_urgent_data_does_no_harm(pair, first):
     assert b.recv(100) == b""
 
 
-def test_keep_alive_of_the_guest_is_answered(pair):
+def test_keep_alive_of_the_guest_is_answered(lab, pair):
+    """And makes the host ask the outside: two hours by itself, then 10 s."""
     s = pair.box
+
+    def host_asks_in():
+        return re.search(r"timer:\(keepalive,([^,]+)", lab.host.run(
+            "ss", "-Htno", "dport", str(pair.out.getsockname()[1]))).group(1)
+    assert host_asks_in().endswith("min")
     for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1),
                           (socket.TCP_KEEPCNT, 1)):
         s.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -477,6 +484,7 @@ def test_keep_alive_of_the_guest_is_answered(pair):
     s.settimeout(2.5)
     with pytest.raises(socket.timeout):     # and not ETIMEDOUT
         s.recv(1)
+    assert not host_asks_in().endswith("min")
     s.settimeout(20)
     talk(pair)
 

@@ -192,6 +192,28 @@ static void idle__answers_to_probes__are_no_use_of_it(void **state)
 	assert_int_equal(idle_s(r), 0);
 }
 
+static void idle__guest_asks_itself__the_outside_is_asked_too(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = fake_conn_open(r, 1), o = fake_conn_open(r, 2);
+
+	fake_conn_data(&c, "x", 1);
+	fake_tcp_wait(r, 60000);
+	assert_int_equal(c.s->asked_s, 0);
+	fake_tcp_clear(r);
+	c.seq--;
+	fake_conn_send(&c, F_ACK, NULL, 0);
+	assert_int_equal(r->n, 1); /* by us, as far as we know */
+	assert_int_equal(c.s->asked_s, 60 + 1);
+	fake_conn_send(&c, F_ACK, "x", 1); /* an old one, of a byte */
+	o.seq -= 100; /* old, and nothing else */
+	fake_conn_send(&o, F_ACK, NULL, 0);
+	assert_int_equal(o.s->asked_s, 0);
+	fake_sock_fail(c.s, -ETIMEDOUT);
+	assert_int_equal(fake_tcp_last(r)->flags, F_RST | F_ACK);
+	assert_int_equal(stats(r).flows, 1);
+}
+
 /* Its reset was lost, or it was started anew and has other connections now. */
 static void idle__guest_has_forgotten__ended_when_asked(void **state)
 {
@@ -380,6 +402,7 @@ int main(void)
 		T(address_gone__guest_still_calls__its_next_syn_counts),
 		T(idle__ssh_session_over_the_peers_timeouts__lives_on),
 		T(idle__answers_to_probes__are_no_use_of_it),
+		T(idle__guest_asks_itself__the_outside_is_asked_too),
 		T(idle__guest_has_forgotten__ended_when_asked),
 		T(idle__guest_is_silent__two_hours_four_minutes),
 		T(idle__half_closed_either_way__asked_too),
