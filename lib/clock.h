@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 int64_t clock_mono_ms(void); /* CLOCK_MONOTONIC, milliseconds */
+int64_t clock_mono_us(void); /* … microseconds */
 int64_t clock_boot_ms(void); /* CLOCK_BOOTTIME: goes on during suspend */
 int64_t clock_wall_s(void);  /* CLOCK_REALTIME, seconds since 1970 */
 

@@ -6,6 +6,7 @@
 #include "netd/worker.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -306,6 +307,14 @@ static void fini(struct worker *w)
 		event_base_free(w->base);
 }
 
+/* May it run beside the guests, or only instead of them? */
+static bool has_company(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) > 1;
+}
+
 int worker_main(const char *network, bool isolated)
 {
 	struct worker w = {0};
@@ -322,6 +331,7 @@ int worker_main(const char *network, bool isolated)
 		return EXIT_FAILURE;
 	}
 	log_set_sink(log_to_control, &w);
+	w.poll = has_company();
 	if (sandbox_seal(isolated, &why)) {
 		log_err("network %s: worker cannot be sealed: %s", network,
 			why.s);

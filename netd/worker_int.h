@@ -67,6 +67,7 @@ struct worker {
 	int64_t tick_ms;    /* when it comes */
 	int exit_status;
 	bool stopping;
+	bool poll; /* there is more than one processor: drivers may poll */
 
 	char name[WORKER_VM_TEXT];
 	struct ip4_net net;	    /* plen 0: the network has no subnet of ours */

@@ -160,6 +160,7 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 		return -ENOMEM;
 	list_init(&n->node);
 	n->link = true;
+	vhost.poll = w->poll;
 	r = read_nic(body, n, &type, &spec, &vhost, why);
 	if (!r && worker_nic_find(w, n->id))
 		r = errtext_set(why, -EEXIST, "NIC %llu is there already",

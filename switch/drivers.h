@@ -154,6 +154,7 @@ int driver_packet(const struct driver_ctx *ctx, const struct port_spec *spec,
 struct driver_vhost_conf {
 	struct mac mac;	 /* for front ends that leave it to us */
 	uint16_t queues; /* pairs of rings; 0 = 1, at most 8 */
+	bool poll; /* look at rings for a moment before waiting (vhost_poll.h) */
 };
 
 /**

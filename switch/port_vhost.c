@@ -116,11 +116,23 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!k->vp->fail)
-		look(k->vp, k->i);
+	if (k->vp->fail)
+		return;
+	vhost_poll_kicked(&k->poll, clock_mono_us());
+	look(k->vp, k->i);
 }
 
 /* ---- what a message changed ------------------------------------------------------ */
+
+static void kick_init(struct vhost_port *vp, unsigned int i, uint32_t poll_us)
+{
+	struct vhost_kick *k = &vp->kick[i];
+
+	k->vp = vp;
+	k->i = i;
+	k->fd = -1;
+	vhost_poll_init(&k->poll, poll_us);
+}
 
 static void kick_free(struct vhost_kick *k)
 {
@@ -514,7 +526,7 @@ int driver_vhost(const struct driver_ctx *ctx, const struct port_spec *spec,
 	vp->cfg.mtu = vswitch_mtu(ctx->sw);
 	vp->cfg.queues = (uint16_t)min_sz(queues, VHOST_QUEUES_MAX);
 	for (unsigned int i = 0; i < VHOST_VQS; i++)
-		vp->kick[i] = (struct vhost_kick){vp, i, -1, NULL};
+		kick_init(vp, i, conf->poll ? VHOST_POLL_MAX_US : 0);
 	r = vhost_start(vp, listen_fd, conn_fd, why);
 	if (!r)
 		r = driver_port_add(&vp->drv, &vp->port, &vhost_port_ops,

@@ -15,6 +15,7 @@
 #include "switch/driver_int.h"
 #include "switch/vhost_backlog.h"
 #include "switch/vhost_msg.h"
+#include "switch/vhost_poll.h"
 
 struct vhost_port;
 
@@ -24,6 +25,7 @@ struct vhost_kick {
 	unsigned int i;
 	int fd; /* as of ev; borrowed */
 	struct event *ev;
+	struct vhost_poll poll; /* rings from the guest */
 };
 
 struct vhost_port {
@@ -49,6 +51,7 @@ struct vhost_port {
 	uint8_t rxq[VHOST_VQS]; /* usable rings towards the guest */
 	unsigned int nrxq;
 	struct vhost_backlog back;
+	struct vring_iov iov; /* of the buffer in hand; large, so not on the stack */
 	const char *fail; /* why the connection is to end */
 	struct log_budget budget;
 };

@@ -52,7 +52,10 @@ static void encode(const struct vhost_port *vp, const struct frame *f,
 		off.csum_valid = false;
 	if (!vp->ecn)
 		off.gso_ecn = false;
-	vnet_hdr_encode(&off, hdr);
+	if (off.needs_csum || off.csum_valid)
+		vnet_hdr_encode(&off, hdr);
+	else
+		memset(hdr, 0, VNET_HDR_LEN);
 	hdr[10] = (uint8_t)buffers;
 	hdr[11] = (uint8_t)(buffers >> 8);
 }
@@ -64,6 +67,17 @@ static void copy(const struct vhost_port *vp, const struct frame *f,
 	struct pos at = {0, 0};
 
 	encode(vp, f, buffers, hdr);
+	if (v->n == 1) { /* nearly always */
+		uint8_t *p = v->v[0].iov_base;
+
+		memcpy(p, hdr, vp->hdr_len);
+		p += vp->hdr_len;
+		for (unsigned int i = 0; i < f->nseg; i++) {
+			memcpy(p, f->seg[i].iov_base, f->seg[i].iov_len);
+			p += f->seg[i].iov_len;
+		}
+		return;
+	}
 	put(v, &at, hdr, vp->hdr_len);
 	for (unsigned int i = 0; i < f->nseg; i++)
 		put(v, &at, f->seg[i].iov_base, f->seg[i].iov_len);
@@ -88,14 +102,14 @@ static enum placed place(struct vhost_port *vp, unsigned int i,
 	size_t need = vp->hdr_len + f->len, had = 0;
 	uint16_t head[MERGE_MAX];
 	uint32_t len[MERGE_MAX];
-	struct vring_iov v;
+	struct vring_iov *v = &vp->iov;
 	unsigned int n = 0;
 
-	v.n = 0;
-	v.len = 0;
+	v->n = 0;
+	v->len = 0;
 	do {
 		int r = n < (vp->mrg ? MERGE_MAX : 1)
-				? vring_pop(ring, &v, true, &head[n])
+				? vring_pop(ring, v, true, &head[n])
 				: -ENOBUFS;
 
 		if (r <= 0) {
@@ -108,12 +122,12 @@ static enum placed place(struct vhost_port *vp, unsigned int i,
 				port_drop(&vp->port, DROP_ERROR, 1);
 			return r ? REFUSED : NO_ROOM;
 		}
-		len[n++] = (uint32_t)(v.len - had);
-		had = v.len;
-	} while (v.len < need);
-	len[n - 1] -= (uint32_t)(v.len - need);
-	copy(vp, f, n, &v);
-	dirty(vp, &v, need);
+		len[n++] = (uint32_t)(v->len - had);
+		had = v->len;
+	} while (v->len < need);
+	len[n - 1] -= (uint32_t)(v->len - need);
+	copy(vp, f, n, v);
+	dirty(vp, v, need);
 	for (unsigned int j = 0; j < n; j++)
 		vring_push(ring, head[j], len[j]);
 	vp->touched |= 1u << i;

@@ -26,6 +26,13 @@ struct pos {
 static void take(const struct vring_iov *v, struct pos *at, uint8_t *dst,
 		 size_t n)
 {
+	const struct iovec *first = &v->v[at->i];
+
+	if (n < first->iov_len - at->off) { /* nearly always */
+		memcpy(dst, (const uint8_t *)first->iov_base + at->off, n);
+		at->off += n;
+		return;
+	}
 	while (n) {
 		const struct iovec *s = &v->v[at->i];
 		size_t here = min_sz(s->iov_len - at->off, n);
@@ -52,28 +59,28 @@ static size_t copy_len(const struct vring_iov *v, const struct frame *f)
 	return want;
 }
 
+static bool reject(struct vhost_port *vp, enum drop_reason why)
+{
+	vp->port.stats.rx_frames++;
+	port_drop(&vp->port, why, 1);
+	return false;
+}
+
 static bool make_frame(struct vhost_port *vp, const struct vring_iov *v,
 		       struct area *a, struct frame *f)
 {
 	uint8_t hdr[VNET_HDR_LEN] = {0};
 	struct pos at = {0, 0};
-	struct offload off;
 	size_t n;
 
-	if (v->len <= vp->hdr_len || v->len - vp->hdr_len > FRAME_MAX) {
-		vp->port.stats.rx_frames++;
-		port_drop(&vp->port,
-			  v->len <= vp->hdr_len ? DROP_SHORT : DROP_LONG, 1);
-		return false;
-	}
+	if (v->len <= vp->hdr_len || v->len - vp->hdr_len > FRAME_MAX)
+		return reject(vp, v->len <= vp->hdr_len ? DROP_SHORT
+							: DROP_LONG);
 	take(v, &at, hdr, vp->hdr_len);
-	if (!vnet_hdr_decode(hdr, &off)) {
-		vp->port.stats.rx_frames++;
-		port_drop(&vp->port, DROP_OFFLOAD, 1);
-		return false;
-	}
+	f->off = (struct offload){0};
+	if ((hdr[0] || hdr[1]) && !vnet_hdr_decode(hdr, &f->off))
+		return reject(vp, DROP_OFFLOAD);
 	f->len = (uint32_t)(v->len - vp->hdr_len);
-	f->off = off;
 	n = copy_len(v, f);
 	f->seg[0].iov_base = a->p + a->used;
 	f->seg[0].iov_len = n;
@@ -96,20 +103,20 @@ static unsigned int batch(struct vhost_port *vp, struct vhost_vq *q,
 	bool run = vhost_vq_usable(&vp->dev, q);
 	struct frame f[FRAME_BATCH];
 	uint16_t head[FRAME_BATCH];
+	struct vring_iov *v = &vp->iov;
 	unsigned int n = 0, nf = 0;
-	struct vring_iov v;
 	int r = 0;
 
 	while (n < FRAME_BATCH && *bytes < DRIVER_BYTES) {
-		v.n = 0;
-		v.len = 0;
-		r = vring_pop(&q->ring, &v, false, &head[n]);
+		v->n = 0;
+		v->len = 0;
+		r = vring_pop(&q->ring, v, false, &head[n]);
 		if (r <= 0)
 			break;
 		n++;
-		*bytes += v.len;
+		*bytes += v->len;
 		/* A ring that is disabled loses its frames. */
-		if (run && make_frame(vp, &v, &area, &f[nf]))
+		if (run && make_frame(vp, v, &area, &f[nf]))
 			nf++;
 	}
 	if (nf)
@@ -123,6 +130,7 @@ static unsigned int batch(struct vhost_port *vp, struct vhost_vq *q,
 
 void vhost_tx_kicked(struct vhost_port *vp, unsigned int i)
 {
+	struct vhost_poll *poll = &vp->kick[i].poll;
 	struct vhost_vq *q = &vp->dev.vq[i];
 	int64_t now_ms = clock_mono_ms();
 	size_t frames = 0, bytes = 0;
@@ -133,12 +141,16 @@ void vhost_tx_kicked(struct vhost_port *vp, unsigned int i)
 	vring_notify_off(&q->ring);
 	do {
 		n = batch(vp, q, &bytes, now_ms);
-		if (n)
+		if (n) {
+			vhost_poll_worked(poll);
 			vhost_port_done(vp, i);
+		}
 		frames += n;
 		if (vp->fail)
 			return;
-		if (frames >= DRIVER_FRAMES || bytes >= DRIVER_BYTES) {
+		if (frames >= DRIVER_FRAMES || bytes >= DRIVER_BYTES ||
+		    (!n && poll->max_us &&
+		     vhost_poll_stay(poll, clock_mono_us()))) {
 			vhost_port_again(vp, i);
 			return;
 		}

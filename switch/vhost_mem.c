@@ -92,6 +92,7 @@ void vhost_mem_clear(struct vhost_mem *m)
 	for (unsigned int i = 0; i < m->n; i++)
 		unmap(&m->r[i]);
 	m->n = m->hot = 0;
+	m->r[0].size = 0; /* vhost_mem_gpa() looks at it */
 }
 
 void vhost_mem_fini(struct vhost_mem *m)
@@ -195,6 +196,8 @@ int vhost_mem_del(struct vhost_mem *m, uint64_t gpa, uint64_t size,
 		m->n--;
 		m->hot = 0;
 		memmove(r, r + 1, (m->n - i) * sizeof(*r));
+		if (!m->n)
+			m->r[0].size = 0; /* as vhost_mem_clear() */
 		return 0;
 	}
 	return -ENOENT;
@@ -202,28 +205,26 @@ int vhost_mem_del(struct vhost_mem *m, uint64_t gpa, uint64_t size,
 
 /* ---- addresses --------------------------------------------------------------- */
 
-void *vhost_mem_gpa(struct vhost_mem *m, uint64_t gpa, size_t *len)
+void *vhost_mem_seek(struct vhost_mem *m, uint64_t gpa, size_t *len)
 {
-	const struct vhost_region *r = &m->r[m->hot];
+	const struct vhost_region *r;
 	unsigned int lo = 0, hi = m->n;
 
-	if (m->hot >= m->n || gpa - r->gpa >= r->size) {
-		/* The last region that begins at gpa or before. */
-		while (lo < hi) {
-			unsigned int mid = (lo + hi) / 2;
+	/* The last region that begins at gpa or before. */
+	while (lo < hi) {
+		unsigned int mid = (lo + hi) / 2;
 
-			if (m->r[mid].gpa <= gpa)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		if (!lo)
-			return NULL;
-		r = &m->r[lo - 1];
-		if (gpa - r->gpa >= r->size)
-			return NULL;
-		m->hot = lo - 1;
+		if (m->r[mid].gpa <= gpa)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
+	if (!lo)
+		return NULL;
+	r = &m->r[lo - 1];
+	if (gpa - r->gpa >= r->size)
+		return NULL;
+	m->hot = lo - 1;
 	gpa -= r->gpa;
 	if (*len > r->size - gpa)
 		*len = (size_t)(r->size - gpa);

@@ -67,15 +67,37 @@ int vhost_mem_del(struct vhost_mem *m, uint64_t gpa, uint64_t size,
 /* Unmap all regions; the log stays. */
 void vhost_mem_clear(struct vhost_mem *m);
 
+/* Private to the next one. */
+void *vhost_mem_seek(struct vhost_mem *m, uint64_t gpa, size_t *len);
+
 /**
  * vhost_mem_gpa() - Where guest physical address @gpa lies
  * @len: in: bytes wanted, > 0; out: bytes that lie there in one piece
  *
  * Return: valid until the region is unmapped; NULL: no such address.
  */
-void *vhost_mem_gpa(struct vhost_mem *m, uint64_t gpa, size_t *len);
+static inline void *vhost_mem_gpa(struct vhost_mem *m, uint64_t gpa,
+				  size_t *len)
+{
+	const struct vhost_region *r = &m->r[m->hot];
+	uint64_t at = gpa - r->gpa;
 
-/* The same for an address of the VMM, and all of @len or nothing. */
+	/* Nearly always; m->n = 0 has a first region of no size. */
+	if (at < r->size && *len <= r->size - at)
+		return r->host + at;
+	return vhost_mem_seek(m, gpa, len);
+}
+
+/* Where @gpa may lie, for __builtin_prefetch() alone: NULL when that is not known at
+ * once. */
+static inline void *vhost_mem_hint(const struct vhost_mem *m, uint64_t gpa)
+{
+	const struct vhost_region *r = &m->r[m->hot];
+
+	return gpa - r->gpa < r->size ? r->host + (gpa - r->gpa) : NULL;
+}
+
+/* As vhost_mem_gpa() for an address of the VMM, and all of @len or nothing. */
 void *vhost_mem_uva(struct vhost_mem *m, uint64_t uva, size_t len);
 
 /* Log written pages to @size bytes at @offset of @fd (borrowed); replaces another
