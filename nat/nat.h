@@ -25,7 +25,7 @@ struct vswitch;
 struct port;
 struct nat;
 
-#define NAT_DENY_MAX	 256
+#define NAT_DENY_MAX	 1024
 #define NAT_UPSTREAM_MAX 8
 #define NAT_NAME_MAX	 255 /* characters of a domain name (RFC 1035 2.3.4) */
 #define NAT_SERVICE_MAX	 40 /* UDP ports inside: DHCP, TFTP and its transfers */

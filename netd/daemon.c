@@ -36,6 +36,7 @@
 #include "netd/super.h"
 
 #define GROUP_NAME  "vnet"
+#define STARTING_MAX 16 /* networks at a time, when vnetd starts */
 #define STOP_POLL_MS 20
 #define STOP_MAX_MS 6000 /* workers are killed long before */
 
@@ -43,7 +44,7 @@ struct daemon {
 	struct ctl ctl;
 	int lock, state_lock;
 	int status;
-	struct event *term, *intr, *hup, *helper, *retry, *stop;
+	struct event *term, *intr, *hup, *helper, *retry, *stop, *start;
 	int64_t stop_by_ms;
 };
 
@@ -260,25 +261,66 @@ static int open_api(struct ctl *ctl, struct errtext *why)
 			  g ? g->gr_gid : (gid_t)-1, why);
 }
 
-static void start_networks(struct ctl *ctl)
+/* What the store says may be older; it is brought in line, if its disk has room. */
+static void note_running(struct ctl *ctl)
 {
 	struct errtext why = {""};
+	int r = store_begin(ctl->store, &why);
+
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		if (!r && n->conf.active)
+			r = store_net_flags(ctl->store, n->conf.id,
+					    n->conf.autostart, true, &why);
+	if (!r)
+		r = store_commit(ctl->store, &why);
+	if (!r)
+		return;
+	store_rollback(ctl->store);
+	log_warn("store: which networks run cannot be noted: %s", why.s);
+}
+
+/* Some at a time: each start keeps us busy for a while, and workers that wait too
+ * long for an answer would be taken for dead. */
+static void start_some(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval soon = {0, 20 * 1000};
+	struct daemon *d = arg;
+	struct errtext why = {""};
+	int starting = 0;
+
+	(void)fd;
+	(void)what;
+	if (d->ctl.stopping)
+		return;
+	list_for_each(n, &d->ctl.model.nets, struct network, node)
+		starting += n->state == NET_STARTING;
+	list_for_each(n, &d->ctl.model.nets, struct network, node) {
+		if (!n->conf.active || n->wanted || n->dying)
+			continue;
+		if (starting >= STARTING_MAX) {
+			event_add(d->start, &soon);
+			return;
+		}
+		if (netctl_start(&d->ctl, n, NULL, NULL, &why))
+			log_err("network %s: not started: %s", n->conf.name,
+				why.s);
+		else
+			starting++;
+	}
+}
+
+static int start_networks(struct daemon *d)
+{
+	struct ctl *ctl = &d->ctl;
 
 	list_for_each(nic, &ctl->model.nics, struct nic, all)
 		nicctl_open(ctl, nic);
-	list_for_each(n, &ctl->model.nets, struct network, node) {
-		if (!n->conf.active)
-			continue;
-		/* What the store says may be older; it is brought in line, if its
-		 * disk has room. */
-		if (store_net_flags(ctl->store, n->conf.id, n->conf.autostart,
-				    true, &why))
-			log_warn("network %s: that it runs cannot be noted: %s",
-				 n->conf.name, why.s);
-		if (netctl_start(ctl, n, NULL, NULL, &why))
-			log_err("network %s: not started: %s", n->conf.name,
-				why.s);
-	}
+	note_running(ctl);
+	d->start = evtimer_new(ctl->base, start_some, d);
+	if (!d->start)
+		return -ENOMEM;
+	start_some(-1, 0, d);
+	return 0;
 }
 
 static int start(struct daemon *d, const struct options *o, struct errtext *why)
@@ -296,8 +338,7 @@ static int start(struct daemon *d, const struct options *o, struct errtext *why)
 		r = open_api(ctl, why);
 	if (r)
 		return r;
-	start_networks(ctl);
-	return 0;
+	return start_networks(d) ? errtext_set(why, -ENOMEM, "no memory") : 0;
 }
 
 /* ---- end ----------------------------------------------------------------- */
@@ -331,6 +372,7 @@ static void finish(struct daemon *d)
 	free_event(d->hup);
 	free_event(d->helper);
 	free_event(d->retry);
+	free_event(d->start);
 	free_event(d->stop);
 	if (ctl->priv)
 		priv_stop(ctl->priv);

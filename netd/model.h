@@ -16,7 +16,7 @@
 #include "netd/conf.h"
 #include "netd/seen.h"
 
-#define MODEL_NETS_MAX	 256
+#define MODEL_NETS_MAX	 1024
 #define MODEL_NICS_MAX	 4096
 #define MODEL_FWDS_MAX	 4096  /* ports; each has one socket, or one a family */
 /* Per network. Together with all NICs' names they are what a worker is told in one

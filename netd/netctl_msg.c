@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "lib/jx.h"
+#include "lib/netmerge.h"
 #include "nat/nat.h"
 #include "netd/hostaddr.h"
 #include "netd/leases.h"
@@ -23,53 +24,67 @@
 
 /* ---- W_NET --------------------------------------------------------------- */
 
+/* Prefixes being gathered; room for all that there can be (36 KiB). */
+struct prefixes {
+	struct ip4_net v4[NAT_SELF_MAX + MODEL_NETS_MAX];
+	struct ip6_net v6[NAT_SELF_MAX + MODEL_NETS_MAX];
+	size_t n4, n6;
+};
+
 /* The host has more addresses than the one that the gateway's leads to. */
-static void deny_host(struct ctl *ctl, bool ip6, json_t *list)
+static void add_host(struct ctl *ctl, struct prefixes *p)
 {
 	const struct ipaddr *ip = NULL;
 	size_t n = ctl->host ? hostaddr_locals(ctl->host, &ip) : 0;
-	char a[IP_TEXT], s[IP6_NET_TEXT];
 
-	for (size_t i = 0; i < n && json_array_size(list) < NAT_DENY_MAX; i++) {
-		if (ipaddr_is4(&ip[i]) == ip6)
-			continue;
-		snprintf(s, sizeof(s), "%s/%d", ipaddr_format(&ip[i], a),
-			 ip6 ? 128 : 32);
-		json_array_append_new(list, json_string(s));
+	for (size_t i = 0; i < n && i < NAT_SELF_MAX; i++) {
+		if (ipaddr_is4(&ip[i]))
+			p->v4[p->n4++] =
+				(struct ip4_net){ipaddr_get4(&ip[i]), 32};
+		else
+			p->v6[p->n6++] = (struct ip6_net){ip[i], 128};
 	}
 }
 
-/* The network's subnet of a family as text; NULL when it has none. */
-static const char *subnet_text(const struct net_conf *c, bool ip6,
-			       char s[IP6_NET_TEXT])
+/* Subnets of other networks: those of host-only ones, or all the rest. */
+static void add_nets(const struct network *me, bool hostonly, struct prefixes *p)
 {
-	if (ip6)
-		return c->subnet6.plen ? ip6_net_format(&c->subnet6, s) : NULL;
-	return c->subnet.plen ? ip4_net_format(&c->subnet, s) : NULL;
+	list_for_each(n, &me->ctl->model.nets, struct network, node) {
+		if (n == me || (n->conf.mode == NET_HOSTONLY) != hostonly)
+			continue;
+		p->v4[p->n4++] = n->conf.subnet;
+		p->v6[p->n6++] = n->conf.subnet6;
+	}
+}
+
+static void append_merged(struct prefixes *p, json_t *v4, json_t *v6)
+{
+	char s[IP6_NET_TEXT];
+	size_t n4 = ip4_nets_merge(p->v4, p->n4),
+	       n6 = ip6_nets_merge(p->v6, p->n6);
+
+	for (size_t i = 0; i < n4 && json_array_size(v4) < NAT_DENY_MAX; i++)
+		json_array_append_new(
+			v4, json_string(ip4_net_format(&p->v4[i], s)));
+	for (size_t i = 0; i < n6 && json_array_size(v6) < NAT_DENY_MAX; i++)
+		json_array_append_new(
+			v6, json_string(ip6_net_format(&p->v6[i], s)));
+	p->n4 = p->n6 = 0;
 }
 
 /* The host's own addresses where it is out of bounds, then other networks' subnets:
  * host-only ones first, for those the host could really reach; the worker takes
  * NAT_DENY_MAX. */
-static json_t *deny_list(struct ctl *ctl, const struct network *me, bool ip6)
+static void deny_lists(const struct network *me, json_t *v4, json_t *v6)
 {
-	json_t *list = json_array();
-	char s[IP6_NET_TEXT];
+	struct prefixes p = {.n4 = 0};
 
 	if (me->conf.mode == NET_NAT && me->conf.access == ACCESS_OFF)
-		deny_host(ctl, ip6, list);
-	for (int pass = 0; pass < 2; pass++) {
-		list_for_each(n, &ctl->model.nets, struct network, node) {
-			bool first = n->conf.mode == NET_HOSTONLY;
-			const char *text = subnet_text(&n->conf, ip6, s);
-
-			if (n == me || !text || first != (pass == 0) ||
-			    json_array_size(list) == NAT_DENY_MAX)
-				continue;
-			json_array_append_new(list, json_string(text));
-		}
-	}
-	return list;
+		add_host(me->ctl, &p);
+	add_nets(me, true, &p);
+	append_merged(&p, v4, v6);
+	add_nets(me, false, &p);
+	append_merged(&p, v4, v6);
 }
 
 /* A resolver inside one of our networks would be ourselves. */
@@ -126,23 +141,25 @@ static json_t *dhcp_conf(const struct net_conf *c)
 			 obj_ip(c->service_ip));
 }
 
-/* What of W_NET is about IPv6. */
-static json_t *ip6_body(struct network *n)
+/* What of W_NET is about IPv6. @deny is stolen. */
+static json_t *ip6_body(struct network *n, json_t *deny)
 {
 	const struct net_conf *c = &n->conf;
 	struct ipaddr host = ipaddr_any, service = net_service_ip6(c),
 		      dns = net_dns_ip6(c);
 	char s[IP6_NET_TEXT];
 
-	if (!c->subnet6.plen)
+	if (!c->subnet6.plen) {
+		json_decref(deny);
 		return json_null();
+	}
 	if (c->mode == NET_NAT && n->ctl->host)
 		host = hostaddr_ip6(n->ctl->host);
 	return json_pack("{s:s,s:o,s:o,s:o,s:o}", "subnet",
 			 ip6_net_format(&c->subnet6, s), "gateway",
 			 obj_ipaddr(&service), "dns", obj_ipaddr(&dns),
 			 "host_ip", obj_ipaddr(&host), "deny",
-			 deny_list(n->ctl, n, true));
+			 deny);
 }
 
 static json_t *net_body(struct network *n)
@@ -151,7 +168,9 @@ static json_t *net_body(struct network *n)
 	struct ctl *ctl = n->ctl;
 	bool nat = c->mode == NET_NAT;
 	char s[IP6_NET_TEXT];
-	const char *subnet = subnet_text(c, false, s);
+	json_t *deny = json_array(), *deny6 = json_array();
+
+	deny_lists(n, deny, deny6);
 
 	return json_pack(
 		"{s:s,s:s,s:i,s:b,s:b,s:o,s:o,s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o,"
@@ -159,13 +178,14 @@ static json_t *net_body(struct network *n)
 		"name", c->name, "mode", net_mode_name(c->mode), "mtu",
 		(int)c->mtu, "services", (int)net_has_services(c), "nat", (int)nat,
 		"subnet",
-		subnet ? json_string(subnet) : json_null(), "mac", obj_mac(&c->mac), "gateway", obj_ip(c->service_ip),
+		c->subnet.plen ? json_string(ip4_net_format(&c->subnet, s))
+			       : json_null(), "mac", obj_mac(&c->mac), "gateway", obj_ip(c->service_ip),
 		"dns", obj_ip(c->dns_ip), "domain", c->domain, "host_access",
 		net_access_name(c->access), "host_ip",
 		obj_ip(nat && ctl->host ? hostaddr_ip(ctl->host) : 0), "deny",
-		deny_list(ctl, n, false), "upstreams", upstream_list(ctl), "dhcp",
+		deny, "upstreams", upstream_list(ctl), "dhcp",
 		dhcp_conf(c), "log_level", log_level_name(ctl->log_level), "ip6",
-		ip6_body(n));
+		ip6_body(n, deny6));
 }
 
 /* Who may answer guests, and which ports of the host they may reach. */

@@ -5,9 +5,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/htab.h"
+#include "lib/netmerge.h"
 
 #define PLEN_MIN 8
 #define PLEN_MAX 29
@@ -138,31 +140,28 @@ static int check_subnet(const struct ip4_net *n, struct errtext *why)
 	return 0;
 }
 
-/* The first /24 that is free, in the order a VirtualBox user would guess. */
+/* The first /24 that is free, in the order a VirtualBox user would guess: of the usual
+ * ones, then of 10.1.0.0/24 … 10.255.255.0/24. */
 static int pick_subnet(enum net_mode mode, const struct net_used *used,
 		       size_t nused, struct ip4_net *out, struct errtext *why)
 {
 	uint32_t base = mode == NET_NAT ? 0x0a000200 : 0xc0a83800;
 	uint32_t last = mode == NET_NAT ? 0x0a00ff00 : 0xc0a8ff00;
+	struct ip4_net *v = calloc(nused + 1, sizeof(*v));
+	uint32_t a = 0;
+	size_t n;
 
-	for (uint32_t a = base; a <= last; a += 256) {
-		struct ip4_net n = {.addr = a, .plen = 24};
-
-		if (!overlap(&n, used, nused)) {
-			*out = n;
-			return 0;
-		}
-	}
-	/* All taken: 10.1.0.0/24 … 10.255.255.0/24. */
-	for (uint32_t a = 0x0a010000; a <= 0x0affff00; a += 256) {
-		struct ip4_net n = {.addr = a, .plen = 24};
-
-		if (!overlap(&n, used, nused)) {
-			*out = n;
-			return 0;
-		}
-	}
-	return errtext_set(why, -EEXIST,
+	if (!v)
+		return errtext_set(why, -ENOMEM, "no memory");
+	for (size_t i = 0; i < nused; i++)
+		v[i] = used[i].net;
+	n = ip4_nets_merge(v, nused);
+	a = ip4_nets_gap(v, n, base, last);
+	if (!a)
+		a = ip4_nets_gap(v, n, 0x0a010000, 0x0affff00);
+	free(v);
+	*out = (struct ip4_net){a, 24};
+	return a ? 0 : errtext_set(why, -EEXIST,
 			   "no free subnet is left in 10.0.0.0/8; give one "
 			   "with \"subnet\"");
 }

@@ -32,22 +32,42 @@ static int check_prefix(const struct ip6_net *n, struct errtext *why)
 	return 0;
 }
 
+/* The /64s of @ula, a /48, that @n has a part of. */
+static void mark(uint8_t *taken, const struct ip6_net *ula,
+		 const struct ip6_net *n)
+{
+	unsigned int first = 0, count = 65536;
+
+	if (!n->plen || !ip6_net_overlap(n, ula))
+		return;
+	if (n->plen > ula->plen) {
+		first = (unsigned int)n->addr.b[6] << 8 | n->addr.b[7];
+		count = n->plen >= SUBNET6_PLEN
+				? 1
+				: 1u << (SUBNET6_PLEN - n->plen);
+	}
+	for (unsigned int id = first; id < first + count && id < 65536; id++)
+		taken[id / 8] |= (uint8_t)(1u << id % 8);
+}
+
 /* The first /64 of the installation's /48 that is free. Number 0 is left alone: it
  * is what people take when they choose by hand. */
 static bool pick(const struct ip6_net *ula, const struct net_used *used,
 		 size_t nused, struct ip6_net *out)
 {
-	for (unsigned int id = 1; id < 65536; id++) {
-		struct ip6_net n = {ula->addr, SUBNET6_PLEN};
+	uint8_t taken[65536 / 8] = {1}; /* a bit for each /64 */
+	unsigned int id = 0;
 
-		n.addr.b[6] = (uint8_t)(id >> 8);
-		n.addr.b[7] = (uint8_t)id;
-		if (overlap(&n, used, nused))
-			continue;
-		*out = n;
-		return true;
-	}
-	return false;
+	for (size_t i = 0; i < nused; i++)
+		mark(taken, ula, &used[i].net6);
+	while (id < 65536 && taken[id / 8] & 1u << id % 8)
+		id++;
+	if (id == 65536)
+		return false;
+	*out = (struct ip6_net){ula->addr, SUBNET6_PLEN};
+	out->addr.b[6] = (uint8_t)(id >> 8);
+	out->addr.b[7] = (uint8_t)id;
+	return true;
 }
 
 static int refuse(const struct net_conf *c, struct errtext *why)
