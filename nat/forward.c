@@ -427,33 +427,24 @@ bool forward_udp_reply(struct forwards *t, const struct pkt *k,
 {
 	struct endpoint guest = {k->ip.src, sport};
 	struct endpoint to = {k->ip.dst, dport};
-	struct iovec piece[FRAME_SEGS];
 	struct forward_flow *f;
-	size_t len, step;
 	struct udp_send s;
+	size_t len;
 
 	if (!t->by_guest.count)
 		return false;
 	f = by_guest(t, &guest, &to);
 	if (!f)
 		return false;
-	len = step = iov_len(payload, n);
-	if (k->off.gso_type == GSO_UDP_L4 && k->off.gso_size)
-		step = k->off.gso_size;
+	len = iov_len(payload, n);
 	flow_used(f, now_ms);
 	f->fl.bytes_out += len;
-	f->fl.packets_out++;
 	f->fwd->bytes_out += len;
 	s = (struct udp_send){
 		.to = f->client, .tos = k->ip.tos, .df = k->ip.df,
-		.ttl = udp_ttl_out(k),
-		.v = piece,
+		.ttl = udp_ttl_out(k), .v = payload, .n = n,
+		.gso = udp_gso(k, len, &f->fl.packets_out),
 	};
-	for (size_t at = 0; at < len || !at; at += step) {
-		s.n = iov_slice(payload, n, at, step, piece);
-		t->host->send(t->host_arg, f->fwd, &f->local, &s);
-		if (!step)
-			break;
-	}
+	t->host->send(t->host_arg, f->fwd, &f->local, &s);
 	return true;
 }

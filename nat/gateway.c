@@ -337,25 +337,15 @@ int gateway_udp_send(struct gateway *g, const struct nat_udp_out *o,
 
 /* ---- packets ---------------------------------------------------------------- */
 
-static int udp_input(struct gateway *g, const struct pkt *k, bool src_ok,
-		     int64_t now_ms)
+/* One datagram, or several to the outside. */
+static int udp_payload(struct gateway *g, const struct pkt *k,
+		       const struct iovec *v, int n, bool src_ok,
+		       int64_t now_ms)
 {
 	uint16_t sport = get_be16(k->head), dport = get_be16(k->head + 2);
-	uint16_t len = get_be16(k->head + 4);
 	bool v4 = ip_hdr_is4(&k->ip);
 	const struct gateway_service *s;
-	struct iovec v[FRAME_SEGS];
-	int n;
 
-	if (k->head_len < UDP_HDR || len < UDP_HDR || len > k->l4_len)
-		return DROP_PROTO;
-	if (k->off.gso_type == GSO_UDP_L4)
-		len = (uint16_t)k->l4_len;
-	/* No checksum at all is IPv4's alone (RFC 8200 8.1; RFC 6935 is for
-	 * tunnels that both ends agreed on). */
-	if ((!v4 || get_be16(k->head + 6)) && !pkt_csum_ok(k, 6))
-		return DROP_PROTO;
-	n = iov_slice(k->l4, k->nl4, UDP_HDR, (size_t)len - UDP_HDR, v);
 	s = v4 && (k->to_us || k->group) ? service_find(g, dport) : NULL;
 	if (s) {
 		to_service(g, s, k, sport, v, n);
@@ -380,6 +370,55 @@ static int udp_input(struct gateway *g, const struct pkt *k, bool src_ok,
 	if (!g->cfg.nat)
 		return DROP_POLICY;
 	return udp_guest_input(&g->udp, k, sport, dport, v, n, now_ms);
+}
+
+static bool for_ourselves(struct gateway *g, const struct pkt *k)
+{
+	uint16_t dport = get_be16(k->head + 2);
+
+	return k->group ||
+	       (k->to_us && (dport == DNS_PORT || service_find(g, dport) ||
+			     (g->service6.fn && dport == g->service6.port)));
+}
+
+/* Several datagrams in one frame, for what takes them one by one: ourselves. */
+static int udp_each(struct gateway *g, const struct pkt *k,
+		    const struct iovec *v, int n, bool src_ok, int64_t now_ms)
+{
+	size_t len = iov_len(v, n), step = k->off.gso_size;
+	struct iovec piece[FRAME_SEGS];
+	struct pkt one = *k;
+	int drop = -1;
+
+	one.off.gso_type = GSO_NONE;
+	for (size_t at = 0; at < len && drop < 0; at += step) {
+		int m = iov_slice(v, n, at, step, piece);
+
+		drop = udp_payload(g, &one, piece, m, src_ok, now_ms);
+	}
+	return drop;
+}
+
+static int udp_input(struct gateway *g, const struct pkt *k, bool src_ok,
+		     int64_t now_ms)
+{
+	uint16_t len = get_be16(k->head + 4);
+	struct iovec v[FRAME_SEGS];
+	int n;
+
+	if (k->head_len < UDP_HDR || len < UDP_HDR || len > k->l4_len)
+		return DROP_PROTO;
+	if (k->off.gso_type == GSO_UDP_L4)
+		len = (uint16_t)k->l4_len;
+	/* No checksum at all is IPv4's alone (RFC 8200 8.1; RFC 6935 is for
+	 * tunnels that both ends agreed on). */
+	if ((!ip_hdr_is4(&k->ip) || get_be16(k->head + 6)) && !pkt_csum_ok(k, 6))
+		return DROP_PROTO;
+	n = iov_slice(k->l4, k->nl4, UDP_HDR, (size_t)len - UDP_HDR, v);
+	if (k->off.gso_type == GSO_UDP_L4 && k->off.gso_size &&
+	    for_ourselves(g, k))
+		return udp_each(g, k, v, n, src_ok, now_ms);
+	return udp_payload(g, k, v, n, src_ok, now_ms);
 }
 
 static int other_input(struct gateway *g, const struct pkt *k,

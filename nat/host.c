@@ -8,13 +8,20 @@
 
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/compat.h"
 #include "lib/fdutil.h"
+#include "nat/iov.h"
 
-/* Room for TTL, TOS and packet info. */
+/* Most that Linux before 6.9 sends at once (UDP_MAX_SEGMENTS, and in IPv4). */
+#define GSO_SEGS  64
+#define GSO_BYTES 65507
+
+/* Room for TTL, TOS, size and packet info. */
 #define CONTROL 128
 
 int host_init(struct host *h)
@@ -271,7 +278,7 @@ static struct cmsghdr *put_control(struct msghdr *mh, struct cmsghdr *at,
 	return at;
 }
 
-/* TTL, TOS and the source address, beside a datagram; returns the bytes used. */
+/* TTL, TOS, size and the source address, beside datagrams; returns the bytes used. */
 static size_t write_control(struct msghdr *mh, const struct udp_send *s,
 			    const struct ipaddr *local)
 {
@@ -287,6 +294,11 @@ static size_t write_control(struct msghdr *mh, const struct udp_send *s,
 			sizeof(ttl));
 	c = put_control(mh, c, level, ip6 ? IPV6_TCLASS : IP_TOS, &tos,
 			sizeof(tos));
+	if (s->gso) {
+		c = put_control(mh, c, IPPROTO_UDP, UDP_SEGMENT, &s->gso,
+				sizeof(s->gso));
+		used += CMSG_SPACE(sizeof(s->gso));
+	}
 	if (!local || ipaddr_is_any(local) || ipaddr_is4(local) == ip6)
 		return used;
 	if (ip6) {
@@ -299,7 +311,8 @@ static size_t write_control(struct msghdr *mh, const struct udp_send *s,
 	return used + CMSG_SPACE(sizeof(info4));
 }
 
-int host_send(int fd, const struct udp_send *s, const struct ipaddr *local)
+static int send_msg(int fd, const struct udp_send *s,
+		    const struct ipaddr *local)
 {
 	_Alignas(struct cmsghdr) uint8_t control[CONTROL] = {0};
 	struct sockaddr_storage to;
@@ -322,4 +335,52 @@ int host_send(int fd, const struct udp_send *s, const struct ipaddr *local)
 			break;
 	}
 	return -errno;
+}
+
+/* Is it the being many that the kernel does not like? EMSGSIZE, EINVAL: longer than the
+ * path takes, which the next ones need not be. */
+static bool gso_refused(int err, bool *plain)
+{
+	switch (err) {
+	case -EIO: /* no checksums on this way */
+	case -EOPNOTSUPP:
+	case -ENOPROTOOPT:
+		*plain = true;
+		return true;
+	case -EMSGSIZE:
+	case -EINVAL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int host_send(int fd, const struct udp_send *s, const struct ipaddr *local,
+	      bool *plain)
+{
+	size_t len = iov_len(s->v, s->n), at = 0;
+	struct iovec v[FRAME_SEGS];
+	struct udp_send part = *s;
+	int err = 0;
+	bool each;
+
+	if (!s->gso)
+		return send_msg(fd, s, local);
+	each = *plain;
+	part.v = v;
+	while (at < len && !err) {
+		size_t most = each ? 1 : min_sz(GSO_SEGS, GSO_BYTES / s->gso);
+		size_t take = min_sz(len - at, most * s->gso);
+
+		part.n = iov_slice(s->v, s->n, at, take, v);
+		part.gso = take > s->gso ? s->gso : 0;
+		err = send_msg(fd, &part, local);
+		if (err && part.gso && gso_refused(err, plain)) {
+			each = true;
+			err = 0;
+			continue;
+		}
+		at += take;
+	}
+	return err;
 }

@@ -86,8 +86,15 @@ int host_recv(struct host *h, int fd);
  */
 int host_recv_err(int fd, struct host_err *e, uint8_t *buf, size_t cap);
 
-/* Send one datagram. @local: source address to use (zero = the kernel's choice). */
-int host_send(int fd, const struct udp_send *s, const struct ipaddr *local);
+/**
+ * host_send() - Send one datagram, or several of one size
+ * @local: source address to use (zero = the kernel's choice)
+ * @plain: set when the kernel cannot send several at once (UDP_SEGMENT, Linux 4.18,
+ *	and a way that computes checksums); the caller's, per socket. NULL is
+ *	fine for a single one
+ */
+int host_send(int fd, const struct udp_send *s, const struct ipaddr *local,
+	      bool *plain);
 
 /* Make the socket set or clear DF, when *@state says it does otherwise. IPv6: refuse
  * what is longer than the path takes, or send it in fragments. */

@@ -23,6 +23,7 @@ struct forward_sock {
 	int fd;
 	struct endpoint bound;
 	int8_t df;
+	bool plain; /* of host_send() */
 };
 
 /* ---- TCP ---------------------------------------------------------------------- */
@@ -140,7 +141,7 @@ static int forward_send(void *arg, struct forward *f,
 	if (!s)
 		return -ENOTCONN;
 	host_set_df(s->fd, !ipaddr_is4(&u->to.ip), u->df, &s->df);
-	return host_send(s->fd, u, local);
+	return host_send(s->fd, u, local, &s->plain);
 }
 
 /* ---- both --------------------------------------------------------------------- */

@@ -386,7 +386,7 @@ static int icmp_send_out(void *arg, struct icmp_map *m,
 	put_be16(hdr + 6, c->seq);
 	if (s->fd >= 0) {
 		host_set_df(s->fd, ip6, c->df, &s->df);
-		err = host_send(s->fd, &out, NULL);
+		err = host_send(s->fd, &out, NULL, NULL);
 		if (err == -EMSGSIZE)
 			read_errors(s, hdr, h->gw->now_ms);
 		return err;
@@ -396,7 +396,7 @@ static int icmp_send_out(void *arg, struct icmp_map *m,
 		put_be16(hdr + 2, csum_finish(iov_csum(0, v, c->n + 1)));
 	raw = raw_of(h, ip6);
 	host_set_df(raw->fd, ip6, c->df, &raw->df);
-	err = host_send(raw->fd, &out, NULL);
+	err = host_send(raw->fd, &out, NULL, NULL);
 	if (err == -EMSGSIZE)
 		raw_errors(raw, s, hdr, h->gw->now_ms);
 	return err;

@@ -19,6 +19,7 @@ struct udp_sock {
 	struct udp_map *map;
 	int fd;
 	int8_t df; /* state of host_set_df() */
+	bool plain; /* of host_send() */
 };
 
 static void read_errors(struct udp_sock *s, int64_t now_ms)
@@ -136,7 +137,7 @@ static int udp_send_out(void *arg, struct udp_map *m, const struct udp_send *u)
 
 	(void)arg;
 	host_set_df(s->fd, !ipaddr_is4(&u->to.ip), u->df, &s->df);
-	return host_send(s->fd, u, NULL);
+	return host_send(s->fd, u, NULL, &s->plain);
 }
 
 static void udp_close(void *arg, struct udp_map *m)

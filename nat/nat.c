@@ -17,6 +17,7 @@
 
 #include "lib/clock.h"
 #include "lib/fdutil.h"
+#include "nat/gro.h"
 #include "nat/host.h"
 #include "nat/host_tcp.h"
 #include "nat/host_wake.h"
@@ -39,11 +40,36 @@ static struct nat *from_port(struct port *p)
 
 /* ---- turns ---------------------------------------------------------------------- */
 
+/* Datagrams of a batch are put together for a guest that takes them so; all others go
+ * as they are, in order, as many at a time as lie one behind the other. */
 static void send_to_switch(void *arg, const struct frame *f, unsigned int n)
 {
 	struct nat *nat = arg;
+	struct vswitch *sw = nat->port.sw;
+	const struct frame *in[FRAME_BATCH];
+	unsigned int from = 0;
 
-	vswitch_input(&nat->port, f, n, nat->now_ms);
+	for (unsigned int i = 0; i < n; i++)
+		in[i] = &f[i];
+	for (unsigned int i = 0; i < n;) {
+		uint8_t hdr[FRAME_HDR];
+		struct frame big;
+		unsigned int k = gro_udp(in + i, n - i, &big, hdr);
+
+		if (k == 1 ||
+		    !(vswitch_caps_to(sw, frame_hdr(&f[i])) & PORT_CAP_USO)) {
+			i += k;
+			continue;
+		}
+		if (from < i)
+			vswitch_input(&nat->port, f + from, i - from,
+				      nat->now_ms);
+		vswitch_input(&nat->port, &big, 1, nat->now_ms);
+		i += k;
+		from = i;
+	}
+	if (from < n)
+		vswitch_input(&nat->port, f + from, n - from, nat->now_ms);
 }
 
 static void set_now(struct nat *nat, int64_t now_ms)
@@ -128,16 +154,22 @@ static void nat_tx(struct port *p, const struct frame *const *batch,
 
 	set_now(nat, vswitch_now(p->sw));
 	gateway_hold(nat->gw);
-	for (unsigned int i = 0; i < n; i++) {
-		int drop = gateway_input(nat->gw, batch[i], nic_id,
-					 nat->now_ms);
+	for (unsigned int i = 0, k; i < n; i += k) {
+		uint8_t hdr[FRAME_HDR];
+		const struct frame *f = batch[i];
+		struct frame big;
+		int drop;
 
+		k = gro_udp(batch + i, n - i, &big, hdr);
+		if (k > 1)
+			f = &big;
+		drop = gateway_input(nat->gw, f, nic_id, nat->now_ms);
 		if (drop >= 0) {
-			port_drop(p, (enum drop_reason)drop, 1);
+			port_drop(p, (enum drop_reason)drop, k);
 			continue;
 		}
-		taken++;
-		bytes += batch[i]->len;
+		taken += k;
+		bytes += f->len;
 	}
 	port_sent(p, taken, bytes);
 }

@@ -243,30 +243,28 @@ void udp_send_failed(struct ipout *out, const struct pkt *k, int err,
 	}
 }
 
-/* One sendmsg per segment of a USO frame, one in all for others. */
+uint16_t udp_gso(const struct pkt *k, size_t len, uint64_t *packets)
+{
+	size_t size = k->off.gso_type == GSO_UDP_L4 ? k->off.gso_size : 0;
+
+	if (!size || size >= len) {
+		(*packets)++;
+		return 0;
+	}
+	*packets += (len + size - 1) / size;
+	return (uint16_t)size;
+}
+
 static int map_send(struct udp *u, struct udp_map *m, const struct pkt *k,
 		    struct udp_send *s, const struct iovec *payload, int n)
 {
-	size_t len = iov_len(payload, n), step = len;
-	struct iovec piece[FRAME_SEGS];
-	int err = 0;
+	size_t len = iov_len(payload, n);
 
-	if (k->off.gso_type == GSO_UDP_L4 && k->off.gso_size)
-		step = k->off.gso_size;
 	m->fl.bytes_out += len;
-	if (step >= len) {
-		m->fl.packets_out++;
-		s->v = payload;
-		s->n = n;
-		return u->host->send(u->host_arg, m, s);
-	}
-	for (size_t at = 0; at < len && !err; at += step) {
-		m->fl.packets_out++;
-		s->n = iov_slice(payload, n, at, step, piece);
-		s->v = piece;
-		err = u->host->send(u->host_arg, m, s);
-	}
-	return err;
+	s->gso = udp_gso(k, len, &m->fl.packets_out);
+	s->v = payload;
+	s->n = n;
+	return u->host->send(u->host_arg, m, s);
 }
 
 int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,

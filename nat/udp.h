@@ -48,8 +48,11 @@ struct udp_send {
 	struct endpoint to;
 	uint8_t ttl, tos;
 	bool df;
-	const struct iovec *v; /* borrowed */
+	const struct iovec *v; /* borrowed; at most FRAME_SEGS */
 	int n;
+	/* 0, or these are several datagrams of this size, one behind the other;
+	 * the last may be shorter. */
+	uint16_t gso;
 };
 
 /* What the host does; implemented by host_udp.c and by tests. */
@@ -58,7 +61,8 @@ struct udp_host {
 	 * m->host and host_port. 0 or negative errno; -EAFNOSUPPORT: the host
 	 * has no IPv6, which the guest hears as -ENETUNREACH. */
 	int (*open)(void *arg, struct udp_map *m, uint16_t want);
-	/* 0 or negative errno; the datagram is lost then and the guest is told
+	/* 0 or negative errno; the datagram (or what is left of several) is lost
+	 * then and the guest is told
 	 * about -ENETUNREACH, -EADDRNOTAVAIL, -EHOSTUNREACH, -EACCES and -EPERM.
 	 * What only the error queue knows (-EMSGSIZE: the MTU) comes by
 	 * udp_host_error(). */
@@ -116,6 +120,9 @@ void udp_map_end(struct udp_map *m);
 int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,
 		    uint16_t dport, const struct iovec *payload, int n,
 		    int64_t now_ms);
+
+/* For udp_send.gso: the size of the datagrams in a payload of @len; counts them. */
+uint16_t udp_gso(const struct pkt *k, size_t len, uint64_t *packets);
 
 /* From the host's socket of @m. */
 void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,

@@ -171,10 +171,11 @@ static int fake_udp_open(void *arg, struct udp_map *m, uint16_t want)
 	return 0;
 }
 
-static void note_udp(struct fake_nat *f, enum fake_kind kind, void *flow,
-		     const struct ipaddr *local, const struct udp_send *u)
+static void note_one(struct fake_nat *f, enum fake_kind kind, void *flow,
+		     const struct ipaddr *local, const struct udp_send *u,
+		     const struct iovec *v, int n)
 {
-	struct fake_nat_sent *s = note(f, kind, flow, u->v, u->n);
+	struct fake_nat_sent *s = note(f, kind, flow, v, n);
 
 	s->to = u->to;
 	s->local = local ? *local : ipaddr_any;
@@ -182,6 +183,20 @@ static void note_udp(struct fake_nat *f, enum fake_kind kind, void *flow,
 	s->tos = u->tos;
 	s->df = u->df;
 	CHECK(u->ttl);
+}
+
+static void note_udp(struct fake_nat *f, enum fake_kind kind, void *flow,
+		     const struct ipaddr *local, const struct udp_send *u)
+{
+	size_t len = iov_len(u->v, u->n), step = u->gso ? u->gso : len;
+	struct iovec v[FRAME_SEGS];
+
+	CHECK(u->n <= FRAME_SEGS && (!u->gso || u->gso < len));
+	if (!len)
+		note_one(f, kind, flow, local, u, NULL, 0);
+	for (size_t at = 0; at < len; at += step)
+		note_one(f, kind, flow, local, u, v,
+			 iov_slice(u->v, u->n, at, step, v));
 }
 
 static int fake_udp_send(void *arg, struct udp_map *m, const struct udp_send *u)

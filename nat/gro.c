@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Datagrams put together. See gro.h; what takes them apart is switch/offload.c or the
+ * kernel. */
+#include "nat/gro.h"
+
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "lib/csum.h"
+#include "nat/iov.h"
+#include "nat/pkt.h"
+
+/* UDP_MAX_SEGMENTS of Linux before 6.9; also what a frame has segments for. */
+#define PIECES_MAX (FRAME_SEGS - 1)
+
+/* Where the headers of a frame end, and what they say. */
+struct gro {
+	size_t l4, data; /* offsets of the UDP header and of its payload */
+	size_t len;	 /* bytes of payload */
+	bool v4;
+};
+
+static bool parse4(const struct frame *f, struct gro *g)
+{
+	const uint8_t *ip = frame_hdr(f) + ETH_HDR_LEN;
+
+	g->v4 = true;
+	g->l4 = ETH_HDR_LEN + IP4_HDR;
+	return ip[0] == 0x45 && ip[9] == IP4_UDP &&
+	       get_be16(ip + 2) == f->len - ETH_HDR_LEN &&
+	       !(get_be16(ip + 6) & 0x3fff) && /* fragments */
+	       !csum_finish(csum_add(0, ip, IP4_HDR));
+}
+
+static bool parse6(const struct frame *f, struct gro *g)
+{
+	const uint8_t *ip = frame_hdr(f) + ETH_HDR_LEN;
+
+	g->v4 = false;
+	g->l4 = ETH_HDR_LEN + IP6_HDR;
+	return ip[0] >> 4 == 6 && ip[6] == IP4_UDP &&
+	       get_be16(ip + 4) == f->len - ETH_HDR_LEN - IP6_HDR;
+}
+
+/* Is @f a datagram that may be put together with others? */
+static bool parse(const struct frame *f, struct gro *g)
+{
+	const uint8_t *p = frame_hdr(f);
+	uint16_t type;
+	bool ok;
+
+	if (f->off.gso_type || !f->off.needs_csum ||
+	    frame_hdr_len(f) < ETH_HDR_LEN + IP4_HDR + UDP_HDR)
+		return false;
+	type = get_be16(p + 12);
+	ok = type == ETHERTYPE_IP4   ? parse4(f, g)
+	     : type == ETHERTYPE_IP6 ? parse6(f, g)
+				     : false;
+	if (!ok || frame_hdr_len(f) < g->l4 + UDP_HDR ||
+	    f->off.csum_start != g->l4 || f->off.csum_offset != 6)
+		return false;
+	g->data = g->l4 + UDP_HDR;
+	if (f->len <= g->data ||
+	    get_be16(p + g->l4 + 4) != f->len - g->l4)
+		return false;
+	g->len = f->len - g->data;
+	return true;
+}
+
+/* All but lengths, the IPv4 identification and checksums. */
+static bool same_way(const struct gro *g, const uint8_t *a, const uint8_t *b)
+{
+	const size_t ip = ETH_HDR_LEN;
+
+	if (memcmp(a, b, ip + 2) || memcmp(a + g->l4, b + g->l4, 4))
+		return false;
+	if (g->v4)
+		return !memcmp(a + ip + 6, b + ip + 6, 4) &&
+		       !memcmp(a + ip + 12, b + ip + 12, 8);
+	return !memcmp(a + ip + 2, b + ip + 2, 2) &&
+	       !memcmp(a + ip + 6, b + ip + 6, 34);
+}
+
+/* The headers of all, and the beginning of the payload behind them. */
+static void finish(struct frame *out, uint8_t hdr[FRAME_HDR],
+		   const struct gro *g, const uint8_t *first,
+		   const struct iovec *v, int n, size_t total)
+{
+	size_t len = UDP_HDR + total, head;
+	uint8_t *ip = hdr + ETH_HDR_LEN;
+	struct ipaddr src, dst;
+
+	memcpy(hdr, first, g->data);
+	if (g->v4) {
+		put_be16(ip + 2, (uint16_t)(IP4_HDR + len));
+		put_be16(ip + 10, 0);
+		put_be16(ip + 10, csum_finish(csum_add(0, ip, IP4_HDR)));
+		src = ipaddr_from4(get_be32(ip + 12));
+		dst = ipaddr_from4(get_be32(ip + 16));
+	} else {
+		put_be16(ip + 4, (uint16_t)len);
+		memcpy(src.b, ip + 8, 16);
+		memcpy(dst.b, ip + 24, 16);
+	}
+	put_be16(hdr + g->l4 + 4, (uint16_t)len);
+	put_be16(hdr + g->l4 + 6,
+		 csum_fold(g->v4 ? csum_pseudo4(ipaddr_get4(&src),
+						ipaddr_get4(&dst), IP4_UDP,
+						(uint32_t)len)
+				 : csum_pseudo6(&src, &dst, IP4_UDP,
+						(uint32_t)len)));
+	head = iov_copy(v, n, 0, hdr + g->data, FRAME_HDR - g->data);
+	frame_init(out, hdr, g->data + head);
+	out->nseg = (uint16_t)(1 + iov_slice(v, n, head, total - head,
+					     out->seg + 1));
+	out->len = (uint32_t)(g->data + total);
+	out->off = (struct offload){
+		.needs_csum = true, .gso_type = GSO_UDP_L4,
+		.gso_size = (uint16_t)g->len, .hdr_len = (uint16_t)g->data,
+		.csum_start = (uint16_t)g->l4, .csum_offset = 6,
+	};
+}
+
+unsigned int gro_udp(const struct frame *const *f, unsigned int n,
+		     struct frame *out, uint8_t hdr[FRAME_HDR])
+{
+	struct iovec v[PIECES_MAX];
+	struct gro g, next;
+	unsigned int k = 1;
+	size_t total;
+	int nv;
+
+	if (n < 2 || !parse(f[0], &g) || f[0]->nseg > PIECES_MAX)
+		return 1;
+	nv = iov_slice(f[0]->seg, f[0]->nseg, g.data, g.len, v);
+	total = g.len;
+	for (; k < n && nv + f[k]->nseg <= PIECES_MAX; k++) {
+		if (!parse(f[k], &next) || next.v4 != g.v4 ||
+		    next.len > g.len ||
+		    total + next.len > 65535 - IP4_HDR - UDP_HDR ||
+		    !same_way(&g, frame_hdr(f[0]), frame_hdr(f[k])))
+			break;
+		nv += iov_slice(f[k]->seg, f[k]->nseg, next.data, next.len,
+				v + nv);
+		total += next.len;
+		if (next.len < g.len) { /* the last one */
+			k++;
+			break;
+		}
+	}
+	if (k > 1)
+		finish(out, hdr, &g, frame_hdr(f[0]), v, nv, total);
+	return k;
+}
