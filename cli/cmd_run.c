@@ -100,12 +100,11 @@ static int look_for_nic(struct run *r)
 	json_decref(res);
 	if (!r->type)
 		r->type = "fd";
-	if (!strcmp(r->type, "vhost-user") && !r->hints.fills)
-		return cli_refuse("nic %s-%d is of type vhost-user, for which "
-				  "the VM's memory must be set up; paste what "
-				  "`vnet attach %s --network %s --nic %d --for "
-				  "qemu` prints", r->vm, r->nic, r->vm,
-				  r->network, r->nic);
+	if (!strcmp(r->type, "vhost-user") && !r->hints.fills && !r->hints.qemu)
+		return cli_refuse("type vhost-user needs QEMU, or {socket} in "
+				  "the command's words");
+	if (strcmp(r->type, "vhost-user") && args_get(&r->c->args, "queues"))
+		return cli_refuse("--queues goes with --type vhost-user");
 	return CLI_OK;
 }
 
@@ -146,6 +145,7 @@ static int attach(struct run *r)
 	json_object_set_new(p, "network", json_string(r->network));
 	json_object_set_new(p, "type", json_string(r->type));
 	cli_param(r->c, p, "mac");
+	cli_param(r->c, p, "queues");
 	if (r->hints.has_mac && !args_get(&r->c->args, "mac"))
 		json_object_set_new(p, "mac",
 				    json_string(mac_format(&r->hints.mac,
@@ -409,9 +409,11 @@ static const struct opt run_opts[] = {
 	{"nic", "N", "which NIC of the VM; default 0", OPT_INT, false, 0, 31},
 	{"mac", "MAC", "hardware address; default: one that stays the same",
 	 OPT_MAC},
-	{"type", "fd|stream|dgram|seqpacket|tap",
+	{"type", "fd|stream|dgram|seqpacket|tap|vhost-user",
 	 "how it is reached; default fd or by placeholder",
 	 OPT_CHOICE},
+	{"queues", "N", "pairs of rings (type vhost-user); default 1", OPT_INT,
+	 false, 1, 8},
 	{NULL},
 };
 
@@ -427,7 +429,10 @@ static const char run_help[] =
 	"(unless it has a\n"
 	"-device with netdev=vnet0 already), and a monitor through which "
 	"`vnet link` pulls\n"
-	"the guest's cable. Other programs are told in their words and "
+	"the guest's cable. With --type vhost-user, the fastest, its memory "
+	"is made to be\n"
+	"shared, too, as large as its -m says. Other programs are told in "
+	"their words and\n"
 	"environment:\n"
 	"\n"
 	"  {fd}      VNET_FD          connected datagram socket, a frame a "

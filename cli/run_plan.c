@@ -118,6 +118,54 @@ static const char *device_for(const char *const *argv)
 	return "virtio-net-pci";
 }
 
+/* "2G", "size=2G,slots=…", "512" (in MiB) as a size for a memory backend, where a bare
+ * number means bytes. */
+static int memory_size(const char *m, struct run_hints *h, struct errtext *why)
+{
+	char text[24];
+	size_t n, digits;
+
+	if (!list_get(m, "size", text, sizeof(text)))
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(m, ","), m);
+	digits = strspn(text, "0123456789");
+	n = digits + strspn(text + digits, ".0123456789");
+	if (!digits || (text[n] && (!strchr("bBkKmMgGtT", text[n]) ||
+				    text[n + 1])))
+		return errtext_set(why, -EINVAL, "-m %s: not a size of memory",
+				   m);
+	snprintf(h->memory, sizeof(h->memory), "%s%s", text,
+		 text[n] ? "" : "M");
+	return 0;
+}
+
+/* What type vhost-user has to know: memory and accelerator. */
+static int look_qemu_machine(const char *const *argv, struct run_hints *h,
+			     struct errtext *why)
+{
+	int r = 0;
+
+	strcpy(h->memory, "128M"); /* QEMU's default */
+	h->kvm = !strcmp(base_name(argv[0]), "kvm");
+	for (size_t i = 0; argv[i] && !r; i++) {
+		const char *m = option_at(argv, i, "m");
+		const char *accel = option_at(argv, i, "accel");
+		const char *machine = option_at(argv, i, "machine");
+
+		if (!machine)
+			machine = option_at(argv, i, "M");
+		if (m)
+			r = memory_size(m, h, why);
+		if (strstr(argv[i], "enable-kvm") ||
+		    (accel && !strncmp(accel, "kvm", 3)) ||
+		    (machine && strstr(machine, "accel=kvm")))
+			h->kvm = true;
+		if (strstr(argv[i], "memory-backend") ||
+		    strstr(argv[i], "memdev="))
+			h->has_backend = true;
+	}
+	return r;
+}
+
 static void look_qemu(const char *const *argv, const char *id,
 		      struct run_hints *h)
 {
@@ -165,9 +213,10 @@ int run_look(const char *const *argv, unsigned int nic, struct run_hints *out,
 	out->fills = fd || sock || tap;
 	out->type = fd ? "fd" : sock ? "stream" : tap ? "tap" : NULL;
 	snprintf(id, sizeof(id), "vnet%u", nic);
-	if (out->qemu)
-		look_qemu(argv, id, out);
-	return 0;
+	if (!out->qemu)
+		return 0;
+	look_qemu(argv, id, out);
+	return look_qemu_machine(argv, out, why);
 }
 
 struct fill {
@@ -242,6 +291,8 @@ int run_command(const char *const *argv, const struct run_hints *hints,
 	if (r || !hints->qemu || hints->fills)
 		return r;
 	n->device = hints->has_device ? NULL : hints->device;
+	n->memory = hints->has_backend ? NULL : hints->memory;
+	n->kvm = hints->kvm;
 	r = runner_connect(runner_find("qemu"), n, &add, why);
 	for (size_t i = 0; !r && i < add.args.n; i++)
 		strv_add(out, "%s", add.args.v[i]);

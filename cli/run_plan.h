@@ -40,9 +40,14 @@ struct run_hints {
 	bool has_netdev; /* QEMU: a netdev vnetN is given: a clash */
 	bool daemonizes; /* QEMU: it goes into the background */
 	const char *device; /* QEMU: model that suits the machine */
+	/* QEMU, for type vhost-user. */
+	char memory[32];     /* size of its memory, by -m or by default */
+	bool has_backend;    /* it sets its memory up itself */
+	bool kvm;	     /* it is told to use KVM */
 };
 
-/* Look at the words. -EINVAL when placeholders contradict each other. */
+/* Look at the words. -EINVAL when placeholders contradict each other, or -m is no
+ * size. */
 int run_look(const char *const *argv, unsigned int nic, struct run_hints *out,
 	     struct errtext *why);
 

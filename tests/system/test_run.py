@@ -106,3 +106,17 @@ def test_killed_run_takes_the_vm_along(vnetd, vm):
     # As after power loss the NIC is there, for the next run.
     assert [n["vm"] for n in nics(vnetd)] == ["MyVM"]
     vnetd.vnet("detach", "MyVM")
+
+
+def test_vhost_user_guest_shares_its_memory(vnetd, guests):
+    vnetd.vnet("define", "lab", "--mode", "nat")
+    g = run_guest(vnetd, "lab", "fast", "--type", "vhost-user", "--queues", "2")
+    guests.append(g)
+    assert g.ip() == "10.0.2.15"
+    assert nics(vnetd)[0]["type"] == "vhost-user" and nics(vnetd)[0]["connected"]
+    assert "combined:\t2" in g.check("ethtool -l eth0 | tr A-Z a-z | tr -s '\t '")
+    os.kill(vnetd.workers()["lab"], signal.SIGKILL)
+    eventually("gateway answers again",
+               lambda: g.run("ping -c1 -W1 10.0.2.2")[0] == 0, 30)
+    assert g.terminate() == 0
+    assert nics(vnetd) == []

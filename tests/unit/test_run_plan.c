@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 
 #define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -168,6 +169,63 @@ static void run_look__daemonize__is_seen(void **state)
 	assert_false(h.daemonizes);
 }
 
+static void run_command__vhost_user__memory_as_large_as_m_says(void **state)
+{
+	static const struct {
+		const char *m, *size;
+	} c[] = {
+		{"512", "size=512M,"}, {"2G", "size=2G,"},
+		{"size=1.5G,slots=2,maxmem=8G", "size=1.5G,"},
+		{"1024,slots=2", "size=1024M,"},
+	};
+	struct run_hints h;
+	struct errtext why;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		const char *argv[] = {"qemu-system-x86_64", "-m", c[i].m, NULL};
+		struct runner_nic n = nic("vhost-user");
+		struct strv out = {0};
+
+		assert_int_equal(run_look(argv, 0, &h, &why), 0);
+		assert_int_equal(run_command(argv, &h, &n, "lab", &out, &why),
+				 0);
+		assert_string_equal(out.v[3], "-object");
+		assert_non_null(strstr(out.v[4], c[i].size));
+		assert_non_null(strstr(out.v[4], "share=on"));
+		assert_non_null(strstr(out.v[out.n - 1], "vectors=0"));
+		strv_free(&out);
+	}
+	run_look(ARGV("qemu-x"), 0, &h, &why);
+	assert_string_equal(h.memory, "128M");
+	assert_int_equal(run_look(ARGV("qemu-x", "-m", "1X"), 0, &h, &why),
+			 -EINVAL);
+	assert_int_equal(run_look(ARGV("qemu-x", "-m", "big"), 0, &h, &why),
+			 -EINVAL);
+}
+
+static void run_command__vhost_user__own_memory_is_left_alone(void **state)
+{
+	const char *argv[] = {
+		"qemu-system-x86_64", "-enable-kvm", "-object",
+		"memory-backend-file,id=m,size=1G,mem-path=/x,share=on",
+		"-machine", "q35,memory-backend=m", NULL};
+	struct runner_nic n = nic("vhost-user");
+	struct strv out = {0};
+	struct run_hints h;
+	struct errtext why;
+
+	(void)state;
+	assert_int_equal(run_look(argv, 0, &h, &why), 0);
+	assert_true(h.has_backend && h.kvm);
+	assert_int_equal(run_command(argv, &h, &n, "lab", &out, &why), 0);
+	assert_string_equal(out.v[6], "-chardev");
+	for (size_t i = 6; i < out.n; i++)
+		assert_null(strstr(out.v[i], "memory-backend"));
+	assert_null(strstr(out.v[out.n - 1], "vectors"));
+	strv_free(&out);
+}
+
 static void run_command__placeholders__are_replaced(void **state)
 {
 	(void)state;
@@ -234,6 +292,10 @@ int main(void)
 		cmocka_unit_test(run_look__own_device__tells_its_mac),
 		cmocka_unit_test(run_look__own_netdev__is_a_clash),
 		cmocka_unit_test(run_look__daemonize__is_seen),
+		cmocka_unit_test(
+			run_command__vhost_user__memory_as_large_as_m_says),
+		cmocka_unit_test(
+			run_command__vhost_user__own_memory_is_left_alone),
 		cmocka_unit_test(run_command__placeholders__are_replaced),
 		cmocka_unit_test(
 			run_command__qemu_with_placeholder__gets_nothing_more),
