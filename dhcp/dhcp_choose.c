@@ -211,12 +211,16 @@ static uint32_t candidate(const struct dhcp_pool *p,
 	b = dhcp_pool_find_client(p, c);
 	if (b && dhcp_pool_acceptable(p, c, b->lease.ip))
 		return b->lease.ip;
-	if (wish && dhcp_pool_acceptable(p, c, wish) &&
-	    dhcp_pool_available(p, c, wish))
+	/* Another one's previous address is kept for it while there are others, even
+	 * from those who ask for it: it may be a NIC's that has not booted yet. */
+	if (wish && (!dhcp_pool_acceptable(p, c, wish) ||
+		     !dhcp_pool_available(p, c, wish)))
+		wish = 0;
+	if (wish && !dhcp_pool_find_ip(p, wish))
 		return wish;
 	ip = never_used(p);
-	if (ip)
-		return ip;
+	if (ip || wish)
+		return ip ? ip : wish;
 	b = list_first(&p->free_list, struct dhcp_binding, free_node);
 	return b ? b->lease.ip : 0;
 }

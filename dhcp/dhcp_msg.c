@@ -8,8 +8,8 @@
 
 #include <errno.h>
 
-#define SNAME_LEN 64
-#define FILE_LEN  128
+#define SNAME_LEN DHCP_SNAME_LEN
+#define FILE_LEN  DHCP_FILE_LEN
 
 /* The three places where options may stand, in the order of joining (RFC 3396
  * 5). */
@@ -163,6 +163,7 @@ void dhcp_build_start(struct dhcp_build *b, const struct dhcp_hdr *h, void *buf,
 
 	*w = wbuf_make(buf, cap);
 	b->reserve = reserve;
+	b->overload = false;
 	wbuf_u8(w, h->op);
 	wbuf_u8(w, h->htype);
 	wbuf_u8(w, h->hlen);
@@ -186,30 +187,99 @@ size_t dhcp_opt_size(size_t len)
 	return len + 2 * pieces;
 }
 
-bool dhcp_build_opt(struct dhcp_build *b, uint8_t code, const void *p,
+#define SNAME_AT 44 /* RFC 2131 2, figure 1 */
+#define FILE_AT	 (SNAME_AT + DHCP_SNAME_LEN)
+
+static bool put_field(struct dhcp_build *b, size_t at, size_t cap,
+		      const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n >= cap || !wbuf_ok(&b->w))
+		return false;
+	memcpy(b->w.p + at, text, n);
+	return true;
+}
+
+bool dhcp_build_file(struct dhcp_build *b, const char *file)
+{
+	return put_field(b, FILE_AT, DHCP_FILE_LEN, file);
+}
+
+bool dhcp_build_sname(struct dhcp_build *b, const char *name)
+{
+	return put_field(b, SNAME_AT, DHCP_SNAME_LEN, name);
+}
+
+/* A field as room for options; its last byte is the end option's. */
+static struct wbuf field_room(struct dhcp_build *b, size_t at, size_t len)
+{
+	uint8_t *p = b->w.p + at;
+
+	return wbuf_make(p, wbuf_ok(&b->w) && !*p ? len - 1 : 0);
+}
+
+void dhcp_build_overload(struct dhcp_build *b)
+{
+	b->more[0] = field_room(b, FILE_AT, DHCP_FILE_LEN);
+	b->more[1] = field_room(b, SNAME_AT, DHCP_SNAME_LEN);
+	b->overload = true;
+	b->reserve += 3;
+}
+
+static bool put_opt(struct wbuf *w, size_t room, uint8_t code, const void *p,
 		    size_t len)
 {
-	size_t left = b->w.cap - b->w.len, need = dhcp_opt_size(len);
 	const uint8_t *from = p;
 
-	if (!wbuf_ok(&b->w) || left < b->reserve + 1 ||
-	    need > left - b->reserve - 1)
+	if (dhcp_opt_size(len) > room)
 		return false;
 	do {
 		uint8_t n = (uint8_t)(len < 255 ? len : 255);
 
-		wbuf_u8(&b->w, code);
-		wbuf_u8(&b->w, n);
-		wbuf_copy(&b->w, from, n);
+		wbuf_u8(w, code);
+		wbuf_u8(w, n);
+		wbuf_copy(w, from, n);
 		from += n;
 		len -= n;
 	} while (len);
 	return true;
 }
 
+bool dhcp_build_opt(struct dhcp_build *b, uint8_t code, const void *p,
+		    size_t len)
+{
+	size_t left = b->w.cap - b->w.len;
+
+	if (!wbuf_ok(&b->w))
+		return false;
+	if (left > b->reserve &&
+	    put_opt(&b->w, left - b->reserve - 1, code, p, len))
+		return true;
+	for (int i = 0; i < 2 && b->overload; i++)
+		if (put_opt(&b->more[i], b->more[i].cap - b->more[i].len, code,
+			    p, len))
+			return true;
+	return false;
+}
+
 void dhcp_build_unreserve(struct dhcp_build *b)
 {
+	uint8_t used = 0;
+
 	b->reserve = 0;
+	if (!b->overload)
+		return;
+	b->overload = false;
+	for (int i = 0; i < 2; i++) {
+		if (!b->more[i].len)
+			continue;
+		/* The room that field_room() kept. */
+		b->more[i].p[b->more[i].len] = DHCP_OPT_END;
+		used |= (uint8_t)(1 << i);
+	}
+	if (used)
+		(void)dhcp_build_opt(b, DHCP_OPT_OVERLOAD, &used, 1);
 }
 
 size_t dhcp_build_end(struct dhcp_build *b)

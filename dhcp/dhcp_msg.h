@@ -24,6 +24,7 @@ enum { DHCP_BOOTREQUEST = 1, DHCP_BOOTREPLY = 2 };
 
 /* RFC 2132 9.6 */
 enum dhcp_type {
+	DHCP_BOOTP = 0, /* none: a BOOTP client's */
 	DHCP_DISCOVER = 1,
 	DHCP_OFFER,
 	DHCP_REQUEST,
@@ -35,28 +36,40 @@ enum dhcp_type {
 };
 
 enum dhcp_opt {
-	DHCP_OPT_PAD = 0,	  /* RFC 2132 3.1 */
-	DHCP_OPT_MASK = 1,	  /* 3.3 */
-	DHCP_OPT_ROUTER = 3,	  /* 3.5 */
-	DHCP_OPT_DNS = 6,	  /* 3.8 */
-	DHCP_OPT_HOSTNAME = 12,	  /* 3.14 */
-	DHCP_OPT_DOMAIN = 15,	  /* 3.17 */
-	DHCP_OPT_MTU = 26,	  /* 5.1 */
-	DHCP_OPT_BROADCAST = 28,  /* 5.3 */
-	DHCP_OPT_REQUESTED = 50,  /* 9.1 */
-	DHCP_OPT_LEASE = 51,	  /* 9.2 */
-	DHCP_OPT_OVERLOAD = 52,	  /* 9.3 */
-	DHCP_OPT_TYPE = 53,	  /* 9.6 */
-	DHCP_OPT_SERVER_ID = 54,  /* 9.7 */
-	DHCP_OPT_PARAMETERS = 55, /* 9.8 */
-	DHCP_OPT_MESSAGE = 56,	  /* 9.9 */
-	DHCP_OPT_MAX_SIZE = 57,	  /* 9.10 */
-	DHCP_OPT_T1 = 58,	  /* 9.11 */
-	DHCP_OPT_T2 = 59,	  /* 9.12 */
-	DHCP_OPT_CLIENT_ID = 61,  /* 9.14 */
-	DHCP_OPT_FQDN = 81,	  /* RFC 4702 */
-	DHCP_OPT_RELAY = 82,	  /* RFC 3046 */
-	DHCP_OPT_END = 255,	  /* RFC 2132 3.2 */
+	DHCP_OPT_PAD = 0,	     /* RFC 2132 3.1 */
+	DHCP_OPT_MASK = 1,	     /* 3.3 */
+	DHCP_OPT_ROUTER = 3,	     /* 3.5 */
+	DHCP_OPT_DNS = 6,	     /* 3.8 */
+	DHCP_OPT_HOSTNAME = 12,	     /* 3.14 */
+	DHCP_OPT_DOMAIN = 15,	     /* 3.17 */
+	DHCP_OPT_MTU = 26,	     /* 5.1 */
+	DHCP_OPT_BROADCAST = 28,     /* 5.3 */
+	DHCP_OPT_STATIC_ROUTES = 33, /* 5.8 */
+	DHCP_OPT_REQUESTED = 50,     /* 9.1 */
+	DHCP_OPT_LEASE = 51,	     /* 9.2 */
+	DHCP_OPT_OVERLOAD = 52,	     /* 9.3 */
+	DHCP_OPT_TYPE = 53,	     /* 9.6 */
+	DHCP_OPT_SERVER_ID = 54,     /* 9.7 */
+	DHCP_OPT_PARAMETERS = 55,    /* 9.8 */
+	DHCP_OPT_MESSAGE = 56,	     /* 9.9 */
+	DHCP_OPT_MAX_SIZE = 57,	     /* 9.10 */
+	DHCP_OPT_T1 = 58,	     /* 9.11 */
+	DHCP_OPT_T2 = 59,	     /* 9.12 */
+	DHCP_OPT_VENDOR_CLASS = 60,  /* 9.13 */
+	DHCP_OPT_CLIENT_ID = 61,     /* 9.14 */
+	DHCP_OPT_TFTP_SERVER = 66,   /* 9.4 */
+	DHCP_OPT_BOOT_FILE = 67,     /* 9.5 */
+	DHCP_OPT_USER_CLASS = 77,    /* RFC 3004 */
+	DHCP_OPT_RAPID = 80,	     /* RFC 4039 */
+	DHCP_OPT_FQDN = 81,	     /* RFC 4702 */
+	DHCP_OPT_RELAY = 82,	     /* RFC 3046 */
+	DHCP_OPT_ARCH = 93,	     /* RFC 4578 2.1 */
+	DHCP_OPT_MACHINE = 97,	     /* RFC 4578 2.3 */
+	DHCP_OPT_IPV6_ONLY = 108,    /* RFC 8925 */
+	DHCP_OPT_ROUTES = 121,	     /* RFC 3442 */
+	DHCP_OPT_IPXE = 175,	     /* iPXE's own options */
+	DHCP_OPT_MS_ROUTES = 249,    /* as 121, for Windows */
+	DHCP_OPT_END = 255,	     /* RFC 2132 3.2 */
 };
 
 /** struct dhcp_hdr - The fixed fields, host order. */
@@ -126,8 +139,21 @@ static inline uint32_t dhcp_msg_be32(const struct dhcp_msg *m, uint8_t code)
 /** struct dhcp_build - A message being written into the caller's storage. */
 struct dhcp_build {
 	struct wbuf w;
-	size_t reserve; /* bytes kept for what comes last */
+	size_t reserve;	     /* bytes kept for what comes last */
+	struct wbuf more[2]; /* file and sname, for options that have no room */
+	bool overload;
 };
+
+#define DHCP_FILE_LEN  128
+#define DHCP_SNAME_LEN 64
+
+/* The fields of the header; what is too long is left out (false). */
+bool dhcp_build_file(struct dhcp_build *b, const char *file);
+bool dhcp_build_sname(struct dhcp_build *b, const char *name);
+
+/* Options that have no room may go where no file and no server's name are (RFC
+ * 2132 9.3); takes 3 bytes of the room until dhcp_build_unreserve(). */
+void dhcp_build_overload(struct dhcp_build *b);
 
 /* Header, cookie; @reserve bytes (the end option is extra) are kept back. */
 void dhcp_build_start(struct dhcp_build *b, const struct dhcp_hdr *h, void *buf,
@@ -142,7 +168,7 @@ size_t dhcp_opt_size(size_t len);
 bool dhcp_build_opt(struct dhcp_build *b, uint8_t code, const void *p,
 		    size_t len);
 
-/* Give the reserve free, for what it was kept for. */
+/* Give the reserve free, for what it was kept for; overload ends. */
 void dhcp_build_unreserve(struct dhcp_build *b);
 
 /* End option, and padding to DHCP_MIN_LEN as far as there is room. Returns the

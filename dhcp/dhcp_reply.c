@@ -2,6 +2,7 @@
 /* Building of replies. See dhcp_reply.h; dhcp_server.c decides what is said. */
 #include "dhcp/dhcp_reply.h"
 
+#include "dhcp/dhcp_boot.h"
 #include "dhcp/dhcp_config.h"
 #include "lib/compat.h"
 
@@ -84,42 +85,161 @@ static const struct {
 struct writer {
 	struct dhcp_build b;
 	const struct dhcp_config *cfg;
+	const struct dhcp_view *view;
+	const struct dhcp_msg *req;
 	const struct dhcp_terms *t;
-	bool done[ARRAY_LEN(table)];
+	struct dhcp_booter who;
+	const char *file; /* to boot; NULL = none */
+	bool done[256];	  /* options that are in it, or are not to be */
 };
+
+/* ---- classless routes (RFC 3442) ----------------------------------------- */
+
+/* Does a list of routes have one for everything? */
+static bool has_default(const uint8_t *p, size_t len)
+{
+	struct cur c = cur_make(p, len);
+
+	while (c.left) {
+		uint8_t plen = cur_u8(&c);
+
+		if (!plen)
+			return true;
+		cur_skip(&c, (size_t)(plen + 7) / 8 + 4);
+	}
+	return false;
+}
+
+/* The default router that the client would be told otherwise; 0 = none. */
+static uint32_t router(const struct writer *x)
+{
+	size_t len;
+	const uint8_t *p = dhcp_view_find(x->view, DHCP_OPT_ROUTER, &len);
+
+	if (p)
+		return len >= 4 ? get_be32(p) : 0;
+	return x->cfg->router;
+}
+
+/* Clients that take routes ignore option 3: the default route must be among
+ * them. */
+static void put_routes(struct writer *x, uint8_t code, const uint8_t *p,
+		       size_t len)
+{
+	uint8_t all[DHCP_OPT_VALUE_MAX + 5];
+	struct wbuf w = wbuf_make(all, sizeof(all));
+
+	wbuf_copy(&w, p, len);
+	if (len && !has_default(p, len) && router(x)) {
+		wbuf_u8(&w, 0);
+		wbuf_be32(&w, router(x));
+	}
+	if (w.len)
+		(void)dhcp_build_opt(&x->b, code, all, w.len);
+}
+
+/* Is the client to be sent routes, in place of options 3 and 33? */
+static bool sends_routes(const struct writer *x)
+{
+	size_t n, len;
+	const uint8_t *wish = dhcp_msg_opt(x->req, DHCP_OPT_PARAMETERS, &n);
+
+	return n && memchr(wish, DHCP_OPT_ROUTES, n) &&
+	       dhcp_view_find(x->view, DHCP_OPT_ROUTES, &len) && len;
+}
+
+/* ---- one option, and all that are wanted --------------------------------- */
 
 static void put_row(struct writer *x, size_t row)
 {
 	uint8_t value[DHCP_DOMAIN_MAX + 1];
 	struct wbuf w = wbuf_make(value, sizeof(value));
 
-	if (x->done[row])
-		return;
-	x->done[row] = true;
 	table[row].put(x->cfg, x->t, &w);
 	if (wbuf_ok(&w) && w.len)
 		(void)dhcp_build_opt(&x->b, table[row].code, value, w.len);
 }
 
+static void put_boot(struct writer *x, uint8_t code)
+{
+	const char *text =
+		code == DHCP_OPT_BOOT_FILE ? x->file : x->cfg->boot.name;
+	char ip[IP4_TEXT];
+
+	if (!x->file)
+		return;
+	if (code == DHCP_OPT_TFTP_SERVER && !text[0])
+		text = ip4_format(x->cfg->boot.server ? x->cfg->boot.server
+						      : x->cfg->server_ip,
+				  ip);
+	(void)dhcp_build_opt(&x->b, code, text, strlen(text));
+}
+
+/* What the server says itself, however scopes call it. */
+static bool is_exchange(uint8_t code)
+{
+	return code == DHCP_OPT_LEASE || code == DHCP_OPT_T1 ||
+	       code == DHCP_OPT_T2;
+}
+
 /* An option by code; the mask goes before the router (RFC 2132 3.3). */
 static void put_code(struct writer *x, uint8_t code)
 {
+	size_t len;
+	const uint8_t *p;
+
+	if (x->done[code] || is_exchange(code))
+		return;
 	if (code == DHCP_OPT_ROUTER)
 		put_code(x, DHCP_OPT_MASK);
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (table[i].code == code)
-			put_row(x, i);
+	x->done[code] = true;
+	p = dhcp_view_find(x->view, code, &len);
+	if (code == DHCP_OPT_ROUTES || code == DHCP_OPT_MS_ROUTES) {
+		put_routes(x, code, p, len);
+	} else if (p) {
+		if (len)
+			(void)dhcp_build_opt(&x->b, code, p, len);
+	} else if (code == DHCP_OPT_BOOT_FILE || code == DHCP_OPT_TFTP_SERVER) {
+		put_boot(x, code);
+	} else {
+		for (size_t i = 0; i < ARRAY_LEN(table); i++)
+			if (table[i].code == code)
+				put_row(x, i);
+	}
 }
 
-static void put_wishes(struct writer *x, const struct dhcp_msg *req)
+/* The client does not say what it wants: all there is, but what makes sense
+ * only to those who ask (RFC 8925 3.2; routes replace option 3). */
+static void put_all(struct writer *x)
+{
+	x->done[DHCP_OPT_IPV6_ONLY] = true;
+	x->done[DHCP_OPT_ROUTES] = true;
+	x->done[DHCP_OPT_MS_ROUTES] = true;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		put_code(x, table[i].code);
+	if (x->who.boots) {
+		put_code(x, DHCP_OPT_TFTP_SERVER);
+		put_code(x, DHCP_OPT_BOOT_FILE);
+	}
+	for (uint8_t c = 0; (c = dhcp_view_next(x->view, c));)
+		put_code(x, c);
+}
+
+static void put_wishes(struct writer *x)
 {
 	size_t n;
-	const uint8_t *wish = dhcp_msg_opt(req, DHCP_OPT_PARAMETERS, &n);
+	const uint8_t *wish = dhcp_msg_opt(x->req, DHCP_OPT_PARAMETERS, &n);
 
+	if (!n) {
+		put_all(x);
+		return;
+	}
+	if (sends_routes(x)) { /* RFC 3442: SHOULD NOT include these */
+		x->done[DHCP_OPT_ROUTER] = true;
+		x->done[DHCP_OPT_STATIC_ROUTES] = true;
+	}
 	for (size_t i = 0; i < n; i++)
 		put_code(x, wish[i]);
-	for (size_t i = 0; !n && i < ARRAY_LEN(table); i++)
-		put_row(x, i);
 }
 
 /* ---- options of the exchange --------------------------------------------- */
@@ -132,10 +252,12 @@ static bool put32(struct writer *x, uint8_t code, uint32_t v)
 	return dhcp_build_opt(&x->b, code, b, sizeof(b));
 }
 
-/* T1 and T2 are half and seven eighths of the lease (RFC 2131 4.4.5). */
+/* T1 and T2 are half and seven eighths of the lease (RFC 2131 4.4.5), unless a
+ * scope has others that fit into it. */
 static bool put_times(struct writer *x)
 {
-	uint32_t s = x->t->lease_s;
+	uint32_t s = x->t->lease_s, t1 = dhcp_view_be32(x->view, DHCP_OPT_T1),
+		 t2 = dhcp_view_be32(x->view, DHCP_OPT_T2);
 
 	if (!s)
 		return true;
@@ -143,7 +265,11 @@ static bool put_times(struct writer *x)
 		return false;
 	if (s == DHCP_LEASE_INFINITE)
 		return true;
-	return put32(x, DHCP_OPT_T1, s / 2) && put32(x, DHCP_OPT_T2, s - s / 8);
+	if (!t2 || t2 >= s)
+		t2 = s - s / 8;
+	if (!t1 || t1 >= t2)
+		t1 = s / 2 < t2 ? s / 2 : t2 / 2;
+	return put32(x, DHCP_OPT_T1, t1) && put32(x, DHCP_OPT_T2, t2);
 }
 
 /* An option of the request goes back as it came. */
@@ -155,19 +281,59 @@ static bool echo(struct writer *x, const struct dhcp_msg *req, uint8_t code)
 	return !len || dhcp_build_opt(&x->b, code, p, len);
 }
 
-static bool put_options(struct writer *x, const struct dhcp_msg *req)
+/* What firmware must find, whether it asks for it or not. */
+static bool put_for_firmware(struct writer *x)
 {
+	size_t len;
+
+	if (!x->file && !dhcp_view_find(x->view, DHCP_OPT_BOOT_FILE, &len))
+		return true;
+	if (x->who.http) { /* UEFI 2.10 24.7.2 */
+		x->done[DHCP_OPT_VENDOR_CLASS] = true;
+		if (!dhcp_build_opt(&x->b, DHCP_OPT_VENDOR_CLASS, "HTTPClient",
+				    strlen("HTTPClient")))
+			return false;
+		put_code(x, DHCP_OPT_BOOT_FILE);
+	} else if (x->file && strlen(x->file) >= DHCP_FILE_LEN) {
+		put_code(x, DHCP_OPT_BOOT_FILE);
+	}
+	return echo(x, x->req, DHCP_OPT_MACHINE); /* RFC 4578 2.3 */
+}
+
+/* Message type, server and terms: of DHCP, not of BOOTP. */
+static bool put_exchange(struct writer *x)
+{
+	const struct dhcp_msg *req = x->req;
 	uint8_t type = (uint8_t)x->t->type;
 
-	if (!dhcp_build_opt(&x->b, DHCP_OPT_TYPE, &type, 1) ||
-	    !put32(x, DHCP_OPT_SERVER_ID, x->cfg->server_ip) || !put_times(x) ||
-	    !echo(x, req, DHCP_OPT_CLIENT_ID)) /* RFC 6842 3 */
+	if (type == DHCP_BOOTP)
+		return true;
+	return dhcp_build_opt(&x->b, DHCP_OPT_TYPE, &type, 1) &&
+	       put32(x, DHCP_OPT_SERVER_ID, x->cfg->server_ip) &&
+	       put_times(x) &&
+	       echo(x, req, DHCP_OPT_CLIENT_ID) && /* RFC 6842 3 */
+	       /* RFC 4039 3.1 */
+	       (type != DHCP_ACK ||
+		dhcp_msg_u8(req, DHCP_OPT_TYPE) != DHCP_DISCOVER ||
+		dhcp_build_opt(&x->b, DHCP_OPT_RAPID, "", 0));
+}
+
+static bool put_options(struct writer *x)
+{
+	const struct dhcp_msg *req = x->req;
+
+	if (!put_exchange(x))
 		return false;
-	if (x->t->type == DHCP_NAK)
+	if (x->t->type == DHCP_NAK) {
 		(void)dhcp_build_opt(&x->b, DHCP_OPT_MESSAGE, x->t->message,
 				     strlen(x->t->message));
-	else
-		put_wishes(x, req);
+	} else {
+		if (x->t->type != DHCP_BOOTP)
+			dhcp_build_overload(&x->b);
+		if (!put_for_firmware(x))
+			return false;
+		put_wishes(x);
+	}
 	dhcp_build_unreserve(&x->b);
 	return echo(x, req, DHCP_OPT_RELAY); /* last (RFC 3046 2.2) */
 }
@@ -179,6 +345,8 @@ static size_t room(const struct dhcp_msg *req)
 {
 	size_t size = dhcp_msg_be16(req, DHCP_OPT_MAX_SIZE);
 
+	if (!dhcp_msg_has(req, DHCP_OPT_TYPE))
+		return DHCP_MIN_LEN; /* RFC 951 3: 64 bytes of vendor's area */
 	return min_sz(max_sz(size, SIZE_MIN) - IP_UDP_LEN, DHCP_REPLY_MAX);
 }
 
@@ -234,18 +402,64 @@ static void address(const struct dhcp_config *cfg, const struct dhcp_msg *req,
 	}
 }
 
-bool dhcp_reply_build(const struct dhcp_config *cfg, const struct dhcp_msg *req,
+/* The file and where it is, in the header too, where PXE looks for them. */
+static void set_boot(struct writer *x, struct dhcp_hdr *h)
+{
+	const struct dhcp_boot *b = &x->cfg->boot;
+	size_t len;
+	const uint8_t *p = dhcp_view_find(x->view, DHCP_OPT_TFTP_SERVER, &len);
+	char text[IP4_TEXT];
+
+	if (x->t->type == DHCP_NAK)
+		return;
+	dhcp_booter_of(x->req, &x->who);
+	x->file = dhcp_boot_file(b, &x->who);
+	if (!x->who.boots)
+		return;
+	if (x->file)
+		h->siaddr = b->server ? b->server : x->cfg->server_ip;
+	if (p && len < sizeof(text)) {
+		memcpy(text, p, len);
+		text[len] = '\0';
+		if (len && ip4_parse(text, &h->siaddr))
+			h->siaddr = 0;
+	}
+}
+
+static void put_header_boot(struct writer *x)
+{
+	size_t len;
+	const uint8_t *p = dhcp_view_find(x->view, DHCP_OPT_BOOT_FILE, &len);
+	char text[DHCP_FILE_LEN];
+
+	if (!x->who.boots)
+		return;
+	if (p && len < sizeof(text)) {
+		memcpy(text, p, len);
+		text[len] = '\0';
+		(void)dhcp_build_file(&x->b, text);
+	} else if (x->file) {
+		(void)dhcp_build_file(&x->b, x->file);
+	}
+	if (x->file && x->cfg->boot.name[0])
+		(void)dhcp_build_sname(&x->b, x->cfg->boot.name);
+}
+
+bool dhcp_reply_build(const struct dhcp_config *cfg,
+		      const struct dhcp_view *view, const struct dhcp_msg *req,
 		      const struct dhcp_input *in, const struct dhcp_terms *t,
 		      struct dhcp_reply *out)
 {
 	struct dhcp_hdr h = header(req, t);
-	struct writer x = {.cfg = cfg, .t = t};
+	struct writer x = {.cfg = cfg, .view = view, .req = req, .t = t};
 	size_t relay;
 
 	(void)dhcp_msg_opt(req, DHCP_OPT_RELAY, &relay);
+	set_boot(&x, &h);
 	dhcp_build_start(&x.b, &h, out->data, room(req),
 			 relay ? dhcp_opt_size(relay) : 0);
-	if (!put_options(&x, req))
+	put_header_boot(&x);
+	if (!put_options(&x))
 		return false;
 	out->len = dhcp_build_end(&x.b);
 	address(cfg, req, in, t, out);

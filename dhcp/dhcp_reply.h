@@ -6,7 +6,7 @@
 #ifndef VNET_DHCP_DHCP_REPLY_H
 #define VNET_DHCP_DHCP_REPLY_H
 
-#include "dhcp/dhcp_msg.h"
+#include "dhcp/dhcp_scope.h"
 
 /** struct dhcp_terms - What is being answered. */
 struct dhcp_terms {
@@ -19,14 +19,16 @@ struct dhcp_terms {
 
 /**
  * dhcp_reply_build() - Fill @out
+ * @view: the options that scopes have for the client
  * @req: the request, which is answered as RFC 2131 4.1 and table 3 say
  *
- * Options that do not fit into what the client takes (option 57, at least 576)
- * are left out from the end of its wish list.
+ * Options that do not fit into what the client takes (option 57, at least 576) go
+ * into the file and sname fields (RFC 2132 9.3), and what fits nowhere is left out.
  *
  * Return: false when not even what must be in it fits.
  */
-bool dhcp_reply_build(const struct dhcp_config *cfg, const struct dhcp_msg *req,
+bool dhcp_reply_build(const struct dhcp_config *cfg,
+		      const struct dhcp_view *view, const struct dhcp_msg *req,
 		      const struct dhcp_input *in, const struct dhcp_terms *t,
 		      struct dhcp_reply *out);
 

@@ -20,8 +20,7 @@
 
 /* ---- answers ------------------------------------------------------------- */
 
-static const char *fixed_name(const struct dhcp_server *s,
-			      const struct mac *mac)
+const char *dhcp_fixed_name(const struct dhcp_server *s, const struct mac *mac)
 {
 	const struct dhcp_reservation *r =
 		dhcp_reserve_find_mac(&s->pool.reserve, mac);
@@ -32,7 +31,8 @@ static const char *fixed_name(const struct dhcp_server *s,
 static bool build(struct dhcp_request *r, const struct dhcp_terms *t,
 		  struct dhcp_reply *reply)
 {
-	return dhcp_reply_build(&r->s->pool.cfg, r->m, r->in, t, reply);
+	return dhcp_reply_build(&r->s->pool.cfg, &r->view, r->m, r->in, t,
+				reply);
 }
 
 static enum dhcp_action reply_now(struct dhcp_request *r,
@@ -65,9 +65,11 @@ static enum dhcp_action unknown(struct dhcp_request *r, bool asked_us)
  * full one, as the lease is extended by the ACK anyway. */
 static uint32_t lease_time(const struct dhcp_request *r)
 {
-	uint32_t most = dhcp_config_lease_s(&r->s->pool.cfg);
+	uint32_t most = dhcp_view_be32(&r->view, DHCP_OPT_LEASE);
 	uint32_t wish = dhcp_msg_be32(r->m, DHCP_OPT_LEASE);
 
+	if (!most)
+		most = dhcp_config_lease_s(&r->s->pool.cfg);
 	if (!wish || wish > most)
 		return most;
 	if (wish < LEASE_MIN_S)
@@ -83,7 +85,7 @@ static struct dhcp_terms terms(const struct dhcp_request *r,
 		.type = type,
 		.yiaddr = ip,
 		.lease_s = lease_s,
-		.name = fixed_name(r->s, &r->client.mac),
+		.name = dhcp_fixed_name(r->s, &r->client.mac),
 	};
 }
 
@@ -115,6 +117,15 @@ static enum dhcp_action not_held(struct dhcp_request *r, int err)
 	}
 }
 
+/* RFC 4039 3.1: the client takes an ACK at once. */
+static bool rapid(const struct dhcp_request *r)
+{
+	return r->s->pool.cfg.rapid_commit &&
+	       dhcp_msg_has(r->m, DHCP_OPT_RAPID);
+}
+
+static enum dhcp_action grant(struct dhcp_request *r, uint32_t ip);
+
 static enum dhcp_action on_discover(struct dhcp_request *r)
 {
 	struct dhcp_pool *p = &r->s->pool;
@@ -126,6 +137,8 @@ static enum dhcp_action on_discover(struct dhcp_request *r)
 
 	if (!ip)
 		return exhausted(r);
+	if (rapid(r))
+		return grant(r, ip);
 	err = dhcp_pool_hold(p, &r->client, ip, r->now_s, &b);
 	if (err)
 		return not_held(r, err);
@@ -141,7 +154,7 @@ static void new_lease(const struct dhcp_request *r,
 		      struct dhcp_lease *l)
 {
 	const struct dhcp_client *c = &r->client;
-	const char *name = fixed_name(r->s, &c->mac);
+	const char *name = dhcp_fixed_name(r->s, &c->mac);
 
 	memset(l, 0, sizeof(*l));
 	l->ip = b->lease.ip;
@@ -379,6 +392,22 @@ static enum dhcp_action on_inform(struct dhcp_request *r)
 
 	if (!dhcp_pool_usable(&r->s->pool, ip))
 		return dhcp_drop(r->s, DHCP_DROP_FIELDS);
+	return reply_now(r, &t);
+}
+
+/* Only what is reserved, for ever and without a record (RFC 1534 2): a BOOTP
+ * client never says that it is done. */
+enum dhcp_action dhcp_bootp(struct dhcp_request *r)
+{
+	struct dhcp_pool *p = &r->s->pool;
+	const struct dhcp_reservation *v =
+		dhcp_reserve_find_mac(&p->reserve, &r->client.mac);
+	struct dhcp_terms t;
+
+	if (!v || !v->ip || !dhcp_pool_usable(p, v->ip) ||
+	    !dhcp_pool_available(p, &r->client, v->ip))
+		return dhcp_drop(r->s, DHCP_DROP_BOOTP);
+	t = terms(r, DHCP_BOOTP, v->ip, 0);
 	return reply_now(r, &t);
 }
 

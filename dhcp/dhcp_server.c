@@ -72,14 +72,7 @@ static enum dhcp_drop vet(const struct dhcp_server *s, const struct dhcp_msg *m,
 
 static enum dhcp_drop why_not_parsed(int err)
 {
-	switch (err) {
-	case -EMSGSIZE:
-		return DHCP_DROP_LENGTH;
-	case -ENOMSG:
-		return DHCP_DROP_BOOTP;
-	default:
-		return DHCP_DROP_MALFORMED;
-	}
+	return err == -EMSGSIZE ? DHCP_DROP_LENGTH : DHCP_DROP_MALFORMED;
 }
 
 enum dhcp_action dhcp_server_input(struct dhcp_server *s,
@@ -94,12 +87,17 @@ enum dhcp_action dhcp_server_input(struct dhcp_server *s,
 	uint8_t type;
 
 	dhcp_pool_advance(&s->pool, now_s);
-	if (err)
+	if (err && err != -ENOMSG)
 		return dhcp_drop(s, why_not_parsed(err));
 	bad = vet(s, &m, &r.client.mac);
 	if (bad != DHCP_DROPS)
 		return dhcp_drop(s, bad);
 	r.client.nic_id = in->nic_id;
+	dhcp_scopes_view(&s->scopes, &m, &r.client.mac,
+			 m.h.giaddr ? 0 : in->nic_id,
+			 dhcp_fixed_name(s, &r.client.mac), &r.view);
+	if (err)
+		return dhcp_bootp(&r);
 	r.client.cid = dhcp_msg_opt(&m, DHCP_OPT_CLIENT_ID, &r.client.cid_len);
 	r.client.cid_len = min_sz(r.client.cid_len, DHCP_CLIENT_ID_MAX);
 	type = dhcp_msg_u8(&m, DHCP_OPT_TYPE);
@@ -170,6 +168,8 @@ int dhcp_server_new(const struct dhcp_config *cfg, const struct dhcp_ops *ops,
 	if (err)
 		return err;
 	s = calloc(1, sizeof(*s));
+	if (s)
+		dhcp_scopes_init(&s->scopes);
 	if (!s || dhcp_pool_init(&s->pool, cfg, ops, arg, seed) ||
 	    htab_init(&s->pending, 64, NULL)) {
 		dhcp_server_free(s);
@@ -193,6 +193,7 @@ void dhcp_server_free(struct dhcp_server *s)
 	if (s->pending.bucket)
 		htab_walk(&s->pending, free_pending, NULL);
 	htab_fini(&s->pending);
+	dhcp_scopes_fini(&s->scopes);
 	dhcp_pool_fini(&s->pool);
 	free(s);
 }
@@ -259,6 +260,12 @@ int dhcp_server_unreserve(struct dhcp_server *s, const struct mac *mac,
 	return err;
 }
 
+int dhcp_server_scope(struct dhcp_server *s, const struct dhcp_scope *scope,
+		      const struct dhcp_opts *opts, struct errtext *why)
+{
+	return dhcp_scopes_set(&s->scopes, scope, opts, why);
+}
+
 static bool orphan(struct hnode *n, void *arg)
 {
 	struct dhcp_pending *p = container_of(n, struct dhcp_pending, by_token);
@@ -271,6 +278,10 @@ static bool orphan(struct hnode *n, void *arg)
 
 void dhcp_server_nic_del(struct dhcp_server *s, uint64_t nic_id)
 {
+	const struct dhcp_scope scope = {.kind = DHCP_SCOPE_NIC,
+					 .nic_id = nic_id};
+
+	(void)dhcp_scopes_set(&s->scopes, &scope, NULL, NULL);
 	htab_walk(&s->pending, orphan, &nic_id);
 	dhcp_pool_nic_del(&s->pool, nic_id);
 }

@@ -54,6 +54,15 @@
 #define DHCP_MSG_MAX	   2048 /* bytes of a request; longer: dropped */
 #define DHCP_REPLY_MAX	   1200 /* bytes of a reply */
 
+/* Options of scopes (dhcp_opt.h). */
+#define DHCP_SCOPES_MAX	   4096 /* of a network, that have options */
+#define DHCP_VIEW_MAX	   16	/* that hold for one client; more groups: ignored */
+#define DHCP_GROUP_MAX	   48	/* characters of a group's name */
+#define DHCP_MATCH_MAX	   255	/* characters of its conditions */
+#define DHCP_BOOT_MAX	   16	/* boot files of a network */
+#define DHCP_BOOT_FILE_MAX 255	/* characters of one */
+#define DHCP_BOOT_NAME_MAX 63	/* characters of the server's name (sname) */
+
 #define DHCP_LEASE_S	    86400 /* default lease time */
 #define DHCP_LEASE_INFINITE 0xffffffffu
 #define DHCP_NEVER	    INT64_MAX
@@ -95,6 +104,21 @@ enum dhcp_identity {
 	DHCP_IDENTITY_RFC2131, /* client identifier, else MAC; never the NIC */
 };
 
+#define DHCP_ARCH_BIOS 0
+#define DHCP_ARCH_IPXE 0xfffe /* a client that is iPXE already */
+#define DHCP_ARCH_ANY  0xffff /* any other */
+
+/** struct dhcp_boot - What clients boot; zeroed = nothing. */
+struct dhcp_boot {
+	uint32_t server;		     /* 0 = server_ip */
+	char name[DHCP_BOOT_NAME_MAX + 1];   /* the server's; "" = its address */
+	unsigned int nrules;
+	struct dhcp_boot_rule {
+		uint16_t arch; /* RFC 4578 2.1, or one of the above */
+		char file[DHCP_BOOT_FILE_MAX + 1];
+	} rule[DHCP_BOOT_MAX];
+};
+
 /** struct dhcp_config - Zeroed fields mean what their comments say; copied. */
 struct dhcp_config {
 	struct ip4_net net; /* prefix length 1..30 */
@@ -115,6 +139,8 @@ struct dhcp_config {
 	 * told NAK instead of silence (RFC 2131 4.3.2 wants silence where
 	 * several servers may share a network). */
 	bool authoritative;
+	bool rapid_commit; /* RFC 4039: one exchange, for clients that ask */
+	struct dhcp_boot boot;
 };
 
 /* ---- events -------------------------------------------------------------- */
@@ -203,6 +229,37 @@ int dhcp_server_reserve(struct dhcp_server *s, const struct mac *mac,
 /* -ENOENT when there is none. A lease of it goes on as a dynamic one. */
 int dhcp_server_unreserve(struct dhcp_server *s, const struct mac *mac,
 			  int64_t now_s);
+
+enum dhcp_scope_kind {
+	DHCP_SCOPE_MAC,
+	DHCP_SCOPE_NIC,
+	DHCP_SCOPE_GROUP,
+	DHCP_SCOPE_NETWORK,
+};
+
+/** struct dhcp_scope - For whom options are; only the fields of its kind count. */
+struct dhcp_scope {
+	enum dhcp_scope_kind kind;
+	struct mac mac;
+	uint64_t nic_id;
+	char group[DHCP_GROUP_MAX + 1];
+	/* Who belongs to the group: whoever meets one of "mac=52:54:00:*",
+	 * "vendor=PXEClient*" (option 60), "user=iPXE" (77), "arch=7" (93),
+	 * "name=web*" (what the owner calls the client), with commas between. */
+	char match[DHCP_MATCH_MAX + 1];
+};
+
+struct dhcp_opts;
+
+/**
+ * dhcp_server_scope() - Replace the options of a scope
+ * @opts: copied; NULL or empty: it has none any more
+ *
+ * Holds from the next message on; 51 is the scope's lease time.
+ * Return: 0; -EINVAL (conditions); -ENOSPC; -ENOMEM.
+ */
+int dhcp_server_scope(struct dhcp_server *s, const struct dhcp_scope *scope,
+		      const struct dhcp_opts *opts, struct errtext *why);
 
 /* The NIC is gone for good: its leases stay for whichever NIC comes with the
  * same MAC next. No events. */

@@ -4,6 +4,7 @@
 #define VNET_DHCP_DHCP_SERVER_INT_H
 
 #include "dhcp/dhcp_pool.h"
+#include "dhcp/dhcp_scope.h"
 #include "dhcp/dhcp_server.h"
 
 struct dhcp_msg;
@@ -19,6 +20,7 @@ struct dhcp_pending {
 
 struct dhcp_server {
 	struct dhcp_pool pool;
+	struct dhcp_scopes scopes;
 	struct htab pending; /* by token */
 	uint64_t last_token;
 	int64_t exhausted_s; /* last time that EXHAUSTED was told; 0 = never */
@@ -33,6 +35,7 @@ struct dhcp_request {
 	const struct dhcp_msg *m;
 	int64_t now_s;
 	struct dhcp_client client;
+	struct dhcp_view view;
 	struct dhcp_output *out;
 };
 
@@ -43,6 +46,12 @@ static inline enum dhcp_action dhcp_drop(struct dhcp_server *s,
 	s->stats.drops[why]++;
 	return DHCP_DROP;
 }
+
+/* What the owner calls the client; "" = nothing. */
+const char *dhcp_fixed_name(const struct dhcp_server *s, const struct mac *mac);
+
+/* Answer a vetted message of a BOOTP client (RFC 951): it has no type. */
+enum dhcp_action dhcp_bootp(struct dhcp_request *r);
 
 /* Do what a vetted message asks for. */
 enum dhcp_action dhcp_rules(struct dhcp_request *r);

@@ -32,6 +32,7 @@ struct dhcp_ask {
 	size_t cid_len;
 	const uint8_t *wish;
 	size_t wishes;
+	bool rapid; /* option 80 */
 	const void *relay;
 	size_t relay_len;
 };

@@ -12,11 +12,36 @@
  * and that nothing is bound that is not stored.
  */
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "lib/bytes.h"
+#include "dhcp/dhcp_boot.h"
+#include "dhcp/dhcp_opt.h"
 #include "tests/fake/dhcp_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A group that looks at all that a client says, and options of many kinds. */
+static void scopes(struct dhcp_rig *r)
+{
+	static const char *const opts[] = {
+		"search=a.example,b.example", "routes=10.9.0.0/16:10.0.2.9",
+		"ipv6-only=300", "wpad=http://h/", "lease-time=120"};
+	static const struct dhcp_scope g = {
+		.kind = DHCP_SCOPE_GROUP,
+		.group = "g",
+		.match = "vendor=*a*,user=*b*,arch=7,name=o*,mac=*1"};
+	static struct dhcp_opts set;
+	struct dhcp_option o;
+
+	memset(&set, 0, sizeof(set));
+	for (size_t i = 0; i < ARRAY_LEN(opts); i++)
+		if (dhcp_opt_parse(opts[i], &o, NULL) ||
+		    dhcp_opts_set(&set, &o))
+			abort();
+	if (dhcp_server_scope(r->s, &g, &set, NULL))
+		abort();
+}
 
 static void record(struct dhcp_rig *r, uint8_t how, struct cur m)
 {
@@ -46,7 +71,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cfg.last = cfg.first + 5;
 	cfg.lease_s = 3600;
 	cfg.mtu = 1400;
+	cfg.rapid_commit = true;
+	(void)dhcp_boot_rule_parse("any=file", &cfg.boot.rule[0], NULL);
+	(void)dhcp_boot_rule_parse("ipxe=http://h/menu", &cfg.boot.rule[1],
+				   NULL);
+	cfg.boot.nrules = 2;
 	rig_start(&r, &cfg);
+	scopes(&r);
 	(void)dhcp_server_reserve(r.s, &mac, cfg.first + 2, "one", r.now, NULL);
 	for (int i = 0; i < 32 && c.left >= 3; i++) {
 		uint8_t how = cur_u8(&c);
