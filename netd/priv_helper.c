@@ -285,7 +285,7 @@ static void loop(struct helper *h)
 static int setup_signals(struct helper *h)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE,
-				      SIGQUIT, SIGTSTP};
+				      SIGQUIT, SIGTSTP, SIGTTOU};
 	sigset_t chld;
 
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
@@ -369,7 +369,7 @@ void priv_helper(const char *run_dir, int chan)
 	struct helper h = {.run_dir = run_dir, .lock = -1, .sigchld = -1};
 	struct reply hello = {.nfd = 0};
 
-	(void)setsid();
+	(void)setpgid(0, 0); /* see exec_worker() in spawn.c */
 	(void)prctl(PR_SET_NAME, "vnetd-priv");
 	(void)umask(077);
 	if (chdir("/"))

@@ -48,7 +48,7 @@ void spawn_init(struct spawn *s)
 
 static void reset_signals(void)
 {
-	static const int ignored[] = {SIGINT, SIGHUP, SIGTERM};
+	static const int ignored[] = {SIGINT, SIGHUP, SIGTERM, SIGTTOU};
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
@@ -124,7 +124,11 @@ static _Noreturn void exec_worker(const char *network, bool isolated,
 		if (getppid() != parent)
 			_exit(EXIT_FAILURE); /* died before prctl() */
 	}
-	(void)setsid();
+	/* No ^C of the daemon's terminal is for it. A session of its own would be
+	 * more than that: the kernel schedules each as a group of its own
+	 * (sched_autogroup), and frames would wait milliseconds for a busy CPU
+	 * that the VM next door gets at once. */
+	(void)setpgid(0, 0);
 	raise_nofile();
 	filter_env(env);
 	if (!place_fds(chan)) {

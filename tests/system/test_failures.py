@@ -51,6 +51,14 @@ def test_a_killed_worker_takes_nothing_along(lab, d):
         assert a.client.lease()["ip"] == a.ip
 
 
+def test_workers_are_scheduled_with_the_daemon(d):
+    """A session of its own is a group of its own to the kernel's scheduler
+    (sched_autogroup): frames would wait for a busy CPU. No ^C reaches them either way."""
+    worker = eventually("the worker", lambda: d.workers().get("lab"), 10)
+    assert os.getsid(worker) == os.getsid(d.pid)
+    assert os.getpgid(worker) == worker
+
+
 def test_a_worker_killed_under_load_again_and_again(lab, d):
     """The guest's stream NIC goes on exactly where it was, frame by frame."""
     with Box(lab, d, "box-a", "lab") as a, Box(lab, d, "box-b", "lab") as b:

@@ -80,7 +80,7 @@ def test_helper_has_only_what_it_needs(tool):
         assert caps(pid, which) == want, which
     assert caps(pid, "CapInh") == caps(pid, "CapAmb") == 0
     assert status(pid)["NoNewPrivs"] == "1"
-    assert os.getsid(pid) == pid
+    assert os.getpgid(pid) == pid
     # its end of the channel, lock, signals; nothing of control's
     assert L.fd_count(pid) <= 6
 
