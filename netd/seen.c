@@ -25,3 +25,15 @@ bool seen_put(struct seen_list *l, const struct ipaddr *ip,
 	l->e[l->n - 1] = new;
 	return true;
 }
+
+void seen_drop(struct seen_list *l, const struct ipaddr *ip)
+{
+	unsigned int i = 0;
+
+	while (i < l->n && !ipaddr_eq(&l->e[i].ip, ip))
+		i++;
+	if (i == l->n)
+		return;
+	l->n--;
+	memmove(&l->e[i], &l->e[i + 1], (l->n - i) * sizeof(l->e[0]));
+}

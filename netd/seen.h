@@ -33,4 +33,7 @@ static inline const struct seen *seen_last(const struct seen_list *l)
 bool seen_put(struct seen_list *l, const struct ipaddr *ip,
 	      const struct mac *mac, struct ipaddr *lost);
 
+/* It is no longer used, as far as we know; harmless when it is not there. */
+void seen_drop(struct seen_list *l, const struct ipaddr *ip);
+
 #endif

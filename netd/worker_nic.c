@@ -240,9 +240,14 @@ void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4)
 void worker_nic_unleased(struct worker *w, uint64_t id, uint32_t ip4)
 {
 	struct wnic *n = worker_nic_find(w, id);
+	struct ipaddr ip = ipaddr_from4(ip4);
 
-	if (n && n->lease_ip == ip4)
-		set_lease(w, n, 0);
+	if (!n || n->lease_ip != ip4)
+		return;
+	set_lease(w, n, 0);
+	/* It was seen because it was leased. A guest that keeps it all the same
+	 * will be seen again. */
+	seen_drop(&n->seen4, &ip);
 }
 
 /* ---- addresses seen ---------------------------------------------------------- */
