@@ -39,6 +39,9 @@ struct gateway_env {
 	void *host_arg; /* first argument of the four above */
 	const struct tcp_host_ops *tcp;
 	void *tcp_arg;
+	/* As struct tcp_env.room; may be NULL. */
+	size_t (*room)(void *arg, uint64_t nic_id);
+	void *room_arg;
 	/* gateway_flush() is due soon (never called while held). */
 	void (*kick)(void *arg);
 	void *kick_arg;
@@ -89,6 +92,7 @@ struct gateway {
 	struct routes6 routes;
 	uint8_t *scratch; /* a datagram in one piece */
 	uint64_t denied;  /* TCP */
+	size_t tcp_queued; /* bytes of segments on the way to the switch */
 	bool tcp_due;
 	int64_t now_ms; /* of the last call that had one */
 };

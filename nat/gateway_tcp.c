@@ -45,6 +45,7 @@ static int env_emit(void *arg, const struct tcp_out *o, int64_t now_ms)
 		.gso_size = o->gso_size,
 	};
 
+	g->tcp_queued += o->hdr_len + o->len;
 	return ipout_send(&g->ipout, &p, now_ms);
 }
 
@@ -52,7 +53,24 @@ static void env_emit_flush(void *arg)
 {
 	struct gateway *g = arg;
 
+	g->tcp_queued = 0;
 	outq_flush(g->out);
+}
+
+/* What is queued here may be for the same guest: it counts, and goes first when it
+ * matters. */
+static size_t env_room(void *arg, uint64_t nic_id)
+{
+	struct gateway *g = arg;
+	size_t room = g->env.room(g->env.room_arg, nic_id);
+
+	if (room == SIZE_MAX)
+		return room;
+	if (room < g->tcp_queued + FRAME_MAX) {
+		env_emit_flush(g);
+		room = g->env.room(g->env.room_arg, nic_id);
+	}
+	return room > g->tcp_queued ? room - g->tcp_queued : 0;
 }
 
 static void env_unreach(void *arg, const struct tcp_unreach *u, int64_t now_ms)
@@ -123,6 +141,7 @@ int gateway_tcp_new(struct gateway *g)
 		.emit = env_emit, .emit_flush = env_emit_flush,
 		.unreach = env_unreach, .kick = env_kick,
 		.forward_end = env_forward_end, .flows = &g->flows,
+		.room = g->env.room ? env_room : NULL,
 	};
 	struct tcp_config cfg = {
 		.mtu = g->cfg.mtu, .nic_flows_max = g->cfg.limits.tcp,

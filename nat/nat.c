@@ -135,6 +135,20 @@ static void kick(void *arg)
 	event_active(nat->kick, EV_TIMEOUT, 0);
 }
 
+static size_t room(void *arg, uint64_t nic_id)
+{
+	struct nat *nat = arg;
+
+	return vswitch_room(nat->port.sw, nic_id);
+}
+
+static void on_room(void *arg)
+{
+	struct nat *nat = arg;
+
+	tcp_room(nat->gw->tcp);
+}
+
 /* A call from outside that may have queued something. */
 static void after_call(struct nat *nat)
 {
@@ -251,7 +265,8 @@ static int init_gateway(struct nat *nat, const struct nat_config *cfg,
 			struct errtext *why)
 {
 	struct gateway_env env = {
-		.send = send_to_switch, .send_arg = nat, .udp = &host_udp_ops,
+		.send = send_to_switch, .send_arg = nat, .room = room,
+		.room_arg = nat, .udp = &host_udp_ops,
 		.icmp = &host_icmp_ops, .dns = &host_dns_ops,
 		.forward = &host_forward_ops, .host_arg = &nat->host,
 		.tcp = &host_tcp_ops, .tcp_arg = nat->host.tcp, .kick = kick,
@@ -320,14 +335,17 @@ int nat_new(struct event_base *base, struct vswitch *sw,
 			nat_close(&nat->port);
 		return err;
 	}
+	vswitch_on_room(sw, on_room, nat);
 	*out = nat;
 	return 0;
 }
 
 void nat_free(struct nat *nat)
 {
-	if (nat)
-		vswitch_port_del(&nat->port);
+	if (!nat)
+		return;
+	vswitch_on_room(nat->port.sw, NULL, NULL);
+	vswitch_port_del(&nat->port);
 }
 
 struct port *nat_port(struct nat *nat)

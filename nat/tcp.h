@@ -158,6 +158,10 @@ struct tcp_env {
 	 * 0, or -ENOBUFS: no room, it is tried again after a short while. Any
 	 * other error counts as lost on the wire. */
 	int (*emit)(void *arg, const struct tcp_out *o, int64_t now_ms);
+	/* Bytes of frames that the NIC's guest takes now without loss; what is more
+	 * waits in the host's sockets. Less than a segment: tcp_room() or a timer
+	 * tells when to ask again. May be NULL: any. */
+	size_t (*room)(void *arg, uint64_t nic_id);
 	/* Lent payload is taken back on return. */
 	void (*emit_flush)(void *arg);
 	void (*unreach)(void *arg, const struct tcp_unreach *u, int64_t now_ms);
@@ -194,6 +198,9 @@ void tcp_input(struct tcp *t, const struct tcp_pkt *p, int64_t now_ms);
 
 /* Send what is due. Bounded: what is left over kicks again. */
 void tcp_flush(struct tcp *t, int64_t now_ms);
+
+/* A guest that had no room has some again. */
+void tcp_room(struct tcp *t);
 
 /** struct tcp_accept - A forward's client that was accepted. */
 struct tcp_accept {
@@ -311,6 +318,7 @@ struct tcp_stats {
 	uint64_t resets_in, resets_out; /* from, to guests */
 	uint64_t timed_out;	/* flows ended by silence */
 	uint64_t no_room;	/* emit said -ENOBUFS */
+	uint64_t held;		/* a flow had to wait for room at its guest */
 };
 
 void tcp_stats(const struct tcp *t, struct tcp_stats *out);

@@ -172,6 +172,7 @@ struct tcp {
 	struct wtimer delack;
 	bool flushing;
 	bool no_room; /* emit was full in this flush */
+	bool held;    /* a guest was, in this flush */
 	uint8_t *buf; /* TCP_BUF */
 	size_t buf_used;
 	struct tcp_stats stats;

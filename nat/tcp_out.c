@@ -378,6 +378,22 @@ static void no_data(struct tcp_flow *f, ssize_t got)
 	f->fin_seq = f->snd_nxt;
 }
 
+/* How much of @len the guest has room for, in whole segments; 0 = wait. */
+static size_t with_room(struct tcp_flow *f, size_t len)
+{
+	struct tcp *t = f->t;
+	size_t room = t->env.room ? t->env.room(t->env.arg, f->nic->id) : len;
+
+	if (len <= room)
+		return len;
+	room -= room % f->mss;
+	if (!room) {
+		t->held = true;
+		t->stats.held++;
+	}
+	return room;
+}
+
 /* Send what may be sent; @budget shrinks by it. */
 static void send_data(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 {
@@ -389,6 +405,8 @@ static void send_data(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 
 		if (f->eof)
 			len = min_sz(len, f->fin_seq - f->snd_nxt);
+		if (len)
+			len = with_room(f, len);
 		if (!len)
 			return;
 		if (f->probe)
@@ -605,7 +623,7 @@ void tcp_flush(struct tcp *t, int64_t now_ms)
 	if (t->flushing)
 		return;
 	t->flushing = true;
-	t->no_room = false;
+	t->no_room = t->held = false;
 	list_add_tail(&t->work, &turn);
 	while (t->work.next != &turn) {
 		struct tcp_flow *f = list_entry(t->work.next, struct tcp_flow,
@@ -622,8 +640,15 @@ void tcp_flush(struct tcp *t, int64_t now_ms)
 	t->flushing = false;
 	if (list_empty(&t->work))
 		return;
-	if (t->no_room)
+	/* Those that are held are not asked on and on when nothing else goes. */
+	if (t->no_room || (t->held && t->stats.segs_out == segs))
 		arm_retry(t, t->stats.segs_out != segs, now_ms);
 	else
+		t->env.kick(t->env.arg);
+}
+
+void tcp_room(struct tcp *t)
+{
+	if (!list_empty(&t->work))
 		t->env.kick(t->env.arg);
 }

@@ -87,6 +87,12 @@ struct port_ops {
 	 */
 	void (*flush)(struct port *p);
 
+	/* Bytes of frames that the port takes now without loss; SIZE_MAX = any, or
+	 * nobody is there to lose them. When it said less and has room again it
+	 * calls vswitch_room_again(). Nullable = SIZE_MAX. For senders that can
+	 * wait (the gateway's TCP). */
+	size_t (*room)(const struct port *p);
+
 	/* The link was set up or down: pass it to the other end if the driver
 	 * can (carrier of a TAP); nullable. */
 	void (*link)(struct port *p, bool up);
@@ -131,6 +137,12 @@ struct port {
 	const struct frame *txq[FRAME_BATCH]; /* this round's frames */
 	uint16_t ntx;
 	bool touched;	       /* tx was called in this turn: flush is due */
+	/* Its driver says that frames pile up for a guest that does take them, only
+	 * slower than they come … */
+	bool lags;
+	/* … and the switch that this port sent to one of those (known unicast): its
+	 * driver had better wait for a moment, and clears this. */
+	bool slow;
 	int64_t seen_since_ms; /* budget of vswitch_seen_fn calls: window */
 	uint16_t seen_used;    /* and calls in it */
 	uint8_t rogue_told;    /* enum rogue_kind told in this while, … */

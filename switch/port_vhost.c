@@ -46,10 +46,15 @@ void vhost_port_fail(struct vhost_port *vp, const char *why)
 	soon(vp, 0);
 }
 
-void vhost_port_again(struct vhost_port *vp, unsigned int i)
+void vhost_port_later(struct vhost_port *vp, unsigned int i, unsigned int ms)
 {
 	vp->todo |= 1u << i;
-	soon(vp, 0);
+	soon(vp, ms);
+}
+
+void vhost_port_again(struct vhost_port *vp, unsigned int i)
+{
+	vhost_port_later(vp, i, 0);
 }
 
 static void signal_fd(int fd)
@@ -116,7 +121,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (k->vp->fail)
+	if (k->vp->fail || k->vp->todo & 1u << k->i)
 		return;
 	vhost_poll_kicked(&k->poll, clock_mono_us());
 	look(k->vp, k->i);
@@ -399,6 +404,7 @@ static void hang_up(struct vhost_port *vp)
 	vhost_dev_fini(&vp->dev);
 	fd_close(&vp->fd);
 	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&vp->back));
+	vp->port.lags = vp->port.slow = false;
 	vp->todo = vp->polled = vp->touched = 0;
 	vp->nrxq = 0;
 	vp->fail = NULL;
@@ -479,6 +485,7 @@ static void vhost_close(struct port *p)
 static const struct port_ops vhost_port_ops = {
 	.driver = "vhost-user",
 	.tx = vhost_rx,
+	.room = vhost_room,
 	.close = vhost_close,
 };
 

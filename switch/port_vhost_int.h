@@ -51,7 +51,10 @@ struct vhost_port {
 	uint8_t rxq[VHOST_VQS]; /* usable rings towards the guest */
 	unsigned int nrxq;
 	struct vhost_backlog back;
+	int64_t took_ms; /* when the guest last took a frame that had waited, or
+			  * when the first one of those that wait came */
 	struct vring_iov iov; /* of the buffer in hand; large, so not on the stack */
+	unsigned int pauses; /* in turn, for a slow guest's sake */
 	const char *fail; /* why the connection is to end */
 	struct log_budget budget;
 };
@@ -64,6 +67,9 @@ void vhost_port_fail(struct vhost_port *vp, const char *why);
 /* Look at ring @i in the next turn. */
 void vhost_port_again(struct vhost_port *vp, unsigned int i);
 
+/* … in a turn after @ms. */
+void vhost_port_later(struct vhost_port *vp, unsigned int i, unsigned int ms);
+
 /* Publish what was given back of a ring and signal it if the guest wants that. */
 void vhost_port_done(struct vhost_port *vp, unsigned int i);
 
@@ -71,6 +77,9 @@ void vhost_port_done(struct vhost_port *vp, unsigned int i);
 
 /* struct port_ops.tx */
 void vhost_rx(struct port *p, const struct frame *const *batch, unsigned int n);
+
+/* struct port_ops.room */
+size_t vhost_room(const struct port *p);
 
 /* The guest has put buffers into its ring @i. */
 void vhost_rx_kicked(struct vhost_port *vp, unsigned int i);

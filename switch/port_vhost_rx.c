@@ -10,11 +10,17 @@
 #include <string.h>
 
 #include "lib/bytes.h"
+#include "lib/clock.h"
 #include "switch/hdrs.h"
 #include "switch/offload.h"
 
 /* Most buffers for one frame: 64 KiB into the smallest that make sense. */
 #define MERGE_MAX 128
+
+/* Frames that wait: from here on their senders had better wait … */
+#define LAG_BYTES (128 * 1024)
+/* … unless the guest takes none at all. */
+#define STUCK_MS 200
 
 enum placed { PLACED, NO_ROOM, REFUSED };
 
@@ -167,6 +173,34 @@ static unsigned int pick(const struct vhost_port *vp, const struct frame *f)
 	return vp->rxq[(sum * 0x9e3779b1u >> 16) % vp->nrxq];
 }
 
+/* A guest that is stuck, or gone, must not slow anybody down. */
+static bool is_stuck(const struct vhost_port *vp)
+{
+	return vswitch_now(vp->drv.ctx.sw) - vp->took_ms > STUCK_MS;
+}
+
+static void wait_in_line(struct vhost_port *vp, const struct frame *f,
+			 unsigned int i)
+{
+	if (vhost_backlog_empty(&vp->back))
+		vp->took_ms = vswitch_now(vp->drv.ctx.sw);
+	if (!vhost_backlog_push(&vp->back, f, i))
+		port_drop(&vp->port, DROP_FULL, 1);
+	vp->port.lags = vp->back.used > LAG_BYTES && !is_stuck(vp);
+}
+
+size_t vhost_room(const struct port *p)
+{
+	const struct vhost_port *vp = container_of(p, struct vhost_port, port);
+
+	if (!vp->nrxq)
+		return SIZE_MAX;
+	if (!vhost_backlog_empty(&vp->back))
+		return is_stuck(vp) ? SIZE_MAX : 0;
+	/* Each frame brings some bytes of the queue's own. */
+	return VHOST_BACKLOG_CAP / 8 * 7;
+}
+
 static void one(struct vhost_port *vp, const struct frame *f)
 {
 	unsigned int i;
@@ -179,8 +213,7 @@ static void one(struct vhost_port *vp, const struct frame *f)
 	if (vhost_backlog_empty(&vp->back) &&
 	    place_or_wait(vp, i, f) != NO_ROOM)
 		return;
-	if (!vhost_backlog_push(&vp->back, f, i))
-		port_drop(&vp->port, DROP_FULL, 1);
+	wait_in_line(vp, f, i);
 }
 
 static void publish(struct vhost_port *vp)
@@ -201,24 +234,32 @@ void vhost_rx(struct port *p, const struct frame *const *batch, unsigned int n)
 
 void vhost_rx_kicked(struct vhost_port *vp, unsigned int i)
 {
+	int64_t now_ms = clock_mono_ms();
 	struct frame f;
 	unsigned int to;
+	bool waited;
 
 	if (!vring_attached(&vp->dev.vq[i].ring))
 		return;
 	vring_notify_off(&vp->dev.vq[i].ring);
+	waited = !vhost_backlog_empty(&vp->back);
 	while (!vp->fail && vhost_backlog_peek(&vp->back, &f, &to)) {
 		if (place_or_wait(vp, to, &f) == NO_ROOM)
 			break;
 		vhost_backlog_pop(&vp->back);
+		vp->took_ms = now_ms;
 	}
 	publish(vp);
+	vp->port.lags = vp->back.used > LAG_BYTES;
+	if (waited && vhost_backlog_empty(&vp->back))
+		vswitch_room_again(vp->drv.ctx.sw);
 }
 
 void vhost_rx_reset(struct vhost_port *vp)
 {
 	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&vp->back));
 	vp->nrxq = 0;
+	vp->port.lags = false;
 	for (unsigned int i = 0; i < VHOST_VQS; i += 2) {
 		if (!vhost_vq_usable(&vp->dev, &vp->dev.vq[i]))
 			continue;

@@ -11,6 +11,15 @@
 #include "lib/clock.h"
 #include "switch/offload.h"
 
+/* Of one batch: with what waits already it still fits a slow guest's queue
+ * (LAG_BYTES, VHOST_BACKLOG_CAP). */
+#define BATCH_BYTES (256 * 1024)
+
+/* A guest that sends to one that cannot keep pace waits this long … */
+#define PAUSE_MS 1
+/* … and no more often than so in turn: its other frames wait, too. */
+#define PAUSES_MAX 10
+
 /* Pieces of memory lent to a batch; the area is VSWITCH_RX_AREA bytes. */
 struct area {
 	uint8_t *p;
@@ -100,6 +109,7 @@ static unsigned int batch(struct vhost_port *vp, struct vhost_vq *q,
 			  size_t *bytes, int64_t now_ms)
 {
 	struct area area = {vswitch_rx_area(vp->drv.ctx.sw), 0};
+	size_t limit = min_sz(*bytes + BATCH_BYTES, DRIVER_BYTES);
 	bool run = vhost_vq_usable(&vp->dev, q);
 	struct frame f[FRAME_BATCH];
 	uint16_t head[FRAME_BATCH];
@@ -107,7 +117,7 @@ static unsigned int batch(struct vhost_port *vp, struct vhost_vq *q,
 	unsigned int n = 0, nf = 0;
 	int r = 0;
 
-	while (n < FRAME_BATCH && *bytes < DRIVER_BYTES) {
+	while (n < FRAME_BATCH && *bytes < limit) {
 		v->n = 0;
 		v->len = 0;
 		r = vring_pop(&q->ring, v, false, &head[n]);
@@ -128,6 +138,21 @@ static unsigned int batch(struct vhost_port *vp, struct vhost_vq *q,
 	return n;
 }
 
+/* Its last batch went to a guest that lags behind: leave the rest in the ring, where
+ * it makes the sender's own queues fill and slow down, instead of dropping it. */
+static bool pauses(struct vhost_port *vp, unsigned int i)
+{
+	bool slow = vp->port.slow;
+
+	vp->port.slow = false;
+	if (!slow || ++vp->pauses > PAUSES_MAX) {
+		vp->pauses = 0;
+		return false;
+	}
+	vhost_port_later(vp, i, PAUSE_MS);
+	return true;
+}
+
 void vhost_tx_kicked(struct vhost_port *vp, unsigned int i)
 {
 	struct vhost_poll *poll = &vp->kick[i].poll;
@@ -146,7 +171,7 @@ void vhost_tx_kicked(struct vhost_port *vp, unsigned int i)
 			vhost_port_done(vp, i);
 		}
 		frames += n;
-		if (vp->fail)
+		if (vp->fail || pauses(vp, i))
 			return;
 		if (frames >= DRIVER_FRAMES || bytes >= DRIVER_BYTES ||
 		    (!n && poll->max_us &&

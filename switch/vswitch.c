@@ -37,6 +37,11 @@ struct vswitch {
 	unsigned int forbidden; /* enum rogue_kind, of guests */
 	vswitch_rogue_fn rogue;
 	void *rogue_arg;
+	vswitch_room_fn room;
+	void *room_arg;
+	unsigned int nroom; /* ports whose room may be less than any */
+	uint64_t room_nic;  /* asked for last, … */
+	struct port *room_port; /* … and its port; NULL: none such */
 	struct port *active[VSWITCH_PORTS_MAX]; /* have frames on txq */
 	unsigned int nactive;
 	struct port *due[VSWITCH_PORTS_MAX]; /* flush is due */
@@ -132,7 +137,9 @@ int vswitch_port_add(struct vswitch *sw, struct port *p)
 		p->sw = sw;
 		p->link_up = true;
 		p->ntx = 0;
-		p->touched = false;
+		p->touched = p->lags = p->slow = false;
+		sw->nroom += p->ops->room != NULL;
+		sw->room_nic = 0;
 		p->seen_since_ms = 0;
 		p->seen_used = 0;
 		p->rogue_told = 0;
@@ -149,6 +156,8 @@ void vswitch_port_del(struct port *p)
 
 	assert(!sw->in_tx);
 	list_del(&p->node);
+	sw->nroom -= p->ops->room != NULL;
+	sw->room_nic = 0;
 	sw->by_id[p->id] = NULL;
 	fdb_forget_port(sw->fdb, p->id, true);
 	for (unsigned int i = 0; i < sw->ndue; i++) {
@@ -411,8 +420,11 @@ static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 		port_drop(in, DROP_SAME_PORT, 1);
 	else if (!to->link_up)
 		port_drop(to, DROP_LINK, 1);
-	else
+	else {
+		if (to->lags)
+			in->slow = true;
 		push(sw, to, f);
+	}
 }
 
 /* ---- pass 2: deliver ----------------------------------------------------- */
@@ -584,6 +596,39 @@ uint16_t vswitch_mtu(const struct vswitch *sw)
 uint32_t vswitch_fdb_count(const struct port *p)
 {
 	return p->sw ? fdb_port_count(p->sw->fdb, p->id) : 0;
+}
+
+/* A NIC has one port of a kind that knows its room. */
+static struct port *room_port(struct vswitch *sw, uint64_t nic_id)
+{
+	list_for_each(p, &sw->ports, struct port, node)
+		if (p->nic_id == nic_id && p->ops->room)
+			return p;
+	return NULL;
+}
+
+size_t vswitch_room(struct vswitch *sw, uint64_t nic_id)
+{
+	if (!sw->nroom || !nic_id)
+		return SIZE_MAX;
+	if (sw->room_nic != nic_id) {
+		sw->room_port = room_port(sw, nic_id);
+		sw->room_nic = nic_id;
+	}
+	return sw->room_port ? sw->room_port->ops->room(sw->room_port)
+			     : SIZE_MAX;
+}
+
+void vswitch_on_room(struct vswitch *sw, vswitch_room_fn fn, void *arg)
+{
+	sw->room = fn;
+	sw->room_arg = arg;
+}
+
+void vswitch_room_again(struct vswitch *sw)
+{
+	if (sw->room)
+		sw->room(sw->room_arg);
 }
 
 void *vswitch_rx_area(struct vswitch *sw)

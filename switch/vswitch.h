@@ -107,6 +107,15 @@ int64_t vswitch_now(const struct vswitch *sw);
  * Nested input (from flush) shows the nested call's port while it lasts. */
 struct port *vswitch_ingress(const struct vswitch *sw);
 
+/* struct port_ops.room of the NIC's port. */
+size_t vswitch_room(struct vswitch *sw, uint64_t nic_id);
+
+/* A port that had no room has some: tells who has asked to be told. In a driver's event
+ * callback. */
+typedef void (*vswitch_room_fn)(void *arg);
+void vswitch_on_room(struct vswitch *sw, vswitch_room_fn fn, void *arg);
+void vswitch_room_again(struct vswitch *sw);
+
 /* Forget aged entries; returns when to call again (monotonic ms). */
 int64_t vswitch_tick(struct vswitch *sw, int64_t now_ms);
 

@@ -338,6 +338,9 @@ static int env_emit(void *arg, const struct tcp_out *o, int64_t now_ms)
 		at += o->v[i].iov_len;
 	}
 	must(at == o->len, "payload length");
+	must(r->guest_room >= o->len, "no more than there is room for");
+	if (r->guest_room != SIZE_MAX)
+		r->guest_room -= o->len;
 	if (o->len) {
 		must(r->in_flush, "payload only within a flush");
 		must(o->n == 1 && r->nlent < ARRAY_LEN(r->lent), "lent");
@@ -422,6 +425,7 @@ void fake_tcp_init(struct fake_tcp *r)
 	r->verdict = TCP_CONNECT;
 	r->peek_limit = SIZE_MAX;
 	r->room = 1 << 20;
+	r->guest_room = SIZE_MAX;
 }
 
 static bool end_tcp(void *arg, struct flow_nic *nic, int64_t now_ms)
@@ -429,6 +433,14 @@ static bool end_tcp(void *arg, struct flow_nic *nic, int64_t now_ms)
 	struct fake_tcp *r = arg;
 
 	return tcp_give_up(r->t, nic, now_ms);
+}
+
+static size_t env_room(void *arg, uint64_t nic_id)
+{
+	struct fake_tcp *r = arg;
+
+	(void)nic_id;
+	return r->guest_room;
 }
 
 void fake_tcp_start(struct fake_tcp *r)
@@ -440,6 +452,7 @@ void fake_tcp_start(struct fake_tcp *r)
 		.host_arg = r->ops ? r->ops_arg : r,
 		.route = env_route,
 		.emit = env_emit,
+		.room = env_room,
 		.emit_flush = env_emit_flush,
 		.unreach = env_unreach,
 		.kick = env_kick,

@@ -94,6 +94,7 @@ struct fake_tcp {
 	int connect_err;
 	size_t peek_limit;
 	size_t room;	/* of new sockets */
+	size_t guest_room; /* what env.room() says, less what was emitted since */
 	unsigned int asked; /* how often space() was called */
 	size_t peek_max; /* most bytes of one peek(); 0 = any */
 	/* Real sockets instead of the fake ones; set before the start. */

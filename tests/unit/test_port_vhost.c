@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "lib/bytes.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "switch/offload.h"
 #include "switch/vhost_msg.h"
@@ -223,6 +224,103 @@ static void rx__large_frame__is_spread_over_buffers(void **state)
 	assert_int_equal(vg_buf(&guest, VG_RX, 0)[10], 10);
 	assert_int_equal(vg_buf(&guest, VG_RX, 0)[1], GSO_TCP4);
 	assert_int_equal(vg_buf(&guest, VG_RX, 9)[0], 7);
+}
+
+static void count_room(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void room__no_buffers__none_until_the_guest_took_all(void **state)
+{
+	struct fix *x = *state;
+	int again = 0;
+	uint8_t b[60];
+
+	assert_int_equal(vswitch_room(x->sw, 7), SIZE_MAX);
+	fix_frame(b, sizeof(b), 2, 0);
+	fake_port_in(&x->f, b, sizeof(b), 1000000); /* it is late */
+	vg_start(&guest, V1 | MRG);
+	vg_fill_rx(&guest, 1);
+	fix_turn(x);
+	vswitch_on_room(x->sw, count_room, &again);
+	assert_true(vswitch_room(x->sw, 7) > 256 * 1024);
+	assert_true(vswitch_room(x->sw, 7) < SIZE_MAX);
+	assert_int_equal(vswitch_room(x->sw, 8), SIZE_MAX);
+	fix_to_driver(x, 100, 1);
+	assert_true(vswitch_room(x->sw, 7) > 256 * 1024);
+	fake_port_in(&x->f, b, sizeof(b), 1000001);
+	assert_int_equal(vswitch_room(x->sw, 7), 0);
+	fake_port_in(&x->f, b, sizeof(b), 1000300); /* stuck: slows nobody */
+	assert_int_equal(vswitch_room(x->sw, 7), SIZE_MAX);
+	vg_fill_rx(&guest, 4);
+	vg_kick(&guest, VG_RX);
+	for (int i = 0; i < 100 && !again; i++)
+		fix_turn(x);
+	assert_int_equal(again, 1);
+	assert_true(vswitch_room(x->sw, 7) > 256 * 1024);
+	assert_int_equal(fix_drops(x, DROP_FULL), 0);
+}
+
+static struct port *vhost_port(struct fix *x)
+{
+	struct port *p = vswitch_port_next(x->sw, &x->f.port);
+
+	return p ? p : vswitch_port_next(x->sw, NULL);
+}
+
+static void lags__many_frames_wait__senders_are_told(void **state)
+{
+	struct fix *x = *state;
+	struct port *p = vhost_port(x);
+	int n = 0;
+
+	vg_start(&guest, V1 | MRG);
+	fix_turn(x);
+	for (; n < 1000 && !p->lags; n++)
+		fix_to_driver(x, 1500, 1);
+	assert_true(p->lags && n > 50);
+	assert_int_equal(fix_drops(x, DROP_FULL), 0);
+	vg_fill_rx(&guest, 128);
+	vg_kick(&guest, VG_RX);
+	for (int i = 0; i < 100 && p->lags; i++)
+		fix_turn(x);
+	assert_false(p->lags);
+}
+
+static void send_to_host_2(unsigned int from, unsigned int n)
+{
+	uint8_t b[1514];
+
+	for (unsigned int i = from; i < from + n; i++) {
+		fix_frame(b, sizeof(b), 1, (uint8_t)i);
+		memcpy(b, "\2\0\0\0\0\2", 6);
+		vg_send_frame(&guest, i, b, sizeof(b));
+	}
+}
+
+/* … and a guest that is told leaves what it has in its ring for a moment (no less, no
+ * more can be said: the loop's clock is a coarse one), and loses nothing. */
+static void tx__to_a_port_that_lags__all_arrive(void **state)
+{
+	struct fix *x = *state;
+	uint32_t head, len;
+	uint8_t b[60];
+
+	vg_start(&guest, V1 | MRG);
+	for (int i = 0; i < 10; i++)
+		fix_turn(x);
+	x->f.port.lags = true;
+	fix_frame(b, sizeof(b), 2, 0); /* host 2 is there */
+	fake_port_in(&x->f, b, sizeof(b), clock_mono_ms());
+	send_to_host_2(0, 40);
+	fix_until(x, 40);
+	assert_false(vhost_port(x)->slow); /* it was told, and noted it */
+	send_to_host_2(40, 20);
+	fix_until(x, 60);
+	for (unsigned int i = 0; i < 60; i++)
+		assert_true(vg_used(&guest, VG_TX, &head, &len));
+	x->f.port.lags = false;
 }
 
 static void rx__no_buffers__waits_and_then_counts_drops(void **state)
@@ -499,6 +597,9 @@ int main(void)
 		T(tx__disabled_ring__loses_its_frames),
 		T(rx__frame__lies_in_the_guest_s_buffer),
 		T(rx__large_frame__is_spread_over_buffers),
+		T(room__no_buffers__none_until_the_guest_took_all),
+		T(lags__many_frames_wait__senders_are_told),
+		T(tx__to_a_port_that_lags__all_arrive),
 		T(rx__no_buffers__waits_and_then_counts_drops),
 		T(rx__frame_before_the_call_descriptor__is_signalled),
 		T(rx__link_pulled__nothing_arrives),
