@@ -26,6 +26,7 @@ sys.path.insert(0, HERE)
 import lab as L  # noqa: E402
 import life  # noqa: E402
 import report  # noqa: E402
+import rings  # noqa: E402
 import setups as S  # noqa: E402
 from ovs import Ovs  # noqa: E402
 
@@ -120,6 +121,7 @@ BENCHES = {     # name: (world, its MTU, contenders with ours first, cases), or 
     "switch-tcp": (S.SwitchWorld, 1500, SWITCH, tcp_cases),
     "switch-udp": (S.SwitchWorld, 1500, SWITCH, udp_cases),
     "switch-rtt": (S.SwitchWorld, 1500, SWITCH, rtt_cases),
+    "switch-pps": rings.race,
     "start": life.start,
     "idle": life.idle,
 }

@@ -72,10 +72,11 @@ class Testpmd:
         return self
 
     def read(self, timeout):
-        """What it says up to its next prompt."""
+        """What it says up to its next prompt, behind which it may say that a link
+        came or went."""
         text = ""
         deadline = time.monotonic() + timeout
-        while not text.endswith(PROMPT):
+        while PROMPT not in text:
             left = deadline - time.monotonic()
             try:
                 if left < 0 or not select.select([self.tty], [], [], left)[0]:
