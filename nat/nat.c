@@ -17,10 +17,10 @@
 
 #include "lib/clock.h"
 #include "lib/fdutil.h"
-#include "nat/gro.h"
 #include "nat/host.h"
 #include "nat/host_tcp.h"
 #include "nat/host_wake.h"
+#include "switch/gro.h"
 #include "switch/vswitch.h"
 
 struct nat {
@@ -40,36 +40,11 @@ static struct nat *from_port(struct port *p)
 
 /* ---- turns ---------------------------------------------------------------------- */
 
-/* Datagrams of a batch are put together for a guest that takes them so; all others go
- * as they are, in order, as many at a time as lie one behind the other. */
 static void send_to_switch(void *arg, const struct frame *f, unsigned int n)
 {
 	struct nat *nat = arg;
-	struct vswitch *sw = nat->port.sw;
-	const struct frame *in[FRAME_BATCH];
-	unsigned int from = 0;
 
-	for (unsigned int i = 0; i < n; i++)
-		in[i] = &f[i];
-	for (unsigned int i = 0; i < n;) {
-		uint8_t hdr[FRAME_HDR];
-		struct frame big;
-		unsigned int k = gro_udp(in + i, n - i, &big, hdr);
-
-		if (k == 1 ||
-		    !(vswitch_caps_to(sw, frame_hdr(&f[i])) & PORT_CAP_USO)) {
-			i += k;
-			continue;
-		}
-		if (from < i)
-			vswitch_input(&nat->port, f + from, i - from,
-				      nat->now_ms);
-		vswitch_input(&nat->port, &big, 1, nat->now_ms);
-		i += k;
-		from = i;
-	}
-	if (from < n)
-		vswitch_input(&nat->port, f + from, n - from, nat->now_ms);
+	vswitch_input(&nat->port, f, n, nat->now_ms);
 }
 
 static void set_now(struct nat *nat, int64_t now_ms)

@@ -19,6 +19,7 @@
 #include "lib/compat.h"
 #include "lib/fdutil.h"
 #include "switch/driver_int.h"
+#include "switch/gro.h"
 #include "switch/offload.h"
 
 /* A guest that talks to and fro sends a frame at a time: after so many wake-ups with a
@@ -142,7 +143,9 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	event_add(t->rd, NULL);
 }
 
-static void write_frame(struct tap *t, const struct frame *f)
+/* A frame that stands for @n, of @bytes in all. */
+static void write_frame(struct tap *t, const struct frame *f, unsigned int n,
+			uint64_t bytes)
 {
 	uint8_t hdr[VNET_HDR_LEN];
 	struct iovec v[1 + FRAME_SEGS];
@@ -160,20 +163,30 @@ static void write_frame(struct tap *t, const struct frame *f)
 		r = writev(t->fd, v, nv);
 	while (r < 0 && errno == EINTR);
 	if (r >= 0)
-		port_sent(&t->port, 1, f->len);
+		port_sent(&t->port, n, bytes);
 	else if (would_block(errno) || errno == ENOBUFS || errno == ENOMEM)
-		port_drop(&t->port, DROP_FULL, 1);
+		port_drop(&t->port, DROP_FULL, n);
 	else /* EIO: the interface is down; that passes */
-		port_drop(&t->port, errno == EIO ? DROP_LINK : DROP_ERROR, 1);
+		port_drop(&t->port, errno == EIO ? DROP_LINK : DROP_ERROR, n);
 }
 
 static void tap_tx(struct port *p, const struct frame *const *batch,
 		   unsigned int n)
 {
 	struct tap *t = container_of(p, struct tap, port);
+	bool uso = p->caps & PORT_CAP_USO;
 
-	for (unsigned int i = 0; i < n; i++)
-		write_frame(t, batch[i]);
+	for (unsigned int i = 0, k; i < n; i += k) {
+		const struct frame *f = batch[i];
+		uint8_t hdr[FRAME_HDR];
+		uint64_t bytes = 0;
+		struct frame big;
+
+		k = uso ? gro_udp(batch + i, n - i, &big, hdr) : 1;
+		for (unsigned int j = 0; j < k; j++)
+			bytes += batch[i + j]->len;
+		write_frame(t, k > 1 ? &big : f, k, bytes);
+	}
 }
 
 static void tap_link(struct port *p, bool up)

@@ -580,14 +580,6 @@ void vswitch_forbid(struct vswitch *sw, unsigned int kinds)
 	sw->forbidden = kinds;
 }
 
-uint32_t vswitch_caps_to(const struct vswitch *sw, const uint8_t *frame)
-{
-	struct mac dst = mac_at(frame);
-	int id = fdb_lookup(sw->fdb, &dst, 0, sw->now_ms / 1000);
-
-	return id == FDB_NONE ? 0 : sw->by_id[id]->caps;
-}
-
 uint16_t vswitch_mtu(const struct vswitch *sw)
 {
 	return sw->mtu;

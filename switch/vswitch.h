@@ -127,10 +127,6 @@ void vswitch_on_rogue(struct vswitch *sw, vswitch_rogue_fn fn, void *arg);
  * at first. */
 void vswitch_forbid(struct vswitch *sw, unsigned int kinds);
 
-/* What the port takes over at which the destination of this frame is known to be; 0
- * when that is not known. For ports that may choose how to send. */
-uint32_t vswitch_caps_to(const struct vswitch *sw, const uint8_t *frame);
-
 uint16_t vswitch_mtu(const struct vswitch *sw);
 
 /* Learned addresses that point to @p. */

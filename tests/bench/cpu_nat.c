@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/bytes.h"
-#include "nat/gro.h"
+#include "switch/gro.h"
 #include "nat/iov.h"
 #include "tests/bench/cpu.h"
 

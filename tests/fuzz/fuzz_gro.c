@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: nat_core switch_core */
+/* links: switch_core */
 /*
  * Input: frames, each behind two bytes: its length (12 bits) and how it lies in memory.
  * Whatever they are, nothing is read outside; and what is put together is cut into as
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nat/gro.h"
+#include "switch/gro.h"
 #include "switch/offload.h"
 
 #define MAX 24

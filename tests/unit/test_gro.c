@@ -10,7 +10,7 @@
 
 #include "lib/bytes.h"
 #include "lib/csum.h"
-#include "nat/gro.h"
+#include "switch/gro.h"
 #include "nat/pkt.h"
 #include "switch/offload.h"
 

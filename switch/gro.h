@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Datagrams that follow each other on one way, put together into one frame that is still
- * to be cut (GSO_UDP_L4), so that what lies behind costs once for all of them: the
- * gateway and a system call on the way out, a write to the TAP on the way in.
+ * to be cut (GSO_UDP_L4), so that what lies behind costs once for all of them: a write to
+ * a TAP, or the gateway and a system call on the way out.
  */
-#ifndef VNET_NAT_GRO_H
-#define VNET_NAT_GRO_H
+#ifndef VNET_SWITCH_GRO_H
+#define VNET_SWITCH_GRO_H
 
 #include "switch/frame.h"
 
