@@ -101,7 +101,7 @@ static void icmp6_service__types__taken_once_and_never_ours(void **state)
 			 -EINVAL);
 	assert_int_equal(gateway_icmp6_service_set(g, ICMP6_NS, on_icmp6, f),
 			 -EINVAL);
-	for (uint8_t t = 0; t < NAT_SERVICE_MAX; t++)
+	for (uint8_t t = 0; t < NAT_ICMP6_MAX; t++)
 		assert_int_equal(gateway_icmp6_service_set(
 					 g, (uint8_t)(200 + t), on_icmp6, f), 0);
 	assert_int_equal(gateway_icmp6_service_set(g, 133, on_icmp6, f),
