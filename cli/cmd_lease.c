@@ -45,10 +45,10 @@ static int lease_release_run(struct cli *c)
 {
 	const char *address = args_pos(&c->args, 1);
 	json_t *p, *res;
-	uint32_t ip;
+	struct ipaddr ip;
 	int r;
 
-	if (ip4_parse(address, &ip))
+	if (ipaddr_parse(address, &ip))
 		return bad_address(c, address);
 	p = net_param(c);
 	json_object_set_new(p, "address", json_string(address));
@@ -70,11 +70,11 @@ static int reserve_add_run(struct cli *c)
 	const char *address = args_pos(&c->args, 2);
 	json_t *p, *res;
 	struct mac mac;
-	uint32_t ip;
+	struct ipaddr ip;
 	bool is_mac = !mac_parse(who, &mac);
 	int r;
 
-	if (ip4_parse(address, &ip))
+	if (ipaddr_parse(address, &ip))
 		return bad_address(c, address);
 	if (is_mac && args_get(&c->args, "nic"))
 		return cli_usage(c, "--nic goes with a VM's name, not with a "
@@ -100,11 +100,11 @@ static int reserve_del_run(struct cli *c)
 	const char *which = args_pos(&c->args, 1);
 	json_t *p, *res;
 	struct mac mac;
-	uint32_t ip;
+	struct ipaddr ip;
 	bool is_mac = !mac_parse(which, &mac);
 	int r;
 
-	if (!is_mac && ip4_parse(which, &ip))
+	if (!is_mac && ipaddr_parse(which, &ip))
 		return cli_usage(c, "\"%s\": must be the reserved address or "
 				 "the MAC address, see vnet reserve list",
 				 which);

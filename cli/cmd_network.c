@@ -22,6 +22,11 @@ static const struct opt define_opts[] = {
 	 OPT_NET},
 	{"subnet6", "PREFIX|auto|off",
 	 "IPv6 /64; default auto: an own one"},
+	{"ipv6", "slaac|stateless|stateful|off",
+	 "how VMs get addresses of it; default slaac: they make them",
+	 OPT_CHOICE},
+	{"prefix-pool", "PREFIX/N-M|auto|off",
+	 "IPv6 prefixes for VMs that are routers, by DHCPv6 (nat)"},
 	{"dhcp", "on|off|FIRST-LAST", "serve addresses, and from which range"},
 	{"mtu", "N", "largest packet in bytes; default 1500", OPT_INT, false,
 	 576, 65521},
@@ -121,7 +126,7 @@ static int define_run(struct cli *c)
 	static const char *const given[] = {
 		"mode",	  "subnet",	 "subnet6", "dhcp",	"mtu",
 		"uplink", "host-access", "domain",  "datapath", "host-allow",
-		"udp-filter"};
+		"udp-filter", "ipv6", "prefix-pool"};
 	json_t *params = json_pack("{s:s}", "name", args_pos(&c->args, 0));
 	json_t *net;
 	int r;
@@ -210,7 +215,8 @@ static int autostart_run(struct cli *c)
 static int set_run(struct cli *c)
 {
 	static const char *const given[] = {"host-access", "host-allow",
-					    "udp-filter", "subnet6"};
+					    "udp-filter", "subnet6",
+					    "ipv6", "prefix-pool"};
 	json_t *params = name_param(c);
 	int r;
 
@@ -241,6 +247,10 @@ static const struct opt set_opts[] = {
 	 OPT_CHOICE},
 	{"subnet6", "PREFIX|auto|off",
 	 "IPv6 /64; another one ends TCP connections through NAT"},
+	{"ipv6", "slaac|stateless|stateful|off",
+	 "how VMs get addresses of it; they are told at once", OPT_CHOICE},
+	{"prefix-pool", "PREFIX/N-M|auto|off",
+	 "IPv6 prefixes for VMs that are routers, by DHCPv6"},
 	{"lease-seconds", "N", "how long an address is lent from now on",
 	 OPT_INT, false, 60, 31536000},
 	{"tftp", "DIR|off", "serve the files below DIR to VMs that boot (TFTP)"},
@@ -264,6 +274,9 @@ const struct cli_cmd cmd_network[] = {
 	 "  vnet set lab --udp-filter endpoint-independent\n"
 	 "      anybody may answer a VM that sent a datagram out: games, "
 	 "peer to peer\n"
+	 "  vnet set lab --ipv6 stateful --prefix-pool auto\n"
+	 "      DHCPv6 gives VMs their IPv6 addresses, and routers among them "
+	 "a /64 each\n"
 	 "  vnet set lab --subnet6 auto\n"
 	 "      IPv6 for a network that was defined without\n",
 	 set_run},

@@ -131,7 +131,15 @@ void table_leases(const json_t *leases, unsigned int indent)
 	size_t i;
 
 	json_array_foreach(leases, i, o) {
-		out_fields(t, o, "network", "address", "mac", NULL);
+		const json_t *prefix = json_object_get(o, "prefix");
+
+		out_fields(t, o, "network", NULL);
+		if (json_is_integer(prefix))
+			out_cell(t, "%s/%d", cli_str(o, "address"),
+				 (int)json_integer_value(prefix));
+		else
+			out_fields(t, o, "address", NULL);
+		out_fields(t, o, "mac", NULL);
 		vm_nic_cell(t, o);
 		out_fields(t, o, "hostname", "state", NULL);
 		out_cell(t, "%s",

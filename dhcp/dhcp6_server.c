@@ -49,15 +49,20 @@ void dhcp6_abandon(struct dhcp6_server *s, struct dhcp6_binding *b)
 }
 
 int dhcp6_server_committed(struct dhcp6_server *s, uint64_t token,
-			   int64_t now_s, struct dhcp6_reply *out)
+			   int64_t now_s,
+			   void (*bound)(void *arg, const struct dhcp6_lease *l),
+			   void *arg, struct dhcp6_reply *out)
 {
 	struct dhcp6_pending *p = find_pending(s, token);
 
 	if (!p)
 		return -ENOENT;
 	end_pending(s, p);
-	for (unsigned int i = 0; i < p->n; i++)
+	for (unsigned int i = 0; i < p->n; i++) {
 		dhcp6_bind(&s->table, p->b[i], &p->lease[i]);
+		if (bound)
+			bound(arg, &p->b[i]->lease);
+	}
 	*out = p->reply;
 	free(p);
 	s->stats.tx[DHCP6_REPLY]++;

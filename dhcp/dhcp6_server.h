@@ -222,10 +222,17 @@ enum dhcp6_action dhcp6_server_input(struct dhcp6_server *s,
 				     const struct dhcp6_input *in,
 				     int64_t now_s, struct dhcp6_output *out);
 
-/* The leases of @token are in the store: 0, and @out is to be sent now. -ENOENT:
- * nothing to send (meanwhile released, or taken away). */
+/**
+ * dhcp6_server_committed() - The leases of @token are in the store
+ * @bound: called for each of them, which hold from now on; nullable
+ * @out: to be sent now
+ *
+ * Return: 0; -ENOENT: nothing to send (meanwhile released, or taken away).
+ */
 int dhcp6_server_committed(struct dhcp6_server *s, uint64_t token,
-			   int64_t now_s, struct dhcp6_reply *out);
+			   int64_t now_s,
+			   void (*bound)(void *arg, const struct dhcp6_lease *l),
+			   void *arg, struct dhcp6_reply *out);
 
 /* The store refused: no Reply; offers are withdrawn, leases stay as they were. */
 void dhcp6_server_failed(struct dhcp6_server *s, uint64_t token, int64_t now_s);

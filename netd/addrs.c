@@ -129,6 +129,45 @@ static unsigned int add_nic(struct ctl *ctl, json_t *list,
 	return n;
 }
 
+struct leased6 {
+	struct ctl *ctl;
+	json_t *list;
+	const struct nic *nic;
+	int64_t now;
+};
+
+static bool add_lease6(struct hnode *h, void *arg)
+{
+	const struct lease6_conf *l =
+		&container_of(h, struct lease6, by_ip)->conf;
+	struct leased6 *s = arg;
+
+	if (l->plen == 128 && l->expires > s->now &&
+	    mac_eq(&l->mac, &s->nic->conf.mac) &&
+	    (!l->nic || l->nic == s->nic->conf.id))
+		add(s->ctl, s->list, s->nic, &l->address, &l->mac, "lease");
+	return true;
+}
+
+/* Behind all of IPv4: the first one is what scripts take. Leases come before addresses
+ * of the guest's own making. */
+static void add_nic6(struct ctl *ctl, json_t *list, const struct nic *nic,
+		     int64_t now)
+{
+	struct leased6 s = {ctl, list, nic, now};
+	const struct seen_list *l = &nic->seen6;
+
+	htab_walk(&nic->net->leases6, add_lease6, &s);
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct lease6 *o =
+			model_lease6_find(nic->net, &l->e[i].ip);
+
+		if (!o || o->conf.expires <= now ||
+		    !mac_eq(&o->conf.mac, &nic->conf.mac))
+			add(ctl, list, nic, &l->e[i].ip, &l->e[i].mac, "seen");
+	}
+}
+
 static json_t *collect(struct ctl *ctl, const char *vm, unsigned int *real,
 		       bool *known)
 {
@@ -143,15 +182,9 @@ static json_t *collect(struct ctl *ctl, const char *vm, unsigned int *real,
 		*known = true;
 		*real += add_nic(ctl, list, nic, now);
 	}
-	/* Behind all of IPv4: the first one is what scripts take. */
-	list_for_each(other, &ctl->model.nics, struct nic, all) {
-		const struct seen_list *l = &other->seen6;
-
-		for (unsigned int i = 0; i < l->n; i++)
-			if (!strcmp(other->conf.vm, vm))
-				add(ctl, list, other, &l->e[i].ip,
-				    &l->e[i].mac, "seen");
-	}
+	list_for_each(other, &ctl->model.nics, struct nic, all)
+		if (!strcmp(other->conf.vm, vm))
+			add_nic6(ctl, list, other, now);
 	return json_pack("{s:o}", "addresses", list);
 }
 

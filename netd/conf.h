@@ -20,6 +20,7 @@
 #define CONF_HOSTNAME_MAX 63 /* a DNS label (RFC 1035 2.3.4) */
 #define CONF_DOMAIN_MAX	  127
 #define CONF_PATH_MAX	  255
+#define CONF_DUID	  260 /* and of a DUID (RFC 8415 11.1) */
 #define CONF_NIC_INDEX	  31  /* highest NIC number of a VM */
 #define CONF_NIC_ID_FIRST 100 /* ids below are a network's own ports */
 #define CONF_ALLOW_MAX	  1024 /* characters of a list of ports */
@@ -29,6 +30,9 @@
 
 enum net_mode { NET_NAT, NET_BRIDGED, NET_HOSTONLY, NET_INTERNAL };
 enum net_access { ACCESS_OFF, ACCESS_ADDRESS, ACCESS_LOOPBACK };
+
+/* How guests get addresses of IPv6: dhcp/ra.h, enum ra_mode. */
+enum net_ipv6 { IPV6_SLAAC, IPV6_STATELESS, IPV6_STATEFUL, IPV6_OFF };
 
 struct net_conf {
 	int64_t id; /* given by the store */
@@ -40,6 +44,10 @@ struct net_conf {
 	uint32_t dns_ip;       /* nat: the resolver */
 	uint32_t dhcp_first, dhcp_last; /* 0 = no DHCP */
 	struct ip6_net subnet6; /* a /64; plen 0 = no IPv6 */
+	enum net_ipv6 ipv6;
+	/* nat: prefixes of pool6_len are delegated out of it; plen 0 = none. */
+	struct ip6_net pool6;
+	uint8_t pool6_len;
 	uint32_t lease_s;
 	uint16_t mtu;
 	char uplink[IFNAMSIZ]; /* bridged */
@@ -117,6 +125,27 @@ struct lease_conf {
 	char hostname[CONF_HOSTNAME_MAX + 1];
 	int64_t nic;	 /* 0 = not known */
 	int64_t expires; /* seconds since 1970; or when it was given back */
+};
+
+struct resv6_conf {
+	int64_t network;
+	struct ipaddr address;
+	struct mac mac; /* zero when it goes by the VM */
+	char vm[CONF_NAME_MAX + 1];
+	int nic;
+};
+
+struct lease6_conf {
+	int64_t network;
+	struct ipaddr address;
+	uint8_t plen; /* 128; less: a prefix, delegated */
+	struct mac mac;
+	char duid[CONF_DUID + 1]; /* hex */
+	uint32_t iaid;
+	struct ipaddr via; /* what asked: a prefix is behind it */
+	char hostname[CONF_HOSTNAME_MAX + 1];
+	int64_t nic;	 /* 0 = not known */
+	int64_t expires; /* seconds since 1970 */
 };
 
 /* Spelled as in API and store; the _parse give -EINVAL for anything else. */

@@ -19,6 +19,7 @@ struct api;
 struct event_base;
 struct hostaddr;
 struct leases;
+struct leases6;
 struct priv;
 struct resolv;
 struct store;
@@ -33,12 +34,14 @@ struct ctl {
 	struct resolv *resolv;	  /* NULL in tests: no upstreams */
 	struct hostaddr *host;	  /* NULL in tests: no routes */
 	struct leases *leases;
+	struct leases6 *leases6;
 	struct list addr_waiters; /* addrs.c */
 	char run_dir[PATH_MAX], state_dir[PATH_MAX];
 	bool system;   /* the root instance */
 	bool stopping; /* shutting down: nothing is started any more */
 	enum log_level log_level;
 	uint64_t mac_seed[2];
+	char duid[40]; /* of the DHCPv6 servers, hex; "" in tests */
 	struct ip6_net ula; /* a /48 of our own; plen 0 in tests */
 	int64_t started_ms;
 	uint32_t next_wire; /* forward ids on the channels */

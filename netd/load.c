@@ -10,7 +10,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/fdutil.h"
+#include "lib/hex.h"
 #include "netd/fwdctl.h"
 #include "netd/netctl.h"
 #include "netd/nicctl.h"
@@ -92,6 +94,27 @@ static int take_lease(void *arg, const struct lease_conf *c,
 	return r == -ENOSPC ? 0 : r; /* more than there may be: let go */
 }
 
+static int take_resv6(void *arg, const struct resv6_conf *c,
+		      struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	struct network *n = model_net_by_id(&ctl->model, c->network);
+
+	return n ? model_resv6_put(n, c) : orphan(why, "reservation");
+}
+
+/* Whether it is still of the network is for the worker to say: its prefix may have
+ * changed while this was not served. */
+static int take_lease6(void *arg, const struct lease6_conf *c,
+		       struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	struct network *n = model_net_by_id(&ctl->model, c->network);
+	int r = n ? model_lease6_put(n, c) : orphan(why, "lease");
+
+	return r == -ENOSPC ? 0 : r; /* more than there may be: let go */
+}
+
 /* ---- facts beside the records -------------------------------------------- */
 
 static void boot_id(char *out, size_t cap)
@@ -140,6 +163,25 @@ static void ula(struct ctl *ctl)
 		log_warn("store: no IPv6 prefix can be noted: %s", why.s);
 }
 
+/* A DUID-UUID (RFC 6355), chosen once for all of this installation's servers. */
+static void duid(struct ctl *ctl)
+{
+	struct errtext why = {"no random numbers"};
+	uint8_t raw[18] = {0, 4};
+
+	store_meta_get(ctl->store, "duid", ctl->duid, sizeof(ctl->duid));
+	if (strlen(ctl->duid) == 2 * sizeof(raw))
+		return;
+	if (getrandom(raw + 2, 16, 0) == 16) {
+		hex_encode(raw, sizeof(raw), ctl->duid);
+		if (!store_meta_set(ctl->store, "duid", ctl->duid, &why))
+			return;
+	}
+	ctl->duid[0] = '\0';
+	log_warn("store: no DUID can be noted, so there is no DHCPv6: %s",
+		 why.s);
+}
+
 static void decide(struct ctl *ctl, bool same_boot, bool clean)
 {
 	list_for_each(n, &ctl->model.nets, struct network, node) {
@@ -151,12 +193,28 @@ static void decide(struct ctl *ctl, bool same_boot, bool clean)
 	}
 }
 
+/* Leases of DHCPv6 that ended while nobody served: forgotten. */
+static bool drop_expired6(struct hnode *h, void *arg)
+{
+	struct lease6 *l = container_of(h, struct lease6, by_ip);
+	struct network *n = arg;
+
+	if (l->conf.expires > clock_wall_s())
+		return true;
+	(void)store_lease6_del(n->ctl->store, n->conf.id, &l->conf.address,
+			       NULL);
+	model_lease6_del(n, l);
+	return true;
+}
+
 /* A store that takes nothing (a full disk) is no reason not to serve what is in it. */
 static void note_start(struct ctl *ctl, const char *boot)
 {
 	struct errtext why = {""};
 	int r = store_begin(ctl->store, &why);
 
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		htab_walk(&n->leases6, drop_expired6, n);
 	if (!r)
 		r = store_meta_set(ctl->store, "boot", boot, &why);
 	if (!r)
@@ -172,7 +230,8 @@ static void note_start(struct ctl *ctl, const char *boot)
 int load_all(struct ctl *ctl, struct errtext *why)
 {
 	const struct store_sink sink = {ctl, take_net, take_nic, take_fwd,
-					take_resv, take_lease};
+					take_resv, take_lease, take_resv6,
+					take_lease6};
 	char now[64], then[64], clean[8];
 	int r = store_load(ctl->store, &sink, why);
 
@@ -181,6 +240,7 @@ int load_all(struct ctl *ctl, struct errtext *why)
 	if (r)
 		return r;
 	ula(ctl);
+	duid(ctl);
 	boot_id(now, sizeof(now));
 	store_meta_get(ctl->store, "boot", then, sizeof(then));
 	store_meta_get(ctl->store, "clean", clean, sizeof(clean));

@@ -22,4 +22,13 @@ const char *m_str(json_t *params, const char *key);
 int64_t m_int(json_t *params, const char *key, int64_t def);
 bool m_bool(json_t *params, const char *key, bool def);
 
+/* m_lease6.c: where the address is of IPv6. */
+void m_lease6_list(struct ctl *ctl, struct network *n, json_t *list);
+void m_lease6_release(struct ctl *ctl, struct call *c, struct network *n,
+		      const struct ipaddr *ip);
+void m_reserve6_add(struct ctl *ctl, struct call *c, struct network *n,
+		    json_t *params, const struct ipaddr *ip);
+void m_reserve6_del(struct ctl *ctl, struct call *c, struct network *n,
+		    const struct ipaddr *ip);
+
 #endif

@@ -19,6 +19,13 @@
 
 /* ---- leases -------------------------------------------------------------- */
 
+static bool is_ip6(json_t *params, struct ipaddr *ip)
+{
+	*ip = ipaddr_any;
+	(void)jx_ip(params, "address", ip, NULL);
+	return !ipaddr_is_zero(ip) && !ipaddr_is4(ip);
+}
+
 struct lister {
 	struct ctl *ctl;
 	struct network *net;
@@ -57,6 +64,7 @@ static void list(struct ctl *ctl, struct call *c, json_t *params)
 			continue;
 		s.net = n;
 		htab_walk(&n->leases, list_one, &s);
+		m_lease6_list(ctl, n, s.list);
 	}
 	call_result(c, json_pack("{s:o}", "leases", s.list));
 }
@@ -66,11 +74,16 @@ static void release(struct ctl *ctl, struct call *c, json_t *params)
 	struct network *n = m_find_net(ctl, c, params, "network");
 	struct errtext why = {""};
 	struct lease *l;
+	struct ipaddr any;
 	uint32_t ip = 0;
 	int r;
 
 	if (!n)
 		return;
+	if (is_ip6(params, &any)) {
+		m_lease6_release(ctl, c, n, &any);
+		return;
+	}
 	(void)jx_ip4(params, "address", &ip, NULL);
 	leases_flush(ctl->leases);
 	l = model_lease_find(n, ip);
@@ -165,10 +178,15 @@ static void reserve_add(struct ctl *ctl, struct call *c, json_t *params)
 	struct network *n = m_find_net(ctl, c, params, "network");
 	struct errtext why = {""};
 	struct resv_conf conf;
+	struct ipaddr ip;
 	int r;
 
 	if (!n)
 		return;
+	if (is_ip6(params, &ip)) {
+		m_reserve6_add(ctl, c, n, params, &ip);
+		return;
+	}
 	r = read_resv(ctl, n, params, &conf, &why);
 	if (!r)
 		r = resv_conf_check(&conf, &n->conf, &why);
@@ -208,11 +226,17 @@ static struct resv *find_resv(struct call *c, struct network *n, json_t *params)
 static void reserve_del(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct network *n = m_find_net(ctl, c, params, "network");
-	struct resv *v = n ? find_resv(c, n, params) : NULL;
 	struct errtext why = {""};
+	struct ipaddr ip;
+	struct resv *v;
 	struct mac mac;
 	int r;
 
+	if (n && is_ip6(params, &ip)) {
+		m_reserve6_del(ctl, c, n, &ip);
+		return;
+	}
+	v = n ? find_resv(c, n, params) : NULL;
 	if (!v)
 		return;
 	r = store_resv_del(ctl->store, n->conf.id, v->conf.address, &why);
@@ -239,6 +263,8 @@ static void reserve_list(struct ctl *ctl, struct call *c, json_t *params)
 			continue;
 		list_for_each(r, &n->resvs, struct resv, node)
 			json_array_append_new(a, obj_resv(n, r));
+		list_for_each(v, &n->resvs6, struct resv6, node)
+			json_array_append_new(a, obj_resv6(n, v));
 	}
 	call_result(c, json_pack("{s:o}", "reservations", a));
 }
@@ -254,12 +280,14 @@ static const struct param p_leases[] = {
 };
 static const struct param p_release[] = {
 	P_NETWORK,
-	{"address", P_IP4, true, 0, 0, NULL, "that is leased"},
+	{"address", P_IP, true, 0, 0, NULL,
+	 "that is leased, or a delegated prefix's"},
 	{NULL},
 };
 static const struct param p_add[] = {
 	P_NETWORK,
-	{"address", P_IP4, true, 0, 0, NULL, "in the network's subnet"},
+	{"address", P_IP, true, 0, 0, NULL,
+	 "in the network's subnet of either family"},
 	{"mac", P_MAC, false, 0, 0, NULL, "for this MAC; or:"},
 	{"vm", P_STR, false, 0, 0, NULL, "for this VM, attached or not yet"},
 	{"nic", P_INT, false, 0, CONF_NIC_INDEX, NULL, "which NIC of the VM"},
@@ -268,8 +296,8 @@ static const struct param p_add[] = {
 };
 static const struct param p_del[] = {
 	P_NETWORK,
-	{"address", P_IP4, false, 0, 0, NULL, "reserved address; or:"},
-	{"mac", P_MAC, false, 0, 0, NULL, "whose it is"},
+	{"address", P_IP, false, 0, 0, NULL, "reserved address; or:"},
+	{"mac", P_MAC, false, 0, 0, NULL, "whose IPv4 address it is"},
 	{NULL},
 };
 
@@ -279,7 +307,8 @@ const struct method m_lease[] = {
 	 "else was found to use them (declined).",
 	 p_leases,
 	 "{leases:[{network,address,mac,client_id,hostname,vm,nic,expires,"
-	 "state:bound|declined|released|expired}]}",
+	 "state:bound|declined|released|expired,iaid,prefix,via}]}; the last "
+	 "three: DHCPv6 only",
 	 list},
 	{"lease.release", RIGHT_ADMIN,
 	 "Forget a lease; the guest keeps the address until it asks again.",

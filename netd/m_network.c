@@ -6,6 +6,7 @@
 
 #include "lib/jx.h"
 #include "netd/hostaddr.h"
+#include "netd/ip6conf.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
 #include "netd/obj.h"
@@ -128,6 +129,8 @@ static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 {
 	spec->name = m_str(params, "name");
 	spec->subnet6 = m_str(params, "subnet6");
+	spec->ipv6 = m_str(params, "ipv6");
+	spec->prefix_pool = m_str(params, "prefix_pool");
 	spec->ula = &ctl->ula;
 	spec->dhcp = m_str(params, "dhcp");
 	spec->uplink = m_str(params, "uplink");
@@ -305,6 +308,20 @@ static int set_subnet6(struct ctl *ctl, const struct network *n, json_t *params,
 	return r ? r : forwards_allow(n, conf, why);
 }
 
+static int set_ipv6(struct ctl *ctl, const struct network *n, json_t *params,
+		    struct net_conf *conf, struct errtext *why)
+{
+	const struct ip6conf_spec spec = {m_str(params, "ipv6"),
+					  m_str(params, "prefix_pool"),
+					  &ctl->ula};
+	struct net_used *used;
+	size_t nused = netctl_used(ctl, n, &used);
+	int r = ip6conf_apply(conf, &spec, used, nused, why);
+
+	free(used);
+	return r;
+}
+
 static int set_tftp(json_t *params, struct net_conf *conf, struct errtext *why)
 {
 	const char *dir = m_str(params, "tftp");
@@ -337,6 +354,8 @@ static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 	r = natconf_apply(&conf, &spec, &why);
 	if (!r)
 		r = set_subnet6(ctl, n, params, &conf, &why);
+	if (!r)
+		r = set_ipv6(ctl, n, params, &conf, &why);
 	if (!r)
 		r = set_tftp(params, &conf, &why);
 	if (!r)
@@ -488,6 +507,16 @@ static void show(struct ctl *ctl, struct call *c, json_t *params)
 #define TFTP                                                                 \
 	"folder whose files guests may fetch by TFTP to boot; \"off\" for none"
 
+#define IPV6_MODES "slaac|stateless|stateful|off"
+#define IPV6                                                                 \
+	"how guests get addresses of subnet6: slaac (they make them; the "    \
+	"default), stateless (and DHCPv6 has the rest), stateful (DHCPv6 "    \
+	"gives them), off (nothing is announced)"
+#define PREFIX_POOL                                                          \
+	"nat: prefixes for guests that are routers, by DHCPv6: auto (/64s of " \
+	"a /56 of this installation's own), off, or like "                    \
+	"fd12:3456:789a:ff00::/56-64"
+
 static const struct param p_define[] = {
 	{"name", P_STR, true, 0, 0, NULL, "of the network, unique"},
 	{"mode", P_STR, true, 0, 0, "nat|bridged|hostonly|internal",
@@ -497,6 +526,8 @@ static const struct param p_define[] = {
 	{"subnet6", P_STR, false, 0, 0, NULL,
 	 "IPv6: auto (a /64 of this installation's own), off, or a /64; auto when "
 	 "left out, off where nothing of ours serves addresses"},
+	{"ipv6", P_STR, false, 0, 0, IPV6_MODES, IPV6},
+	{"prefix_pool", P_STR, false, 0, 0, NULL, PREFIX_POOL},
 	{"dhcp", P_STR, false, 0, 0, NULL,
 	 "on, off, or the pool as FIRST-LAST"},
 	{"mtu", P_INT, false, MTU_MIN, MTU_MAX, NULL, "1500 when left out"},
@@ -531,6 +562,8 @@ static const struct param p_set[] = {
 	 "IPv6: auto (stays when it is one of this installation's own), off, or a "
 	 "/64; another one starts the network's worker anew: NICs stay, TCP "
 	 "connections through NAT end"},
+	{"ipv6", P_STR, false, 0, 0, IPV6_MODES, IPV6},
+	{"prefix_pool", P_STR, false, 0, 0, NULL, PREFIX_POOL},
 	{"lease_s", P_INT, false, LEASE_S_MIN, LEASE_S_MAX, NULL,
 	 "term of DHCP leases given from now on"},
 	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
@@ -551,7 +584,8 @@ static const struct param p_autostart[] = {
 	"{name,mode,datapath,state:running|stopped|failed|starting,reason,"   \
 	"autostart,subnet,gateway,dns,dhcp:{first,last,lease_s,server}|null," \
 	"mtu,uplink,domain,host_access,host_allow,udp_filter,mac,nics,"       \
-	"forwards,worker:{pid,restarts}|null,subnet6,gateway6,dns6,tftp}"
+	"forwards,worker:{pid,restarts}|null,subnet6,gateway6,dns6,tftp,"  \
+	"ipv6:slaac|stateless|stateful|off|null,prefix_pool}"
 
 const struct method m_network[] = {
 	{"network.define", RIGHT_ADMIN,

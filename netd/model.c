@@ -42,9 +42,12 @@ struct network *model_net_add(struct model *m, const struct net_conf *c)
 		return NULL;
 	n = calloc(1, sizeof(*n));
 	if (!n || htab_init(&n->leases, 16, NULL) ||
-	    htab_init(&n->leases_mac, 16, seed)) {
-		if (n)
+	    htab_init(&n->leases_mac, 16, seed) ||
+	    htab_init(&n->leases6, 16, seed)) {
+		if (n) {
 			htab_fini(&n->leases);
+			htab_fini(&n->leases_mac);
+		}
 		free(n);
 		return NULL;
 	}
@@ -53,6 +56,7 @@ struct network *model_net_add(struct model *m, const struct net_conf *c)
 	list_init(&n->nics);
 	list_init(&n->fwds);
 	list_init(&n->resvs);
+	list_init(&n->resvs6);
 	list_init(&n->waiters);
 	list_add_tail(&m->nets, &n->node);
 	m->nnets++;
@@ -76,6 +80,10 @@ void model_net_del(struct model *m, struct network *n)
 	htab_walk(&n->leases, lease_drop, n);
 	htab_fini(&n->leases);
 	htab_fini(&n->leases_mac);
+	list_for_each_safe(v, &n->resvs6, struct resv6, node)
+		model_resv6_del(v);
+	model_leases6_clear(n);
+	htab_fini(&n->leases6);
 	list_del(&n->node);
 	m->nnets--;
 	free(n);

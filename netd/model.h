@@ -24,6 +24,8 @@
 #define MODEL_RESVS_MAX	 1024
 /* These travel many in a message, so there may be more. */
 #define MODEL_LEASES_MAX DHCP_BINDINGS_MAX
+#define MODEL_RESVS6_MAX  1024
+#define MODEL_LEASES6_MAX 4096
 
 struct ctl;
 struct event;
@@ -45,6 +47,8 @@ struct network {
 	/* struct lease by address, by MAC: what runs, and what was and is kept for
 	 * whoever had it. */
 	struct htab leases, leases_mac;
+	struct list resvs6; /* struct resv6 */
+	struct htab leases6; /* struct lease6 by address */
 
 	/* Run time, netctl.c. */
 	struct ctl *ctl; /* for the callbacks of its worker */
@@ -141,6 +145,16 @@ struct lease {
 	struct lease_conf conf;
 };
 
+struct resv6 {
+	struct list node;
+	struct resv6_conf conf;
+};
+
+struct lease6 {
+	struct hnode by_ip;
+	struct lease6_conf conf;
+};
+
 struct model {
 	struct list nets, nics;
 	struct htab nic_ids;
@@ -186,5 +200,17 @@ bool lease_runs(const struct lease_conf *c, int64_t wall_s);
 /* The running lease of a MAC: the one that ends last. */
 struct lease *model_lease_by_mac(struct network *n, const struct mac *mac,
 				 int64_t wall_s);
+
+/* The same of IPv6 (model6.c). */
+int model_lease6_put(struct network *n, const struct lease6_conf *c);
+void model_lease6_del(struct network *n, struct lease6 *l);
+struct lease6 *model_lease6_find(struct network *n, const struct ipaddr *ip);
+void model_leases6_clear(struct network *n);
+int model_resv6_put(struct network *n, const struct resv6_conf *c);
+void model_resv6_del(struct resv6 *r);
+struct resv6 *model_resv6_find(struct network *n, const struct ipaddr *ip);
+struct resv6 *model_resv6_by_mac(struct network *n, const struct mac *mac);
+/* Whose it is now: the MAC of the VM's NIC, zero while that is not attached. */
+struct mac model_resv6_mac(const struct network *n, const struct resv6_conf *c);
 
 #endif

@@ -13,6 +13,7 @@
 #include "netd/fwdctl.h"
 #include "netd/hostaddr.h"
 #include "netd/leases.h"
+#include "netd/leases6.h"
 #include "netd/netctl_int.h"
 #include "netd/nicctl.h"
 #include "netd/obj.h"
@@ -36,7 +37,7 @@ size_t netctl_used(struct ctl *ctl, const struct network *but,
 {
 	const struct host_route *route = NULL;
 	size_t nr = ctl->host ? hostaddr_routes(ctl->host, &route) : 0, k = 0;
-	struct net_used *u = calloc(nr + 2 * ctl->model.nnets + 1, sizeof(*u));
+	struct net_used *u = calloc(nr + 3 * ctl->model.nnets + 1, sizeof(*u));
 
 	*out = u;
 	if (!u)
@@ -52,6 +53,11 @@ size_t netctl_used(struct ctl *ctl, const struct network *but,
 		u[k].net6 = n->conf.subnet6;
 		snprintf(u[k++].what, sizeof(u->what), "network %s",
 			 n->conf.name);
+		if (!n->conf.pool6.plen)
+			continue;
+		u[k].net6 = n->conf.pool6;
+		snprintf(u[k++].what, sizeof(u->what),
+			 "the prefix pool of network %s", n->conf.name);
 	}
 	for (size_t i = 0; i < nr; i++) {
 		/* Our own host-only adapters; a bridge's are the LAN's. */
@@ -362,6 +368,7 @@ void netctl_on_ended(struct network *n, bool was_stopped, const char *reason)
 
 	n->synced = false;
 	leases_forget(ctl->leases, n);
+	leases6_forget(ctl->leases6, n);
 	nicctl_net_gone(ctl, n);
 	fwdctl_net_gone(ctl, n, false);
 	events_emit(&ctl->events, EVENT_WORKER_EXITED,
@@ -438,6 +445,8 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 {
 	bool other6 = n->conf.subnet6.plen != c->subnet6.plen ||
 		      !ipaddr_eq(&n->conf.subnet6.addr, &c->subnet6.addr);
+	bool pool = !ipaddr_eq(&n->conf.pool6.addr, &c->pool6.addr) ||
+		    n->conf.pool6.plen != c->pool6.plen;
 	bool up = n->wanted && n->sup && super_state(n->sup) != SUPER_DOWN;
 	int r = n->dying ? errtext_set(why, -EBUSY, "it is being undefined")
 			 : store_net_set(ctl->store, c, why);
@@ -448,9 +457,12 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 	n->conf.udp_filter = c->udp_filter;
 	n->conf.lease_s = c->lease_s;
 	n->conf.subnet6 = c->subnet6;
+	n->conf.ipv6 = c->ipv6;
+	n->conf.pool6 = c->pool6;
+	n->conf.pool6_len = c->pool6_len;
 	memcpy(n->conf.host_allow, c->host_allow, sizeof(c->host_allow));
 	memcpy(n->conf.tftp, c->tftp, sizeof(c->tftp));
-	if (other6) /* others keep away from it, and look for it no more */
+	if (other6 || pool) /* others keep away from it, and look for it no more */
 		netctl_push_all(ctl);
 	else
 		netctl_push(n);
@@ -533,6 +545,7 @@ void netctl_release(struct ctl *ctl, struct network *n)
 	n->sup = NULL;
 	n->synced = false;
 	leases_forget(ctl->leases, n);
+	leases6_forget(ctl->leases6, n);
 	if (n->retry)
 		event_free(n->retry);
 	n->retry = NULL;

@@ -11,7 +11,9 @@
 #include "lib/netmerge.h"
 #include "nat/nat.h"
 #include "netd/hostaddr.h"
+#include "netd/ip6conf.h"
 #include "netd/leases.h"
+#include "netd/leases6.h"
 #include "netd/natconf.h"
 #include "netd/netctl_int.h"
 #include "netd/nicctl_int.h"
@@ -24,10 +26,10 @@
 
 /* ---- W_NET --------------------------------------------------------------- */
 
-/* Prefixes being gathered; room for all that there can be (36 KiB). */
+/* Prefixes being gathered; room for all that there can be (44 KiB). */
 struct prefixes {
 	struct ip4_net v4[NAT_SELF_MAX + MODEL_NETS_MAX];
-	struct ip6_net v6[NAT_SELF_MAX + MODEL_NETS_MAX];
+	struct ip6_net v6[NAT_SELF_MAX + 2 * MODEL_NETS_MAX];
 	size_t n4, n6;
 };
 
@@ -46,7 +48,7 @@ static void add_host(struct ctl *ctl, struct prefixes *p)
 	}
 }
 
-/* Subnets of other networks: those of host-only ones, or all the rest. */
+/* Subnets and prefix pools of other networks: those of host-only ones, or all the rest. */
 static void add_nets(const struct network *me, bool hostonly, struct prefixes *p)
 {
 	list_for_each(n, &me->ctl->model.nets, struct network, node) {
@@ -54,6 +56,7 @@ static void add_nets(const struct network *me, bool hostonly, struct prefixes *p
 			continue;
 		p->v4[p->n4++] = n->conf.subnet;
 		p->v6[p->n6++] = n->conf.subnet6;
+		p->v6[p->n6++] = n->conf.pool6;
 	}
 }
 
@@ -147,7 +150,7 @@ static json_t *ip6_body(struct network *n, json_t *deny)
 	const struct net_conf *c = &n->conf;
 	struct ipaddr host = ipaddr_any, service = net_service_ip6(c),
 		      dns = net_dns_ip6(c);
-	char s[IP6_NET_TEXT];
+	char s[IP6_NET_TEXT], p[IP6_NET_TEXT];
 
 	if (!c->subnet6.plen) {
 		json_decref(deny);
@@ -155,11 +158,16 @@ static json_t *ip6_body(struct network *n, json_t *deny)
 	}
 	if (c->mode == NET_NAT && n->ctl->host)
 		host = hostaddr_ip6(n->ctl->host);
-	return json_pack("{s:s,s:o,s:o,s:o,s:o}", "subnet",
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:I,s:o,s:i}", "subnet",
 			 ip6_net_format(&c->subnet6, s), "gateway",
 			 obj_ipaddr(&service), "dns", obj_ipaddr(&dns),
 			 "host_ip", obj_ipaddr(&host), "deny",
-			 deny);
+			 deny, "mode",
+			 ip6conf_mode_name(c->ipv6), "duid", n->ctl->duid,
+			 "lease_s", (json_int_t)c->lease_s, "pool",
+			 c->pool6.plen ? json_string(ip6_net_format(&c->pool6, p))
+				       : json_null(),
+			 "pool_len", (int)c->pool6_len);
 }
 
 static json_t *net_body(struct network *n)
@@ -266,19 +274,23 @@ static void send_mac(struct network *n, const struct mac *mac)
 {
 	struct nic *nic = model_nic_by_mac(n, mac);
 	struct resv *r = model_resv_by_mac(n, mac);
+	struct resv6 *r6 = model_resv6_by_mac(n, mac);
 	const char *name = "";
 
 	if (r && r->conf.hostname[0])
 		name = r->conf.hostname;
 	else if (nic)
 		name = nic->conf.vm;
-	if (!nic && !r)
+	if (!nic && !r && !r6)
 		super_send(n->sup, W_UNRESERVE,
 			   json_pack("{s:o}", "mac", obj_mac(mac)), NULL, 0);
 	else
 		super_send(n->sup, W_RESERVE,
-			   json_pack("{s:o,s:o,s:s}", "mac", obj_mac(mac),
+			   json_pack("{s:o,s:o,s:o,s:s}", "mac", obj_mac(mac),
 				     "ip", obj_ip(r ? r->conf.address : 0),
+				     "ip6",
+				     r6 ? obj_ipaddr(&r6->conf.address)
+					: json_null(),
 				     "name", name),
 			   NULL, 0);
 }
@@ -289,6 +301,50 @@ void netctl_push_mac(struct network *n, const struct mac *mac)
 		send_mac(n, mac);
 }
 
+/* Leases of DHCPv6 go many at a time. */
+#define LEASES6_TOLD 64
+
+struct teller {
+	struct network *n;
+	json_t *list;
+};
+
+static void tell(struct teller *t)
+{
+	super_send(t->n->sup, W_LEASE6, json_pack("{s:o}", "leases", t->list),
+		   NULL, 0);
+	t->list = json_array();
+}
+
+static bool send_lease6(struct hnode *h, void *arg)
+{
+	const struct lease6_conf *c =
+		&container_of(h, struct lease6, by_ip)->conf;
+	struct teller *t = arg;
+
+	json_array_append_new(
+		t->list,
+		json_pack("{s:o,s:i,s:o,s:s,s:I,s:o,s:I,s:s,s:I}", "ip",
+			  obj_ipaddr(&c->address), "plen", (int)c->plen, "mac",
+			  obj_mac(&c->mac), "duid", c->duid, "iaid",
+			  (json_int_t)c->iaid, "via", obj_ipaddr(&c->via),
+			  "nic", (json_int_t)c->nic, "hostname", c->hostname,
+			  "expires", (json_int_t)c->expires));
+	if (json_array_size(t->list) == LEASES6_TOLD)
+		tell(t);
+	return true;
+}
+
+static void send_leases6(struct network *n)
+{
+	struct teller t = {n, json_array()};
+
+	htab_walk(&n->leases6, send_lease6, &t);
+	if (json_array_size(t.list))
+		tell(&t);
+	json_decref(t.list);
+}
+
 static void on_started(void *arg)
 {
 	struct network *n = arg;
@@ -296,6 +352,10 @@ static void on_started(void *arg)
 	send_net(n, true);
 	if (net_has_services(&n->conf)) {
 		leases_tell(n);
+		send_leases6(n);
+		list_for_each(v, &n->resvs6, struct resv6, node)
+			if (!mac_is_zero(&v->conf.mac))
+				send_mac(n, &v->conf.mac);
 		list_for_each(r, &n->resvs, struct resv, node)
 			if (!mac_is_zero(&r->conf.mac))
 				send_mac(n, &r->conf.mac);
@@ -399,6 +459,10 @@ static int on_message(void *arg, uint16_t type, json_t *body,
 	if (m->nfd && type != W_ACCEPTED)
 		return errtext_set(why, -EPROTO, "descriptors nobody wants");
 	switch (type) {
+	case W_LEASE6_COMMIT:
+		return leases6_commit(n->ctl->leases6, n, body, why);
+	case W_LEASE6_EVENT:
+		return leases6_event(n->ctl->leases6, n, body, why);
 	case W_PEER:
 	case W_ACCEPTED:
 	case W_SENDER:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Model to JSON. See obj.h; keys never change their meaning. */
 #include "netd/obj.h"
+#include "netd/ip6conf.h"
 #include "netd/natconf.h"
 
 #include "lib/clock.h"
@@ -91,7 +92,7 @@ static json_t *worker_of(const struct network *n)
 json_t *obj_network(const struct network *n)
 {
 	const struct net_conf *c = &n->conf;
-	char s[IP4_TEXT + 3], s6[IP6_NET_TEXT];
+	char s[IP4_TEXT + 3], s6[IP6_NET_TEXT], pool[IP6CONF_POOL_TEXT];
 	json_t *subnet = c->subnet.plen
 				 ? json_string(ip4_net_format(&c->subnet, s))
 				 : json_null();
@@ -105,7 +106,7 @@ json_t *obj_network(const struct network *n)
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
-		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
 		"user", "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
@@ -124,7 +125,10 @@ json_t *obj_network(const struct network *n)
 		c->subnet6.plen ? json_string(ip6_net_format(&c->subnet6, s6))
 				: json_null(),
 		"gateway6", obj_ipaddr(&gateway6), "dns6", obj_ipaddr(&dns6), "tftp",
-		obj_str(c->tftp));
+		obj_str(c->tftp), "ipv6",
+		c->subnet6.plen ? json_string(ip6conf_mode_name(c->ipv6))
+				: json_null(),
+		"prefix_pool", obj_str(ip6conf_pool_format(c, pool)));
 }
 
 /* The socket between us and the runner, whoever listens on it. */
@@ -240,4 +244,39 @@ json_t *obj_lease(struct ctl *ctl, const struct network *n,
 			 obj_str(nic ? nic->conf.vm : ""), "nic",
 			 nic ? json_integer(nic->conf.index) : json_null(),
 			 "expires", (json_int_t)l->expires, "state", state);
+}
+
+json_t *obj_resv6(const struct network *n, const struct resv6 *r)
+{
+	const struct resv6_conf *c = &r->conf;
+	struct mac mac = model_resv6_mac(n, c);
+
+	return json_pack("{s:s,s:o,s:o,s:n,s:o,s:o}", "network", n->conf.name,
+			 "mac", obj_mac(&mac), "address",
+			 obj_ipaddr(&c->address), "hostname", "vm",
+			 obj_str(c->vm), "nic",
+			 c->vm[0] ? json_integer(c->nic) : json_null());
+}
+
+json_t *obj_lease6(struct ctl *ctl, const struct network *n,
+		   const struct lease6_conf *l, const char *state)
+{
+	struct nic *nic = model_nic_by_mac((struct network *)n, &l->mac);
+
+	if (!nic && l->nic)
+		nic = model_nic_by_id(&ctl->model, l->nic);
+	if (nic && nic->net != n)
+		nic = NULL;
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:I,s:o,s:o}",
+			 "network", n->conf.name, "address",
+			 obj_ipaddr(&l->address), "mac", obj_mac(&l->mac),
+			 "client_id", obj_str(l->duid), "hostname",
+			 obj_str(l->hostname), "vm",
+			 obj_str(nic ? nic->conf.vm : ""), "nic",
+			 nic ? json_integer(nic->conf.index) : json_null(),
+			 "expires", (json_int_t)l->expires, "state", state,
+			 "iaid", (json_int_t)l->iaid, "prefix",
+			 l->plen == 128 ? json_null() : json_integer(l->plen),
+			 "via", l->plen == 128 ? json_null()
+					       : obj_ipaddr(&l->via));
 }

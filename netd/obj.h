@@ -18,6 +18,9 @@ json_t *obj_resv(const struct network *n, const struct resv *r);
 /* Whose lease it is: the NIC of its MAC, else the one it came in on; or NULL. */
 struct nic *lease_nic(struct ctl *ctl, const struct network *n,
 		      const struct lease_conf *l);
+json_t *obj_lease6(struct ctl *ctl, const struct network *n,
+		   const struct lease6_conf *l, const char *state);
+json_t *obj_resv6(const struct network *n, const struct resv6 *r);
 json_t *obj_lease(struct ctl *ctl, const struct network *n,
 		  const struct lease_conf *l, const char *state);
 

@@ -32,13 +32,15 @@ enum wmsg {
 	 *           "dns":[ip,…],"domain":str|null,"server":ip},
 	 *  "log_level":"info", "tftp":bool,
 	 *  "ip6": null | {"subnet":"fd00:…::/64","gateway","dns":ip|null,
-	 *           "host_ip":ip|null,"deny":[prefix,…]}}
+	 *           "host_ip":ip|null,"deny":[prefix,…],
+	 *           "mode":"slaac|stateless|stateful|off","duid":hex,"lease_s",
+	 *           "pool":prefix|null,"pool_len":64}}
 	 *  "fds":["icmp","icmp6"]: raw sockets, as far as there are any, the first
 	 *  time.
 	 * Sent again when something of it changed: host_ip, deny (of both families),
 	 * upstreams, dhcp, tftp and log_level are taken live. */
 	W_NET = 1,
-	/* {"mac","ip","name"}: fixed address and/or host name; live. */
+	/* {"mac","ip","ip6","name"}: fixed addresses and/or host name; live. */
 	W_RESERVE,
 	W_UNRESERVE, /* {"mac"} */
 	W_START,     /* {} */
@@ -95,6 +97,12 @@ enum wmsg {
 	/* {"ips":[ip,…]}: the host has these no more; what was bound to them ends. */
 	W_ADDRESS_GONE,
 
+	/* {"leases":[{"ip","plen":128,"mac","duid":hex,"iaid","via":ip,"nic",
+	 *  "hostname","expires"},…]}: of DHCPv6. Only before W_START. */
+	W_LEASE6,
+	W_LEASE6_DONE,	  /* as W_LEASE_DONE */
+	W_LEASE6_RELEASE, /* {"ip"}: forget it. Request. */
+
 	/* ---- worker to control ---- */
 
 	W_READY = 100, /* {} */
@@ -108,6 +116,8 @@ enum wmsg {
 	/* {"nic","addr":hex}: a datagram NIC heard this sun_path and has no way to
 	 * answer it. */
 	W_SENDER,
+	W_LEASE6_COMMIT, /* {"token","leases":[as in W_LEASE6]}: a Reply waits */
+	W_LEASE6_EVENT,	 /* one of them and "state": released, expired, declined */
 	W_TFTP_OPEN, /* {"token","name":hex}: a guest wants this file */
 
 	/* ---- bytes, not JSON; from here on ---- */

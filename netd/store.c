@@ -18,6 +18,7 @@
 #include "lib/compat.h"
 #include "lib/fdutil.h"
 #include "lib/hex.h"
+#include "netd/ip6conf.h"
 #include "netd/natconf.h"
 
 #define RESERVE_SIZE (64 * 1024) /* a removal writes a few pages of 4 KiB */
@@ -74,6 +75,19 @@ static const char *const upgrades[] = {
 	"PRAGMA user_version = 6;",
 	"ALTER TABLE leases ADD COLUMN state TEXT NOT NULL DEFAULT 'bound';"
 	"PRAGMA user_version = 7;",
+	"ALTER TABLE networks ADD COLUMN ipv6 TEXT NOT NULL DEFAULT 'slaac';"
+	"ALTER TABLE networks ADD COLUMN prefix_pool TEXT;"
+	"CREATE TABLE reservations6("
+	" network INTEGER NOT NULL REFERENCES networks(id) ON DELETE CASCADE,"
+	" address TEXT NOT NULL, mac TEXT, vm TEXT, nic INTEGER NOT NULL,"
+	" PRIMARY KEY(network, address)) WITHOUT ROWID;"
+	"CREATE TABLE leases6("
+	" network INTEGER NOT NULL REFERENCES networks(id) ON DELETE CASCADE,"
+	" address TEXT NOT NULL, plen INTEGER NOT NULL, mac TEXT NOT NULL,"
+	" duid TEXT NOT NULL, iaid INTEGER NOT NULL, via TEXT, hostname TEXT,"
+	" nic INTEGER NOT NULL, expires INTEGER NOT NULL,"
+	" PRIMARY KEY(network, address)) WITHOUT ROWID;"
+	"PRAGMA user_version = 8;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -464,11 +478,12 @@ void store_meta_get(struct store *s, const char *key, char *out, size_t cap)
 
 int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 {
+	char pool[IP6CONF_POOL_TEXT];
 	int r = run(s, why,
 		    "INSERT INTO networks VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?,?,?)",
 		    "ttttttttiitttt"
-		    "iitttt",
+		    "iitttttt",
 		    c->name, net_mode_name(c->mode), net_text(&c->subnet).s,
 		    ip_text(c->host_ip).s, ip_text(c->service_ip).s,
 		    ip_text(c->dns_ip).s, ip_text(c->dhcp_first).s,
@@ -477,7 +492,8 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 		    net_access_name(c->access), mac_text(&c->mac).s,
 		    (int64_t)c->autostart, (int64_t)c->active,
 		    natconf_filter_name(c->udp_filter), c->host_allow,
-		    net6_text(&c->subnet6).s, c->tftp);
+		    net6_text(&c->subnet6).s, c->tftp,
+		    ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool));
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);
@@ -487,12 +503,18 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 int store_net_set(struct store *s, const struct net_conf *c,
 		  struct errtext *why)
 {
+	char pool[IP6CONF_POOL_TEXT];
+
 	return run(s, why,
 		   "UPDATE networks SET access=?2, lease_s=?3, udp_filter=?4, "
-		   "host_allow=?5, subnet6=?6, tftp=?7 WHERE id=?1",
-		   "ititttt", c->id, net_access_name(c->access),
+		   "host_allow=?5, subnet6=?6, tftp=?7, ipv6=?8, "
+		   "prefix_pool=?9 WHERE id=?1",
+		   "itittttt"
+		   "t",
+		   c->id, net_access_name(c->access),
 		   (int64_t)c->lease_s, natconf_filter_name(c->udp_filter),
-		   c->host_allow, net6_text(&c->subnet6).s, c->tftp);
+		   c->host_allow, net6_text(&c->subnet6).s, c->tftp,
+		   ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool));
 }
 
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,

@@ -23,7 +23,7 @@
 #include "lib/errtext.h"
 #include "netd/conf.h"
 
-#define STORE_VERSION 7
+#define STORE_VERSION 8
 
 struct store;
 
@@ -80,6 +80,16 @@ int store_lease_put(struct store *s, const struct lease_conf *c,
 int store_lease_del(struct store *s, int64_t network, uint32_t address,
 		    struct errtext *why);
 
+/* The same of IPv6 (store6.c). */
+int store_resv6_put(struct store *s, const struct resv6_conf *c,
+		    struct errtext *why);
+int store_resv6_del(struct store *s, int64_t network, const struct ipaddr *ip,
+		    struct errtext *why);
+int store_lease6_put(struct store *s, const struct lease6_conf *c,
+		     struct errtext *why);
+int store_lease6_del(struct store *s, int64_t network, const struct ipaddr *ip,
+		     struct errtext *why);
+
 /* Takers of what is loaded; the record is borrowed. Non-zero stops. */
 struct store_sink {
 	void *arg;
@@ -89,6 +99,11 @@ struct store_sink {
 	int (*resv)(void *arg, const struct resv_conf *c, struct errtext *why);
 	int (*lease)(void *arg, const struct lease_conf *c,
 		     struct errtext *why);
+	/* NULL: not wanted. */
+	int (*resv6)(void *arg, const struct resv6_conf *c,
+		     struct errtext *why);
+	int (*lease6)(void *arg, const struct lease6_conf *c,
+		      struct errtext *why);
 };
 
 /* Networks first, then what hangs on them. */

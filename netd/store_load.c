@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netd/ip6conf.h"
 #include "netd/natconf.h"
 #include "lib/hex.h"
 #include "netd/store_int.h"
@@ -102,6 +103,10 @@ static int read_net(struct row *r, const struct store_sink *sink,
 	if (t[0] && ip6_net_parse(t, &c.subnet6, NULL))
 		r->bad = true;
 	r_text(r, c.tftp, sizeof(c.tftp));
+	r_text(r, t, sizeof(t));
+	r->bad |= ip6conf_mode_parse(t, &c.ipv6) != 0;
+	r_text(r, t, sizeof(t));
+	r->bad |= ip6conf_pool_parse(t, &c) != 0;
 	return r->bad ? -EUCLEAN : sink->net(sink->arg, &c, why);
 }
 
@@ -181,6 +186,39 @@ static int read_lease(struct row *r, const struct store_sink *sink,
 	return r->bad ? -EUCLEAN : sink->lease(sink->arg, &c, why);
 }
 
+static int read_resv6(struct row *r, const struct store_sink *sink,
+		      struct errtext *why)
+{
+	struct resv6_conf c = {.network = r_int(r, 1, INT64_MAX)};
+
+	c.address = r_ipaddr(r);
+	c.mac = r_mac(r);
+	r_text(r, c.vm, sizeof(c.vm));
+	c.nic = (int)r_int(r, 0, CONF_NIC_INDEX);
+	if (r->bad)
+		return -EUCLEAN;
+	return sink->resv6 ? sink->resv6(sink->arg, &c, why) : 0;
+}
+
+static int read_lease6(struct row *r, const struct store_sink *sink,
+		       struct errtext *why)
+{
+	struct lease6_conf c = {.network = r_int(r, 1, INT64_MAX)};
+
+	c.address = r_ipaddr(r);
+	c.plen = (uint8_t)r_int(r, 1, 128);
+	c.mac = r_mac(r);
+	r_text(r, c.duid, sizeof(c.duid));
+	c.iaid = (uint32_t)r_int(r, 0, UINT32_MAX);
+	c.via = r_ipaddr(r);
+	r_text(r, c.hostname, sizeof(c.hostname));
+	c.nic = r_int(r, 0, INT64_MAX);
+	c.expires = r_int(r, 0, INT64_MAX);
+	if (r->bad)
+		return -EUCLEAN;
+	return sink->lease6 ? sink->lease6(sink->arg, &c, why) : 0;
+}
+
 static const struct table {
 	const char *name, *sql;
 	int (*read)(struct row *r, const struct store_sink *sink,
@@ -189,7 +227,7 @@ static const struct table {
 	{"networks",
 	 "SELECT id,name,mode,subnet,host_ip,service_ip,dns_ip,dhcp_first,"
 	 "dhcp_last,lease_s,mtu,uplink,domain,access,mac,autostart,active,"
-	 "udp_filter,host_allow,subnet6,tftp "
+	 "udp_filter,host_allow,subnet6,tftp,ipv6,prefix_pool "
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",
@@ -209,6 +247,13 @@ static const struct table {
 	 "SELECT network,address,mac,client_id,hostname,nic,expires,state FROM "
 	 "leases",
 	 read_lease},
+	{"reservations6",
+	 "SELECT network,address,mac,vm,nic FROM reservations6",
+	 read_resv6},
+	{"leases6",
+	 "SELECT network,address,plen,mac,duid,iaid,via,hostname,nic,expires "
+	 "FROM leases6",
+	 read_lease6},
 };
 
 static int load_table(struct store *s, const struct table *t,

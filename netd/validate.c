@@ -10,6 +10,7 @@
 
 #include "lib/htab.h"
 #include "lib/netmerge.h"
+#include "netd/ip6conf.h"
 
 #define PLEN_MIN 8
 #define PLEN_MAX 29
@@ -298,6 +299,11 @@ int net_conf_make(const struct net_spec *spec, const struct net_used *used,
 	if (!r)
 		r = net_subnet6_make(spec, used, nused, &c, why);
 	if (!r)
+		r = ip6conf_apply(&c, &(struct ip6conf_spec){
+					      spec->ipv6, spec->prefix_pool,
+					      spec->ula},
+				  used, nused, why);
+	if (!r)
 		r = net_conf_check(&c, why);
 	if (!r)
 		*out = c;
@@ -383,6 +389,8 @@ int net_conf_check(const struct net_conf *c, struct errtext *why)
 	r = natconf_check(c, why);
 	if (!r)
 		r = net_subnet6_check(c, why);
+	if (!r)
+		r = ip6conf_check(c, why);
 	if (r)
 		return r;
 	if (c->mode == NET_BRIDGED)

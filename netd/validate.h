@@ -38,6 +38,7 @@ struct net_spec {
 	const struct ip4_net *subnet;
 	const char *subnet6; /* "auto", "off", "fd00:1:2:3::/64" */
 	const struct ip6_net *ula; /* a /48 to take a prefix from */
+	const char *ipv6, *prefix_pool; /* ip6conf.h */
 	const char *dhcp; /* "on", "off", "FIRST-LAST" */
 	uint16_t mtu;
 	const char *uplink;
@@ -81,6 +82,9 @@ int net_subnet6_check(const struct net_conf *c, struct errtext *why);
 /* May a guest of the network have @ip? In its /64 and not one of ours. */
 int net_guest_ip6(const struct net_conf *c, const struct ipaddr *ip,
 		  struct errtext *why);
+
+/* Is it an address, or a prefix, that DHCPv6 gives out here? */
+bool net_lease6_ok(const struct net_conf *c, const struct lease6_conf *l);
 
 /* Is the record consistent in itself? */
 int net_conf_check(const struct net_conf *c, struct errtext *why);

@@ -175,3 +175,15 @@ int net_guest_ip6(const struct net_conf *c, const struct ipaddr *ip,
 					   ipaddr_format(ip, a), c->name);
 	return 0;
 }
+
+bool net_lease6_ok(const struct net_conf *c, const struct lease6_conf *l)
+{
+	struct ip6_net n = {l->address, l->plen};
+	char text[IP6_NET_TEXT];
+
+	if (l->plen == 128)
+		return !net_guest_ip6(c, &l->address, NULL);
+	return c->pool6.plen && l->plen == c->pool6_len &&
+	       ipaddr_in_net6(&l->address, &c->pool6) &&
+	       !ip6_net_parse(ip6_net_format(&n, text), &n, NULL);
+}

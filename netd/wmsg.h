@@ -26,6 +26,16 @@ struct priv_way;
 int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
 	       int64_t wall_s, struct lease_conf *out, struct errtext *why);
 
+/* Commit of the leases of one DHCPv6 Reply (wmsg6.c): at most @cap of them in @out;
+ * whether they are the network's is for net_lease6_ok(). */
+int wmsg_leases6(json_t *body, const struct net_conf *net, int64_t wall_s,
+		 int64_t *token, struct lease6_conf *out, unsigned int cap,
+		 unsigned int *n, struct errtext *why);
+/* The end of one; its address alone is to be believed. */
+int wmsg_lease6_event(json_t *body, const struct net_conf *net,
+		      struct lease6_conf *out, const char **state,
+		      struct errtext *why);
+
 int wmsg_nic(json_t *body, int64_t *nic, struct errtext *why);
 int wmsg_peer(json_t *body, int64_t *nic, bool *connected, struct errtext *why);
 /* @ip: of either family; zero when it is not worth keeping. */

@@ -68,6 +68,15 @@ static int start(struct worker *w)
 	return 0;
 }
 
+/* One family's refusal is not the other's. */
+static int reserve(struct worker *w, json_t *body, struct errtext *why)
+{
+	int r = worker_dhcp_reserve(w, body, why);
+	int r6 = worker_dhcp6_reserve(w, body, r ? NULL : why);
+
+	return r ? r : r6;
+}
+
 /* Returns 0 or negative errno with @why; *@result may be set for W_DONE. */
 static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		    json_t **result, struct errtext *why)
@@ -78,8 +87,9 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 	case W_NET:
 		return worker_net(w, body, m, why);
 	case W_RESERVE:
-		return worker_dhcp_reserve(w, body, why);
+		return reserve(w, body, why);
 	case W_UNRESERVE:
+		(void)worker_dhcp6_unreserve(w, body, why);
 		return worker_dhcp_unreserve(w, body, why);
 	case W_START:
 		return start(w);
@@ -101,6 +111,12 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_forward_socket(w, body, m, why);
 	case W_FORWARD_STATS:
 		return worker_forward_stats(w, body, result, why);
+	case W_LEASE6:
+		return worker_dhcp6_load(w, body, why);
+	case W_LEASE6_DONE:
+		return worker_dhcp6_done(w, body, why);
+	case W_LEASE6_RELEASE:
+		return worker_dhcp6_release(w, body, why);
 	case W_LEASE_RELEASE:
 		return worker_dhcp_release(w, body, why);
 	case W_TFTP_FILE:
@@ -227,6 +243,13 @@ void worker_rearm(struct worker *w)
 		if (due < wall + 60 && now + (due - wall) * 1000 < at)
 			at = now + (due - wall) * 1000;
 	}
+	if (w->dhcp6) {
+		int64_t wall = clock_wall_s();
+
+		due = dhcp6_server_deadline(w->dhcp6);
+		if (due < wall + 60 && now + (due - wall) * 1000 < at)
+			at = now + (due - wall) * 1000;
+	}
 	if (w->ra_on && ra_deadline(&w->ra) < at)
 		at = ra_deadline(&w->ra);
 	if (w->tftp && tftp_deadline(w->tftp) < at)
@@ -248,6 +271,8 @@ static void tick_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (w->dhcp)
 		dhcp_server_tick(w->dhcp, clock_wall_s());
+	if (w->dhcp6)
+		dhcp6_server_tick(w->dhcp6, clock_wall_s());
 	worker_ra_tick(w);
 	if (w->tftp)
 		tftp_tick(w->tftp, worker_now(w));

@@ -7,6 +7,7 @@
  *   worker_nic.c     NICs: drivers on ports, addresses seen, names
  *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67
  *   worker_lease.c   its leases on their way to control and back
+ *   worker_dhcp6.c   the DHCPv6 server on its UDP port 547, prefixes' routes
  *   worker_ra.c      router advertisements on the gateway's ICMPv6
  *   worker_tftp.c    the TFTP server on its UDP port 69
  *   worker_flow.c    W_FLOWS, W_FLOW_KILL
@@ -21,6 +22,7 @@
 #include <event2/event.h>
 #include <jansson.h>
 
+#include "dhcp/dhcp6_server.h"
 #include "dhcp/dhcp_server.h"
 #include "dhcp/ra.h"
 #include "dhcp/tftp.h"
@@ -49,6 +51,7 @@ struct wnic {
 	uint32_t fds; /* descriptors it may hold */
 	struct driver *driver; /* owned */
 	uint32_t lease_ip;     /* current lease; 0 = none */
+	struct ipaddr lease_ip6; /* the latest of DHCPv6; zero = none */
 	struct seen_list seen4, seen6;
 };
 
@@ -75,6 +78,8 @@ struct worker {
 	struct vswitch *sw;	    /* NULL before W_NET */
 	struct nat *nat;	    /* NULL: no services on this network */
 	struct dhcp_server *dhcp;   /* NULL: no DHCP */
+	struct dhcp6_server *dhcp6; /* NULL: no IPv6 */
+	bool dhcp6_on;		    /* it listens */
 	bool ra_on;
 	struct ra ra;
 	struct tftp *tftp;	    /* NULL: no TFTP */
@@ -130,6 +135,10 @@ struct wnic *worker_nic_find(struct worker *w, uint64_t id);
 void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4);
 void worker_nic_unleased(struct worker *w, uint64_t id, uint32_t ip4);
 
+/* It has (@on) or no longer has this address of DHCPv6. */
+void worker_nic_leased6(struct worker *w, uint64_t id, const struct ipaddr *ip,
+			bool on);
+
 /* For the gateway: the address of a NIC now. */
 bool worker_nic_resolve(void *arg, uint64_t id, bool ip6, struct ipaddr *out);
 
@@ -168,6 +177,19 @@ void worker_lease_flush(struct worker *w);
 int worker_lease_load(struct worker *w, const uint8_t *p, size_t len);
 int worker_lease_done(struct worker *w, const uint8_t *p, size_t len);
 
+/* worker_dhcp6.c, likewise. @ip6: what W_NET says of IPv6. */
+int worker_dhcp6_config(struct worker *w, const struct nat_config *gw,
+			json_t *ip6, enum ra_mode mode, struct errtext *why);
+int worker_dhcp6_load(struct worker *w, json_t *body, struct errtext *why);
+int worker_dhcp6_reserve(struct worker *w, json_t *body, struct errtext *why);
+int worker_dhcp6_unreserve(struct worker *w, json_t *body,
+			   struct errtext *why);
+int worker_dhcp6_done(struct worker *w, json_t *body, struct errtext *why);
+int worker_dhcp6_release(struct worker *w, json_t *body, struct errtext *why);
+void worker_dhcp6_fini(struct worker *w);
+void worker_dhcp6_nic(struct worker *w, const struct wnic *n);
+void worker_dhcp6_nic_gone(struct worker *w, const struct wnic *n);
+
 /* worker_forward.c: W_FORWARD_… */
 int worker_forward_add(struct worker *w, json_t *body, struct chan_msg *m,
 		       struct errtext *why);
@@ -177,9 +199,9 @@ int worker_forward_socket(struct worker *w, json_t *body, struct chan_msg *m,
 int worker_forward_stats(struct worker *w, json_t *body, json_t **result,
 			 struct errtext *why);
 
-/* worker_ra.c: advertise @cfg's IPv6 prefix, if it has one. */
-int worker_ra_start(struct worker *w, const struct nat_config *cfg,
-		    struct errtext *why);
+/* worker_ra.c: advertise @cfg's IPv6 prefix, if it has one, in this way from now on. */
+int worker_ra_config(struct worker *w, const struct nat_config *cfg,
+		     enum ra_mode mode, struct errtext *why);
 void worker_ra_tick(struct worker *w);
 /* The network stops: take the router back. */
 void worker_ra_end(struct worker *w);

@@ -205,6 +205,29 @@ static int take_raw(json_t *body, struct chan_msg *m, const char *name)
 	return -1;
 }
 
+/* Advertisements and DHCPv6 agree on the mode. */
+static int config6(struct worker *w, struct gw_plan *g, json_t *body,
+		   struct errtext *why)
+{
+	static const char *const modes[] = {
+		[RA_SLAAC] = "slaac",
+		[RA_STATELESS] = "stateless",
+		[RA_STATEFUL] = "stateful",
+		[RA_OFF] = "off",
+	};
+	json_t *ip6 = json_object_get(body, "ip6");
+	const char *s = modes[RA_SLAAC];
+	unsigned int m = RA_SLAAC;
+	int r = json_is_object(ip6) ? jx_str(ip6, "mode", &s, why) : 0;
+
+	while (m < RA_OFF && strcmp(modes[m], s))
+		m++;
+	if (!r)
+		r = worker_ra_config(w, &g->cfg, (enum ra_mode)m, why);
+	return r ? r
+		 : worker_dhcp6_config(w, &g->cfg, ip6, (enum ra_mode)m, why);
+}
+
 /* First W_NET: everything is made. */
 static int build(struct worker *w, json_t *body, struct gw_plan *g,
 		 struct chan_msg *m, struct errtext *why)
@@ -236,7 +259,7 @@ static int build(struct worker *w, json_t *body, struct gw_plan *g,
 	if (!r)
 		r = nat_set_access(w->nat, &g->access);
 	if (!r)
-		r = worker_ra_start(w, &g->cfg, why);
+		r = config6(w, g, body, why);
 	if (!r)
 		r = worker_tftp_config(
 			w, &g->cfg, json_is_true(json_object_get(body, "tftp")));
@@ -266,14 +289,18 @@ static int change(struct worker *w, json_t *body, struct gw_plan *g,
 			w, &g->cfg, json_is_true(json_object_get(body, "tftp")));
 	if (r)
 		return r;
-	return worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
+	r = config6(w, g, body, why);
+	return r ? r
+		 : worker_dhcp_config(w, json_object_get(body, "dhcp"), why);
 }
 
 /* Guests play no server beside ours; where we do not serve, they may. */
 static void forbid(struct worker *w)
 {
 	vswitch_forbid(w->sw, (w->dhcp ? ROGUE_DHCP4 : 0u) |
-				      (w->ra_on ? ROGUE_RA | ROGUE_DHCP6 : 0u));
+				      (w->ra_on && w->ra.cfg.mode != RA_OFF
+					       ? ROGUE_RA | ROGUE_DHCP6
+					       : 0u));
 }
 
 int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
@@ -317,6 +344,7 @@ int worker_address_gone(struct worker *w, json_t *body, struct errtext *why)
 void worker_net_fini(struct worker *w)
 {
 	worker_dhcp_fini(w);
+	worker_dhcp6_fini(w);
 	worker_tftp_fini(w);
 	nat_free(w->nat);
 	w->nat = NULL;

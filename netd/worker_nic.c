@@ -196,6 +196,7 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 	}
 	worker_limits(w);
 	worker_dhcp_nic(w, n);
+	worker_dhcp6_nic(w, n);
 	return 0;
 }
 
@@ -248,6 +249,23 @@ void worker_nic_unleased(struct worker *w, uint64_t id, uint32_t ip4)
 	/* It was seen because it was leased. A guest that keeps it all the same
 	 * will be seen again. */
 	seen_drop(&n->seen4, &ip);
+}
+
+void worker_nic_leased6(struct worker *w, uint64_t id, const struct ipaddr *ip,
+			bool on)
+{
+	struct wnic *n = worker_nic_find(w, id);
+
+	if (!n)
+		return;
+	if (on) {
+		n->lease_ip6 = *ip;
+		name_set(w, n, ip);
+		return;
+	}
+	if (ipaddr_eq(&n->lease_ip6, ip))
+		n->lease_ip6 = ipaddr_any;
+	name_del(w, n, ip);
 }
 
 /* ---- addresses seen ---------------------------------------------------------- */
@@ -323,6 +341,10 @@ bool worker_nic_resolve(void *arg, uint64_t id, bool ip6, struct ipaddr *out)
 		return false;
 	if (!ip6 && n->lease_ip) {
 		*out = lease_of(n);
+		return true;
+	}
+	if (ip6 && !ipaddr_is_zero(&n->lease_ip6)) {
+		*out = n->lease_ip6;
 		return true;
 	}
 	s = seen_last(ip6 ? &n->seen6 : &n->seen4);
@@ -420,6 +442,7 @@ static void names_gone(struct worker *w, struct wnic *n)
 	struct ipaddr ip = lease_of(n);
 
 	name_del(w, n, &ip);
+	name_del(w, n, &n->lease_ip6);
 	for (unsigned int i = 0; i < n->seen4.n; i++)
 		name_del(w, n, &n->seen4.e[i].ip);
 	for (unsigned int i = 0; i < n->seen6.n; i++)
@@ -435,6 +458,7 @@ static void nic_free(struct worker *w, struct wnic *n)
 	list_del(&n->node);
 	worker_limits(w);
 	worker_dhcp_nic_gone(w, n);
+	worker_dhcp6_nic_gone(w, n);
 	worker_tftp_nic_gone(w, n);
 	free(n);
 }

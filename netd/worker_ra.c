@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Joins router advertisements (dhcp/ra.h) with the gateway's ICMPv6. They begin with
- * the network and end with it; what they say follows from W_NET and does not change
- * while the network runs.
+ * the network and end with it; what they say follows from W_NET, where only the mode
+ * may change while the network runs.
  */
 #include <stdio.h>
 #include <sys/random.h>
@@ -38,10 +38,11 @@ static void on_solicit(void *arg, const struct nat_icmp6 *m)
 		worker_tick_by(w, ra_deadline(&w->ra));
 }
 
-int worker_ra_start(struct worker *w, const struct nat_config *cfg,
-		    struct errtext *why)
+int worker_ra_config(struct worker *w, const struct nat_config *cfg,
+		     enum ra_mode mode, struct errtext *why)
 {
 	struct ra_config c = {
+		.mode = mode,
 		.prefix = cfg->net6,
 		.router = cfg->nat,
 		.mtu = cfg->mtu,
@@ -58,6 +59,14 @@ int worker_ra_start(struct worker *w, const struct nat_config *cfg,
 		c.dns[c.ndns++] = cfg->dns_ip6;
 		snprintf(c.domain, sizeof(c.domain), "%s",
 			 cfg->domain ? cfg->domain : "");
+	}
+	if (w->ra_on) {
+		if (w->ra.cfg.mode != mode) {
+			c.mtu = w->ra.cfg.mtu; /* stays the first one's */
+			ra_configure(&w->ra, &c, worker_now(w));
+			worker_tick_by(w, ra_deadline(&w->ra));
+		}
+		return 0;
 	}
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return errtext_set(why, -EIO, "no random numbers");
@@ -84,6 +93,8 @@ void worker_ra_end(struct worker *w)
 	if (!w->ra_on)
 		return;
 	w->ra_on = false;
+	if (w->ra.cfg.mode == RA_OFF)
+		return; /* it was taken back long ago */
 	ra_final(&w->ra, &m);
 	send_msg(w, &m);
 }

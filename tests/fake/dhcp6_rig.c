@@ -380,7 +380,7 @@ int rig6_store(struct dhcp6_rig *r)
 	write_entry(r, &e);
 	pop(r, 0);
 	write_events(r);
-	if (dhcp6_server_committed(r->s, e.token, r->now, &reply))
+	if (dhcp6_server_committed(r->s, e.token, r->now, NULL, NULL, &reply))
 		return 0;
 	return answered(r, &reply);
 }

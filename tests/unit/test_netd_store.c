@@ -23,7 +23,9 @@ struct fix {
 	struct fwd_conf fwd;
 	struct resv_conf resv;
 	struct lease_conf lease;
-	int seen[5];
+	struct resv6_conf resv6;
+	struct lease6_conf lease6;
+	int seen[7];
 };
 
 static struct fix *with_file(void **state)
@@ -104,9 +106,26 @@ static int t_lease(void *arg, const struct lease_conf *c, struct errtext *why)
 	return 0;
 }
 
+static int t_resv6(void *arg, const struct resv6_conf *c, struct errtext *why)
+{
+	(void)why;
+	((struct fix *)arg)->resv6 = *c;
+	((struct fix *)arg)->seen[5]++;
+	return 0;
+}
+
+static int t_lease6(void *arg, const struct lease6_conf *c, struct errtext *why)
+{
+	(void)why;
+	((struct fix *)arg)->lease6 = *c;
+	((struct fix *)arg)->seen[6]++;
+	return 0;
+}
+
 static int load(struct fix *f, struct errtext *why)
 {
-	const struct store_sink sink = {f, t_net, t_nic, t_fwd, t_resv, t_lease};
+	const struct store_sink sink = {f,	 t_net,	  t_nic,   t_fwd,
+					t_resv, t_lease, t_resv6, t_lease6};
 
 	memset(f->seen, 0, sizeof(f->seen));
 	return store_load(f->s, &sink, why);
@@ -139,6 +158,9 @@ static struct net_conf a_net(void)
 				 .mac = {{0x52, 0x55, 1, 2, 3, 4}},
 				 .subnet6 = {{{0xfd, [7] = 9}}, 64},
 				 .tftp = "/srv/tftp",
+				 .ipv6 = IPV6_STATEFUL,
+				 .pool6 = {{{0xfd, [6] = 0xff}}, 56},
+				 .pool6_len = 62,
 				 .autostart = true};
 }
 
@@ -160,7 +182,19 @@ static void fill(struct fix *f)
 			       .mac = {{0x52, 0x54, 0, 1, 2, 3}},
 			       .hostname = "guest", .expires = 1234567890};
 
+	struct resv6_conf resv6 = {.address = {{0xfd, [7] = 9, [15] = 0x50}},
+				   .vm = "MyVM", .nic = 2};
+	struct lease6_conf l6 = {.address = {{0xfd, [6] = 0xff}}, .plen = 62,
+				 .mac = {{0x52, 0x54, 0, 1, 2, 3}},
+				 .duid = "00030001525400010203",
+				 .iaid = 0xfffffffe, .hostname = "guest",
+				 .via = {{0xfe, 0x80, [15] = 7}},
+				 .expires = 1234567890};
+
 	assert_int_equal(store_net_add(f->s, &n, NULL), 0);
+	resv6.network = l6.network = n.id;
+	assert_int_equal(store_resv6_put(f->s, &resv6, NULL), 0);
+	assert_int_equal(store_lease6_put(f->s, &l6, NULL), 0);
 	nic.network = fwd.network = resv.network = l.network = n.id;
 	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
 	assert_true(nic.id >= CONF_NIC_ID_FIRST);
@@ -227,6 +261,22 @@ static void round_trip__reopened__all_there(void **state)
 	assert_memory_equal(f->lease.client_id, "\x01\xff", 2);
 	assert_int_equal(f->lease.state, DHCP_RELEASED);
 	assert_int_equal(f->lease.expires, 1234567890);
+	assert_int_equal(f->net.ipv6, IPV6_STATEFUL);
+	assert_int_equal(f->net.pool6.plen, 56);
+	assert_int_equal(f->net.pool6_len, 62);
+	assert_int_equal(f->resv6.address.b[15], 0x50);
+	assert_string_equal(f->resv6.vm, "MyVM");
+	assert_int_equal(f->lease6.plen, 62);
+	assert_string_equal(f->lease6.duid, "00030001525400010203");
+	assert_true(f->lease6.iaid == 0xfffffffe);
+	assert_int_equal(f->lease6.via.b[15], 7);
+	assert_int_equal(f->lease6.expires, 1234567890);
+	assert_int_equal(store_lease6_del(f->s, f->net.id, &f->lease6.address,
+					  NULL), 0);
+	assert_int_equal(store_resv6_del(f->s, f->net.id, &f->resv6.address,
+					 NULL), 0);
+	assert_int_equal(load(f, &why), 0);
+	assert_int_equal(f->seen[5] + f->seen[6], 0);
 	assert_int_equal(stat(f->path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
@@ -239,7 +289,7 @@ static void net_del__takes_everything_along(void **state)
 	assert_int_equal(load(f, NULL), 0);
 	assert_int_equal(store_net_del(f->s, f->net.id, NULL), 0);
 	assert_int_equal(load(f, NULL), 0);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 7; i++)
 		assert_int_equal(f->seen[i], 0);
 }
 
@@ -261,7 +311,10 @@ static void open__second_schema__knows_no_queues(void **state)
 			     "ALTER TABLE leases DROP COLUMN state;"
 				      "ALTER TABLE networks DROP COLUMN subnet6;"
 				      "ALTER TABLE networks DROP COLUMN tftp;"
-				      "PRAGMA user_version = 2", NULL, NULL,
+			     "ALTER TABLE networks DROP COLUMN ipv6;"
+			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
+			     "DROP TABLE leases6; DROP TABLE reservations6;"
+			     "PRAGMA user_version = 2", NULL, NULL,
 				      NULL), SQLITE_OK);
 	/* … is read, and can be written to. */
 	reopen(f);
@@ -376,6 +429,9 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE leases DROP COLUMN state;"
 			     "ALTER TABLE networks DROP COLUMN subnet6;"
 			     "ALTER TABLE networks DROP COLUMN tftp;"
+			     "ALTER TABLE networks DROP COLUMN ipv6;"
+			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
+			     "DROP TABLE leases6; DROP TABLE reservations6;"
 			     "PRAGMA user_version=1",
 			     NULL, NULL, NULL),
 		SQLITE_OK);
