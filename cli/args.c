@@ -433,9 +433,12 @@ int args_check(const struct args *a, struct errtext *why)
 		return errtext_set(why, -EINVAL, "--%s is missing: say --%s %s",
 				   o->name, o->name, o->arg);
 	}
-	if (a->spec->tail && !a->ntail)
-		return errtext_set(why, -EINVAL, "%s is missing: what is to be "
-				   "run? Put it after --", a->spec->tail);
+	if (a->spec->tail && !a->ntail && a->spec->tail[0] != '[')
+		return errtext_set(why, -EINVAL, "%s is missing%s",
+				   a->spec->tail,
+				   a->spec->words ? ""
+						  : ": what is to be run? Put "
+						    "it after --");
 	return 0;
 }
 
@@ -489,6 +492,7 @@ char *args_usage(const struct arg_spec *spec, char *out, size_t cap)
 	if (more)
 		append(out, cap, " %s%s", "[options]", "");
 	if (spec->tail)
-		append(out, cap, " -- %s%s", spec->tail, "");
+		append(out, cap, spec->words ? " %s%s" : " -- %s%s",
+		       spec->tail, "");
 	return out;
 }

@@ -41,6 +41,8 @@ struct arg_spec {
 	 * word that is not ours), called this in the usage. NULL: no. */
 	const char *tail;
 	const struct opt *opts; /* ends with a zero name; may be NULL */
+	/* The tail is words of ours; in brackets there may be none. */
+	bool words;
 };
 
 struct args {

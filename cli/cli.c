@@ -33,6 +33,7 @@ static const struct help_section sections[] = {
 	{"Details of a network", cmd_forward},
 	{"", cmd_flow},
 	{"", cmd_lease},
+	{"", cmd_option},
 	{"The daemon", cmd_events},
 	{"", cmd_info},
 	{NULL},

@@ -15,6 +15,20 @@
 #define UDP_FILTERS                                                          \
 	"endpoint-independent|address-dependent|address-and-port-dependent"
 
+#define DHCP_OPTS                                                             \
+	{"identity", "nic|rfc2131",                                           \
+	 "whom DHCP knows a guest by",                                        \
+	 OPT_CHOICE},                                                         \
+		{"leases-per-nic", "N",                                       \
+		 "addresses behind one NIC; default 32", OPT_INT, false, 1,   \
+		 65536},                                                      \
+		{"boot-file", "ARCH=FILE,…",                                  \
+		 "what firmware boots, by architecture"},                     \
+	{                                                                     \
+		"boot-server", "ADDR", "where those files are; default: here", \
+			OPT_IP                                                \
+	}
+
 static const struct opt define_opts[] = {
 	{"mode", "nat|bridged|hostonly|internal", "what its VMs may reach",
 	 OPT_CHOICE, true},
@@ -43,6 +57,7 @@ static const struct opt define_opts[] = {
 	 OPT_INT, false, 60, 31536000},
 	{"datapath", "user|kernel", "what moves the frames; default user",
 	 OPT_CHOICE},
+	DHCP_OPTS,
 	{"no-start", NULL, "do not start it now"},
 	{"no-autostart", NULL, "do not start it with vnetd"},
 	{NULL},
@@ -80,6 +95,54 @@ static void say_next_step(const json_t *net)
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "Next: vnet run --network %s -- "
 				"qemu-system-x86_64 …\n", cli_str(net, "name"));
+}
+
+/* What of the command line is DHCP's own: option.set's words. "a=x,b=y" of
+ * --boot-file are several. NULL when there is none of it. */
+static json_t *dhcp_words(const struct cli *c)
+{
+	static const struct {
+		const char *opt, *word;
+	} t[] = {{"identity", "identity"},
+		 {"leases-per-nic", "leases-per-nic"},
+		 {"boot-server", "boot-server"}};
+	const char *files = args_get(&c->args, "boot-file");
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		if (args_get(&c->args, t[i].opt))
+			json_array_append_new(
+				list, json_sprintf("%s=%s", t[i].word,
+						   args_get(&c->args,
+							    t[i].opt)));
+	while (files && *files) {
+		size_t n = strcspn(files, ",");
+
+		json_array_append_new(list, json_sprintf("boot:%.*s", (int)n,
+							 files));
+		files += n + (files[n] == ',');
+	}
+	if (json_array_size(list))
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+/* @words is stolen; NULL: nothing to do. */
+static int set_dhcp(struct cli *c, json_t *words)
+{
+	json_t *res;
+	int r;
+
+	if (!words)
+		return CLI_OK;
+	r = cli_call(c, "option.set",
+		     json_pack("{s:s,s:o}", "network", args_pos(&c->args, 0),
+			       "options", words),
+		     &res);
+	if (!r)
+		json_decref(res);
+	return r;
 }
 
 /* "lab: nat, 10.0.2.0/24, gateway 10.0.2.2, DHCP 10.0.2.15-10.0.2.254, running" */
@@ -149,6 +212,16 @@ static int define_run(struct cli *c)
 	r = cli_call(c, "network.define", params, &net);
 	if (r)
 		return r;
+	r = set_dhcp(c, dhcp_words(c));
+	if (r) { /* all or nothing */
+		json_t *gone, *name = json_pack("{s:s}", "name",
+						args_pos(&c->args, 0));
+
+		if (!cli_call(c, "network.undefine", name, &gone))
+			json_decref(gone);
+		json_decref(net);
+		return r;
+	}
 	if (!cli_json(c, net)) {
 		print_network_line(net);
 		say_next_step(net);
@@ -217,7 +290,7 @@ static int set_run(struct cli *c)
 	static const char *const given[] = {"host-access", "host-allow",
 					    "udp-filter", "subnet6",
 					    "ipv6", "prefix-pool"};
-	json_t *params = name_param(c);
+	json_t *params = name_param(c), *words;
 	int r;
 
 	for (size_t i = 0; i < ARRAY_LEN(given); i++)
@@ -231,9 +304,15 @@ static int set_run(struct cli *c)
 		json_decref(params);
 		return r;
 	}
-	if (json_object_size(params) == 1) {
+	words = dhcp_words(c);
+	if (json_object_size(params) == 1 && !words) {
 		json_decref(params);
 		return cli_usage(c, "nothing to change is named");
+	}
+	r = set_dhcp(c, words);
+	if (r) {
+		json_decref(params);
+		return r;
 	}
 	return simple(c, "network.set", params, "changed");
 }
@@ -245,8 +324,9 @@ static const struct opt set_opts[] = {
 	 "only these ports of the host, or all of them again"},
 	{"udp-filter", UDP_FILTERS, "who may send to a VM's UDP port",
 	 OPT_CHOICE},
+	DHCP_OPTS,
 	{"subnet6", "PREFIX|auto|off",
-	 "IPv6 /64; another one ends TCP connections through NAT"},
+	 "IPv6 /64; another one ends TCP through NAT"},
 	{"ipv6", "slaac|stateless|stateful|off",
 	 "how VMs get addresses of it; they are told at once", OPT_CHOICE},
 	{"prefix-pool", "PREFIX/N-M|auto|off",

@@ -150,6 +150,28 @@ void table_leases(const json_t *leases, unsigned int indent)
 	finish(t, indent, false);
 }
 
+void table_options(const json_t *options)
+{
+	static const char *const heads[] = {"NETWORK", "SCOPE", "OPTION",
+					    "CODE",    "VALUE", NULL};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(options, i, o) {
+		const json_t *code = json_object_get(o, "code");
+
+		out_fields(t, o, "network", "scope", "name", NULL);
+		if (json_is_integer(code))
+			out_cell(t, "%lld",
+				 (long long)json_integer_value(code));
+		else
+			out_cell(t, "-");
+		out_field(t, o, "value");
+	}
+	finish(t, 0, false);
+}
+
 void table_reservations(const json_t *reservations)
 {
 	static const char *const heads[] = {"NETWORK", "ADDRESS",  "MAC",

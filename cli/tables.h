@@ -14,6 +14,7 @@ void table_networks(const json_t *networks, bool color);
 void table_nics(const json_t *nics, unsigned int indent, bool color);
 void table_forwards(const json_t *forwards, unsigned int indent, bool color);
 void table_leases(const json_t *leases, unsigned int indent);
+void table_options(const json_t *options);
 void table_reservations(const json_t *reservations);
 void table_addresses(const json_t *addresses);
 

@@ -115,6 +115,14 @@ struct resv_conf {
 	char hostname[CONF_HOSTNAME_MAX + 1];
 };
 
+/* dhcpset.h says what makes sense. */
+struct dhcpset_conf {
+	int64_t network;
+	char scope[CONF_NAME_MAX + 8];
+	char name[24];
+	char value[2 * 1024 + 4]; /* an option's bytes, "0x…" */
+};
+
 struct lease_conf {
 	int64_t network;
 	uint32_t address;

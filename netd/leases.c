@@ -10,6 +10,7 @@
 #include "lib/chan.h"
 #include "lib/clock.h"
 #include "netd/addrs.h"
+#include "netd/dhcpset.h"
 #include "netd/fwdctl.h"
 #include "netd/lease_wire.h"
 #include "netd/obj.h"
@@ -229,7 +230,9 @@ static int take_one(struct leases *l, struct network *n,
 		    struct errtext *why)
 {
 	struct change c = {n, rec->token, rec->forgotten, {0}};
-	int r = wmsg_lease(rec, &n->conf, wall_s, &c.conf, why);
+	int r = wmsg_lease(rec, &n->conf,
+			   dhcpset_lease_max(n, n->conf.lease_s), wall_s,
+			   &c.conf, why);
 
 	if (r)
 		return r;

@@ -13,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "lib/hex.h"
+#include "netd/dhcpset.h"
 #include "netd/fwdctl.h"
 #include "netd/netctl.h"
 #include "netd/nicctl.h"
@@ -76,6 +77,20 @@ static int take_resv(void *arg, const struct resv_conf *c, struct errtext *why)
 		return orphan(why, "reservation");
 	r = resv_conf_check(c, &n->conf, why);
 	return r ? r : model_resv_put(n, c);
+}
+
+static int take_dhcpset(void *arg, const struct dhcpset_conf *c,
+			struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	struct network *n = model_net_by_id(&ctl->model, c->network);
+	int r;
+
+	if (!n)
+		return orphan(why, "setting of DHCP");
+	r = dhcpset_check(c, why);
+	return r ? errtext_prefix(why, r, "store: network %s", n->conf.name)
+		 : model_dhcpset_put(n, c);
 }
 
 static int take_lease(void *arg, const struct lease_conf *c,
@@ -230,8 +245,8 @@ static void note_start(struct ctl *ctl, const char *boot)
 int load_all(struct ctl *ctl, struct errtext *why)
 {
 	const struct store_sink sink = {ctl, take_net, take_nic, take_fwd,
-					take_resv, take_lease, take_resv6,
-					take_lease6};
+					take_resv, take_dhcpset, take_lease,
+					take_resv6, take_lease6};
 	char now[64], then[64], clean[8];
 	int r = store_load(ctl->store, &sink, why);
 

@@ -57,6 +57,7 @@ struct network *model_net_add(struct model *m, const struct net_conf *c)
 	list_init(&n->fwds);
 	list_init(&n->resvs);
 	list_init(&n->resvs6);
+	list_init(&n->dhcpsets);
 	list_init(&n->waiters);
 	list_add_tail(&m->nets, &n->node);
 	m->nnets++;
@@ -77,6 +78,8 @@ void model_net_del(struct model *m, struct network *n)
 		model_fwd_del(m, f);
 	list_for_each_safe(r, &n->resvs, struct resv, node)
 		model_resv_del(n, r);
+	list_for_each_safe(s, &n->dhcpsets, struct dhcpset, node)
+		model_dhcpset_del(n, s);
 	htab_walk(&n->leases, lease_drop, n);
 	htab_fini(&n->leases);
 	htab_fini(&n->leases_mac);
@@ -258,6 +261,66 @@ struct resv *model_resv_by_mac(struct network *n, const struct mac *mac)
 		if (mac_eq(&r->conf.mac, mac))
 			return r;
 	return NULL;
+}
+
+/* ---- DHCP's settings ----------------------------------------------------- */
+
+static int dhcpset_order(const struct dhcpset *s, const char *scope,
+			 const char *name)
+{
+	int d = strcmp(s->conf.scope, scope);
+
+	return d ? d : strcmp(s->conf.name, name);
+}
+
+int model_dhcpset_put(struct network *n, const struct dhcpset_conf *c)
+{
+	struct list *before = &n->dhcpsets;
+	struct dhcpset *new;
+
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node) {
+		int d = dhcpset_order(s, c->scope, c->name);
+
+		if (!d) {
+			s->conf = *c;
+			return 0;
+		}
+		if (d > 0) {
+			before = &s->node;
+			break;
+		}
+	}
+	new = calloc(1, sizeof(*new));
+	if (!new)
+		return -ENOMEM;
+	new->conf = *c;
+	list_add_tail(before, &new->node); /* in front of it */
+	return 0;
+}
+
+void model_dhcpset_del(struct network *n, struct dhcpset *s)
+{
+	(void)n;
+	list_del(&s->node);
+	free(s);
+}
+
+struct dhcpset *model_dhcpset_find(const struct network *n, const char *scope,
+				   const char *name)
+{
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+		if (!dhcpset_order(s, scope, name))
+			return s;
+	return NULL;
+}
+
+size_t model_dhcpsets(const struct network *n)
+{
+	size_t k = 0;
+
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+		k++;
+	return k;
 }
 
 /* ---- leases -------------------------------------------------------------- */

@@ -44,6 +44,7 @@ struct network {
 	struct list nics;  /* struct nic */
 	struct list fwds;  /* struct forward */
 	struct list resvs; /* struct resv */
+	struct list dhcpsets; /* struct dhcpset, by scope and name */
 	/* struct lease by address, by MAC: what runs, and what was and is kept for
 	 * whoever had it. */
 	struct htab leases, leases_mac;
@@ -140,6 +141,11 @@ struct resv {
 	struct resv_conf conf;
 };
 
+struct dhcpset {
+	struct list node;
+	struct dhcpset_conf conf;
+};
+
 struct lease {
 	struct hnode by_ip, by_mac;
 	struct lease_conf conf;
@@ -191,6 +197,13 @@ int model_resv_put(struct network *n, const struct resv_conf *c);
 void model_resv_del(struct network *n, struct resv *r);
 struct resv *model_resv_find(struct network *n, uint32_t address);
 struct resv *model_resv_by_mac(struct network *n, const struct mac *mac);
+
+/* Add or replace. */
+int model_dhcpset_put(struct network *n, const struct dhcpset_conf *c);
+void model_dhcpset_del(struct network *n, struct dhcpset *s);
+struct dhcpset *model_dhcpset_find(const struct network *n, const char *scope,
+				   const char *name);
+size_t model_dhcpsets(const struct network *n); /* how many */
 
 int model_lease_put(struct network *n, const struct lease_conf *c);
 void model_lease_del(struct network *n, struct lease *l);

@@ -63,6 +63,8 @@ void netctl_halt(struct ctl *ctl, struct network *n);
 void netctl_release(struct ctl *ctl, struct network *n);
 
 /* Host address, resolvers or other networks changed: tell the workers. */
+/* Tell its worker, if there is one, what it is configured to be. */
+void netctl_push(struct network *n);
 void netctl_push_all(struct ctl *ctl);
 /* Addresses have left the host: their flows end. */
 void netctl_address_gone(struct ctl *ctl, const struct ipaddr *ip, size_t n);

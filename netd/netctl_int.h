@@ -12,9 +12,6 @@ extern const struct super_ops netctl_super_ops;
 /* W_NIC_ADD for the host adapter or the uplink. */
 void netctl_send_port(struct network *n);
 
-/* W_NET again, if it has a worker. */
-void netctl_push(struct network *n);
-
 /* netctl.c */
 void netctl_on_ready(struct network *n);
 void netctl_on_ended(struct network *n, bool was_stopped, const char *reason);

@@ -10,6 +10,7 @@
 #include "lib/jx.h"
 #include "lib/netmerge.h"
 #include "nat/nat.h"
+#include "netd/dhcpset.h"
 #include "netd/hostaddr.h"
 #include "netd/ip6conf.h"
 #include "netd/leases.h"
@@ -123,9 +124,10 @@ static json_t *upstream_list(struct ctl *ctl)
 	return list;
 }
 
-static json_t *dhcp_conf(const struct net_conf *c)
+static json_t *dhcp_conf(const struct network *n)
 {
-	json_t *dns = json_array();
+	const struct net_conf *c = &n->conf;
+	json_t *o, *dns = json_array();
 
 	if (!c->dhcp_first) {
 		json_decref(dns);
@@ -135,13 +137,15 @@ static json_t *dhcp_conf(const struct net_conf *c)
 		json_array_append_new(dns, obj_ip(c->dns_ip));
 	/* A host-only or internal guest may have a second NIC that leads out:
 	 * it gets neither router nor resolver here. */
-	return json_pack("{s:o,s:o,s:I,s:o,s:o,s:o,s:o}", "first",
+	o = json_pack("{s:o,s:o,s:I,s:o,s:o,s:o,s:o}", "first",
 			 obj_ip(c->dhcp_first), "last", obj_ip(c->dhcp_last),
 			 "lease_s", (json_int_t)c->lease_s, "router",
 			 c->mode == NET_NAT ? obj_ip(c->service_ip)
 					    : json_null(),
 			 "dns", dns, "domain", obj_str(c->domain), "server",
 			 obj_ip(c->service_ip));
+	dhcpset_config(n, o);
+	return o;
 }
 
 /* What of W_NET is about IPv6. @deny is stolen. */
@@ -192,7 +196,7 @@ static json_t *net_body(struct network *n)
 		net_access_name(c->access), "host_ip",
 		obj_ip(nat && ctl->host ? hostaddr_ip(ctl->host) : 0), "deny",
 		deny, "upstreams", upstream_list(ctl), "dhcp",
-		dhcp_conf(c), "log_level", log_level_name(ctl->log_level), "ip6",
+		dhcp_conf(n), "log_level", log_level_name(ctl->log_level), "ip6",
 		ip6_body(n, deny6));
 }
 
@@ -293,6 +297,8 @@ static void send_mac(struct network *n, const struct mac *mac)
 					: json_null(),
 				     "name", name),
 			   NULL, 0);
+	if (nic)
+		dhcpset_tell_nic(n, nic);
 }
 
 void netctl_push_mac(struct network *n, const struct mac *mac)
@@ -352,6 +358,7 @@ static void on_started(void *arg)
 	send_net(n, true);
 	if (net_has_services(&n->conf)) {
 		leases_tell(n);
+		dhcpset_tell(n);
 		send_leases6(n);
 		list_for_each(v, &n->resvs6, struct resv6, node)
 			if (!mac_is_zero(&v->conf.mac))

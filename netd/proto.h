@@ -29,7 +29,8 @@ enum wmsg {
 	 *  "deny":["192.168.56.0/24",…], "upstreams":["192.0.2.53",…]
 	 *  (IPv6 with "%" and an interface's number if need be),
 	 *  "dhcp": null | {"first","last","lease_s":86400,"router":ip|null,
-	 *           "dns":[ip,…],"domain":str|null,"server":ip},
+	 *           "dns":[ip,…],"domain":str|null,"server":ip,"identity":str,
+	 *           "per_nic":n,"boot":["bios=pxelinux.0",…],"boot_server":ip},
 	 *  "log_level":"info", "tftp":bool,
 	 *  "ip6": null | {"subnet":"fd00:…::/64","gateway","dns":ip|null,
 	 *           "host_ip":ip|null,"deny":[prefix,…],
@@ -42,6 +43,9 @@ enum wmsg {
 	W_NET = 1,
 	/* {"mac","ip","ip6","name"}: fixed addresses and/or host name; live. */
 	W_RESERVE,
+	/* {"scope":"network|nic|group:NAME|mac:52:54:…","nic":id,"match":str,
+	 *  "options":["26:hex=0x0578",…]}: a scope's options are these now; live. */
+	W_DHCP_SCOPE,
 	W_UNRESERVE, /* {"mac"} */
 	W_START,     /* {} */
 

@@ -88,6 +88,11 @@ static const char *const upgrades[] = {
 	" nic INTEGER NOT NULL, expires INTEGER NOT NULL,"
 	" PRIMARY KEY(network, address)) WITHOUT ROWID;"
 	"PRAGMA user_version = 8;",
+	"CREATE TABLE IF NOT EXISTS dhcp("
+	" network INTEGER NOT NULL REFERENCES networks(id) ON DELETE CASCADE,"
+	" scope TEXT NOT NULL, name TEXT NOT NULL, value TEXT,"
+	" PRIMARY KEY(network, scope, name)) WITHOUT ROWID;"
+	"PRAGMA user_version = 9;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -642,6 +647,24 @@ int store_resv_del(struct store *s, int64_t network, uint32_t address,
 		       "DELETE FROM reservations WHERE network=?1 AND "
 		       "address=?2",
 		       network, ip_text(address).s);
+}
+
+/* The network's own scope is "", which 't' would make NULL. */
+#define NET_SCOPE(c) ((c)->scope[0] ? (c)->scope : "network")
+
+int store_dhcpset_put(struct store *s, const struct dhcpset_conf *c,
+		      struct errtext *why)
+{
+	return run(s, why, "INSERT OR REPLACE INTO dhcp VALUES(?,?,?,?)",
+		   "ittt", c->network, NET_SCOPE(c), c->name, c->value);
+}
+
+int store_dhcpset_del(struct store *s, const struct dhcpset_conf *c,
+		      struct errtext *why)
+{
+	return run(s, why,
+		   "DELETE FROM dhcp WHERE network=? AND scope=? AND name=?",
+		   "itt", c->network, NET_SCOPE(c), c->name);
 }
 
 int store_lease_put(struct store *s, const struct lease_conf *c,

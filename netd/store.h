@@ -23,7 +23,7 @@
 #include "lib/errtext.h"
 #include "netd/conf.h"
 
-#define STORE_VERSION 8
+#define STORE_VERSION 9
 
 struct store;
 
@@ -75,6 +75,11 @@ int store_resv_put(struct store *s, const struct resv_conf *c,
 int store_resv_del(struct store *s, int64_t network, uint32_t address,
 		   struct errtext *why);
 
+int store_dhcpset_put(struct store *s, const struct dhcpset_conf *c,
+		      struct errtext *why);
+int store_dhcpset_del(struct store *s, const struct dhcpset_conf *c,
+		      struct errtext *why);
+
 int store_lease_put(struct store *s, const struct lease_conf *c,
 		    struct errtext *why);
 int store_lease_del(struct store *s, int64_t network, uint32_t address,
@@ -97,6 +102,8 @@ struct store_sink {
 	int (*nic)(void *arg, const struct nic_conf *c, struct errtext *why);
 	int (*fwd)(void *arg, const struct fwd_conf *c, struct errtext *why);
 	int (*resv)(void *arg, const struct resv_conf *c, struct errtext *why);
+	int (*dhcpset)(void *arg, const struct dhcpset_conf *c,
+		       struct errtext *why);
 	int (*lease)(void *arg, const struct lease_conf *c,
 		     struct errtext *why);
 	/* NULL: not wanted. */

@@ -163,6 +163,19 @@ static int read_resv(struct row *r, const struct store_sink *sink,
 	return r->bad ? -EUCLEAN : sink->resv(sink->arg, &c, why);
 }
 
+static int read_dhcpset(struct row *r, const struct store_sink *sink,
+			struct errtext *why)
+{
+	struct dhcpset_conf c = {.network = r_int(r, 1, INT64_MAX)};
+
+	r_text(r, c.scope, sizeof(c.scope));
+	if (!strcmp(c.scope, "network"))
+		c.scope[0] = '\0';
+	r_text(r, c.name, sizeof(c.name));
+	r_text(r, c.value, sizeof(c.value));
+	return r->bad ? -EUCLEAN : sink->dhcpset(sink->arg, &c, why);
+}
+
 static int read_lease(struct row *r, const struct store_sink *sink,
 		      struct errtext *why)
 {
@@ -243,6 +256,7 @@ static const struct table {
 	{"reservations",
 	 "SELECT network,address,mac,vm,nic,hostname FROM reservations",
 	 read_resv},
+	{"dhcp", "SELECT network,scope,name,value FROM dhcp", read_dhcpset},
 	{"leases",
 	 "SELECT network,address,mac,client_id,hostname,nic,expires,state FROM "
 	 "leases",

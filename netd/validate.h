@@ -16,7 +16,7 @@
 
 #define MTU_MIN	    576 /* RFC 791: every host takes that much */
 #define MTU_MAX	    65521
-#define POOL_MAX    8192 /* addresses in a DHCP pool */
+#define POOL_MAX    DHCP_POOL_MAX /* addresses in a DHCP pool */
 #define LEASE_S_MIN 60
 #define LEASE_S_MAX 31536000
 #define LEASE_S_DEF 86400

@@ -17,10 +17,10 @@
 #define SLACK_S 3600 /* a term may be this much longer than configured */
 
 int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
-	       int64_t wall_s, struct lease_conf *out, struct errtext *why)
+	       uint32_t lease_s, int64_t wall_s, struct lease_conf *out, struct errtext *why)
 {
 	const struct dhcp_lease *l = &rec->lease;
-	int64_t latest = wall_s + net->lease_s + SLACK_S;
+	int64_t latest = wall_s + lease_s + SLACK_S;
 	bool nobody = l->state == DHCP_DECLINED && mac_is_zero(&l->mac);
 
 	if (net_guest_ip(net, l->ip, why) ||

@@ -88,6 +88,8 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_net(w, body, m, why);
 	case W_RESERVE:
 		return reserve(w, body, why);
+	case W_DHCP_SCOPE:
+		return worker_dhcp_scope(w, body, why);
 	case W_UNRESERVE:
 		(void)worker_dhcp6_unreserve(w, body, why);
 		return worker_dhcp_unreserve(w, body, why);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "dhcp/dhcp_boot.h"
+#include "dhcp/dhcp_opt.h"
 #include "lib/bytes.h"
 #include "lib/clock.h"
 #include "lib/jx.h"
@@ -264,6 +266,66 @@ int worker_dhcp_release(struct worker *w, json_t *body, struct errtext *why)
 		       : -ENOENT;
 }
 
+static int read_scope(json_t *body, struct dhcp_scope *out, struct errtext *why)
+{
+	const char *scope = "", *match = "";
+	int64_t nic = 0;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	if ((r = jx_str(body, "scope", &scope, why)) ||
+	    (r = jx_str(body, "match", &match, why)) ||
+	    (r = jx_int(body, "nic", 0, INT64_MAX, &nic, why)))
+		return r;
+	out->nic_id = (uint64_t)nic;
+	snprintf(out->match, sizeof(out->match), "%s", match);
+	if (!strcmp(scope, "network"))
+		out->kind = DHCP_SCOPE_NETWORK;
+	else if (!strcmp(scope, "nic"))
+		out->kind = DHCP_SCOPE_NIC;
+	else if (!strncmp(scope, "group:", 6))
+		out->kind = DHCP_SCOPE_GROUP;
+	else if (!strncmp(scope, "mac:", 4) && !mac_parse(scope + 4, &out->mac))
+		out->kind = DHCP_SCOPE_MAC;
+	else
+		return errtext_set(why, -EINVAL, "bad scope");
+	if (out->kind == DHCP_SCOPE_GROUP)
+		snprintf(out->group, sizeof(out->group), "%s", scope + 6);
+	return 0;
+}
+
+int worker_dhcp_scope(struct worker *w, json_t *body, struct errtext *why)
+{
+	json_t *v, *options = json_object_get(body, "options");
+	struct dhcp_scope scope;
+	struct dhcp_opts *set;
+	size_t i;
+	int r = read_scope(body, &scope, why);
+
+	/* A group that is no more has no conditions either. */
+	if (!r && scope.kind == DHCP_SCOPE_GROUP && !scope.match[0])
+		snprintf(scope.match, sizeof(scope.match), "mac=none");
+	if (r || !w->dhcp)
+		return r;
+	set = calloc(1, sizeof(*set));
+	if (!set)
+		return -ENOMEM;
+	json_array_foreach(options, i, v) {
+		const char *text = json_string_value(v);
+		struct dhcp_option o;
+
+		r = text ? dhcp_opt_parse(text, &o, why) : -EINVAL;
+		if (!r)
+			r = dhcp_opts_set(set, &o);
+		if (r)
+			break;
+	}
+	if (!r)
+		r = dhcp_server_scope(w->dhcp, &scope, set, why);
+	free(set);
+	return r;
+}
+
 /* ---- configuration ----------------------------------------------------------------- */
 
 static int read_dns(json_t *cfg, struct dhcp_config *c, struct errtext *why)
@@ -283,6 +345,32 @@ static int read_dns(json_t *cfg, struct dhcp_config *c, struct errtext *why)
 	return 0;
 }
 
+static int read_boot(json_t *cfg, struct dhcp_config *c, struct errtext *why)
+{
+	json_t *v, *a = json_object_get(cfg, "boot");
+	const char *identity = "";
+	int64_t per_nic = 0;
+	size_t i;
+	int r;
+
+	json_array_foreach(a, i, v) {
+		if (c->boot.nrules == DHCP_BOOT_MAX || !json_is_string(v))
+			break;
+		r = dhcp_boot_rule_parse(json_string_value(v),
+					 &c->boot.rule[c->boot.nrules++], why);
+		if (r)
+			return r;
+	}
+	if ((r = jx_ip4(cfg, "boot_server", &c->boot.server, why)) ||
+	    (r = jx_str(cfg, "identity", &identity, why)) ||
+	    (r = jx_int(cfg, "per_nic", 0, UINT32_MAX, &per_nic, why)))
+		return r;
+	c->max_per_nic = (uint32_t)per_nic;
+	if (!strcmp(identity, "rfc2131"))
+		c->identity = DHCP_IDENTITY_RFC2131;
+	return 0;
+}
+
 static int read_config(struct worker *w, json_t *cfg, struct dhcp_config *c,
 		       struct errtext *why)
 {
@@ -292,6 +380,7 @@ static int read_config(struct worker *w, json_t *cfg, struct dhcp_config *c,
 
 	c->net = w->net;
 	c->authoritative = true;
+	c->rapid_commit = true;
 	if (vswitch_mtu(w->sw) != 1500)
 		c->mtu = vswitch_mtu(w->sw);
 	if ((r = jx_ip4(cfg, "first", &c->first, why)) ||
@@ -301,7 +390,7 @@ static int read_config(struct worker *w, json_t *cfg, struct dhcp_config *c,
 	    (r = jx_str(cfg, "domain", &domain, why)) ||
 	    (r = jx_int(cfg, "lease_s", 1, DHCP_LEASE_INFINITE, &lease_s,
 			why)) ||
-	    (r = read_dns(cfg, c, why)))
+	    (r = read_dns(cfg, c, why)) || (r = read_boot(cfg, c, why)))
 		return r;
 	c->lease_s = (uint32_t)lease_s;
 	snprintf(c->domain, sizeof(c->domain), "%s", domain);

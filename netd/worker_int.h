@@ -159,6 +159,7 @@ int worker_dhcp_unreserve(struct worker *w, json_t *body,
 void worker_dhcp_done(struct worker *w, uint64_t token, bool ok);
 int worker_dhcp_release(struct worker *w, json_t *body, struct errtext *why);
 void worker_dhcp_names(struct worker *w); /* NICs get their leases' names */
+int worker_dhcp_scope(struct worker *w, json_t *body, struct errtext *why);
 void worker_dhcp_fini(struct worker *w);
 
 /* A NIC came: its lease, if it has one, gets its name; its host name is told. */

@@ -113,6 +113,7 @@ def lab(fake):
 COMMANDS = ["define", "set", "undefine", "start", "stop", "autostart", "list", "show",
             "attach", "detach", "move", "link", "ip", "run", "forward add",
             "forward set", "forward del", "forward list", "flow list", "flow kill", "lease list", "lease release",
+            "option set", "option del", "option list",
             "reserve add", "reserve del", "reserve list", "events", "info"]
 
 

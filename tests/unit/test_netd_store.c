@@ -25,6 +25,7 @@ struct fix {
 	struct lease_conf lease;
 	struct resv6_conf resv6;
 	struct lease6_conf lease6;
+	struct dhcpset_conf dhcpset;
 	int seen[7];
 };
 
@@ -106,6 +107,16 @@ static int t_lease(void *arg, const struct lease_conf *c, struct errtext *why)
 	return 0;
 }
 
+static int t_dhcpset(void *arg, const struct dhcpset_conf *c,
+		     struct errtext *why)
+{
+	struct fix *f = arg;
+
+	(void)why;
+	f->dhcpset = *c;
+	return 0;
+}
+
 static int t_resv6(void *arg, const struct resv6_conf *c, struct errtext *why)
 {
 	(void)why;
@@ -124,8 +135,9 @@ static int t_lease6(void *arg, const struct lease6_conf *c, struct errtext *why)
 
 static int load(struct fix *f, struct errtext *why)
 {
-	const struct store_sink sink = {f,	 t_net,	  t_nic,   t_fwd,
-					t_resv, t_lease, t_resv6, t_lease6};
+	const struct store_sink sink = {f,	t_net,	   t_nic,   t_fwd,
+					t_resv, t_dhcpset, t_lease, t_resv6,
+					t_lease6};
 
 	memset(f->seen, 0, sizeof(f->seen));
 	return store_load(f->s, &sink, why);
@@ -190,6 +202,7 @@ static void fill(struct fix *f)
 				 .iaid = 0xfffffffe, .hostname = "guest",
 				 .via = {{0xfe, 0x80, [15] = 7}},
 				 .expires = 1234567890};
+	struct dhcpset_conf set = {.name = "26", .value = "0x0578"};
 
 	assert_int_equal(store_net_add(f->s, &n, NULL), 0);
 	resv6.network = l6.network = n.id;
@@ -201,6 +214,8 @@ static void fill(struct fix *f)
 	l.nic = nic.id;
 	assert_int_equal(store_fwd_add(f->s, &fwd, NULL), 0);
 	assert_int_equal(store_resv_put(f->s, &resv, NULL), 0);
+	set.network = n.id;
+	assert_int_equal(store_dhcpset_put(f->s, &set, NULL), 0);
 	assert_int_equal(store_lease_put(f->s, &l, NULL), 0);
 }
 
@@ -260,6 +275,9 @@ static void round_trip__reopened__all_there(void **state)
 	assert_int_equal(f->lease.client_id_len, 2);
 	assert_memory_equal(f->lease.client_id, "\x01\xff", 2);
 	assert_int_equal(f->lease.state, DHCP_RELEASED);
+	assert_string_equal(f->dhcpset.scope, ""); /* the network's own */
+	assert_string_equal(f->dhcpset.name, "26");
+	assert_string_equal(f->dhcpset.value, "0x0578");
 	assert_int_equal(f->lease.expires, 1234567890);
 	assert_int_equal(f->net.ipv6, IPV6_STATEFUL);
 	assert_int_equal(f->net.pool6.plen, 56);

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* DHCP's settings. See dhcpset.h. */
+#include "netd/dhcpset.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dhcp/dhcp_boot.h"
+#include "dhcp/dhcp_opt.h"
+#include "dhcp/dhcp_scope.h"
+#include "lib/hex.h"
+#include "netd/netctl.h"
+#include "netd/obj.h"
+#include "netd/proto.h"
+#include "netd/super.h"
+#include "netd/validate.h"
+
+#define PER_NIC_MAX 65536
+
+static bool has_prefix(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+static bool is_option(const char *name)
+{
+	return name[0] >= '0' && name[0] <= '9';
+}
+
+/* ---- judging ------------------------------------------------------------- */
+
+static int check_vm(const char *s, struct errtext *why)
+{
+	const char *slash = strchr(s, '/');
+	char vm[CONF_NAME_MAX + 1];
+	size_t n = slash ? (size_t)(slash - s) : strlen(s);
+
+	if (n > CONF_NAME_MAX ||
+	    (slash && (!slash[1] || strlen(slash + 1) > 2 ||
+		       strspn(slash + 1, "0123456789") != strlen(slash + 1) ||
+		       atoi(slash + 1) > CONF_NIC_INDEX)))
+		return errtext_set(why, -EINVAL, "no VM's NIC is called so");
+	snprintf(vm, sizeof(vm), "%.*s", (int)n, s);
+	return validate_name("VM name", vm, why);
+}
+
+static int check_scope(const char *s, struct errtext *why)
+{
+	struct mac mac;
+
+	if (!s[0])
+		return 0;
+	if (has_prefix(s, "group:"))
+		return validate_name("group", s + 6, why);
+	if (has_prefix(s, "vm:"))
+		return check_vm(s + 3, why);
+	if (has_prefix(s, "mac:") && !mac_parse(s + 4, &mac))
+		return validate_mac(&mac, why);
+	return errtext_set(why, -EINVAL, "\"%.60s\" is no scope of options", s);
+}
+
+static int check_option(const struct dhcpset_conf *c, struct errtext *why)
+{
+	char text[sizeof(c->name) + sizeof(c->value) + 8];
+	struct dhcp_option o;
+
+	snprintf(text, sizeof(text), "%s%s=%s", c->name,
+		 c->value[0] ? ":hex" : "", c->value);
+	return dhcp_opt_parse(text, &o, why);
+}
+
+static int check_server(const struct dhcpset_conf *c, struct errtext *why)
+{
+	char text[sizeof(c->name) + sizeof(c->value)];
+	struct dhcp_boot_rule rule;
+	uint32_t ip;
+	long n;
+
+	if (has_prefix(c->name, "boot:")) {
+		snprintf(text, sizeof(text), "%s=%s", c->name + 5, c->value);
+		return dhcp_boot_rule_parse(text, &rule, why);
+	}
+	if (!strcmp(c->name, "identity"))
+		return !strcmp(c->value, "nic") || !strcmp(c->value, "rfc2131")
+			       ? 0
+			       : errtext_set(why, -EINVAL,
+					     "identity must be nic or rfc2131");
+	if (!strcmp(c->name, "boot-server"))
+		return ip4_parse(c->value, &ip)
+			       ? errtext_set(why, -EINVAL,
+					     "boot-server must be an IPv4 "
+					     "address")
+			       : 0;
+	n = strspn(c->value, "0123456789") == strlen(c->value)
+		    ? strtol(c->value, NULL, 10)
+		    : 0;
+	if (!strcmp(c->name, "leases-per-nic"))
+		return n < 1 || n > PER_NIC_MAX
+			       ? errtext_set(why, -EINVAL,
+					     "leases-per-nic must be 1 to %d",
+					     PER_NIC_MAX)
+			       : 0;
+	return errtext_set(why, -EINVAL, "\"%.40s\" is no setting of DHCP",
+			   c->name);
+}
+
+int dhcpset_check(const struct dhcpset_conf *c, struct errtext *why)
+{
+	int r = check_scope(c->scope, why);
+
+	if (r)
+		return r;
+	if (is_option(c->name))
+		return check_option(c, why);
+	if (!strcmp(c->name, "match") && has_prefix(c->scope, "group:"))
+		return strlen(c->value) > DHCP_MATCH_MAX
+			       ? errtext_set(why, -EINVAL,
+					     "too many conditions")
+			       : dhcp_match_check(c->value, why);
+	if (!c->scope[0])
+		return check_server(c, why);
+	return errtext_set(why, -EINVAL,
+			   "\"%.40s\" is set for the whole network only",
+			   c->name);
+}
+
+/* ---- text ---------------------------------------------------------------- */
+
+static bool is_server_name(const char *s, size_t n)
+{
+	static const char *const names[] = {"identity", "leases-per-nic",
+					    "boot-server"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strlen(names[i]) == n && !memcmp(names[i], s, n))
+			return true;
+	return n > 5 && has_prefix(s, "boot:");
+}
+
+int dhcpset_name(const char *text, char *out, size_t cap, struct errtext *why)
+{
+	int code;
+
+	if (is_server_name(text, strlen(text)) || !strcmp(text, "match")) {
+		snprintf(out, cap, "%s", text);
+		return 0;
+	}
+	code = dhcp_opt_code(text, why);
+	if (code < 0)
+		return code;
+	snprintf(out, cap, "%d", code);
+	return 0;
+}
+
+int dhcpset_parse(const char *text, struct dhcpset_conf *out,
+		  struct errtext *why)
+{
+	const char *eq = strchr(text, '=');
+	struct dhcp_option o;
+	int r;
+
+	if (eq && is_server_name(text, (size_t)(eq - text))) {
+		if ((size_t)(eq - text) >= sizeof(out->name) ||
+		    strlen(eq + 1) >= sizeof(out->value))
+			return errtext_set(why, -EINVAL, "too long");
+		snprintf(out->name, sizeof(out->name), "%.*s", (int)(eq - text),
+			 text);
+		snprintf(out->value, sizeof(out->value), "%s", eq + 1);
+		return dhcpset_check(out, why);
+	}
+	r = dhcp_opt_parse(text, &o, why);
+	if (r)
+		return r;
+	snprintf(out->name, sizeof(out->name), "%u", o.code);
+	out->value[0] = '\0';
+	if (o.len) {
+		memcpy(out->value, "0x", 2);
+		hex_encode(o.value, o.len, out->value + 2);
+	}
+	return dhcpset_check(out, why);
+}
+
+/* Of a record that was checked. */
+static void to_option(const struct dhcpset_conf *c, struct dhcp_option *o)
+{
+	char text[sizeof(c->name) + sizeof(c->value) + 8];
+
+	snprintf(text, sizeof(text), "%s%s=%s", c->name,
+		 c->value[0] ? ":hex" : "", c->value);
+	(void)dhcp_opt_parse(text, o, NULL);
+}
+
+json_t *dhcpset_obj(const struct network *n, const struct dhcpset *s)
+{
+	const struct dhcpset_conf *c = &s->conf;
+	char text[DHCP_OPT_TEXT_MAX];
+	struct dhcp_option o;
+	const char *name;
+
+	if (!is_option(c->name))
+		return json_pack(
+			"{s:s,s:o,s:n,s:s,s:n,s:s}", "network", n->conf.name,
+			"scope",
+			json_string(c->scope[0] ? c->scope : "network"), "code",
+			"name", c->name, "type", "value", c->value);
+	to_option(c, &o);
+	name = dhcp_opt_name(o.code);
+	return json_pack("{s:s,s:s,s:i,s:s,s:s,s:s}", "network", n->conf.name,
+			 "scope", c->scope[0] ? c->scope : "network", "code",
+			 (int)o.code, "name", name ? name : c->name, "type",
+			 dhcp_opt_type(o.code), "value",
+			 dhcp_opt_format(&o, text));
+}
+
+/* ---- to the worker ------------------------------------------------------- */
+
+void dhcpset_config(const struct network *n, json_t *dhcp)
+{
+	json_t *boot = json_array();
+
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+	{
+		const struct dhcpset_conf *c = &s->conf;
+
+		if (c->scope[0] || is_option(c->name))
+			continue;
+		if (has_prefix(c->name, "boot:"))
+			json_array_append_new(
+				boot,
+				json_sprintf("%s=%s", c->name + 5, c->value));
+		else if (!strcmp(c->name, "leases-per-nic"))
+			json_object_set_new(dhcp, "per_nic",
+					    json_integer(atoi(c->value)));
+		else if (!strcmp(c->name, "boot-server"))
+			json_object_set_new(dhcp, "boot_server",
+					    json_string(c->value));
+		else
+			json_object_set_new(dhcp, c->name,
+					    json_string(c->value));
+	}
+	json_object_set_new(dhcp, "boot", boot);
+}
+
+static const char *match_of(const struct network *n, const char *scope)
+{
+	const struct dhcpset *s = model_dhcpset_find(n, scope, "match");
+
+	return s ? s->conf.value : "";
+}
+
+static void add_options(const struct network *n, const char *scope,
+			json_t *list)
+{
+	list_for_each(s, &n->dhcpsets, struct dhcpset,
+		      node) if (is_option(s->conf.name) &&
+				!strcmp(s->conf.scope, scope))
+		json_array_append_new(
+			list, json_sprintf("%s%s=%s", s->conf.name,
+					   s->conf.value[0] ? ":hex" : "",
+					   s->conf.value));
+}
+
+static bool is_up(const struct network *n)
+{
+	return n->sup && net_has_services(&n->conf) &&
+	       (super_state(n->sup) == SUPER_READY ||
+		super_state(n->sup) == SUPER_STARTING);
+}
+
+void dhcpset_tell_nic(struct network *n, const struct nic *nic)
+{
+	json_t *list = json_array();
+	char scope[sizeof(((struct dhcpset_conf *)0)->scope)];
+
+	/* The NIC's own come last: they replace. */
+	snprintf(scope, sizeof(scope), "vm:%s", nic->conf.vm);
+	add_options(n, scope, list);
+	snprintf(scope, sizeof(scope), "vm:%s/%d", nic->conf.vm,
+		 nic->conf.index);
+	add_options(n, scope, list);
+	if (is_up(n))
+		super_send(n->sup, W_DHCP_SCOPE,
+			   json_pack("{s:s,s:I,s:O}", "scope", "nic", "nic",
+				     (json_int_t)nic->conf.id, "options", list),
+			   NULL, 0);
+	json_decref(list);
+}
+
+static bool of_vm(const char *scope, const char *vm)
+{
+	size_t len = strlen(vm);
+
+	return !strncmp(scope + 3, vm, len) &&
+	       (!scope[3 + len] || scope[3 + len] == '/');
+}
+
+void dhcpset_tell_scope(struct network *n, const char *scope)
+{
+	json_t *body;
+
+	if (!is_up(n))
+		return;
+	if (has_prefix(scope, "vm:")) {
+		list_for_each(nic, &n->nics, struct nic,
+			      node) if (of_vm(scope, nic->conf.vm))
+			dhcpset_tell_nic(n, nic);
+		return;
+	}
+	body = json_pack("{s:s,s:[]}", "scope", scope[0] ? scope : "network",
+			 "options");
+	add_options(n, scope, json_object_get(body, "options"));
+	if (has_prefix(scope, "group:"))
+		json_object_set_new(body, "match",
+				    json_string(match_of(n, scope)));
+	super_send(n->sup, W_DHCP_SCOPE, body, NULL, 0);
+}
+
+void dhcpset_tell(struct network *n)
+{
+	const char *last = NULL;
+
+	/* Sorted by scope. */
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+	{
+		if (last && !strcmp(last, s->conf.scope))
+			continue;
+		last = s->conf.scope;
+		if (!has_prefix(last, "vm:"))
+			dhcpset_tell_scope(n, last);
+	}
+	list_for_each(nic, &n->nics, struct nic, node) dhcpset_tell_nic(n, nic);
+}
+
+uint32_t dhcpset_lease_max(const struct network *n, uint32_t lease_s)
+{
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+	{
+		struct dhcp_option o;
+
+		if (strcmp(s->conf.name, "51") != 0)
+			continue;
+		to_option(&s->conf, &o);
+		if (o.len == 4 && get_be32(o.value) > lease_s)
+			lease_s = get_be32(o.value);
+	}
+	return lease_s;
+}

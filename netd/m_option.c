@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* option.*: what DHCP tells guests, for a network, a group, a VM or a MAC. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netd/dhcpset.h"
+#include "netd/m_int.h"
+#include "netd/netctl.h"
+#include "netd/store.h"
+
+#define M_OPTIONS_MAX 64 /* in one call */
+
+static int read_scope(json_t *params, char *out, size_t cap,
+		      struct errtext *why)
+{
+	const char *vm = m_str(params, "vm"), *mac = m_str(params, "mac"),
+		   *group = m_str(params, "group");
+
+	if (!!vm + !!mac + !!group > 1)
+		return errtext_set(why, -EINVAL,
+				   "give one of vm, mac and group");
+	if (json_object_get(params, "nic") && !vm)
+		return errtext_set(why, -EINVAL, "nic goes with vm");
+	out[0] = '\0';
+	if (vm && json_object_get(params, "nic"))
+		snprintf(out, cap, "vm:%s/%d", vm,
+			 (int)m_int(params, "nic", 0));
+	else if (vm)
+		snprintf(out, cap, "vm:%s", vm);
+	else if (mac)
+		snprintf(out, cap, "mac:%s", mac);
+	else if (group)
+		snprintf(out, cap, "group:%s", group);
+	for (char *p = out; mac && *p; p++)
+		if (*p >= 'A' && *p <= 'F')
+			*p = (char)(*p + 'a' - 'A');
+	return 0;
+}
+
+/* Into the store and the model; all or none. */
+static int put_all(struct ctl *ctl, struct network *n,
+		   const struct dhcpset_conf *list, size_t k,
+		   struct errtext *why)
+{
+	int r;
+
+	if (model_dhcpsets(n) + k > DHCPSET_MAX)
+		return errtext_set(why, -E2BIG,
+				   "a network has at most %d settings of DHCP",
+				   DHCPSET_MAX);
+	r = store_begin(ctl->store, why);
+	if (r)
+		return r;
+	for (size_t i = 0; i < k && !r; i++)
+		r = store_dhcpset_put(ctl->store, &list[i], why);
+	if (!r)
+		r = store_commit(ctl->store, why);
+	else
+		store_rollback(ctl->store);
+	for (size_t i = 0; i < k && !r; i++)
+		r = model_dhcpset_put(n, &list[i]);
+	return r;
+}
+
+static void applied(struct network *n, const char *scope)
+{
+	if (!scope[0])
+		netctl_push(n); /* the server's own */
+	dhcpset_tell_scope(n, scope);
+}
+
+static int read_list(struct network *n, json_t *params, const char *scope,
+		     struct dhcpset_conf *list, size_t *k, struct errtext *why)
+{
+	json_t *v, *options = json_object_get(params, "options");
+	const char *match = m_str(params, "match");
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(options, i, v)
+	{
+		struct dhcpset_conf *c = &list[*k];
+
+		if (*k == M_OPTIONS_MAX)
+			return errtext_set(why, -E2BIG, "at most %d at a time",
+					   M_OPTIONS_MAX);
+		c->network = n->conf.id;
+		snprintf(c->scope, sizeof(c->scope), "%s", scope);
+		r = dhcpset_parse(json_string_value(v), c, why);
+		if (r)
+			return r;
+		++*k;
+	}
+	if (match) {
+		struct dhcpset_conf *c = &list[(*k)++];
+
+		*c = (struct dhcpset_conf){.network = n->conf.id,
+					   .name = "match"};
+		snprintf(c->scope, sizeof(c->scope), "%s", scope);
+		snprintf(c->value, sizeof(c->value), "%s", match);
+		return dhcpset_check(c, why);
+	}
+	if (!strncmp(scope, "group:", 6) &&
+	    !model_dhcpset_find(n, scope, "match"))
+		return errtext_set(why, -EINVAL,
+				   "group %s is new: say who belongs to it "
+				   "(match)",
+				   scope + 6);
+	return *k ? 0 : errtext_set(why, -EINVAL, "no option is named");
+}
+
+static void set(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct network *n = m_find_net(ctl, c, params, "network");
+	struct dhcpset_conf *list;
+	struct errtext why = {""};
+	char scope[sizeof(list->scope)] = "";
+	size_t k = 0;
+	int r;
+
+	if (!n)
+		return;
+	list = calloc(M_OPTIONS_MAX + 1, sizeof(*list));
+	r = list ? read_scope(params, scope, sizeof(scope), &why) : -ENOMEM;
+	if (!r && !n->conf.dhcp_first)
+		r = errtext_set(&why, -EINVAL, "network %s has no DHCP",
+				n->conf.name);
+	if (!r)
+		r = read_list(n, params, scope, list, &k, &why);
+	if (!r)
+		r = put_all(ctl, n, list, k, &why);
+	free(list);
+	if (r) {
+		call_fail_why(c, r, &why);
+		return;
+	}
+	applied(n, scope);
+	call_result(c, NULL);
+}
+
+static int del_one(struct ctl *ctl, struct network *n, const char *scope,
+		   const char *text, struct errtext *why)
+{
+	struct dhcpset *s;
+	char name[sizeof(s->conf.name)];
+	int r = dhcpset_name(text, name, sizeof(name), why);
+
+	if (r)
+		return r;
+	s = model_dhcpset_find(n, scope, name);
+	if (!s)
+		return errtext_set(why, -ENOENT, "%s is not set there", text);
+	r = store_dhcpset_del(ctl->store, &s->conf, why);
+	if (!r)
+		model_dhcpset_del(n, s);
+	return r;
+}
+
+static int del_scope(struct ctl *ctl, struct network *n, const char *scope,
+		     struct errtext *why)
+{
+	bool any = false;
+	int r = 0;
+
+	list_for_each_safe(s, &n->dhcpsets, struct dhcpset, node)
+	{
+		if (r || strcmp(s->conf.scope, scope) != 0)
+			continue;
+		any = true;
+		r = store_dhcpset_del(ctl->store, &s->conf, why);
+		if (!r)
+			model_dhcpset_del(n, s);
+	}
+	return any ? r : errtext_set(why, -ENOENT, "nothing is set there");
+}
+
+static void del(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct network *n = m_find_net(ctl, c, params, "network");
+	json_t *v, *names = json_object_get(params, "options");
+	struct errtext why = {""};
+	char scope[sizeof(((struct dhcpset_conf *)0)->scope)] = "";
+	size_t i;
+	int r;
+
+	if (!n)
+		return;
+	r = read_scope(params, scope, sizeof(scope), &why);
+	if (!r && !json_array_size(names))
+		r = del_scope(ctl, n, scope, &why);
+	json_array_foreach(names, i, v) if (!r) r =
+		del_one(ctl, n, scope, json_string_value(v), &why);
+	if (r != -EINVAL)
+		applied(n, scope); /* perhaps some went */
+	if (r)
+		call_fail_why(c, r, &why);
+	else
+		call_result(c, NULL);
+}
+
+static void list(struct ctl *ctl, struct call *c, json_t *params)
+{
+	const char *net = m_str(params, "network");
+	json_t *a;
+
+	if (!m_only_net(ctl, c, params, "network"))
+		return;
+	a = json_array();
+	list_for_each(n, &ctl->model.nets, struct network, node)
+	{
+		if (n->dying || (net && strcmp(net, n->conf.name)))
+			continue;
+		list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+			json_array_append_new(a, dhcpset_obj(n, s));
+	}
+	call_result(c, json_pack("{s:o}", "options", a));
+}
+
+#define P_SCOPE                                                                \
+	{"network", P_STR, true, 0, 0, NULL, "its name"},                      \
+		{"vm", P_STR, false, 0, 0, NULL, "for this VM only"},          \
+		{"nic",                                                        \
+		 P_INT,                                                        \
+		 false,                                                        \
+		 0,                                                            \
+		 CONF_NIC_INDEX,                                               \
+		 NULL,                                                         \
+		 "for this NIC of the VM only"},                               \
+		{"mac", P_MAC, false, 0, 0, NULL, "for this MAC only"},        \
+	{                                                                      \
+		"group", P_STR, false, 0, 0, NULL, "for a group of clients"    \
+	}
+
+static const struct param p_set[] = {
+	P_SCOPE,
+	{"match", P_STR, false, 0, 0, NULL,
+	 "who belongs to the group: mac=, name=, vendor=, user=, arch= with "
+	 "patterns, commas between"},
+	{"options", P_STRS, false, 0, 0, NULL,
+	 "NAME=VALUE, NUMBER:TYPE=VALUE, NUMBER=0x…; no value: not to be sent"},
+	{NULL},
+};
+static const struct param p_del[] = {
+	P_SCOPE,
+	{"options", P_STRS, false, 0, 0, NULL,
+	 "their names; all when left out"},
+	{NULL},
+};
+static const struct param p_list[] = {
+	{"network", P_STR, false, 0, 0, NULL, "only those of it"},
+	{NULL},
+};
+
+const struct method m_option[] = {
+	{"option.set", RIGHT_ADMIN,
+	 "Set DHCP options; the narrower scope wins. For the network also: "
+	 "identity (nic, rfc2131), leases-per-nic, boot:ARCH, boot-server.",
+	 p_set, "{}", set},
+	{"option.del", RIGHT_ADMIN, "Set them no more.", p_del, "{}", del},
+	{"option.list", RIGHT_READ, "What is set, by scope.", p_list,
+	 "{options:[{network,scope,code,name,type,value}]}", list},
+	{NULL},
+};

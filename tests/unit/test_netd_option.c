@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: fake_priv ctl_rig netd dhcp_core */
+/* DHCP's settings: API in, store and workers out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netd/proto.h"
+#include "tests/fake/ctl_rig.h"
+
+static int up_lab(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	rig_init(r, true, RIGHT_ADMIN);
+	*state = r;
+	assert_non_null(rig_call(r, "network.define",
+				 "{'name':'lab','mode':'nat'}", -1));
+	return 0;
+}
+
+static int down(void **state)
+{
+	rig_fini(*state);
+	free(*state);
+	return 0;
+}
+
+static struct fake_worker *lab(struct rig *r)
+{
+	struct fake_worker *w = fake_worker_of(r->priv, "lab");
+
+	assert_non_null(w);
+	return w;
+}
+
+/* Wait for the supervisor's short delay. */
+static void spin_until_started(struct rig *r, unsigned int workers)
+{
+	for (int i = 0; i < 50 && r->priv->nworkers < workers; i++) {
+		event_base_loop(r->ctl.base, EVLOOP_ONCE);
+		rig_spin(r);
+	}
+	assert_int_equal(r->priv->nworkers, workers);
+	rig_spin(r);
+}
+
+static void option_set__scopes__worker_told_and_listed(void **state)
+{
+	struct rig *r = *state;
+	json_t *o;
+
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	assert_non_null(rig_call(r, "option.set",
+				 "{'network':'lab','options':['mtu=1400',"
+				 "'224:string=hi']}",
+				 -1));
+	rig_spin(r);
+	o = json_loads(fake_worker_last(lab(r), W_DHCP_SCOPE), 0, NULL);
+	assert_string_equal(rig_str(o, "scope"), "network");
+	assert_string_equal(json_string_value(json_array_get(
+				    json_object_get(o, "options"), 1)),
+			    "26:hex=0x0578");
+	json_decref(o);
+	assert_non_null(rig_call(r, "option.set",
+				 "{'network':'lab','vm':'A','nic':0,"
+				 "'options':['mtu=']}",
+				 -1));
+	rig_spin(r);
+	o = json_loads(fake_worker_last(lab(r), W_DHCP_SCOPE), 0, NULL);
+	assert_string_equal(rig_str(o, "scope"), "nic");
+	assert_int_equal(json_integer_value(json_object_get(o, "nic")), 100);
+	json_decref(o);
+	o = json_object_get(rig_call(r, "option.list", "{}", -1), "options");
+	assert_int_equal(json_array_size(o), 3);
+	assert_string_equal(rig_str(json_array_get(o, 1), "name"), "mtu");
+	assert_string_equal(rig_str(json_array_get(o, 1), "value"), "1400");
+	assert_string_equal(rig_str(json_array_get(o, 2), "scope"), "vm:A/0");
+	/* A new worker hears of them again. */
+	fake_worker_die(lab(r));
+	spin_until_started(r, 2);
+	assert_true(fake_worker_count(lab(r), W_DHCP_SCOPE) >= 2);
+	assert_non_null(rig_call(r, "option.del",
+				 "{'network':'lab','options':['mtu']}", -1));
+	assert_non_null(rig_call(r, "option.del", "{'network':'lab'}", -1));
+	assert_null(rig_call(r, "option.del", "{'network':'lab'}", -1));
+	assert_int_equal(rig_code(r), RPC_NOT_FOUND);
+}
+
+static void option_set__of_the_server__in_its_configuration(void **state)
+{
+	struct rig *r = *state;
+	json_t *o, *dhcp;
+
+	assert_non_null(rig_call(r, "option.set",
+				 "{'network':'lab','options':["
+				 "'identity=rfc2131','leases-per-nic=100',"
+				 "'boot:bios=pxelinux.0',"
+				 "'boot-server=10.0.2.9']}",
+				 -1));
+	rig_spin(r);
+	o = json_loads(fake_worker_last(lab(r), W_NET), 0, NULL);
+	dhcp = json_object_get(o, "dhcp");
+	assert_string_equal(rig_str(dhcp, "identity"), "rfc2131");
+	assert_int_equal(json_integer_value(json_object_get(dhcp, "per_nic")),
+			 100);
+	assert_string_equal(rig_str(dhcp, "boot_server"), "10.0.2.9");
+	assert_string_equal(json_string_value(json_array_get(
+				    json_object_get(dhcp, "boot"), 0)),
+			    "bios=pxelinux.0");
+	json_decref(o);
+}
+
+static void option_set__nonsense__refused(void **state)
+{
+	static const char *const bad[] = {
+		"{'network':'lab'}",
+		"{'network':'lab','options':['mtu=1']}",
+		"{'network':'lab','options':['mtu=1400','x=1']}",
+		"{'network':'lab','vm':'A','mac':'52:54:00:00:00:01',"
+		"'options':['mtu=1400']}",
+		"{'network':'lab','nic':1,'options':['mtu=1400']}",
+		"{'network':'lab','vm':'a b','options':['mtu=1400']}",
+		"{'network':'lab','vm':'A','options':['identity=nic']}",
+		"{'network':'lab','options':['identity=me']}",
+		"{'network':'lab','options':['leases-per-nic=0']}",
+		"{'network':'lab','options':['boot:vax=f']}",
+		"{'network':'lab','options':['boot-server=x']}",
+		"{'network':'lab','group':'g','options':['mtu=1400']}",
+		"{'network':'lab','group':'g','match':'x','options':[]}",
+		"{'network':'lab','match':'mac=*','options':['mtu=1400']}",
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (rig_call(r, "option.set", bad[i], -1))
+			fail_msg("taken: %s", bad[i]);
+		assert_int_equal(rig_code(r), RPC_BAD_PARAMS);
+	}
+	assert_int_equal(
+		json_array_size(json_object_get(
+			rig_call(r, "option.list", "{}", -1), "options")),
+		0);
+	assert_non_null(rig_call(r, "option.set",
+				 "{'network':'lab','group':'g','match':"
+				 "'user=iPXE,mac=52:*','options':['mtu=1400']}",
+				 -1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T_LAB(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
+		T_LAB(option_set__scopes__worker_told_and_listed),
+		T_LAB(option_set__of_the_server__in_its_configuration),
+		T_LAB(option_set__nonsense__refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
