@@ -43,13 +43,13 @@ static int emit(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
 	return 0;
 }
 
-/* Is it time to ask the host's socket for its room? That costs a system call: not while
- * most of the promise stands. */
+/* Is it time to ask the host's socket for its room? That costs a system call: not for an
+ * ACK that waits for an answer while most of the promise stands. */
 static bool ask_room(const struct tcp_flow *f)
 {
 	return f->wnd_due && f->sock && !f->fin_rcvd && !f->blocked &&
 	       !f->host_err &&
-	       (f->refused || f->rcv_edge - f->rcv_nxt <= f->room_max / 2);
+	       (!f->ack_late || f->rcv_edge - f->rcv_nxt <= f->room_max / 2);
 }
 
 /* The window to announce, and with it the promise rcv_edge, which shrinks only when
