@@ -109,7 +109,7 @@ def test_where_we_do_not_serve_guests_may(lab, d, network):
             lab_module.need_program("dnsmasq"), "--keep-in-foreground",
             "--conf-file=/dev/null", "--pid-file=", "--user=root", "--group=root",
             "--port=0", "--interface=eth0", "--bind-interfaces",
-            "--dhcp-range=10.9.0.50,10.9.0.60", "--dhcp-authoritative",
+            "--dhcp-range=10.9.0.50,10.9.0.59", "--dhcp-authoritative",
             "--dhcp-leasefile=" + os.path.join(a.ns.dir, "leases"), "--no-ping")
         try:
             b.ns.ip("-4", "addr", "flush", "dev", "eth0")
