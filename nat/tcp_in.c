@@ -120,13 +120,19 @@ static void in_syn(struct tcp_flow *f, const struct tcp_seg *s, int64_t now_ms)
 	}
 }
 
+#define ASKS_AFTER_MS 5000 /* of silence; before, it repeats itself */
+
 /* A keep-alive (RFC 9293 3.8.4) is answered by us; so that the answer is worth
- * something the outside is asked from now on, as soon as the guest does. */
+ * something the outside is asked from now on, as soon as the guest does. Probes of a
+ * window that we have closed look the same. */
 static void guest_asks(struct tcp_flow *f, const struct tcp_seg *s,
 		       int64_t now_ms)
 {
 	if (f->keep_asked || f->state != TCP_ST_OPEN ||
 	    s->seq + 1 != f->rcv_nxt || s->len > 1 || !f->ops->keep_alive)
+		return;
+	if (f->blocked || f->rcv_edge == f->rcv_nxt ||
+	    now_ms - f->used_ms < ASKS_AFTER_MS)
 		return;
 	f->keep_asked = true;
 	f->ops->keep_alive(f->sock, (uint32_t)((now_ms - f->used_ms) / 1000));

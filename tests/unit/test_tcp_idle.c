@@ -214,6 +214,19 @@ static void idle__guest_asks_itself__the_outside_is_asked_too(void **state)
 	assert_int_equal(stats(r).flows, 1);
 }
 
+/* What it just sent once more, by a timer of its own, is no question. */
+static void idle__guest_repeats_itself_at_once__nobody_is_asked(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = fake_conn_open(r, 1);
+
+	fake_conn_data(&c, "x", 1);
+	fake_tcp_wait(r, 1000);
+	c.seq--;
+	fake_conn_send(&c, F_ACK, "x", 1);
+	assert_int_equal(c.s->asked_s, 0);
+}
+
 /* Its reset was lost, or it was started anew and has other connections now. */
 static void idle__guest_has_forgotten__ended_when_asked(void **state)
 {
@@ -403,6 +416,7 @@ int main(void)
 		T(idle__ssh_session_over_the_peers_timeouts__lives_on),
 		T(idle__answers_to_probes__are_no_use_of_it),
 		T(idle__guest_asks_itself__the_outside_is_asked_too),
+		T(idle__guest_repeats_itself_at_once__nobody_is_asked),
 		T(idle__guest_has_forgotten__ended_when_asked),
 		T(idle__guest_is_silent__two_hours_four_minutes),
 		T(idle__half_closed_either_way__asked_too),
