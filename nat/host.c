@@ -344,7 +344,6 @@ static bool gso_refused(int err, bool *plain)
 	switch (err) {
 	case -EIO: /* no checksums on this way */
 	case -EOPNOTSUPP:
-	case -ENOPROTOOPT:
 		*plain = true;
 		return true;
 	case -EMSGSIZE:
@@ -361,26 +360,31 @@ int host_send(int fd, const struct udp_send *s, const struct ipaddr *local,
 	size_t len = iov_len(s->v, s->n), at = 0;
 	struct iovec v[FRAME_SEGS];
 	struct udp_send part = *s;
-	int err = 0;
+	int first = 0; /* error */
 	bool each;
 
 	if (!s->gso)
 		return send_msg(fd, s, local);
 	each = *plain;
 	part.v = v;
-	while (at < len && !err) {
+	while (at < len) {
 		size_t most = each ? 1 : min_sz(GSO_SEGS, GSO_BYTES / s->gso);
-		size_t take = min_sz(len - at, most * s->gso);
+		size_t take = min_sz(len - at, max_sz(most, 1) * s->gso);
+		int err;
 
 		part.n = iov_slice(s->v, s->n, at, take, v);
 		part.gso = take > s->gso ? s->gso : 0;
 		err = send_msg(fd, &part, local);
 		if (err && part.gso && gso_refused(err, plain)) {
 			each = true;
-			err = 0;
 			continue;
 		}
+		if (err && !first)
+			first = err;
+		/* One that is too long says nothing about a shorter one behind it. */
+		if (err && err != -EMSGSIZE)
+			break;
 		at += take;
 	}
-	return err;
+	return first;
 }

@@ -125,6 +125,23 @@ static void send__kernel_refuses_many__one_by_one(void **state)
 	pair_close(&p);
 }
 
+/* As a probe of the path's MTU before a packet that is known to fit. */
+static void send__first_is_too_long__the_next_one_goes(void **state)
+{
+	struct pair p = pair_make(false);
+	struct iovec v = {bytes, 65530};
+	struct udp_send s = {.to = p.to, .ttl = 60, .v = &v, .n = 1,
+			     .gso = 65510};
+	bool plain = false;
+
+	(void)state;
+	fill();
+	assert_int_equal(host_send(p.out, &s, NULL, &plain), -EMSGSIZE);
+	assert_int_equal(recv(p.in, got, sizeof(got), 0), 20);
+	assert_memory_equal(got, bytes + 65510, 20);
+	pair_close(&p);
+}
+
 static void send__destination_is_no_host__error(void **state)
 {
 	struct pair p = pair_make(false);
@@ -144,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(send__many_of_one_size__all_of_their_size),
 		cmocka_unit_test(send__kernel_refuses_many__one_by_one),
+		cmocka_unit_test(send__first_is_too_long__the_next_one_goes),
 		cmocka_unit_test(send__destination_is_no_host__error),
 	};
 
