@@ -174,6 +174,7 @@ unsigned int gro_udp(const struct frame *const *f, unsigned int n,
 		if (!parse(f[k], &next) || next.v4 != g.v4 ||
 		    next.len > g.len ||
 		    total + next.len > 65535 - IP4_HDR - UDP_HDR ||
+		    g.data + total + next.len > FRAME_MAX ||
 		    !same_way(&g, frame_hdr(f[0]), frame_hdr(f[k])))
 			break;
 		nv += pieces(f[k]->seg, f[k]->nseg, next.data, v + nv);
