@@ -292,6 +292,13 @@ int gateway_service_set(struct gateway *g, uint16_t port, nat_service_fn fn,
 	return -ENOSPC;
 }
 
+const uint8_t *gateway_gather(struct gateway *g, const struct iovec *v, int n,
+			      size_t *len)
+{
+	*len = iov_copy(v, n, 0, g->scratch, GATEWAY_SCRATCH);
+	return g->scratch;
+}
+
 static void to_service(struct gateway *g, const struct gateway_service *s,
 		       const struct pkt *k, uint16_t sport,
 		       const struct iovec *payload, int n)
@@ -303,13 +310,7 @@ static void to_service(struct gateway *g, const struct gateway_service *s,
 		.src_mac = k->src_mac, .nic_id = k->nic_id,
 	};
 
-	if (n == 1) {
-		d.data = payload[0].iov_base;
-		d.len = payload[0].iov_len;
-	} else {
-		d.data = g->scratch;
-		d.len = iov_copy(payload, n, 0, g->scratch, GATEWAY_SCRATCH);
-	}
+	d.data = gateway_gather(g, payload, n, &d.len);
 	s->fn(s->arg, &d);
 }
 

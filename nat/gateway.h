@@ -128,6 +128,11 @@ void gateway_flush(struct gateway *g, int64_t now_ms);
 void gateway_run(struct gateway *g, int64_t now_ms);
 int64_t gateway_deadline(const struct gateway *g);
 
+/* A payload for a service, in the gateway's own memory until the next call: what is in
+ * a guest's may change while it is judged. Beyond GATEWAY_SCRATCH it is cut. */
+const uint8_t *gateway_gather(struct gateway *g, const struct iovec *v, int n,
+			      size_t *len);
+
 /* As their namesakes in nat.h. */
 int gateway_service_set(struct gateway *g, uint16_t port, nat_service_fn fn,
 			void *arg);

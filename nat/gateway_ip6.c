@@ -69,7 +69,6 @@ static int to_service(struct gateway *g, const struct pkt *k)
 	struct nat_icmp6 m = {
 		.src = k->ip.src, .dst = k->ip.dst, .hop_limit = k->ip.ttl,
 		.src_mac = k->src_mac, .nic_id = k->nic_id,
-		.data = k->l4[0].iov_base, .len = k->l4_len,
 	};
 	struct gateway_icmp6 *s = g->icmp6;
 
@@ -78,11 +77,7 @@ static int to_service(struct gateway *g, const struct pkt *k)
 		s++;
 	if (s == g->icmp6 + NAT_ICMP6_MAX)
 		return DROP_POLICY;
-	if (k->nl4 > 1) {
-		m.data = g->scratch;
-		m.len = iov_copy(k->l4, k->nl4, 0, g->scratch,
-				 GATEWAY_SCRATCH);
-	}
+	m.data = gateway_gather(g, k->l4, k->nl4, &m.len);
 	s->fn(s->arg, &m);
 	return -1;
 }

@@ -38,13 +38,7 @@ bool gateway_udp6_input(struct gateway *g, const struct pkt *k, uint16_t sport,
 	if (!s->fn || dport != s->port ||
 	    !(k->to_us || ipaddr_eq(&k->ip.dst, &s->group)))
 		return false;
-	if (n == 1) {
-		d.data = payload[0].iov_base;
-		d.len = payload[0].iov_len;
-	} else {
-		d.data = g->scratch;
-		d.len = iov_copy(payload, n, 0, g->scratch, GATEWAY_SCRATCH);
-	}
+	d.data = gateway_gather(g, payload, n, &d.len);
 	s->fn(s->arg, &d);
 	return true;
 }
