@@ -211,6 +211,7 @@ def main():
         print("bench: no such: %s; there are: %s" % (
             ", ".join(unknown), ", ".join(BENCHES)), file=sys.stderr)
         return 2
+    L.end_tidily()
     L.remove_stale()
     print("%d rounds, %d s each; × = how many times better ours is" % (
         ROUNDS, SECONDS))

@@ -4,6 +4,7 @@
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -26,11 +27,34 @@ def scratch(label):
     return tempfile.mkdtemp(prefix=PREFIX + label + "-")
 
 
+def owner(name):
+    """The pid in the name of a namespace or folder of a run; None for other names."""
+    words = name.split("-")
+    if words[0] == "vnt" and len(words) > 2 and words[1].isdigit():
+        return int(words[1])
+    return None
+
+
+def goes_on(pid):
+    """Is it a run of tests or benches? A killed one's pid may be somebody else's now."""
+    return "python" in command_line(pid)
+
+
 def is_anothers(name):
     """Is it the namespace or folder of another run that still goes on?"""
-    words = name.split("-")
-    return (words[0] == "vnt" and len(words) > 2 and words[1].isdigit() and
-            int(words[1]) != os.getpid() and os.path.exists("/proc/" + words[1]))
+    pid = owner(name)
+    return pid not in (None, os.getpid()) and goes_on(pid)
+
+
+def end_tidily():
+    """Whoever ends us by a signal (a time limit, a terminal that is closed) gets what a
+    Ctrl-C gets: everything that was set up is taken down. Also where whoever started
+    us ignores SIGHUP (nohup): shells cannot trap what is ignored."""
+    def interrupt(_sig, _frame):
+        raise KeyboardInterrupt
+
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sig, interrupt)
 
 
 def is_root():

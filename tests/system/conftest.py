@@ -2,7 +2,6 @@
 """Fixtures of the system tests. Every test file ends with "nothing left behind"."""
 
 import os
-import signal
 import sys
 
 import pytest
@@ -16,8 +15,7 @@ def pytest_configure(config):
     # Skips are never silent: each is listed with its reason.
     if "s" not in (config.option.reportchars or ""):
         config.option.reportchars = (config.option.reportchars or "") + "sfE"
-    # Whoever starts us may ignore it (nohup), and shells cannot trap what is ignored.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    lab_module.end_tidily()
     lab_module.remove_stale()
 
 

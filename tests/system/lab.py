@@ -25,7 +25,8 @@ import time
 
 # Everything that a test needs is found here, under lab.
 from basics import (LabError, TAG, binary, command_line,    # noqa: F401
-                    descendants, end, environment, eventually, fd_count, is_anothers,
+                    descendants, end, end_tidily, environment, eventually, fd_count,
+                    goes_on, is_anothers, owner,
                     is_root,
                     need_guest, need_program, need_root, need_vnetd, program, sh,
                     skip, start_time, tagged)
@@ -240,11 +241,13 @@ def assert_nothing_left(before, settle=10):
 
 
 def remove_stale():
-    """Namespaces of test runs that were killed: their pid is no more."""
+    """Namespaces and folders of test runs that were killed."""
     if not is_root():
         return
     for name in _list("/run/netns"):
-        words = name.split("-")
-        if (words[0] == "vnt" and len(words) > 2 and words[1].isdigit() and
-                not os.path.exists("/proc/" + words[1])):
+        if owner(name) and not goes_on(owner(name)):
             sh("ip", "netns", "del", name, check=False)
+    for name in _list(tempfile.gettempdir()):
+        if owner(name) and not goes_on(owner(name)):
+            shutil.rmtree(os.path.join(tempfile.gettempdir(), name),
+                          ignore_errors=True)

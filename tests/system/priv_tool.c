@@ -109,12 +109,12 @@ static int worker(int argc, char **argv)
 	getrlimit(RLIMIT_CORE, &core);
 	n = snprintf(text, sizeof(text),
 		     "fds=%d uid=%d gid=%d root=%d proc=%d links=%d bounding=%d "
-		     "nnp=%d dumpable=%d death=%d core=%ld sid=%d raw=%d",
+		     "nnp=%d dumpable=%d death=%d core=%ld pgrp=%d raw=%d",
 		     fds, (int)getuid(), (int)getgid(), count_dir("/"),
 		     access("/proc/self", F_OK), links, count_caps(),
 		     prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
 		     prctl(PR_GET_DUMPABLE), death, (long)core.rlim_cur,
-		     getsid(0) == getpid(),
+		     getpgrp() == getpid(),
 		     try_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
 	if (sandbox_seal(isolated, &why)) {
 		log_err("%s", why.s);

@@ -149,7 +149,7 @@ def test_root_worker_is_boxed_in(host, tool, kind):
     assert got["links"] == (1 if kind == "isolated" else len(host.links()))
     assert got["bounding"] == 0
     assert got["nnp"] == 1 and got["dumpable"] == 0 and got["core"] == 0
-    assert got["sid"] == 1
+    assert got["pgrp"] == 1
     assert got["raw"] == -errno.EPERM
     assert got["open"] == -1
     assert got["unix"] == -errno.EPERM
