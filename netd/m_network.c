@@ -14,6 +14,7 @@
 #include "netd/proto.h"
 #include "netd/super.h"
 #include "netd/tftpctl.h"
+#include "netd/wmsg.h"
 
 /* ---- waiting for a network ----------------------------------------------- */
 
@@ -463,7 +464,7 @@ static json_t *show_object(struct ctl *ctl, struct network *n, json_t *status)
 	gw = json_object_get(status, "gateway");
 	counters = gw ? numbers(gw) : NULL;
 	fdb = json_object_get(status, "fdb");
-	json_object_set(o, "fdb", fdb ? fdb : json_null());
+	json_object_set_new(o, "fdb", fdb ? wmsg_fdb(fdb) : json_null());
 	json_object_set_new(o, "flows", flows_of(counters));
 	json_object_set_new(o, "counters", counters ? counters : json_null());
 	return o;

@@ -104,7 +104,7 @@ enum wmsg {
 	/* {"leases":[{"ip","plen":128,"mac","duid":hex,"iaid","via":ip,"nic",
 	 *  "hostname","expires"},…]}: of DHCPv6. Only before W_START. */
 	W_LEASE6,
-	W_LEASE6_DONE,	  /* as W_LEASE_DONE */
+	W_LEASE6_DONE,	  /* {"token","ok"} */
 	W_LEASE6_RELEASE, /* {"ip"}: forget it. Request. */
 
 	/* ---- worker to control ---- */

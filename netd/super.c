@@ -44,6 +44,8 @@ struct super {
 	pid_t pid;
 	int pidfd;
 	struct chan *chan;
+	struct chan *doomed; /* closed while one of its messages was handled */
+	bool dispatching;
 	struct event *in, *out, *end, *timer;
 	struct list pending;
 	unsigned int npending, restarts;
@@ -65,7 +67,11 @@ static void close_chan(struct super *s)
 	if (s->out)
 		event_free(s->out);
 	s->in = s->out = NULL;
-	chan_free(s->chan);
+	/* What is being dispatched lies in its buffer. */
+	if (s->dispatching && s->chan)
+		s->doomed = s->chan;
+	else
+		chan_free(s->chan);
 	s->chan = NULL;
 }
 
@@ -332,7 +338,11 @@ static void chan_on_readable(evutil_socket_t fd, short what, void *arg)
 		if (r == -EAGAIN)
 			break;
 		if (r == 1) {
+			s->dispatching = true;
 			r = dispatch(s, &m, &why);
+			s->dispatching = false;
+			chan_free(s->doomed);
+			s->doomed = NULL;
 			/* A callback may have killed or stopped it. */
 			if (!s->chan)
 				return;

@@ -21,7 +21,9 @@ int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
 {
 	const struct dhcp_lease *l = &rec->lease;
 	int64_t latest = wall_s + lease_s + SLACK_S;
-	bool nobody = l->state == DHCP_DECLINED && mac_is_zero(&l->mac);
+	/* Whose it was is not known where somebody was only seen to use it. */
+	bool nobody = mac_is_zero(&l->mac) &&
+		      (rec->forgotten || l->state == DHCP_DECLINED);
 
 	if (net_guest_ip(net, l->ip, why) ||
 	    (!nobody && validate_mac(&l->mac, why)))
@@ -222,8 +224,9 @@ int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
 	const char *s = "";
 	int r = wmsg_nic(body, nic, why);
 
+	memset(mac, 0, sizeof(*mac));
 	if (!r && (jx_need_str(body, "kind", &s, why) ||
-		   jx_mac(body, "mac", mac, why)))
+		   jx_mac(body, "mac", mac, why) || validate_mac(mac, why)))
 		r = -EPROTO;
 	if (r)
 		return r;
@@ -234,6 +237,32 @@ int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
 		return 0;
 	}
 	return errtext_set(why, -EPROTO, "a server of a kind it invented");
+}
+
+/* ---- the table of MACs --------------------------------------------------- */
+
+json_t *wmsg_fdb(json_t *table)
+{
+	json_t *v, *out = json_array();
+	size_t i;
+
+	json_array_foreach(table, i, v) {
+		int64_t nic = 0, age_s = 0;
+		struct mac mac = {{0}};
+		json_t *o;
+
+		if (i == WMSG_FDB_MAX)
+			break;
+		if (jx_mac(v, "mac", &mac, NULL) ||
+		    jx_int(v, "nic", 0, INT64_MAX, &nic, NULL) ||
+		    jx_int(v, "age_s", 0, INT32_MAX, &age_s, NULL))
+			continue;
+		o = json_pack("{s:I,s:I}", "nic", (json_int_t)nic, "age_s",
+			      (json_int_t)age_s);
+		jx_set_mac(o, "mac", &mac);
+		json_array_append_new(out, o);
+	}
+	return out;
 }
 
 /* ---- flows --------------------------------------------------------------- */

@@ -19,6 +19,7 @@ struct lease_rec;
 struct priv_way;
 
 #define WMSG_LINE_MAX  900  /* characters of a log line */
+#define WMSG_FDB_MAX   1024 /* rows of a table of MACs */
 #define WMSG_EVENT_MAX 4096 /* bytes of an event */
 
 /* A lease that asks to be granted (it has a token), or what became of one. Strange
@@ -64,6 +65,10 @@ int wmsg_forwards(json_t *result,
 /* @line: escaped, cut. */
 int wmsg_log(json_t *body, enum log_level *level, char line[WMSG_LINE_MAX],
 	     struct errtext *why);
+
+/* A status' table of MACs, rebuilt of the rows that make sense: {mac, nic (0: none of a
+ * VM's), age_s}. New reference. */
+json_t *wmsg_fdb(json_t *table);
 
 /* One row of a list of flows, rebuilt from what makes sense; NULL when it is none. New
  * reference. @after: its id, when that is greater. */

@@ -18,7 +18,8 @@ static bool is_duid(const char *s)
 	for (const char *p = s; *p; p++)
 		if (!isxdigit((unsigned char)*p))
 			return false;
-	return n % 2 == 0 && n <= CONF_DUID;
+	/* RFC 8415 11.1: a type and something behind it. */
+	return n >= 6 && n % 2 == 0 && n <= CONF_DUID;
 }
 
 static int read_lease(json_t *o, const struct net_conf *net,
@@ -81,9 +82,14 @@ int wmsg_lease6_event(json_t *body, const struct net_conf *net,
 		      struct lease6_conf *out, const char **state,
 		      struct errtext *why)
 {
+	static const char *const states[] = {"released", "expired", "declined",
+					     "forgotten"};
 	int r = read_lease(body, net, out, why);
 
 	if (!r && jx_need_str(body, "state", state, why))
 		r = -EPROTO;
-	return r;
+	for (size_t i = 0; !r && i < ARRAY_LEN(states); i++)
+		if (!strcmp(*state, states[i]))
+			return 0;
+	return r ? r : errtext_set(why, -EPROTO, "a lease in no known state");
 }

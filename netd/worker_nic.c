@@ -266,6 +266,7 @@ void worker_nic_leased6(struct worker *w, uint64_t id, const struct ipaddr *ip,
 	if (ipaddr_eq(&n->lease_ip6, ip))
 		n->lease_ip6 = ipaddr_any;
 	name_del(w, n, ip);
+	seen_drop(&n->seen6, ip); /* as above */
 }
 
 /* ---- addresses seen ---------------------------------------------------------- */

@@ -23,6 +23,8 @@ struct fix {
 	struct super *s;
 	int started, ready, ended, stopped, messages;
 	int verdict; /* of the message callback */
+	bool kill;   /* it is killed while its bytes are looked at */
+	unsigned int sum;
 	int done, err;
 	char reason[256], why[256];
 };
@@ -64,10 +66,14 @@ static void on_ended(void *arg, bool stopped, const char *reason)
 static int on_bytes(void *arg, uint16_t type, const uint8_t *p, size_t len,
 		    struct errtext *why)
 {
-	(void)arg;
-	(void)p;
-	(void)len;
-	return errtext_set(why, -EPROTO, "bytes of type %u", type);
+	struct fix *f = arg;
+
+	if (f->kill)
+		super_kill(f->s, "its channel is closed or stuck");
+	for (size_t i = 0; i < len; i++)
+		f->sum += p[i];
+	return f->kill ? 0
+		       : errtext_set(why, -EPROTO, "bytes of type %u", type);
 }
 
 static const struct super_ops ops = {on_started, on_ready, on_message, on_bytes,
@@ -169,6 +175,21 @@ static void request__answered_refused_lost(void **state)
 	assert_int_equal(f->err, -EPIPE);
 }
 
+/* Control answers record by record; an answer that cannot be sent ends the worker
+ * while the rest of its message is still to be read. */
+static void bytes__killed_meanwhile__may_be_read_to_their_end(void **state)
+{
+	struct fix *f = *state;
+
+	super_start(f->s);
+	spin(f);
+	f->kill = true;
+	fake_worker_lease(worker(f), 1, 0x0a00020f, DHCP_BOUND);
+	spin(f);
+	assert_true(f->sum > 0);
+	assert_int_not_equal(super_state(f->s), SUPER_READY);
+}
+
 static void death__started_again_with_growing_delay(void **state)
 {
 	struct fix *f = *state;
@@ -261,6 +282,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 		T(start__worker_ready__told),
 		T(request__answered_refused_lost),
+		T(bytes__killed_meanwhile__may_be_read_to_their_end),
 		T(death__started_again_with_growing_delay),
 		T(hostile__each__killed),
 		T(stop__clean_end),

@@ -107,6 +107,11 @@ static void lease__wrong_state_or_owner__refused(void **state)
 	rec.token = 0;
 	rec.lease.state = DHCP_DECLINED;
 	assert_int_equal(lease(&rec, &l), 0);
+	/* … and when that is over. */
+	rec.lease.state = DHCP_RELEASED;
+	assert_int_equal(lease(&rec, &l), -EPROTO);
+	rec.forgotten = true;
+	assert_int_equal(lease(&rec, &l), 0);
 }
 
 static void lease__guests_choice__tamed(void **state)
