@@ -10,6 +10,7 @@
 #include "dhcp/dhcp_boot.h"
 #include "dhcp/dhcp_opt.h"
 #include "dhcp/dhcp_scope.h"
+#include "dhcp/dhcp_server.h"
 #include "lib/hex.h"
 #include "netd/netctl.h"
 #include "netd/obj.h"
@@ -124,6 +125,95 @@ int dhcpset_check(const struct dhcpset_conf *c, struct errtext *why)
 	return errtext_set(why, -EINVAL,
 			   "\"%.40s\" is set for the whole network only",
 			   c->name);
+}
+
+/* ---- how much ------------------------------------------------------------ */
+
+static bool is_named(const struct dhcpset_conf *list, size_t k, const char *name)
+{
+	for (size_t i = 0; i < k; i++)
+		if (!strcmp(list[i].name, name))
+			return true;
+	return false;
+}
+
+/* As struct dhcp_opts keeps it: code, length, value. */
+static size_t bytes_of(const struct dhcpset_conf *c)
+{
+	size_t digits = strlen(c->value);
+
+	if (!is_option(c->name))
+		return 0;
+	return 3 + (digits > 2 ? (digits - 2) / 2 : 0);
+}
+
+/* The scope's options, but for those that @list replaces. */
+static size_t scope_bytes(const struct network *n, const char *scope,
+			  const struct dhcpset_conf *list, size_t k)
+{
+	size_t sum = 0;
+
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+		if (!strcmp(s->conf.scope, scope) &&
+		    !is_named(list, k, s->conf.name))
+			sum += bytes_of(&s->conf);
+	return sum;
+}
+
+/* What goes to the worker together with the scope's: a VM's with one of its NICs'. */
+static size_t beside(const struct network *n, const char *scope)
+{
+	const char *slash = strchr(scope, '/');
+	size_t len = strlen(scope), most = 0;
+	char vm[sizeof(((struct dhcpset_conf *)0)->scope)];
+
+	if (!has_prefix(scope, "vm:"))
+		return 0;
+	if (slash) {
+		snprintf(vm, sizeof(vm), "%.*s", (int)(slash - scope), scope);
+		return scope_bytes(n, vm, NULL, 0);
+	}
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node) {
+		size_t sum;
+
+		if (strncmp(s->conf.scope, scope, len) != 0 ||
+		    s->conf.scope[len] != '/')
+			continue;
+		sum = scope_bytes(n, s->conf.scope, NULL, 0);
+		if (sum > most)
+			most = sum;
+	}
+	return most;
+}
+
+int dhcpset_fit(const struct network *n, const char *scope,
+		const struct dhcpset_conf *list, size_t k, struct errtext *why)
+{
+	size_t bytes = beside(n, scope) + scope_bytes(n, scope, list, k),
+	       files = 0, more = 0;
+
+	for (size_t i = 0; i < k; i++) {
+		bytes += bytes_of(&list[i]);
+		files += has_prefix(list[i].name, "boot:");
+		more += !model_dhcpset_find(n, scope, list[i].name);
+	}
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+		files += has_prefix(s->conf.name, "boot:") &&
+			 !is_named(list, k, s->conf.name);
+	if (model_dhcpsets(n) + more > DHCPSET_MAX)
+		return errtext_set(why, -E2BIG,
+				   "a network has at most %d settings of DHCP",
+				   DHCPSET_MAX);
+	if (files > DHCP_BOOT_MAX)
+		return errtext_set(why, -E2BIG,
+				   "a network has at most %d boot files",
+				   DHCP_BOOT_MAX);
+	if (bytes > DHCP_OPTS_MAX)
+		return errtext_set(why, -E2BIG,
+				   "options of one scope have at most %d bytes "
+				   "together; these would be %zu",
+				   DHCP_OPTS_MAX, bytes);
+	return 0;
 }
 
 /* ---- text ---------------------------------------------------------------- */

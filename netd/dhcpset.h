@@ -23,6 +23,15 @@
  */
 int dhcpset_check(const struct dhcpset_conf *c, struct errtext *why);
 
+/**
+ * dhcpset_fit() - May @k more records of one scope join those that there are?
+ *
+ * Return: 0; -E2BIG with @why: too many settings or boot files, or more bytes of
+ * options than a scope may have (DHCP_OPTS_MAX; a VM's count with its NICs').
+ */
+int dhcpset_fit(const struct network *n, const char *scope,
+		const struct dhcpset_conf *list, size_t k, struct errtext *why);
+
 /* "mtu=1400", "identity=rfc2131", "boot:bios=pxelinux.0": name and value as
  * above. */
 int dhcpset_parse(const char *text, struct dhcpset_conf *out,

@@ -40,17 +40,14 @@ static int read_scope(json_t *params, char *out, size_t cap,
 }
 
 /* Into the store and the model; all or none. */
-static int put_all(struct ctl *ctl, struct network *n,
+static int put_all(struct ctl *ctl, struct network *n, const char *scope,
 		   const struct dhcpset_conf *list, size_t k,
 		   struct errtext *why)
 {
-	int r;
+	int r = dhcpset_fit(n, scope, list, k, why);
 
-	if (model_dhcpsets(n) + k > DHCPSET_MAX)
-		return errtext_set(why, -E2BIG,
-				   "a network has at most %d settings of DHCP",
-				   DHCPSET_MAX);
-	r = store_begin(ctl->store, why);
+	if (!r)
+		r = store_begin(ctl->store, why);
 	if (r)
 		return r;
 	for (size_t i = 0; i < k && !r; i++)
@@ -130,7 +127,7 @@ static void set(struct ctl *ctl, struct call *c, json_t *params)
 	if (!r)
 		r = read_list(n, params, scope, list, &k, &why);
 	if (!r)
-		r = put_all(ctl, n, list, k, &why);
+		r = put_all(ctl, n, scope, list, k, &why);
 	free(list);
 	if (r) {
 		call_fail_why(c, r, &why);
@@ -140,64 +137,83 @@ static void set(struct ctl *ctl, struct call *c, json_t *params)
 	call_result(c, NULL);
 }
 
-static int del_one(struct ctl *ctl, struct network *n, const char *scope,
-		   const char *text, struct errtext *why)
+/* Those that are named, or all of the scope, onto @out: all that were found, or none. */
+static int find_named(struct network *n, const char *scope, json_t *names,
+		      struct dhcpset **out, size_t *k, struct errtext *why)
 {
-	struct dhcpset *s;
-	char name[sizeof(s->conf.name)];
-	int r = dhcpset_name(text, name, sizeof(name), why);
+	char name[sizeof(out[0]->conf.name)];
+	json_t *v;
+	size_t i;
+	int r;
+
+	json_array_foreach(names, i, v) {
+		const char *text = json_string_value(v);
+		size_t j = 0;
+
+		r = dhcpset_name(text, name, sizeof(name), why);
+		if (r)
+			return r;
+		out[*k] = model_dhcpset_find(n, scope, name);
+		if (!out[*k])
+			return errtext_set(why, -ENOENT, "%s is not set there",
+					   text);
+		while (out[j] != out[*k])
+			j++;
+		*k += j == *k; /* named twice: once is enough */
+	}
+	if (json_array_size(names))
+		return 0;
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+		if (!strcmp(s->conf.scope, scope))
+			out[(*k)++] = s;
+	return *k ? 0 : errtext_set(why, -ENOENT, "nothing is set there");
+}
+
+/* From the store and the model; all or none. */
+static int del_all(struct ctl *ctl, struct network *n, struct dhcpset **list,
+		   size_t k, struct errtext *why)
+{
+	int r = store_begin(ctl->store, why);
 
 	if (r)
 		return r;
-	s = model_dhcpset_find(n, scope, name);
-	if (!s)
-		return errtext_set(why, -ENOENT, "%s is not set there", text);
-	r = store_dhcpset_del(ctl->store, &s->conf, why);
+	for (size_t i = 0; i < k && !r; i++)
+		r = store_dhcpset_del(ctl->store, &list[i]->conf, why);
 	if (!r)
-		model_dhcpset_del(n, s);
+		r = store_commit(ctl->store, why);
+	else
+		store_rollback(ctl->store);
+	for (size_t i = 0; i < k && !r; i++)
+		model_dhcpset_del(n, list[i]);
 	return r;
-}
-
-static int del_scope(struct ctl *ctl, struct network *n, const char *scope,
-		     struct errtext *why)
-{
-	bool any = false;
-	int r = 0;
-
-	list_for_each_safe(s, &n->dhcpsets, struct dhcpset, node)
-	{
-		if (r || strcmp(s->conf.scope, scope) != 0)
-			continue;
-		any = true;
-		r = store_dhcpset_del(ctl->store, &s->conf, why);
-		if (!r)
-			model_dhcpset_del(n, s);
-	}
-	return any ? r : errtext_set(why, -ENOENT, "nothing is set there");
 }
 
 static void del(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct network *n = m_find_net(ctl, c, params, "network");
-	json_t *v, *names = json_object_get(params, "options");
+	json_t *names = json_object_get(params, "options");
 	struct errtext why = {""};
 	char scope[sizeof(((struct dhcpset_conf *)0)->scope)] = "";
-	size_t i;
+	struct dhcpset **found;
+	size_t k = 0;
 	int r;
 
 	if (!n)
 		return;
-	r = read_scope(params, scope, sizeof(scope), &why);
-	if (!r && !json_array_size(names))
-		r = del_scope(ctl, n, scope, &why);
-	json_array_foreach(names, i, v) if (!r) r =
-		del_one(ctl, n, scope, json_string_value(v), &why);
-	if (r != -EINVAL)
-		applied(n, scope); /* perhaps some went */
-	if (r)
+	found = calloc(json_array_size(names) + model_dhcpsets(n) + 1,
+		       sizeof(struct dhcpset *));
+	r = found ? read_scope(params, scope, sizeof(scope), &why) : -ENOMEM;
+	if (!r)
+		r = find_named(n, scope, names, found, &k, &why);
+	if (!r)
+		r = del_all(ctl, n, found, k, &why);
+	free(found);
+	if (r) {
 		call_fail_why(c, r, &why);
-	else
-		call_result(c, NULL);
+		return;
+	}
+	applied(n, scope);
+	call_result(c, NULL);
 }
 
 static void list(struct ctl *ctl, struct call *c, json_t *params)

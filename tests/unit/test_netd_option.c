@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,6 +154,78 @@ static void option_set__nonsense__refused(void **state)
 				 -1));
 }
 
+/* @digits of "ff" as option @code of @scope ("'vm':'A'," or ""). */
+static bool put_long(struct rig *r, const char *scope, int code, size_t bytes)
+{
+	char *text = calloc(1, 2 * bytes + 200);
+	size_t at = (size_t)sprintf(text,
+				    "{'network':'lab',%s'options':['%d=0x",
+				    scope, code);
+	bool ok;
+
+	memset(text + at, 'f', 2 * bytes);
+	strcpy(text + at + 2 * bytes, "']}");
+	ok = rig_call(r, "option.set", text, -1) != NULL;
+	free(text);
+	return ok;
+}
+
+static void option_set__more_than_a_scope_takes__refused(void **state)
+{
+	struct rig *r = *state;
+
+	for (int i = 0; i < 4; i++)
+		assert_true(put_long(r, "", 224 + i, 1000));
+	assert_false(put_long(r, "", 228, 1000));
+	assert_true(put_long(r, "", 227, 1000)); /* instead of the same */
+	assert_true(put_long(r, "'mac':'52:54:00:00:00:01',", 228, 1000));
+	/* A VM's count with those of each of its NICs. */
+	assert_true(put_long(r, "'vm':'A',", 224, 1000));
+	for (int i = 0; i < 3; i++)
+		assert_true(put_long(r, "'vm':'A','nic':1,", 225 + i, 1000));
+	assert_false(put_long(r, "'vm':'A','nic':1,", 228, 1000));
+	assert_false(put_long(r, "'vm':'A',", 229, 1000));
+	assert_true(put_long(r, "'vm':'A','nic':2,", 228, 1000));
+}
+
+static void option_set__boot_files__as_many_as_are_used(void **state)
+{
+	struct rig *r = *state;
+	char text[100];
+
+	for (int i = 0; i < 16; i++) {
+		snprintf(text, sizeof(text),
+			 "{'network':'lab','options':['boot:%d=f']}", 100 + i);
+		assert_non_null(rig_call(r, "option.set", text, -1));
+	}
+	assert_non_null(rig_call(r, "option.set", text, -1));
+	assert_null(rig_call(r, "option.set",
+			     "{'network':'lab','options':['boot:99=f']}", -1));
+}
+
+static void option_del__one_of_them_is_none__all_stay(void **state)
+{
+	struct rig *r = *state;
+	json_t *o;
+
+	assert_non_null(rig_call(r, "option.set",
+				 "{'network':'lab','options':['mtu=1400',"
+				 "'ntp=10.0.2.9']}",
+				 -1));
+	assert_null(rig_call(r, "option.del",
+			     "{'network':'lab','options':['mtu','bogus']}", -1));
+	assert_null(rig_call(r, "option.del",
+			     "{'network':'lab','options':['mtu','router']}",
+			     -1));
+	o = json_object_get(rig_call(r, "option.list", "{}", -1), "options");
+	assert_int_equal(json_array_size(o), 2);
+	assert_non_null(rig_call(r, "option.del",
+				 "{'network':'lab','options':['mtu','26']}",
+				 -1));
+	o = json_object_get(rig_call(r, "option.list", "{}", -1), "options");
+	assert_int_equal(json_array_size(o), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +233,9 @@ int main(void)
 		T_LAB(option_set__scopes__worker_told_and_listed),
 		T_LAB(option_set__of_the_server__in_its_configuration),
 		T_LAB(option_set__nonsense__refused),
+		T_LAB(option_set__more_than_a_scope_takes__refused),
+		T_LAB(option_set__boot_files__as_many_as_are_used),
+		T_LAB(option_del__one_of_them_is_none__all_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
