@@ -58,7 +58,8 @@ static bool acceptable(const struct dhcp6_table *t, const struct pool *p,
 		       const struct dhcp6_client *c, const struct ipaddr *a,
 		       uint8_t plen)
 {
-	const struct dhcp6_resv *r = dhcp6_resv_ip(t, a);
+	const struct dhcp6_resv *r =
+		plen == 128 ? dhcp6_resv_ip(t, a) : NULL;
 
 	if (r)
 		return mac_eq(&r->mac, &c->mac);

@@ -438,7 +438,7 @@ static void put_header_boot(struct writer *x)
 		memcpy(text, p, len);
 		text[len] = '\0';
 		(void)dhcp_build_file(&x->b, text);
-	} else if (x->file) {
+	} else if (!p && x->file) { /* a longer one is in option 67 */
 		(void)dhcp_build_file(&x->b, x->file);
 	}
 	if (x->file && x->cfg->boot.name[0])

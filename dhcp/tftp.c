@@ -300,8 +300,11 @@ static uint16_t take_port(struct tftp *t)
 /* What client and server agree to. */
 static void agree(const struct tftp *t, struct session *s)
 {
-	const struct tftp_request *r = &s->req;
+	struct tftp_request *r = &s->req;
 
+	/* Not for so long: a few clients would hold all slots. */
+	if (r->timeout_s > TFTP_TIMEOUT_MAX_S)
+		r->timeout_s = 0;
 	s->options = r->blksize || r->windowsize || r->timeout_s ||
 		     (r->tsize && !r->netascii);
 	s->blksize = TFTP_BLOCK;

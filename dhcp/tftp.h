@@ -38,6 +38,7 @@
 #define TFTP_BLOCK_MIN	  8    /* RFC 2348 */
 #define TFTP_WINDOW_MAX	  16   /* blocks in flight that we agree to */
 #define TFTP_TIMEOUT_MS	  1000 /* doubled with each try; a client's own is not */
+#define TFTP_TIMEOUT_MAX_S 10 /* a client's own; longer ones are not agreed to */
 #define TFTP_AGAIN_MS	  20   /* after a repeated ACK in a window */
 #define TFTP_TRIES	  6    /* sent this often without an answer: given up */
 #define TFTP_NEVER	  INT64_MAX

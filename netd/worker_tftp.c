@@ -121,6 +121,7 @@ int worker_tftp_config(struct worker *w, const struct nat_config *cfg, bool on)
 	if (!on) {
 		nat_service(w->nat, TFTP_PORT, NULL, NULL);
 		worker_tftp_fini(w);
+		worker_limits(w);
 		return 0;
 	}
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))

@@ -371,7 +371,7 @@ static void input__options_without_sense__ignored(void **state)
 	struct fix *f = *state;
 
 	make_file(f, 10);
-	ASK(f, "blksize\0" "7\0timeout\0" "0\0windowsize\0" "70000\0");
+	ASK(f, "blksize\0" "7\0timeout\0" "11\0windowsize\0" "70000\0");
 	assert_int_equal(get_be16(f->q[0].data), TFTP_DATA);
 	assert_int_equal(f->q[0].len, 14);
 }
