@@ -26,6 +26,32 @@
 #define COMPAT_SANITIZED 0
 #endif
 
+/* Memory that nobody may touch until it is unpoisoned; for AddressSanitizer only. */
+#if COMPAT_SANITIZED
+#include <sanitizer/asan_interface.h>
+static inline void compat_poison(const void *p, size_t n)
+{
+	ASAN_POISON_MEMORY_REGION(p, n);
+}
+
+static inline void compat_unpoison(const void *p, size_t n)
+{
+	ASAN_UNPOISON_MEMORY_REGION(p, n);
+}
+#else
+static inline void compat_poison(const void *p, size_t n)
+{
+	(void)p;
+	(void)n;
+}
+
+static inline void compat_unpoison(const void *p, size_t n)
+{
+	(void)p;
+	(void)n;
+}
+#endif
+
 /* A pointer of which clang's analyzer may assume nothing. It does not understand
  * that taking a node off a list changes the list's head, and would see each walk
  * after a free() meet the freed node again. */

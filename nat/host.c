@@ -35,6 +35,7 @@ int host_init(struct host *h)
 void host_fini(struct host *h)
 {
 	host_icmp_raw_close(h);
+	pool_fini(&h->udp_pool);
 	free(h->buf);
 	h->buf = NULL;
 }

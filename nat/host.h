@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "lib/pool.h"
 #include "nat/gateway.h"
 
 #define HOST_BATCH  32
@@ -46,6 +47,7 @@ struct host {
 	int64_t (*turn)(void *arg);
 	void (*turn_end)(void *arg, int64_t now_ms);
 	void *arg;
+	struct pool udp_pool; /* host_udp.c's sockets */
 	uint8_t *buf; /* HOST_BATCH * HOST_DGRAM */
 	struct host_msg msg[HOST_BATCH];
 	struct host_raw raw[2]; /* IPv4, IPv6 */

@@ -31,6 +31,7 @@ int host_ports_init(struct host_ports *t)
 	bool secret = getrandom(seed, sizeof(seed), 0) == sizeof(seed);
 	int err = htab_init(&t->by_guest, 64, secret ? seed : NULL);
 
+	pool_init(&t->pool, sizeof(struct host_port));
 	return err ? err : htab_init(&t->by_port, 64, secret ? seed : NULL);
 }
 
@@ -39,6 +40,7 @@ void host_ports_fini(struct host_ports *t)
 	assert(!t->by_guest.count);
 	htab_fini(&t->by_guest);
 	htab_fini(&t->by_port);
+	pool_fini(&t->pool);
 }
 
 static uint32_t guest_hash(const struct host_ports *t,
@@ -121,7 +123,7 @@ static struct host_port *add(struct host_ports *t, int fd, int family,
 
 	if (t->by_guest.count >= HOST_PORTS_MAX)
 		return NULL;
-	p = calloc(1, sizeof(*p));
+	p = pool_get(&t->pool);
 	if (!p)
 		return NULL;
 	p->table = t;
@@ -134,7 +136,7 @@ static struct host_port *add(struct host_ports *t, int fd, int family,
 	    bind_to(fd, family, guest->port)) {
 		/* any that nobody has */
 		if (bind_to(fd, family, 0)) {
-			free(p);
+			pool_put(&t->pool, p);
 			return NULL;
 		}
 		p->port = port_of(fd);
@@ -170,5 +172,5 @@ void host_ports_put(struct host_port *p)
 		return;
 	htab_del(&p->table->by_guest, &p->by_guest);
 	htab_del(&p->table->by_port, &p->by_port);
-	free(p);
+	pool_put(&p->table->pool, p);
 }

@@ -11,6 +11,7 @@
 #define VNET_NAT_HOST_PORTS_H
 
 #include "lib/htab.h"
+#include "lib/pool.h"
 #include "nat/flow.h" /* struct endpoint */
 
 /* Such a port is not to be had for automatic binding by the host's own programs:
@@ -19,6 +20,7 @@
 
 struct host_ports {
 	struct htab by_guest, by_port;
+	struct pool pool; /* of struct host_port */
 };
 
 struct host_port {

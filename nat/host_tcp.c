@@ -24,6 +24,7 @@
 #include "lib/compat.h"
 #include "lib/fdutil.h"
 #include "lib/inet.h"
+#include "lib/pool.h"
 #include "nat/host.h"
 #include "nat/host_ports.h"
 #include "nat/tcp.h"
@@ -45,6 +46,7 @@ struct host_tcp {
 	bool peek_off;
 	uint8_t *skip; /* where skipped bytes go; nobody reads it */
 	struct host_ports ports;
+	struct pool pool; /* of struct host_sock */
 	size_t fresh_space; /* of a socket that has sent nothing yet … */
 	unsigned int fresh_uses; /* … may still be believed so often */
 	struct host_tcp_stats stats;
@@ -89,6 +91,7 @@ int host_tcp_new(struct event_base *base, enum host_tcp_peek peek,
 	h->base = base;
 	h->now = now;
 	h->now_arg = now_arg;
+	pool_init(&h->pool, sizeof(struct host_sock));
 	h->skip = malloc(SKIP_BYTES);
 	if (!h->skip || host_ports_init(&h->ports)) {
 		host_tcp_free(h);
@@ -106,6 +109,7 @@ void host_tcp_free(struct host_tcp *h)
 	if (!h)
 		return;
 	host_ports_fini(&h->ports);
+	pool_fini(&h->pool);
 	free(h->skip);
 	free(h);
 }
@@ -194,7 +198,7 @@ static int watch(struct host_sock *s)
 /* Takes @fd over on success only. */
 static struct host_sock *sock_new(struct host_tcp *h, int fd)
 {
-	struct host_sock *s = calloc(1, sizeof(*s));
+	struct host_sock *s = pool_get(&h->pool);
 	int one = 1;
 
 	if (!s)
@@ -220,7 +224,7 @@ static void sock_free(struct host_sock *s)
 	fd_close(&s->fd);
 	host_ports_put(s->port);
 	s->h->stats.sockets--;
-	free(s);
+	pool_put(&s->h->pool, s);
 }
 
 /* NULL: see *@err. */

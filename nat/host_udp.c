@@ -108,12 +108,17 @@ static int bound_socket(bool ip6, uint16_t want, uint16_t *got)
 
 static int udp_open(void *arg, struct udp_map *m, uint16_t want)
 {
-	struct udp_sock *s = calloc(1, sizeof(*s));
+	struct host *h = arg;
+	struct udp_sock *s;
 	int err;
 
+	/* The first one says how large they are. */
+	if (!h->udp_pool.size)
+		pool_init(&h->udp_pool, sizeof(*s));
+	s = pool_get(&h->udp_pool);
 	if (!s)
 		return -ENOMEM;
-	s->host = arg;
+	s->host = h;
 	s->map = m;
 	s->df = -1;
 	s->fd = bound_socket(!ipaddr_is4(&m->guest.ip), want, &m->host_port);
@@ -124,7 +129,7 @@ static int udp_open(void *arg, struct udp_map *m, uint16_t want)
 		err = -ENOMEM;
 	if (err) {
 		fd_close(&s->fd);
-		free(s);
+		pool_put(&h->udp_pool, s);
 		return err;
 	}
 	m->host = s;
@@ -147,7 +152,7 @@ static void udp_close(void *arg, struct udp_map *m)
 	(void)arg;
 	event_del(&s->ev);
 	fd_close(&s->fd);
-	free(s);
+	pool_put(&s->host->udp_pool, s);
 	m->host = NULL;
 }
 

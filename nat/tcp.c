@@ -78,6 +78,7 @@ struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
 	list_init(&t->work);
 	list_init(&t->late);
 	t->retry.fn = retry_on_timer;
+	pool_init(&t->pool, sizeof(struct tcp_flow));
 	t->buf = malloc(TCP_BUF);
 	if (!t->buf || htab_init(&t->flows, 64, cfg->seed)) {
 		tcp_free(t);
@@ -105,6 +106,7 @@ void tcp_free(struct tcp *t)
 	wtimer_cancel(t->env.wheel, &t->retry);
 	wtimer_cancel(t->env.wheel, &t->delack);
 	htab_fini(&t->flows);
+	pool_fini(&t->pool);
 	free(t->buf);
 	free(t);
 }
@@ -267,7 +269,7 @@ struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
 		tcp_limited(t, nic);
 		return NULL;
 	}
-	f = calloc(1, sizeof(*f));
+	f = pool_get(&t->pool);
 	if (!f) {
 		nic->tcp_flows--;
 		return NULL;
@@ -348,7 +350,7 @@ void tcp_flow_end(struct tcp_flow *f, bool reset_host)
 	htab_del(&t->flows, &f->node);
 	t->stats.flows--;
 	f->nic->tcp_flows--;
-	free(f);
+	pool_put(&t->pool, f);
 }
 
 void tcp_flow_abort(struct tcp_flow *f, int64_t now_ms)

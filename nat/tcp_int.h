@@ -32,6 +32,7 @@
 
 #include "lib/htab.h"
 #include "lib/list.h"
+#include "lib/pool.h"
 #include "lib/wheel.h"
 #include "nat/tcp.h"
 #include "nat/tcp_seg.h"
@@ -163,6 +164,7 @@ struct tcp {
 	struct tcp_env env;
 	struct tcp_config cfg;
 	struct htab flows;
+	struct pool pool; /* of struct tcp_flow */
 	struct list shown; /* all flows by id */
 	uint64_t last_id;
 	struct list work;

@@ -17,6 +17,8 @@
 
 int udp_init(struct udp *u, const uint64_t seed[2])
 {
+	pool_init(&u->map_pool, sizeof(struct udp_map));
+	pool_init(&u->peers_pool, UDP_PEERS * sizeof(struct endpoint));
 	return htab_init(&u->maps, 64, seed);
 }
 
@@ -28,8 +30,8 @@ void udp_map_end(struct udp_map *m)
 	flow_del(u->flows, &m->fl);
 	wtimer_cancel(u->wheel, &m->fl.timer);
 	htab_del(&u->maps, &m->node);
-	free(m->peers);
-	free(m);
+	pool_put(&u->peers_pool, m->peers);
+	pool_put(&u->map_pool, m);
 }
 
 static void map_end(struct flow *f)
@@ -50,6 +52,8 @@ void udp_fini(struct udp *u)
 		return;
 	htab_walk(&u->maps, fini_one, NULL);
 	htab_fini(&u->maps);
+	pool_fini(&u->map_pool);
+	pool_fini(&u->peers_pool);
 }
 
 static int64_t idle_ms(const struct udp_map *m)
@@ -103,7 +107,7 @@ static struct udp_map *map_new(struct udp *u, const struct endpoint *g,
 			       uint32_t hash, uint64_t nic_id, int64_t now_ms,
 			       int *err)
 {
-	struct udp_map *m = calloc(1, sizeof(*m));
+	struct udp_map *m = pool_get(&u->map_pool);
 
 	*err = -ENOMEM;
 	if (!m)
@@ -131,7 +135,7 @@ static struct udp_map *map_new(struct udp *u, const struct endpoint *g,
 	u->stats.created++;
 	return m;
 fail:
-	free(m);
+	pool_put(&u->map_pool, m);
 	u->stats.refused++;
 	return NULL;
 }
@@ -201,7 +205,7 @@ static void peer_note(struct udp *u, struct udp_map *m,
 		      const struct endpoint *e)
 {
 	if (!m->peers)
-		m->peers = calloc(UDP_PEERS, sizeof(*m->peers));
+		m->peers = pool_get(&u->peers_pool);
 	if (!m->peers || may_send(u, m, e))
 		return;
 	m->peers[m->next_peer] = *e;

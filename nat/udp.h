@@ -13,6 +13,7 @@
 #ifndef VNET_NAT_UDP_H
 #define VNET_NAT_UDP_H
 
+#include "lib/pool.h"
 #include "nat/ipout.h"
 #include "nat/policy.h"
 
@@ -95,6 +96,7 @@ struct udp_stats {
 
 struct udp {
 	struct htab maps; /* by guest endpoint */
+	struct pool map_pool, peers_pool;
 	struct flow_tab *flows;
 	struct wheel *wheel;
 	struct ipout *out;
