@@ -33,7 +33,12 @@ BOUND6|RENEW6|REBIND6|REBOOT6|INFORM6)
 		fi
 		ip -6 addr replace "$address" dev "$interface" nodad
 	fi
-	env >"$here/lease.new"
+	# dhclient calls once for an address and once for a prefix: what this call
+	# does not name is as it was.
+	{
+		[ ! -e "$here/lease" ] || cat "$here/lease"
+		env
+	} >"$here/lease.new"
 	mv "$here/lease.new" "$here/lease"
 	;;
 EXPIRE6|RELEASE6|STOP6|FAIL6|DEPREF6)
@@ -101,7 +106,8 @@ class Dhcp6Client(DhcpClient):
         return next((raw[n] for n in names if raw.get(n)), None)
 
     def current(self):
-        """{"ip", "prefix", "dns", "domain", "raw"} as of now, or None."""
+        """{"ip", "prefix", "dns", "domain", "raw"} as of now; None before all that was
+        wanted is there."""
         try:
             with open(self._file("lease")) as f:
                 raw = dict(l.rstrip("\n").split("=", 1) for l in f if "=" in l)
@@ -111,9 +117,11 @@ class Dhcp6Client(DhcpClient):
         if not prefix and raw.get("new_dhcp6_ia_pd1_prefix1"):
             prefix = "%s/%s" % (raw["new_dhcp6_ia_pd1_prefix1"],
                                 raw["new_dhcp6_ia_pd1_prefix1_length"])
-        return {"ip": self._find(raw, "new_ip6_address",
-                                 "new_dhcp6_ia_na1_ia_addr1"),
-                "prefix": prefix,
+        ip = self._find(raw, "new_ip6_address", "new_dhcp6_ia_na1_ia_addr1")
+        if (self.want in ("address", "both") and not ip or
+                self.want in ("prefix", "both") and not prefix):
+            return None
+        return {"ip": ip, "prefix": prefix,
                 "dns": self._find(raw, "new_dhcp6_name_servers"),
                 "domain": self._find(raw, "new_dhcp6_domain_search"),
                 "raw": raw}
