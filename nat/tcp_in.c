@@ -120,7 +120,7 @@ static void in_syn(struct tcp_flow *f, const struct tcp_seg *s, int64_t now_ms)
 	}
 }
 
-#define ASKS_AFTER_MS 5000 /* of silence; before, it repeats itself */
+#define ASKS_AFTER_MS 800 /* of silence; keep-alives are asked for in s */
 
 /* A keep-alive (RFC 9293 3.8.4) is answered by us; so that the answer is worth
  * something the outside is asked from now on, as soon as the guest does. Probes of a

@@ -346,6 +346,14 @@ def test_no_socket_has_a_name_that_a_namespace_could_share(lab, d):
             d.vnet("detach", "walls%d" % n)
 
 
+def ready(socks):
+    """Descriptors that can be read, of any number (select's end at 1023)."""
+    poll = select.poll()
+    for s in socks:
+        poll.register(s, select.POLLIN)
+    return [fd for fd, _ in poll.poll()]
+
+
 class Relay:
     """A TCP server of a guest that connects each client to another address."""
 
@@ -361,6 +369,10 @@ class Relay:
     def _serve(self):
         with contextlib.suppress(OSError):
             while True:
+                # The quota refuses what comes in (it is hung up on) or what goes out.
+                if self.listener.fileno() not in ready([self.listener] + self.socks[-1:]):
+                    self.failed.set()
+                    return
                 self.socks.append(self.listener.accept()[0])
                 try:
                     self.socks.append(self.ns.connect(*self.to, timeout=10))

@@ -221,7 +221,7 @@ static void idle__guest_repeats_itself_at_once__nobody_is_asked(void **state)
 	struct fake_conn c = fake_conn_open(r, 1);
 
 	fake_conn_data(&c, "x", 1);
-	fake_tcp_wait(r, 1000);
+	fake_tcp_wait(r, 400);
 	c.seq--;
 	fake_conn_send(&c, F_ACK, "x", 1);
 	assert_int_equal(c.s->asked_s, 0);
