@@ -396,6 +396,23 @@ static json_t *numbers(json_t *from)
 	return o;
 }
 
+/* The gateway's numbers, and below their names those of the network's servers; NULL when
+ * there is no gateway. */
+static json_t *counters_of(json_t *status)
+{
+	static const char *const servers[] = {"dhcp", "dhcp6", "tftp"};
+	json_t *gw = json_object_get(status, "gateway");
+	json_t *o = gw ? numbers(gw) : NULL;
+
+	for (size_t i = 0; o && i < ARRAY_LEN(servers); i++) {
+		json_t *v = json_object_get(status, servers[i]);
+
+		if (json_is_object(v))
+			json_object_set_new(o, servers[i], numbers(v));
+	}
+	return o;
+}
+
 /* All flows of the gateway's now; null when there is none. */
 static json_t *flows_of(json_t *counters)
 {
@@ -446,7 +463,7 @@ static json_t *stats_of(json_t *status, int64_t id)
 static json_t *show_object(struct ctl *ctl, struct network *n, json_t *status)
 {
 	json_t *o = obj_network(n), *nics = json_array(), *fwds = json_array();
-	json_t *gw, *counters, *fdb;
+	json_t *counters = counters_of(status), *fdb;
 
 	list_for_each(nic, &n->nics, struct nic, node) {
 		json_t *e = obj_nic(ctl, nic);
@@ -461,8 +478,6 @@ static json_t *show_object(struct ctl *ctl, struct network *n, json_t *status)
 	json_object_set_new(o, "nics", nics);
 	json_object_set_new(o, "forwards", fwds);
 	json_object_set_new(o, "leases", json_integer(n->leases.count));
-	gw = json_object_get(status, "gateway");
-	counters = gw ? numbers(gw) : NULL;
 	fdb = json_object_get(status, "fdb");
 	json_object_set_new(o, "fdb", fdb ? wmsg_fdb(fdb) : json_null());
 	json_object_set_new(o, "flows", flows_of(counters));
@@ -612,7 +627,9 @@ const struct method m_network[] = {
 	 p_name,
 	 "network + {nics:[NIC + {stats:{rx_frames,rx_bytes,tx_frames,tx_bytes,"
 	 "drops:{REASON:n},flows:{tcp,opening,udp,clients,icmp,dns,evicted,"
-	 "refused}}}],forwards,leases,fdb,flows|null,counters|null}",
+	 "refused}}}],forwards,leases,fdb,flows|null,counters:{NAME:n,"
+	 "drops:{REASON:n},dhcp:{NAME:n,drops},dhcp6:{NAME:n,drops},"
+	 "tftp:{NAME:n,drops}}|null}",
 	 show},
 	{NULL},
 };

@@ -139,7 +139,8 @@ enum wmsg {
  *  {"nics":[{"nic","connected","link","rx_frames","rx_bytes","tx_frames",
  *            "tx_bytes","drops":{"full":3,…},
  *            "flows":[tcp,opening,udp,clients,icmp,dns,evicted,refused]}],
- *   "fdb":[{"mac","nic","age_s"}], "gateway":{"udp_flows":n,…}}
+ *   "fdb":[{"mac","nic","age_s"}], "gateway":{"udp_flows":n,…},
+ *   "dhcp":{"discover":n,…,"drops":{"relay":n,…}}, "dhcp6":{…}, "tftp":{…}}
  */
 
 #endif

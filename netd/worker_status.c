@@ -101,6 +101,95 @@ static json_t *gateway_status(struct worker *w)
 		(json_int_t)s.dns_queries, "drops", drops(&p->stats));
 }
 
+/* ---- what the network's servers did -------------------------------------------- */
+
+static void put_count(json_t *o, const char *name, uint64_t n)
+{
+	json_object_set_new(o, name, json_integer((json_int_t)n));
+}
+
+static json_t *dhcp_status(const struct dhcp_server *d)
+{
+	static const char *const got[DHCP_TYPES] = {
+		[1] = "discover", [3] = "request", [4] = "decline",
+		[7] = "release",  [8] = "inform",
+	};
+	static const char *const sent[DHCP_TYPES] = {
+		[2] = "offer",
+		[5] = "ack",
+		[6] = "nak",
+	};
+	json_t *o = json_object(), *dropped = json_object();
+	struct dhcp_stats s;
+
+	dhcp_server_stats(d, &s);
+	for (int t = 0; t < DHCP_TYPES; t++) {
+		if (got[t])
+			put_count(o, got[t], s.rx[t]);
+		if (sent[t])
+			put_count(o, sent[t], s.tx[t]);
+	}
+	put_count(o, "conflicts", s.conflicts);
+	put_count(o, "store_failed", s.commit_failed);
+	for (int r = 0; r < DHCP_DROPS; r++)
+		if (s.drops[r])
+			put_count(dropped, dhcp_drop_name((enum dhcp_drop)r),
+				  s.drops[r]);
+	json_object_set_new(o, "drops", dropped);
+	return o;
+}
+
+static json_t *dhcp6_status(const struct dhcp6_server *d)
+{
+	/* RFC 8415 7.3 */
+	static const char *const got[DHCP6_TYPES] = {
+		[1] = "solicit", [3] = "request", [4] = "confirm",
+		[5] = "renew",	 [6] = "rebind",  [8] = "release",
+		[9] = "decline", [11] = "information",
+	};
+	static const char *const sent[DHCP6_TYPES] = {
+		[2] = "advertise",
+		[7] = "reply",
+	};
+	json_t *o = json_object(), *dropped = json_object();
+	struct dhcp6_stats s;
+
+	dhcp6_server_stats(d, &s);
+	for (int t = 0; t < DHCP6_TYPES; t++) {
+		if (got[t])
+			put_count(o, got[t], s.rx[t]);
+		if (sent[t])
+			put_count(o, sent[t], s.tx[t]);
+	}
+	put_count(o, "conflicts", s.conflicts);
+	put_count(o, "exhausted", s.exhausted);
+	put_count(o, "store_failed", s.commit_failed);
+	for (int r = 0; r < DHCP6_DROPS; r++)
+		if (s.drops[r])
+			put_count(dropped, dhcp6_drop_name((enum dhcp6_drop)r),
+				  s.drops[r]);
+	json_object_set_new(o, "drops", dropped);
+	return o;
+}
+
+static json_t *tftp_status(const struct tftp *t)
+{
+	json_t *o = json_object();
+	struct tftp_stats s;
+
+	tftp_stats(t, &s);
+	put_count(o, "requests", s.requests);
+	put_count(o, "done", s.done);
+	put_count(o, "failed", s.failed);
+	put_count(o, "bytes", s.bytes);
+	put_count(o, "active", s.active);
+	json_object_set_new(o, "drops",
+			    json_pack("{s:I,s:I}", "refused",
+				      (json_int_t)s.refused, "malformed",
+				      (json_int_t)s.malformed));
+	return o;
+}
+
 json_t *worker_status(struct worker *w)
 {
 	struct rows nics = {json_array(), NICS_BYTES};
@@ -114,5 +203,11 @@ json_t *worker_status(struct worker *w)
 	json_object_set_new(o, "fdb", fdb.a);
 	if (w->nat)
 		json_object_set_new(o, "gateway", gateway_status(w));
+	if (w->dhcp)
+		json_object_set_new(o, "dhcp", dhcp_status(w->dhcp));
+	if (w->dhcp6_on)
+		json_object_set_new(o, "dhcp6", dhcp6_status(w->dhcp6));
+	if (w->tftp)
+		json_object_set_new(o, "tftp", tftp_status(w->tftp));
 	return o;
 }

@@ -1,9 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """DHCP as guests meet it: options of scopes, and what is remembered of an address."""
 
+import contextlib
+import socket
+
+import pytest
+
 import lab as lab_module
 from boxes import Box
 from lab import eventually
+
+
+@pytest.fixture(scope="module")
+def d(lab):
+    lab_module.need_vnetd()
+    with lab_module.Vnetd(ns=lab.host, log_level="info") as daemon:
+        yield daemon
+
+
+def test_messages_are_counted_and_shown(lab, d):
+    d.vnet("define", "counted", "--mode", "nat", "--tftp", "/usr/share")
+    with Box(lab, d, "box-a", "counted") as a:
+        server = a.lease["server"]
+        with contextlib.closing(a.ns.socket(socket.AF_INET, socket.SOCK_DGRAM)) as s:
+            for port in (67, 69):
+                s.sendto(b"no message at all", (server, port))
+
+        def shown():
+            n = d.vnet("show", "counted", json=True).data["counters"]
+            return n if n["tftp"]["drops"].get("malformed") else None
+
+        n = eventually("counted", shown)
+        assert n["dhcp"]["discover"] >= 1 and n["dhcp"]["ack"] >= 1
+        assert n["dhcp"]["drops"] == {"length": 1}
+        text = d.vnet("show", "counted").out
+        for line in ("dhcp.ack", "dhcp.drops.length", "tftp.drops.malformed"):
+            assert line in text
 
 
 def test_options_of_scopes_reach_a_guest(lab):
