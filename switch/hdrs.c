@@ -7,11 +7,6 @@
 #include "lib/bytes.h"
 #include "lib/inet.h"
 
-static bool is_tag(uint16_t type)
-{
-	return type == ETH_P_TAG || type == ETH_P_TAG_AD;
-}
-
 bool hdrs_l2(const uint8_t *p, size_t len, struct hdrs *h)
 {
 	struct cur c = cur_make(p, len);
@@ -20,7 +15,7 @@ bool hdrs_l2(const uint8_t *p, size_t len, struct hdrs *h)
 	cur_skip(&c, 12);
 	h->type = cur_be16(&c);
 	h->l3 = ETH_HDR_LEN;
-	for (int i = 0; i < HDRS_TAGS && is_tag(h->type); i++) {
+	for (int i = 0; i < HDRS_TAGS && hdrs_is_tag(h->type); i++) {
 		uint16_t vid = cur_be16(&c) & 0xfff;
 
 		if (i == 0)

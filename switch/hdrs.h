@@ -33,6 +33,11 @@ struct hdrs {
 	uint32_t end;  /* offset behind the packet by IP's own length field */
 };
 
+static inline bool hdrs_is_tag(uint16_t type)
+{
+	return type == ETH_P_TAG || type == ETH_P_TAG_AD;
+}
+
 /**
  * hdrs_l2() - Find the network header
  * @len: bytes at @p, the first of the frame

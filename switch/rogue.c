@@ -6,52 +6,103 @@
 
 #include "lib/inet.h"
 
+#define ETH_LEN_MAX  1535 /* a length up to here, else a type (IEEE 802.3 3.2.6) */
+#define LLC_SNAP_LEN 8
+
 const char *rogue_name(enum rogue_kind k)
 {
 	return k == ROGUE_DHCP4 ? "dhcp" : k == ROGUE_RA ? "ra" : "dhcp6";
 }
 
-static unsigned int rogue4(const uint8_t *p, size_t len)
+/* Is there more of the frame than we see, so that receivers find what we do not? */
+static bool is_cut(const struct frame *f)
 {
-	size_t ihl = (size_t)(p[0] & 15) * 4;
+	return frame_hdr_len(f) < f->len;
+}
+
+/*
+ * The network header behind priority tags and LLC/SNAP headers (RFC 1042), as many as
+ * there are and in any order: some systems look through all of them. false: it does not
+ * lie in what we see.
+ */
+static bool find_l3(const struct frame *f, struct hdrs *h)
+{
+	struct cur c = cur_make(frame_hdr(f), frame_hdr_len(f));
+
+	cur_skip(&c, ETH_HDR_LEN - 2);
+	h->type = cur_be16(&c);
+	h->l3 = ETH_HDR_LEN;
+	for (;;) {
+		if (hdrs_is_tag(h->type)) {
+			cur_skip(&c, 2);
+			h->l3 = (uint16_t)(h->l3 + ETH_VLAN_LEN);
+		} else if (h->type <= ETH_LEN_MAX) {
+			bool snap = cur_be16(&c) == 0xaaaa && cur_u8(&c) == 3;
+
+			if (!snap)
+				return cur_ok(&c);
+			cur_skip(&c, 3);
+			h->l3 = (uint16_t)(h->l3 + LLC_SNAP_LEN);
+		} else {
+			return cur_ok(&c);
+		}
+		h->type = cur_be16(&c);
+	}
+}
+
+static unsigned int rogue4(const struct frame *f, size_t at)
+{
+	const uint8_t *p = frame_hdr(f) + at;
+	size_t len = frame_hdr_len(f) - at, ihl = (size_t)(p[0] & 15) * 4;
 
 	/* An offset: no first fragment. */
-	if (p[9] != IPPROTO_UDP || get_be16(p + 6) & 0x1fff || ihl < 20 ||
-	    len < ihl + 4)
+	if (p[9] != IPPROTO_UDP || get_be16(p + 6) & 0x1fff || ihl < 20)
 		return 0;
+	if (len < ihl + 4)
+		return is_cut(f) ? ROGUE_DHCP4 : 0;
 	return get_be16(p + ihl + 2) == ROGUE_DHCP4_PORT ? ROGUE_DHCP4 : 0;
 }
 
-static bool from_linklocal(const uint8_t *p, size_t len)
+/* Advertisements count from link-local addresses only (RFC 4861 6.1.2). */
+static unsigned int may_be6(const uint8_t *p, size_t len)
 {
-	return len >= 10 && p[8] == 0xfe && (p[9] & 0xc0) == 0x80;
+	bool local = len >= 10 && p[8] == 0xfe && (p[9] & 0xc0) == 0x80;
+
+	return local ? ROGUE_RA | ROGUE_DHCP6 : ROGUE_DHCP6;
 }
 
-static unsigned int rogue6(const struct frame *f, const struct hdrs *l2)
+static unsigned int rogue6(const struct frame *f, struct hdrs *h)
 {
 	const uint8_t *p = frame_hdr(f);
 	size_t len = frame_hdr_len(f);
-	struct hdrs h = *l2;
 
-	if (p[h.l3] >> 4 != 6)
+	if (p[h->l3] >> 4 != 6)
 		return 0;
-	if (!hdrs_l3(p, len, &h))
-		return from_linklocal(p + h.l3, len - h.l3) ? ROGUE_RA : 0;
-	if (h.later || len < h.l4 + 4u)
+	if (!hdrs_l3(p, len, h))
+		return may_be6(p + h->l3, len - h->l3);
+	if (h->later || (h->proto != IPPROTO_ICMPV6 && h->proto != IPPROTO_UDP))
 		return 0;
-	if (h.proto == IPPROTO_ICMPV6)
-		return p[h.l4] == ROGUE_ADVERT ? ROGUE_RA : 0;
-	return h.proto == IPPROTO_UDP &&
-			       get_be16(p + h.l4 + 2) == ROGUE_DHCP6_PORT
-		       ? ROGUE_DHCP6
-		       : 0;
+	if (len < h->l4 + 4u)
+		/* Its fragments would tell. */
+		return h->frag || is_cut(f)
+			       ? may_be6(p + h->l3, len - h->l3)
+			       : 0;
+	if (h->proto == IPPROTO_ICMPV6)
+		return p[h->l4] == ROGUE_ADVERT ? ROGUE_RA : 0;
+	return get_be16(p + h->l4 + 2) == ROGUE_DHCP6_PORT ? ROGUE_DHCP6 : 0;
 }
 
-unsigned int rogue_kind(const struct frame *f, const struct hdrs *h)
+unsigned int rogue_kind(const struct frame *f, const struct hdrs *l2)
 {
-	if (h->vid || frame_hdr_len(f) < h->l3 + 24u)
+	struct hdrs h = *l2;
+	bool found;
+
+	if (h.vid)
 		return 0;
-	if (h->type == ETH_P_IP4)
-		return rogue4(frame_hdr(f) + h->l3, frame_hdr_len(f) - h->l3);
-	return h->type == ETH_P_IP6 ? rogue6(f, h) : 0;
+	found = find_l3(f, &h);
+	if (found && h.type != ETH_P_IP4 && h.type != ETH_P_IP6)
+		return 0;
+	if (!found || frame_hdr_len(f) < h.l3 + 24u)
+		return is_cut(f) ? ROGUE_ALL : 0;
+	return h.type == ETH_P_IP4 ? rogue4(f, h.l3) : rogue6(f, &h);
 }

@@ -18,6 +18,7 @@ enum rogue_kind {
 	ROGUE_DHCP4 = 1 << 0, /* to UDP port 68 (RFC 2131 4.1) */
 	ROGUE_RA = 1 << 1,    /* ICMPv6 134 (RFC 4861 4.2) */
 	ROGUE_DHCP6 = 1 << 2, /* to UDP port 546 (RFC 8415 7.2) */
+	ROGUE_ALL = 7,
 };
 
 /* "dhcp", "ra", "dhcp6". */
@@ -29,11 +30,13 @@ const char *rogue_name(enum rogue_kind k);
  *
  * What counts is the clients' port, which nobody else speaks to: relays behind a
  * guest (67 to 67) are left alone. Frames of a VLAN are, too, there nobody of ours
- * serves. Headers in between do not help (RFC 7113 3): a chain from a link-local
- * address that cannot be followed to its end counts as an advertisement. Fragments
- * but the first have no header to look at.
+ * serves. Headers in between do not help: as many priority tags and LLC/SNAP headers
+ * as there are, IPv6 extension headers and the first fragment are looked through, and
+ * what cannot be followed to its end is what it may be (RFC 7113 3, RFC 7610 4): more
+ * than HDRS_EXTS extension headers, a first fragment without the whole chain, headers
+ * that reach beyond frame_hdr(). Fragments but the first have no header to look at.
  *
- * Return: 0 or one of enum rogue_kind.
+ * Return: 0 or a set of enum rogue_kind; several: it can be any of them.
  */
 unsigned int rogue_kind(const struct frame *f, const struct hdrs *h);
 
@@ -55,7 +58,9 @@ static inline bool rogue_maybe(const struct frame *f, const struct hdrs *h)
 		return p[9] == 17 && len >= ihl + 4 &&
 		       get_be16(p + ihl + 2) == ROGUE_DHCP4_PORT;
 	}
-	if (h->type != ETH_P_IP6 || p[6] == 6) /* TCP */
+	if (h->type != ETH_P_IP6)
+		return h->type < ETH_P_IP4 || hdrs_is_tag(h->type);
+	if (p[6] == 6) /* TCP */
 		return false;
 	if (p[6] == 17 && len >= 44)
 		return get_be16(p + 42) == ROGUE_DHCP6_PORT;

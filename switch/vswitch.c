@@ -323,10 +323,12 @@ static void note_sender(struct vswitch *sw, struct port *in,
 	sw->seen(sw->seen_arg, in, &src, &ip);
 }
 
+/* Of several kinds that a frame may be one is told. */
 static void tell_rogue(struct vswitch *sw, struct port *in,
-		       const struct frame *f, unsigned int kind)
+		       const struct frame *f, unsigned int kinds)
 {
 	struct mac src = mac_at(frame_hdr(f) + 6);
+	unsigned int kind = kinds & -kinds;
 
 	if (sw->now_ms - in->rogue_since_ms >= VSWITCH_ROGUE_MS)
 		in->rogue_told = 0;

@@ -212,8 +212,90 @@ static void kind__hidden_behind_headers__found(void **state)
 	k = ip6(DST);
 	for (int i = 0; i < 10; i++)
 		more(&k, chain, 8);
-	assert_int_equal(kind(&k, k.len), ROGUE_RA);
+	assert_int_equal(kind(&k, k.len), ROGUE_RA | ROGUE_DHCP6);
+	/* Clients believe DHCPv6 from anywhere, adverts from the link only. */
 	k.b[22] = 0xfd;
+	assert_int_equal(kind(&k, k.len), ROGUE_DHCP6);
+}
+
+/* RFC 7112: the chain goes on where no header is looked for. */
+static void kind__first_fragment_without_ports__dropped(void **state)
+{
+	const uint8_t opt[8] = {ICMP6, 0, 1, 4}, first[8] = {DST, 0, 0, 1};
+	const uint8_t udp[8] = {UDP, 0, 0, 1}, opaque[8] = {TCP, 0, 0, 1};
+	struct pkt k = ip6(FRAG);
+
+	(void)state;
+	more(&k, first, 8);
+	more(&k, opt, 8);
+	assert_int_equal(kind(&k, k.len), ROGUE_RA | ROGUE_DHCP6);
+	k = ip6(FRAG);
+	k.b[22] = 0xfd;
+	more(&k, udp, 8);
+	assert_int_equal(kind(&k, k.len), ROGUE_DHCP6);
+	k = ip6(FRAG);
+	more(&k, opaque, 8);
+	assert_int_equal(kind(&k, k.len), 0);
+}
+
+/* Put @n bytes at @p between the addresses and what follows them. */
+static void wrap(struct pkt *k, const void *p, size_t n)
+{
+	memmove(k->b + 12 + n, k->b + 12, k->len - 12);
+	memcpy(k->b + 12, p, n);
+	k->len += n;
+}
+
+/* Only the first FRAME_HDR bytes are seen. */
+static unsigned int kind_cut(const struct pkt *k)
+{
+	struct frame f;
+	struct hdrs h;
+	unsigned int r;
+
+	frame_init(&f, k->b, FRAME_HDR);
+	f.len = (uint32_t)k->len;
+	assert_true(k->len > FRAME_HDR && hdrs_l2(k->b, FRAME_HDR, &h));
+	r = rogue_kind(&f, &h);
+	assert_true(!r || rogue_maybe(&f, &h));
+	return r;
+}
+
+static void kind__hidden_behind_tags__found(void **state)
+{
+	const uint8_t prio[4] = {0x81, 0, 0, 0}, ad[4] = {0x88, 0xa8, 0x20, 0};
+	const uint8_t snap[8] = {1, 0, 0xaa, 0xaa, 3, 0, 0, 0};
+	const uint8_t vlan[4] = {0x81, 0, 0, 7}, llc[5] = {0, 3, 0x42, 0x42, 3};
+	struct pkt k = ip4(UDP, 67, 68, 0), ra = advert(), v;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		wrap(&k, i & 1 ? ad : prio, 4);
+		wrap(&ra, i & 1 ? ad : prio, 4);
+		assert_int_equal(kind(&k, k.len), ROGUE_DHCP4);
+		assert_int_equal(kind(&ra, ra.len), ROGUE_RA);
+	}
+	wrap(&k, snap, 8);
+	assert_int_equal(kind(&k, k.len), ROGUE_DHCP4);
+	wrap(&k, prio, 4);
+	assert_int_equal(kind(&k, k.len), ROGUE_DHCP4);
+	v = k;
+	wrap(&v, vlan, 4);
+	assert_int_equal(kind(&v, v.len), 0);
+	for (size_t n = 14; n < k.len; n++) /* there is no more of it */
+		assert_int_equal(kind(&k, n), n < k.len - 4 ? 0 : ROGUE_DHCP4);
+	/* What is there and not seen may be anything. */
+	k = ip4(UDP, 67, 68, 40);
+	for (int i = 0; i < 22; i++)
+		wrap(&k, prio, 4);
+	assert_int_equal(kind_cut(&k), ROGUE_DHCP4);
+	for (int i = 0; i < 8; i++) {
+		wrap(&k, prio, 4);
+		assert_int_equal(kind_cut(&k), ROGUE_ALL);
+	}
+	k = eth(0);
+	memcpy(k.b + 12, llc, 5);
+	k.len = 60;
 	assert_int_equal(kind(&k, k.len), 0);
 }
 
@@ -279,6 +361,8 @@ int main(void)
 		cmocka_unit_test(kind__what_servers_say__told_apart),
 		cmocka_unit_test(kind__what_clients_and_relays_say__nothing),
 		cmocka_unit_test(kind__hidden_behind_headers__found),
+		cmocka_unit_test(kind__first_fragment_without_ports__dropped),
+		cmocka_unit_test(kind__hidden_behind_tags__found),
 		T(input__guest_plays_server__dropped_where_we_serve),
 		T(input__guest_goes_on__told_once_a_minute),
 	};
