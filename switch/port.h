@@ -87,10 +87,11 @@ struct port_ops {
 	 */
 	void (*flush)(struct port *p);
 
-	/* Bytes of frames that the port takes now without loss; SIZE_MAX = any, or
-	 * nobody is there to lose them. When it said less and has room again it
-	 * calls vswitch_room_again(). Nullable = SIZE_MAX. For senders that can
-	 * wait (the gateway's TCP). */
+	/* Bytes of frames that the port takes now without loss; SIZE_MAX = any, or it is
+	 * no use to wait: nobody is there, or takes anything. When it said less and has
+	 * room again it calls vswitch_room_again(); that it has become no use to wait
+	 * it does not tell. Nullable = SIZE_MAX. For senders that can wait (the
+	 * gateway's TCP). */
 	size_t (*room)(const struct port *p);
 
 	/* The link was set up or down: pass it to the other end if the driver
@@ -140,9 +141,10 @@ struct port {
 	/* Its driver says that frames pile up for a guest that does take them, only
 	 * slower than they come … */
 	bool lags;
-	/* … and the switch that this port sent to one of those (known unicast): its
-	 * driver had better wait for a moment, and clears this. */
-	bool slow;
+	/* … and the switch how many bytes this port sent to those (known unicast): if
+	 * that is most of what it sends, its driver had better wait for a moment. The
+	 * driver sets it back. */
+	uint32_t slow_bytes;
 	int64_t seen_since_ms; /* budget of vswitch_seen_fn calls: window */
 	uint16_t seen_used;    /* and calls in it */
 	uint8_t rogue_told;    /* enum rogue_kind told in this while, … */

@@ -23,7 +23,7 @@
 #include "switch/offload.h"
 
 #define MSGS_PER_WAKEUP 64
-#define POLL_MS		1 /* between looks at a ring without a kick descriptor */
+#define POLL_US		1000 /* between looks at a ring without a kick descriptor */
 
 static_assert(VHOST_VQS <= 32, "a bit for each ring");
 
@@ -31,11 +31,41 @@ static void hang_up(struct vhost_port *vp);
 
 /* ---- turns -------------------------------------------------------------------- */
 
-static void soon(struct vhost_port *vp, unsigned int ms)
+static void in_us(struct vhost_port *vp, int64_t us)
 {
-	const struct timeval tv = {0, (int)ms * 1000};
+	const struct timeval tv = {0, us > 0 ? us : 0};
 
 	evtimer_add(vp->later, &tv);
+}
+
+/* The one timer stands for all rings: it goes off for the first thing that is due. */
+static void arm(struct vhost_port *vp)
+{
+	int64_t us = vp->polled ? POLL_US : INT64_MAX, now_us;
+
+	if (vp->fail || vp->todo & ~vp->paused) {
+		in_us(vp, 0);
+		return;
+	}
+	now_us = vp->paused ? clock_mono_us() : 0;
+	for (unsigned int i = 0; vp->paused >> i; i++)
+		if (vp->paused & 1u << i && vp->kick[i].until_us - now_us < us)
+			us = vp->kick[i].until_us - now_us;
+	if (us < INT64_MAX)
+		in_us(vp, us);
+}
+
+/* Rings whose pause is over. */
+static void unpause(struct vhost_port *vp)
+{
+	int64_t now_us = vp->paused ? clock_mono_us() : 0;
+
+	for (unsigned int i = 0; vp->paused >> i; i++) {
+		if (!(vp->paused & 1u << i) || vp->kick[i].until_us > now_us)
+			continue;
+		vp->paused &= ~(1u << i);
+		vp->todo |= 1u << i;
+	}
 }
 
 void vhost_port_fail(struct vhost_port *vp, const char *why)
@@ -43,18 +73,20 @@ void vhost_port_fail(struct vhost_port *vp, const char *why)
 	if (vp->fail)
 		return;
 	vp->fail = why ? why : "something is wrong";
-	soon(vp, 0);
-}
-
-void vhost_port_later(struct vhost_port *vp, unsigned int i, unsigned int ms)
-{
-	vp->todo |= 1u << i;
-	soon(vp, ms);
+	arm(vp);
 }
 
 void vhost_port_again(struct vhost_port *vp, unsigned int i)
 {
-	vhost_port_later(vp, i, 0);
+	vp->todo |= 1u << i;
+	arm(vp);
+}
+
+void vhost_port_pause(struct vhost_port *vp, unsigned int i, unsigned int ms)
+{
+	vp->kick[i].until_us = clock_mono_us() + (int64_t)ms * 1000;
+	vp->paused |= 1u << i;
+	arm(vp);
 }
 
 static void signal_fd(int fd)
@@ -92,17 +124,18 @@ static void look(struct vhost_port *vp, unsigned int i)
 static void on_later(evutil_socket_t fd, short what, void *arg)
 {
 	struct vhost_port *vp = arg;
-	uint32_t todo = vp->todo | vp->polled;
+	uint32_t todo;
 
 	(void)fd;
 	(void)what;
-	vp->todo = 0;
+	unpause(vp);
+	todo = (vp->todo | vp->polled) & ~vp->paused;
+	vp->todo &= ~todo;
 	for (unsigned int i = 0; i < VHOST_VQS && !vp->fail; i++)
 		if (todo & 1u << i)
 			look(vp, i);
 	if (!vp->fail) {
-		if (!vp->todo && vp->polled)
-			soon(vp, POLL_MS);
+		arm(vp);
 		return;
 	}
 	if (vp->fd < 0)
@@ -121,7 +154,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (k->vp->fail || k->vp->todo & 1u << k->i)
+	if (k->vp->fail || (k->vp->todo | k->vp->paused) & 1u << k->i)
 		return;
 	vhost_poll_kicked(&k->poll, clock_mono_us());
 	look(k->vp, k->i);
@@ -186,7 +219,7 @@ static void vqs_changed(struct vhost_port *vp)
 	vhost_rx_reset(vp);
 	if (r)
 		vhost_port_fail(vp, "a kick descriptor cannot be waited for");
-	soon(vp, 0);
+	arm(vp);
 }
 
 static void features_changed(struct vhost_port *vp)
@@ -404,8 +437,8 @@ static void hang_up(struct vhost_port *vp)
 	vhost_dev_fini(&vp->dev);
 	fd_close(&vp->fd);
 	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&vp->back));
-	vp->port.lags = vp->port.slow = false;
-	vp->todo = vp->polled = vp->touched = 0;
+	vp->port.lags = false;
+	vp->todo = vp->polled = vp->paused = vp->touched = 0;
 	vp->nrxq = 0;
 	vp->fail = NULL;
 }

@@ -25,7 +25,10 @@ struct vhost_kick {
 	unsigned int i;
 	int fd; /* as of ev; borrowed */
 	struct event *ev;
-	struct vhost_poll poll; /* rings from the guest */
+	/* rings from the guest: */
+	struct vhost_poll poll;
+	unsigned int pauses; /* in turn, for a slow guest's sake … */
+	int64_t until_us;    /* … and this one ends then */
 };
 
 struct vhost_port {
@@ -45,6 +48,7 @@ struct vhost_port {
 	struct vhost_kick kick[VHOST_VQS];
 	uint32_t todo;	  /* rings to look at in the next turn, as bits */
 	uint32_t polled;  /* rings without a kick descriptor */
+	uint32_t paused;  /* rings to leave alone until their until_us */
 	uint32_t touched; /* rings with buffers given back, not yet published */
 	size_t hdr_len;	  /* of struct virtio_net_hdr */
 	bool mrg, mq, ecn;
@@ -52,9 +56,10 @@ struct vhost_port {
 	unsigned int nrxq;
 	struct vhost_backlog back;
 	int64_t took_ms; /* when the guest last took a frame that had waited, or
-			  * when the first one of those that wait came */
+			  * when the first one of those that wait came; … */
+	int64_t pace_ms; /* … and the same for some number of bytes, … */
+	size_t pace;	 /* … of which it has taken these */
 	struct vring_iov iov; /* of the buffer in hand; large, so not on the stack */
-	unsigned int pauses; /* in turn, for a slow guest's sake */
 	const char *fail; /* why the connection is to end */
 	struct log_budget budget;
 };
@@ -67,8 +72,8 @@ void vhost_port_fail(struct vhost_port *vp, const char *why);
 /* Look at ring @i in the next turn. */
 void vhost_port_again(struct vhost_port *vp, unsigned int i);
 
-/* … in a turn after @ms. */
-void vhost_port_later(struct vhost_port *vp, unsigned int i, unsigned int ms);
+/* Look at it in @ms, and not before, whoever asks. */
+void vhost_port_pause(struct vhost_port *vp, unsigned int i, unsigned int ms);
 
 /* Publish what was given back of a ring and signal it if the guest wants that. */
 void vhost_port_done(struct vhost_port *vp, unsigned int i);

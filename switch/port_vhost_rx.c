@@ -19,7 +19,10 @@
 
 /* Frames that wait: from here on their senders had better wait … */
 #define LAG_BYTES (128 * 1024)
-/* … unless the guest takes none at all. */
+/* … unless the guest takes less than 10 Mbit/s: so much in so long. */
+#define PACE_BYTES (64 * 1024)
+#define PACE_MS	   50
+/* No use to wait: it took none at all for so long. */
 #define STUCK_MS 200
 
 enum placed { PLACED, NO_ROOM, REFUSED };
@@ -173,7 +176,23 @@ static unsigned int pick(const struct vhost_port *vp, const struct frame *f)
 	return vp->rxq[(sum * 0x9e3779b1u >> 16) % vp->nrxq];
 }
 
-/* A guest that is stuck, or gone, must not slow anybody down. */
+/* A guest that takes next to nothing must not slow others down: it may mean to. */
+static bool lags(const struct vhost_port *vp, int64_t now_ms)
+{
+	return vp->back.used > LAG_BYTES && now_ms - vp->pace_ms <= PACE_MS;
+}
+
+static void note_pace(struct vhost_port *vp, size_t len, int64_t now_ms)
+{
+	vp->took_ms = now_ms;
+	vp->pace += len;
+	if (vp->pace < PACE_BYTES)
+		return;
+	vp->pace_ms = now_ms;
+	vp->pace = 0;
+}
+
+/* One that is stuck, or gone. */
 static bool is_stuck(const struct vhost_port *vp)
 {
 	return vswitch_now(vp->drv.ctx.sw) - vp->took_ms > STUCK_MS;
@@ -182,11 +201,13 @@ static bool is_stuck(const struct vhost_port *vp)
 static void wait_in_line(struct vhost_port *vp, const struct frame *f,
 			 unsigned int i)
 {
+	int64_t now_ms = vswitch_now(vp->drv.ctx.sw);
+
 	if (vhost_backlog_empty(&vp->back))
-		vp->took_ms = vswitch_now(vp->drv.ctx.sw);
+		note_pace(vp, PACE_BYTES, now_ms);
 	if (!vhost_backlog_push(&vp->back, f, i))
 		port_drop(&vp->port, DROP_FULL, 1);
-	vp->port.lags = vp->back.used > LAG_BYTES && !is_stuck(vp);
+	vp->port.lags = lags(vp, now_ms);
 }
 
 size_t vhost_room(const struct port *p)
@@ -247,10 +268,10 @@ void vhost_rx_kicked(struct vhost_port *vp, unsigned int i)
 		if (place_or_wait(vp, to, &f) == NO_ROOM)
 			break;
 		vhost_backlog_pop(&vp->back);
-		vp->took_ms = now_ms;
+		note_pace(vp, f.len, now_ms);
 	}
 	publish(vp);
-	vp->port.lags = vp->back.used > LAG_BYTES;
+	vp->port.lags = lags(vp, now_ms);
 	if (waited && vhost_backlog_empty(&vp->back))
 		vswitch_room_again(vp->drv.ctx.sw);
 }

@@ -129,8 +129,10 @@ static unsigned int batch(struct vhost_port *vp, struct vhost_vq *q,
 		if (run && make_frame(vp, v, &area, &f[nf]))
 			nf++;
 	}
-	if (nf)
+	if (nf) {
+		vp->port.slow_bytes = 0;
 		vswitch_input(&vp->port, f, nf, now_ms);
+	}
 	for (unsigned int i = 0; i < n; i++)
 		vring_push(&q->ring, head[i], 0);
 	if (r < 0)
@@ -138,18 +140,23 @@ static unsigned int batch(struct vhost_port *vp, struct vhost_vq *q,
 	return n;
 }
 
-/* Its last batch went to a guest that lags behind: leave the rest in the ring, where
- * it makes the sender's own queues fill and slow down, instead of dropping it. */
-static bool pauses(struct vhost_port *vp, unsigned int i)
+/*
+ * Most of its last batch, of @bytes, went to guests that lag behind: leave the rest in the
+ * ring, where it makes the sender's own queues fill and slow down, instead of dropping it.
+ * Most of it, so that a guest which lags on purpose has no hold on one that has more to
+ * say to others.
+ */
+static bool pauses(struct vhost_port *vp, unsigned int i, size_t bytes)
 {
-	bool slow = vp->port.slow;
+	struct vhost_kick *k = &vp->kick[i];
+	bool slow = vp->port.slow_bytes > bytes / 2;
 
-	vp->port.slow = false;
-	if (!slow || ++vp->pauses > PAUSES_MAX) {
-		vp->pauses = 0;
+	vp->port.slow_bytes = 0;
+	if (!slow || ++k->pauses > PAUSES_MAX) {
+		k->pauses = 0;
 		return false;
 	}
-	vhost_port_later(vp, i, PAUSE_MS);
+	vhost_port_pause(vp, i, PAUSE_MS);
 	return true;
 }
 
@@ -158,20 +165,21 @@ void vhost_tx_kicked(struct vhost_port *vp, unsigned int i)
 	struct vhost_poll *poll = &vp->kick[i].poll;
 	struct vhost_vq *q = &vp->dev.vq[i];
 	int64_t now_ms = clock_mono_ms();
-	size_t frames = 0, bytes = 0;
+	size_t frames = 0, bytes = 0, was;
 	unsigned int n;
 
 	if (!vring_attached(&q->ring))
 		return;
 	vring_notify_off(&q->ring);
 	do {
+		was = bytes;
 		n = batch(vp, q, &bytes, now_ms);
 		if (n) {
 			vhost_poll_worked(poll);
 			vhost_port_done(vp, i);
 		}
 		frames += n;
-		if (vp->fail || pauses(vp, i))
+		if (vp->fail || pauses(vp, i, bytes - was))
 			return;
 		if (frames >= DRIVER_FRAMES || bytes >= DRIVER_BYTES ||
 		    (!n && poll->max_us &&

@@ -137,7 +137,8 @@ int vswitch_port_add(struct vswitch *sw, struct port *p)
 		p->sw = sw;
 		p->link_up = true;
 		p->ntx = 0;
-		p->touched = p->lags = p->slow = false;
+		p->touched = p->lags = false;
+		p->slow_bytes = 0;
 		sw->nroom += p->ops->room != NULL;
 		sw->room_nic = 0;
 		p->seen_since_ms = 0;
@@ -424,7 +425,7 @@ static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 		port_drop(to, DROP_LINK, 1);
 	else {
 		if (to->lags)
-			in->slow = true;
+			in->slow_bytes += f->len;
 		push(sw, to, f);
 	}
 }

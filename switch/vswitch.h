@@ -107,11 +107,12 @@ int64_t vswitch_now(const struct vswitch *sw);
  * Nested input (from flush) shows the nested call's port while it lasts. */
 struct port *vswitch_ingress(const struct vswitch *sw);
 
-/* struct port_ops.room of the NIC's port. */
+/* struct port_ops.room of the NIC's port, the first that has it; SIZE_MAX when none does,
+ * or for NIC 0. */
 size_t vswitch_room(struct vswitch *sw, uint64_t nic_id);
 
-/* A port that had no room has some: tells who has asked to be told. In a driver's event
- * callback. */
+/* A port that had less room than any has more: tells who has asked to be told, the one
+ * of vswitch_on_room(). In a driver's event callback. */
 typedef void (*vswitch_room_fn)(void *arg);
 void vswitch_on_room(struct vswitch *sw, vswitch_room_fn fn, void *arg);
 void vswitch_room_again(struct vswitch *sw);

@@ -299,27 +299,89 @@ static void send_to_host_2(unsigned int from, unsigned int n)
 	}
 }
 
-/* … and a guest that is told leaves what it has in its ring for a moment (no less, no
- * more can be said: the loop's clock is a coarse one), and loses nothing. */
-static void tx__to_a_port_that_lags__all_arrive(void **state)
+/* One that takes next to nothing is no reason to slow anybody down: it may mean to. */
+static void lags__a_frame_now_and_then__slows_nobody(void **state)
 {
 	struct fix *x = *state;
-	uint32_t head, len;
+	struct port *p = vhost_port(x);
+	int64_t t = clock_mono_ms();
+	uint8_t b[1514];
+
+	vg_start(&guest, V1 | MRG);
+	fix_turn(x);
+	fix_frame(b, sizeof(b), 0xee, 1);
+	for (int n = 0; n < 200; n++)
+		fake_port_in(&x->f, b, sizeof(b), t);
+	assert_true(p->lags);
+	vg_fill_rx(&guest, 1);
+	vg_kick(&guest, VG_RX);
+	fix_turn(x);
+	fake_port_in(&x->f, b, sizeof(b), t + 60);
+	assert_false(p->lags);
+	vg_fill_rx(&guest, 60); /* 90 KB at once: it goes on */
+	vg_kick(&guest, VG_RX);
+	fix_turn(x);
+	assert_true(p->lags);
+}
+
+/* Host 2 is behind the fake port, which lags; our guest is known to all. */
+static void open_laggard(struct fix *x)
+{
 	uint8_t b[60];
 
 	vg_start(&guest, V1 | MRG);
 	for (int i = 0; i < 10; i++)
 		fix_turn(x);
 	x->f.port.lags = true;
-	fix_frame(b, sizeof(b), 2, 0); /* host 2 is there */
+	fix_frame(b, sizeof(b), 2, 0);
 	fake_port_in(&x->f, b, sizeof(b), clock_mono_ms());
+}
+
+static void say_something(struct fix *x)
+{
+	vg_fd(&guest, 13, VG_TX, guest.q[VG_TX].call);
+	fix_turn(x);
+}
+
+/* … and a guest that is told leaves what it has in its ring for a moment, whatever else
+ * happens meanwhile, and loses nothing. */
+static void tx__to_a_port_that_lags__all_arrive_a_moment_later(void **state)
+{
+	struct fix *x = *state;
+	uint32_t head, len;
+	int64_t t;
+
+	open_laggard(x);
+	t = clock_mono_us();
 	send_to_host_2(0, 40);
 	fix_until(x, 40);
-	assert_false(vhost_port(x)->slow); /* it was told, and noted it */
+	assert_int_equal(vhost_port(x)->slow_bytes, 0); /* it was told, and noted it */
 	send_to_host_2(40, 20);
-	fix_until(x, 60);
+	say_something(x);
+	for (int i = 0; i < 100000 && x->f.n < 60; i++)
+		say_something(x);
+	assert_int_equal(x->f.n, 60);
+	assert_true(clock_mono_us() - t >= 1000);
 	for (unsigned int i = 0; i < 60; i++)
 		assert_true(vg_used(&guest, VG_TX, &head, &len));
+	x->f.port.lags = false;
+}
+
+/* A guest that lags cannot hold one that sends it a little and others much. */
+static void tx__mostly_to_others__goes_on_at_once(void **state)
+{
+	struct fix *x = *state;
+	uint8_t b[1514];
+
+	open_laggard(x);
+	send_to_host_2(0, 10);
+	fix_frame(b, sizeof(b), 1, 1); /* to all */
+	for (unsigned int i = 10; i < 30; i++)
+		vg_send_frame(&guest, i, b, sizeof(b));
+	fix_until(x, 30);
+	send_to_host_2(30, 1);
+	fix_turn(x);
+	assert_int_equal(x->f.n, 31);
 	x->f.port.lags = false;
 }
 
@@ -599,7 +661,9 @@ int main(void)
 		T(rx__large_frame__is_spread_over_buffers),
 		T(room__no_buffers__none_until_the_guest_took_all),
 		T(lags__many_frames_wait__senders_are_told),
-		T(tx__to_a_port_that_lags__all_arrive),
+		T(lags__a_frame_now_and_then__slows_nobody),
+		T(tx__to_a_port_that_lags__all_arrive_a_moment_later),
+		T(tx__mostly_to_others__goes_on_at_once),
 		T(rx__no_buffers__waits_and_then_counts_drops),
 		T(rx__frame_before_the_call_descriptor__is_signalled),
 		T(rx__link_pulled__nothing_arrives),
