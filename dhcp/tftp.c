@@ -121,6 +121,7 @@ static void end(struct tftp *t, struct session *s, const char *error)
 	struct tftp_end e = {
 		.ip = s->ip, .nic_id = s->nic_id, .name = s->req.name,
 		.bytes = bytes_acked(s), .error = error,
+		.size_only = !error && s->state == OFFERED,
 	};
 
 	s->state = FREE;
@@ -475,6 +476,9 @@ static void transfer(struct tftp *t, const struct tftp_in *in, struct cur *c,
 	} else if (!s || s->tid != in->dst_port) {
 		if (op != TFTP_ERROR)
 			answer_error(t, in, TFTP_E_TID, "unknown transfer");
+	} else if (op == TFTP_ERROR && s->state == OFFERED && s->req.tsize) {
+		t->stats.done++;
+		end(t, s, NULL);
 	} else if (op == TFTP_ERROR) {
 		fail(t, s, "the client gave it up");
 	} else if (op != TFTP_ACK) {

@@ -11,6 +11,9 @@
  *	OPENING -tftp_opened(), no options-> SENDING -last block acknowledged-> (free)
  *	any -ERROR, silence, end of the file's owner-> (free)
  *
+ * UEFI's firmware asks for a file's size (tsize), is told and ends that transfer with an
+ * ERROR, to ask again for the file itself: nothing failed.
+ *
  * SENDING keeps no data: what is not acknowledged is read again when it is to be sent
  * again. A client's repeated request meets its slot, so it costs nothing; an ACK that
  * comes twice is not answered twice (RFC 1123 4.2.3.1). In a window of blocks it may mean
@@ -70,7 +73,8 @@ struct tftp_end {
 	uint64_t nic_id;
 	const char *name;  /* as asked for: foreign text */
 	uint64_t bytes;	   /* acknowledged, options not counted */
-	const char *error; /* NULL: all of it arrived */
+	const char *error; /* NULL: the client has what it wanted */
+	bool size_only;	   /* … which was the size: firmware asks before it loads */
 };
 
 /* All are called from within the functions below and must not call back, except
@@ -94,7 +98,7 @@ struct tftp_ops {
 
 struct tftp_stats {
 	uint64_t requests;  /* valid ones, repeated ones not counted */
-	uint64_t done;	    /* transfers that arrived */
+	uint64_t done;	    /* transfers that arrived; sizes told */
 	uint64_t failed;    /* given up: silence, the client's ERROR, reading */
 	uint64_t refused;   /* no such file, no slot, writing */
 	uint64_t malformed; /* datagrams */

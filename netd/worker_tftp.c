@@ -98,7 +98,7 @@ static void op_ended(void *arg, const struct tftp_end *e)
 		log_limited(&w->tftp_log, now, LOG_LVL_WARN,
 			    "network %s: tftp: %s did not get %.200s: %s",
 			    w->name, ip, name, e->error);
-	else
+	else if (!e->size_only)
 		log_limited(&w->tftp_log, now, LOG_LVL_INFO,
 			    "network %s: tftp: %s got %.200s bytes=%llu",
 			    w->name, ip, name, (unsigned long long)e->bytes);

@@ -38,6 +38,7 @@ struct fix {
 	int read_err;
 	char end_error[64];
 	uint64_t end_bytes;
+	bool end_size_only;
 	struct dgram q[QUEUE];
 	unsigned int head, n;
 	/* What the client has. */
@@ -130,6 +131,7 @@ static void op_ended(void *arg, const struct tftp_end *e)
 
 	f->ended++;
 	f->end_bytes = e->bytes;
+	f->end_size_only = e->size_only;
 	snprintf(f->end_error, sizeof(f->end_error), "%s",
 		 e->error ? e->error : "");
 }
@@ -622,6 +624,38 @@ static void input__many_requests__bounded_per_nic_and_in_all(void **state)
 		expect_error(f, TFTP_E_TEXT);
 }
 
+static void stop(struct fix *f, uint16_t tid)
+{
+	put(f, 2000, tid, 1, "\0\5\0\0ok\0", 7);
+}
+
+static void input__only_the_size_is_wanted__nothing_failed(void **state)
+{
+	struct fix *f = *state;
+	struct tftp_stats st;
+
+	make_file(f, 5000);
+	ASK(f, "tsize\0" "0\0blksize\0" "1428");
+	stop(f, pop(f)->tid);
+	assert_int_equal(f->ended, 1);
+	assert_string_equal(f->end_error, "");
+	assert_true(f->end_size_only);
+	/* It stops where it has a part, or has not asked for the size. */
+	ASK(f, "tsize\0" "0");
+	ack(f, f->q[f->head % QUEUE].tid, 0);
+	stop(f, pop(f)->tid);
+	assert_string_equal(f->end_error, "the client gave it up");
+	assert_false(f->end_size_only);
+	f->n = 0;
+	ASK(f, "blksize\0" "1428");
+	stop(f, pop(f)->tid);
+	assert_string_equal(f->end_error, "the client gave it up");
+	tftp_stats(f->t, &st);
+	assert_int_equal(st.done, 1);
+	assert_int_equal(st.failed, 2);
+	f->n = 0;
+}
+
 static void send__file_goes_bad__client_is_told(void **state)
 {
 	struct fix *f = *state;
@@ -659,6 +693,7 @@ int main(void)
 		T(input__malformed__counted_and_told),
 		T(input__another_port_or_nic__transfer_unharmed),
 		T(input__many_requests__bounded_per_nic_and_in_all),
+		T(input__only_the_size_is_wanted__nothing_failed),
 		T(send__file_goes_bad__client_is_told),
 	};
 
