@@ -69,19 +69,19 @@ void dhcp_booter_of(const struct dhcp_msg *m, struct dhcp_booter *out)
 	const uint8_t *arch = dhcp_msg_opt(m, DHCP_OPT_ARCH, &len);
 	const uint8_t *class = dhcp_msg_opt(m, DHCP_OPT_VENDOR_CLASS, &classes);
 	const uint8_t *u = dhcp_msg_opt(m, DHCP_OPT_USER_CLASS, &user);
-	bool pxe = starts(class, classes, "PXEClient");
 
 	memset(out, 0, sizeof(*out));
+	out->pxe = starts(class, classes, "PXEClient");
 	out->http = starts(class, classes, "HTTPClient");
 	/* With or without the length that RFC 3004 puts in front. */
 	out->ipxe = dhcp_msg_has(m, DHCP_OPT_IPXE) || starts(u, user, "iPXE") ||
 		    (user == 5 && starts(u + 1, 4, "iPXE"));
 	if (len >= 2)
 		out->arch = get_be16(arch);
-	else if (pxe || out->http)
+	else if (out->pxe || out->http)
 		out->arch = arch_of_class(class + out->http, /* one longer */
 					  classes - out->http);
-	out->boots = pxe || out->http || out->ipxe || len >= 2 ||
+	out->boots = out->pxe || out->http || out->ipxe || len >= 2 ||
 		     wants_file(m) || !dhcp_msg_has(m, DHCP_OPT_TYPE);
 }
 

@@ -11,6 +11,7 @@
 /** struct dhcp_booter - What a client says of itself. */
 struct dhcp_booter {
 	bool boots;    /* firmware or boot loader, or it asks for a file */
+	bool pxe;      /* "PXEClient": firmware, and iPXE, too */
 	bool ipxe;     /* iPXE already: option 175, or its user class */
 	bool http;     /* wants a URL, and to hear "HTTPClient" itself */
 	uint16_t arch; /* RFC 4578 2.1; DHCP_ARCH_BIOS when it does not say */

@@ -45,6 +45,7 @@ enum dhcp_opt {
 	DHCP_OPT_MTU = 26,	     /* 5.1 */
 	DHCP_OPT_BROADCAST = 28,     /* 5.3 */
 	DHCP_OPT_STATIC_ROUTES = 33, /* 5.8 */
+	DHCP_OPT_VENDOR_INFO = 43,   /* 8.4 */
 	DHCP_OPT_REQUESTED = 50,     /* 9.1 */
 	DHCP_OPT_LEASE = 51,	     /* 9.2 */
 	DHCP_OPT_OVERLOAD = 52,	     /* 9.3 */

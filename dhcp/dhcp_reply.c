@@ -89,7 +89,8 @@ struct writer {
 	const struct dhcp_msg *req;
 	const struct dhcp_terms *t;
 	struct dhcp_booter who;
-	const char *file; /* to boot; NULL = none */
+	const char *file; /* to boot, by architecture; NULL = none */
+	bool named;	  /* a file to boot: that, or a scope's */
 	bool done[256];	  /* options that are in it, or are not to be */
 };
 
@@ -166,7 +167,7 @@ static void put_boot(struct writer *x, uint8_t code)
 		code == DHCP_OPT_BOOT_FILE ? x->file : x->cfg->boot.name;
 	char ip[IP4_TEXT];
 
-	if (!x->file)
+	if (!x->named)
 		return;
 	if (code == DHCP_OPT_TFTP_SERVER && !text[0])
 		text = ip4_format(x->cfg->boot.server ? x->cfg->boot.server
@@ -281,13 +282,51 @@ static bool echo(struct writer *x, const struct dhcp_msg *req, uint8_t code)
 	return !len || dhcp_build_opt(&x->b, code, p, len);
 }
 
+/* An option that the client needs, asked for or not; scopes may say otherwise. */
+static bool put_needed(struct writer *x, uint8_t code, const void *p,
+		       size_t len)
+{
+	size_t n;
+
+	if (dhcp_view_find(x->view, code, &n)) {
+		put_code(x, code);
+		return true;
+	}
+	x->done[code] = true;
+	return dhcp_build_opt(&x->b, code, p, len);
+}
+
+/* To PXE firmware: this server knows about booting, the file named here is the
+ * one, and no other server is to be looked for (PXE 2.1, PXE_DISCOVERY_CONTROL
+ * bit 3). Without it iPXE listens for a proxy for three seconds more. */
+static bool put_pxe(struct writer *x)
+{
+	static const uint8_t this_file[] = {6, 1, 1 << 3, DHCP_OPT_END};
+
+	return put_needed(x, DHCP_OPT_VENDOR_CLASS, "PXEClient",
+			  strlen("PXEClient")) &&
+	       put_needed(x, DHCP_OPT_VENDOR_INFO, this_file,
+			  sizeof(this_file));
+}
+
+/* To iPXE that there is nothing for: nobody else has anything either, go on with
+ * the next device at once ("no-pxedhcp"). Behind a relay there may be somebody.
+ */
+static bool put_no_proxy(struct writer *x)
+{
+	static const uint8_t no_pxedhcp[] = {176, 1, 1};
+
+	return !x->who.ipxe || x->req->h.giaddr ||
+	       put_needed(x, DHCP_OPT_IPXE, no_pxedhcp, sizeof(no_pxedhcp));
+}
+
 /* What firmware must find, whether it asks for it or not. */
 static bool put_for_firmware(struct writer *x)
 {
-	size_t len;
-
-	if (!x->file && !dhcp_view_find(x->view, DHCP_OPT_BOOT_FILE, &len))
-		return true;
+	if (!x->named)
+		return put_no_proxy(x);
+	if (x->who.pxe && !put_pxe(x))
+		return false;
 	if (x->who.http) { /* UEFI 2.10 24.7.2 */
 		x->done[DHCP_OPT_VENDOR_CLASS] = true;
 		if (!dhcp_build_opt(&x->b, DHCP_OPT_VENDOR_CLASS, "HTTPClient",
@@ -406,8 +445,9 @@ static void address(const struct dhcp_config *cfg, const struct dhcp_msg *req,
 static void set_boot(struct writer *x, struct dhcp_hdr *h)
 {
 	const struct dhcp_boot *b = &x->cfg->boot;
-	size_t len;
+	size_t len, n;
 	const uint8_t *p = dhcp_view_find(x->view, DHCP_OPT_TFTP_SERVER, &len);
+	bool own = dhcp_view_find(x->view, DHCP_OPT_BOOT_FILE, &n) != NULL;
 	char text[IP4_TEXT];
 
 	if (x->t->type == DHCP_NAK)
@@ -416,7 +456,8 @@ static void set_boot(struct writer *x, struct dhcp_hdr *h)
 	x->file = dhcp_boot_file(b, &x->who);
 	if (!x->who.boots)
 		return;
-	if (x->file)
+	x->named = own ? n > 0 : x->file != NULL;
+	if (x->named)
 		h->siaddr = b->server ? b->server : x->cfg->server_ip;
 	if (p && len < sizeof(text)) {
 		memcpy(text, p, len);
@@ -441,7 +482,7 @@ static void put_header_boot(struct writer *x)
 	} else if (!p && x->file) { /* a longer one is in option 67 */
 		(void)dhcp_build_file(&x->b, x->file);
 	}
-	if (x->file && x->cfg->boot.name[0])
+	if (x->named && x->cfg->boot.name[0])
 		(void)dhcp_build_sname(&x->b, x->cfg->boot.name);
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "dhcp/dhcp_boot.h"
+#include "dhcp/dhcp_opt.h"
 #include "tests/fake/dhcp_rig.h"
 
 static void rules(struct dhcp_rig *r, ...)
@@ -69,6 +70,17 @@ static const char *boot(struct dhcp_rig *r, const char *class, int arch,
 	return file;
 }
 
+/* An option of the answer. */
+static void assert_opt(struct dhcp_rig *r, uint8_t code, const char *bytes,
+		       size_t len)
+{
+	size_t n;
+	const uint8_t *p = dhcp_msg_opt(&r->answer, code, &n);
+
+	assert_int_equal(n, len);
+	assert_memory_equal(p, bytes, len);
+}
+
 static void boot_file__by_architecture__the_right_one(void **state)
 {
 	struct dhcp_rig *r = *state;
@@ -113,21 +125,87 @@ static void boot_file__ipxe__out_of_the_loop(void **state)
 static void boot_file__http__url_and_class(void **state)
 {
 	struct dhcp_rig *r = *state;
-	size_t len;
-	const uint8_t *p;
 
 	rules(r, "http-x64=http://10.0.2.2/x.efi", "any=pxelinux.0", NULL);
 	(void)boot(r, "HTTPClient:Arch:00016:UNDI:003001", 16, NULL, false);
-	p = dhcp_msg_opt(&r->answer, 60, &len);
-	assert_int_equal(len, 10);
-	assert_memory_equal(p, "HTTPClient", 10);
-	p = dhcp_msg_opt(&r->answer, 67, &len);
-	assert_int_equal(len, 21);
-	assert_memory_equal(p, "http://10.0.2.2/x.efi", 21);
+	assert_opt(r, 60, "HTTPClient", 10);
+	assert_opt(r, 67, "http://10.0.2.2/x.efi", 21);
 	(void)boot(r, "HTTPClient:Arch:00019:UNDI:003001", 19, NULL, false);
 	assert_false(rig_has(r, 60)); /* a path is no URL */
 	(void)boot(r, "PXEClient", 0, NULL, false);
+	assert_opt(r, 60, "PXEClient", 9);
+}
+
+/* A network's option as people write it. */
+static void scope(struct dhcp_rig *r, const char *text)
+{
+	static const struct dhcp_scope network = {.kind = DHCP_SCOPE_NETWORK};
+	struct dhcp_opts opts = {0};
+	struct dhcp_option o;
+
+	assert_int_equal(dhcp_opt_parse(text, &o, NULL), 0);
+	assert_int_equal(dhcp_opts_set(&opts, &o), 0);
+	assert_int_equal(dhcp_server_scope(r->s, &network, &opts, NULL), 0);
+}
+
+static void boot_file__pxe__no_other_server_to_wait_for(void **state)
+{
+	struct dhcp_rig *r = *state;
+
+	rules(r, "bios=pxelinux.0", NULL);
+	(void)boot(r, "PXEClient:Arch:00000:UNDI:002001", 0, NULL, false);
+	assert_opt(r, 60, "PXEClient", 9);
+	assert_opt(r, 43, "\x06\x01\x08\xff", 4);
+	assert_false(rig_has(r, 175));
+	/* iPXE is PXE, too; who is neither hears nothing of it. */
+	(void)boot(r, "PXEClient:Arch:00000:UNDI:002001", 0, "iPXE", true);
+	assert_opt(r, 43, "\x06\x01\x08\xff", 4);
+	assert_false(rig_has(r, 175));
+	(void)boot(r, NULL, -1, NULL, true);
 	assert_false(rig_has(r, 60));
+	assert_false(rig_has(r, 43));
+	/* The owner's word, an empty one too, goes before ours. */
+	scope(r, "43=0x0901ff");
+	(void)boot(r, "PXEClient", 0, NULL, false);
+	assert_opt(r, 60, "PXEClient", 9);
+	assert_opt(r, 43, "\x09\x01\xff", 3);
+	scope(r, "43=");
+	(void)boot(r, "PXEClient", 0, NULL, false);
+	assert_false(rig_has(r, 43));
+}
+
+static void boot_file__of_a_scope__from_our_server(void **state)
+{
+	struct dhcp_rig *r = *state;
+
+	scope(r, "boot-file=own.ipxe");
+	assert_string_equal(boot(r, "PXEClient", 0, NULL, false), "own.ipxe");
+	assert_int_equal(r->answer.h.siaddr, IP4(10, 0, 2, 2));
+	assert_opt(r, 66, "10.0.2.2", 8);
+	assert_opt(r, 67, "own.ipxe", 8);
+	assert_opt(r, 60, "PXEClient", 9);
+	(void)boot(r, "MSFT 5.0", -1, NULL, false);
+	assert_int_equal(r->answer.h.siaddr, 0);
+	/* Kept back, though there is one for its architecture. */
+	rules(r, "bios=pxelinux.0", NULL);
+	scope(r, "boot-file=");
+	assert_string_equal(boot(r, "PXEClient", 0, NULL, false), "");
+	assert_int_equal(r->answer.h.siaddr, 0);
+	assert_false(rig_has(r, 60));
+}
+
+static void boot_file__none__ipxe_goes_on_at_once(void **state)
+{
+	struct dhcp_rig *r = *state;
+
+	(void)boot(r, "PXEClient", 0, "iPXE", true);
+	assert_opt(r, 175, "\xb0\x01\x01", 3);
+	assert_false(rig_has(r, 60));
+	(void)boot(r, "PXEClient", 0, NULL, false); /* not iPXE */
+	assert_false(rig_has(r, 175));
+	scope(r, "175=0xb00100"); /* a proxy that the owner knows of */
+	(void)boot(r, "PXEClient", 0, "iPXE", true);
+	assert_opt(r, 175, "\xb0\x01\x00", 3);
 }
 
 static void boot_rule__nonsense__refused(void **state)
@@ -215,6 +293,9 @@ int main(void)
 		T(boot_file__by_architecture__the_right_one),
 		T(boot_file__ipxe__out_of_the_loop),
 		T(boot_file__http__url_and_class),
+		T(boot_file__pxe__no_other_server_to_wait_for),
+		T(boot_file__of_a_scope__from_our_server),
+		T(boot_file__none__ipxe_goes_on_at_once),
 		cmocka_unit_test(boot_rule__nonsense__refused),
 		T(bootp__reserved__answered_without_dhcp),
 		T(rapid_commit__asked_for__ack_at_once),
