@@ -112,11 +112,13 @@ class Guest:
     static    "eth0:192.168.77.5/24@192.168.77.1,eth1:fd00::5/64"
     pass_fds  descriptors that QEMU shall inherit
     extra     more argv for QEMU (`-netdev` is netargs' business)
+    boot      "n": its firmware finds something to boot (-boot) and speaks on the
+              console; None: our kernel and initrd, handed over by QEMU
     """
 
     def __init__(self, name, netargs=(), wrapper=(), dhcp=None, static=None,
                  dns=None, memory=128, smp=1, pass_fds=(), extra=(), env=None,
-                 append=""):
+                 append="", boot=None):
         self.name = name
         self.netargs = list(netargs)
         self.wrapper = list(wrapper)
@@ -125,6 +127,7 @@ class Guest:
         self.pass_fds = list(pass_fds)
         self.extra = list(extra)
         self.env = env
+        self.boot = boot
         self.append = ["console=ttyS0", "quiet", "loglevel=4", "panic=-1",
                        "no_timer_check", "random.trust_cpu=on",
                        "vnet.name=" + name]
@@ -148,19 +151,20 @@ class Guest:
 
     def argv(self):
         d = self._dir
+        start = ["-boot", self.boot, "-machine", "graphics=off"] if self.boot else [
+            "-kernel", os.path.join(GUEST_DIR, "vmlinuz"),
+            "-initrd", os.path.join(GUEST_DIR, "initramfs.cpio.gz"),
+            "-append", " ".join(self.append)]
         return self.wrapper + [
             QEMU, "-name", self.name, "-accel", accel(), "-cpu", "max",
             "-smp", str(self.smp), "-m", str(self.memory),
             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-            "-kernel", os.path.join(GUEST_DIR, "vmlinuz"),
-            "-initrd", os.path.join(GUEST_DIR, "initramfs.cpio.gz"),
-            "-append", " ".join(self.append),
             "-serial", "file:%s/console" % d,
             "-chardev", "socket,id=agent,path=%s/agent,server=on,wait=off" % d,
             "-serial", "chardev:agent",
             "-chardev", "socket,id=testqmp,path=%s/qmp,server=on,wait=off" % d,
             "-mon", "chardev=testqmp,mode=control",
-        ] + self.netargs + self.extra
+        ] + start + self.netargs + self.extra
 
     def start(self):
         why = image_missing()

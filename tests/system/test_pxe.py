@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests whose firmware boots from the network, from nothing but vnetd's DHCP and TFTP:
+a BIOS with an iPXE ROM down to the system, UEFI down to the iPXE that it loaded."""
+
+import glob
+import os
+import re
+import shutil
+
+import pytest
+
+import guest
+import lab as lab_module
+from basics import DEPS, scratch
+from lab import eventually
+
+FILES = "bios=undionly.kpxe,efi-x64=snponly.efi,ipxe=boot.ipxe"
+
+# What iPXE is told to do: it says who it is, and loads what it finds beside the script.
+SCRIPT = """#!ipxe
+echo iPXE is ${net0/ip} and ${net0/hostname}
+kernel vmlinuz initrd=initramfs.cpio.gz %s
+initrd initramfs.cpio.gz
+boot
+"""
+
+
+@pytest.fixture(scope="module")
+def folder():
+    """What TFTP serves: boot.ipxe, vmlinuz and initramfs.cpio.gz."""
+    lab_module.need_guest()
+    path = scratch("tftp")
+    os.chmod(path, 0o755)
+    for name in ("vmlinuz", "initramfs.cpio.gz"):
+        shutil.copy(os.path.join(guest.GUEST_DIR, name), path)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def network(vnetd, folder):
+    """A nat network that boots its guests; its first address is taken."""
+    vnetd.vnet("define", "lab", "--mode", "nat", "--tftp", folder,
+               "--boot-file", FILES)
+    vnetd.vnet("reserve", "add", "lab", "52:54:00:00:00:99", "10.0.2.15")
+    return vnetd
+
+
+def boot(vnetd, guests, folder, name, extra=(), nic=""):
+    """The guest, its firmware on its way."""
+    args = vnetd.vnet("attach", name, "--network", "lab", "--for", "qemu").out
+    g = guest.Guest(name, boot="n", extra=extra, memory=256, netargs=[
+        a + nic if a.startswith("virtio-net") else a for a in args.split()])
+    with open(os.path.join(folder, "boot.ipxe"), "w") as f:
+        f.write(SCRIPT % " ".join(g.append))
+    guests.append(g)
+    return g.start()
+
+
+def ipxe_says(g, timeout=guest.BOOT_SECONDS):
+    """Address and name that iPXE got."""
+    said = re.compile(r"iPXE is ([0-9.]+) and (\S+)")
+    return eventually("iPXE's script runs", lambda: said.search(g.console()),
+                      timeout).groups()
+
+
+def test_bios_boots_down_to_the_system(network, guests, folder):
+    """One address from the ROM's iPXE over the initrd to what sends another client
+    identifier; iPXE is not sent to the iPXE that the BIOS would load."""
+    g = boot(network, guests, folder, "pxe-bios")
+    ip, name = ipxe_says(g)
+    assert ip != "10.0.2.15" and name == "pxe-bios"
+    assert ip in network.vnet("ip", "pxe-bios", "--plain").out.split()
+    g.wait_ready()
+    assert g.ip() == ip
+    assert "lease: eth0 bound " + ip in g.console()
+    assert "initrd=initramfs.cpio.gz" in g.check("cat /proc/cmdline").split()
+    # An installed system's identifier, as of RFC 4361.
+    got = g.check("udhcpc -f -n -q -i eth0 -s /bin/true -t 5 "
+                  "-x 0x3d:ff00000001000200000001 2>&1")
+    assert "lease of %s obtained" % ip in got
+    leases = network.vnet("lease", "list", "lab", json=True).data["leases"]
+    assert [(x["address"], x["vm"]) for x in leases] == [(ip, "pxe-bios")]
+    assert "undionly.kpxe" not in network.log()
+
+
+def uefi():
+    """argv for QEMU, and iPXE for UEFI; a skip without them."""
+    root = os.path.join(DEPS, "firmware", "usr")
+    code = sorted(glob.glob(root + "/share/OVMF/OVMF_CODE_4M.fd") +
+                  glob.glob(root + "/share/OVMF/OVMF_CODE.fd"))
+    ipxe = os.path.join(root, "lib", "ipxe", "snponly.efi")
+    if not code or not os.path.exists(ipxe):
+        lab_module.skip("no UEFI firmware here (scripts/deps)")
+    return ["-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + code[0],
+            "-drive", "if=pflash,format=raw,unit=1,snapshot=on,file=" +
+            code[0].replace("_CODE", "_VARS")], ipxe
+
+
+def test_uefi_loads_ipxe_which_is_not_sent_round_again(network, guests, folder):
+    """PXE of UEFI gets the file of its architecture, an iPXE; that gets the script."""
+    extra, ipxe = uefi()
+    shutil.copy(ipxe, folder)
+    g = boot(network, guests, folder, "pxe-uefi", extra, nic=",romfile=")
+    ip, name = ipxe_says(g)
+    assert name == "pxe-uefi"
+    assert "NBP filename is snponly.efi" in g.console()
+    assert "Station IP address is " + ip in g.console()
+    assert network.log().count("got snponly.efi") == 1
+    # The firmware asks for a file's size before it loads it: nothing went wrong.
+    assert "did not get" not in network.log()
