@@ -19,8 +19,8 @@
 #include "lib/compat.h"
 #include "lib/fdutil.h"
 #include "switch/driver_int.h"
-#include "switch/gro.h"
 #include "switch/offload.h"
+#include "switch/tap_out.h"
 
 /* A guest that talks to and fro sends a frame at a time: after so many wake-ups with a
  * single one the next is not asked for a second. The loop does that if there is one. */
@@ -41,7 +41,8 @@ struct tap {
 	struct event *rd;
 	struct event *resume; /* reads again after an error */
 	size_t hdr;	      /* VNET_HDR_LEN or 0 */
-	unsigned int lonely;  /* wake-ups in a row that had one frame */
+	struct tap_out out;
+	unsigned int lonely; /* wake-ups in a row that had one frame */
 };
 
 enum got { GOT_FRAME, GOT_BAD, GOT_NOTHING, GOT_ERROR, GOT_GONE };
@@ -143,50 +144,21 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	event_add(t->rd, NULL);
 }
 
-/* A frame that stands for @n, of @bytes in all. */
-static void write_frame(struct tap *t, const struct frame *f, unsigned int n,
-			uint64_t bytes)
+static int write_to(void *arg, const struct iovec *v, int n)
 {
-	uint8_t hdr[VNET_HDR_LEN];
-	struct iovec v[1 + FRAME_SEGS];
-	int nv = 0;
+	struct tap *t = arg;
 	ssize_t r;
 
-	if (t->hdr) {
-		vnet_hdr_encode(&f->off, hdr);
-		v[nv].iov_base = hdr;
-		v[nv++].iov_len = VNET_HDR_LEN;
-	}
-	memcpy(v + nv, f->seg, f->nseg * sizeof(*v));
-	nv += f->nseg;
 	do
-		r = writev(t->fd, v, nv);
+		r = writev(t->fd, v, n);
 	while (r < 0 && errno == EINTR);
-	if (r >= 0)
-		port_sent(&t->port, n, bytes);
-	else if (would_block(errno) || errno == ENOBUFS || errno == ENOMEM)
-		port_drop(&t->port, DROP_FULL, n);
-	else /* EIO: the interface is down; that passes */
-		port_drop(&t->port, errno == EIO ? DROP_LINK : DROP_ERROR, n);
+	return r < 0 ? -errno : 0;
 }
 
 static void tap_tx(struct port *p, const struct frame *const *batch,
 		   unsigned int n)
 {
-	struct tap *t = container_of(p, struct tap, port);
-	bool uso = p->caps & PORT_CAP_USO;
-
-	for (unsigned int i = 0, k; i < n; i += k) {
-		const struct frame *f = batch[i];
-		uint8_t hdr[FRAME_HDR];
-		uint64_t bytes = 0;
-		struct frame big;
-
-		k = uso ? gro_udp(batch + i, n - i, &big, hdr) : 1;
-		for (unsigned int j = 0; j < k; j++)
-			bytes += batch[i + j]->len;
-		write_frame(t, k > 1 ? &big : f, k, bytes);
-	}
+	tap_out(&container_of(p, struct tap, port)->out, batch, n);
 }
 
 static void tap_link(struct port *p, bool up)
@@ -276,6 +248,10 @@ int driver_tap(const struct driver_ctx *ctx, const struct port_spec *spec,
 	r = tap_setup(t, &caps, why);
 	if (r)
 		goto fail;
+	t->out = (struct tap_out){
+		.port = &t->port, .vnet_hdr = t->hdr, .write = write_to,
+		.arg = t,
+	};
 	t->rd = event_new(ctx->base, fd, EV_READ | EV_PERSIST, on_readable, t);
 	t->resume = evtimer_new(ctx->base, on_resume, t);
 	if (!t->rd || !t->resume || event_add(t->rd, NULL)) {
