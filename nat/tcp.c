@@ -212,6 +212,14 @@ static uint32_t initial_seq(const struct tcp *t, const struct tcp_key *k,
 	return hash_bytes(seed, k, sizeof(*k)) + (uint32_t)(now_ms * 250);
 }
 
+void tcp_ts_init(struct tcp_flow *f)
+{
+	const struct tcp_config *c = &f->t->cfg;
+	uint64_t seed[2] = {c->seed[0], c->seed[1] ^ 0x74736f6666};
+
+	f->ts_off = hash_bytes(seed, &f->key, sizeof(f->key));
+}
+
 static void flow_init(struct tcp_flow *f, int64_t now_ms)
 {
 	f->iss = initial_seq(f->t, &f->key, now_ms);
@@ -219,8 +227,8 @@ static void flow_init(struct tcp_flow *f, int64_t now_ms)
 	f->host_seq = f->iss + 1;
 	f->recover = f->iss;
 	f->ops = f->t->env.host;
-	f->mss = TCP_MSS_DEFAULT;
-	f->born_ms = f->used_ms = f->moved_ms = now_ms;
+	tcp_set_mss(f, TCP_MSS_DEFAULT);
+	f->born_ms = f->used_ms = f->moved_ms = f->heard_ms = now_ms;
 	list_init(&f->work);
 	list_init(&f->nic_state);
 	list_init(&f->late);
@@ -376,7 +384,7 @@ void tcp_queue(struct tcp_flow *f)
 /* ---- packets ------------------------------------------------------------- */
 
 /* Does this SYN begin a new connection although there is a flow? In TIME_WAIT it may
- * (RFC 9293 3.10.7.4), and when another NIC has taken over the address. */
+ * (RFC 9293 3.10.7.4, RFC 6191), and when another NIC has taken over the address. */
 static bool syn_replaces(const struct tcp_flow *f, const struct tcp_seg *s,
 			 uint64_t nic_id)
 {
@@ -384,7 +392,10 @@ static bool syn_replaces(const struct tcp_flow *f, const struct tcp_seg *s,
 		return false;
 	if (f->nic->id != nic_id)
 		return true;
-	return f->state == TCP_ST_TIME_WAIT && seq_lt(f->rcv_nxt, s->seq);
+	if (f->state != TCP_ST_TIME_WAIT)
+		return false;
+	return seq_lt(f->rcv_nxt, s->seq) ||
+	       (f->ts && s->ts && seq_lt(f->ts_recent, s->tsval));
 }
 
 static void no_flow(struct tcp *t, const struct tcp_pkt *p,

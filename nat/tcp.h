@@ -308,6 +308,7 @@ struct tcp_stats {
 	uint64_t wrong_nic;	/* from another NIC than the flow's */
 	uint64_t no_flow;	/* answered with RST */
 	uint64_t out_of_order;	/* payload beyond a gap, dropped */
+	uint64_t old_duplicates; /* by their timestamps, dropped (RFC 7323 5) */
 	uint64_t not_taken;	/* payload bytes a host socket had no room for */
 	uint64_t rexmits;	/* data, SYN or FIN sent again */
 	uint64_t timeouts;	/* retransmission timers that fired */

@@ -45,6 +45,16 @@ static void rtt_sample(struct tcp_flow *f, int64_t rtt)
 	f->rttvar_x4 += (err < 0 ? -err : err) - f->rttvar_x4 / 4;
 }
 
+/* RFC 7323 4.1: how old is what the guest echoes? Also of what was sent again. */
+static void echo_sample(struct tcp_flow *f, const struct tcp_seg *s,
+			int64_t now_ms)
+{
+	int32_t rtt = (int32_t)(tcp_ts_now(f, now_ms) - s->tsecr);
+
+	if (s->ts && rtt >= 0)
+		rtt_sample(f, rtt);
+}
+
 static uint32_t half_of_flight(const struct tcp_flow *f)
 {
 	uint32_t half = (f->snd_max - f->snd_una) / 2;
@@ -81,7 +91,8 @@ static void grow(struct tcp_flow *f, uint32_t acked)
 		f->cwnd = TCP_CWND_MAX;
 }
 
-void tcp_cc_acked(struct tcp_flow *f, uint32_t acked, int64_t now_ms)
+void tcp_cc_acked(struct tcp_flow *f, const struct tcp_seg *s, uint32_t acked,
+		  int64_t now_ms)
 {
 	/* Did the window hold us back? Else it says nothing that all arrived. */
 	bool limited = f->snd_nxt - (f->snd_una - acked) + 2u * f->mss >=
@@ -89,7 +100,12 @@ void tcp_cc_acked(struct tcp_flow *f, uint32_t acked, int64_t now_ms)
 
 	if (f->timing && seq_le(f->rtt_seq, f->snd_una)) {
 		f->timing = false;
-		rtt_sample(f, now_ms - f->rtt_ms);
+		/* One a round trip: more would need other weights than RFC
+		 * 6298's (RFC 7323, appendix G). */
+		if (f->ts)
+			echo_sample(f, s, now_ms);
+		else
+			rtt_sample(f, now_ms - f->rtt_ms);
 	}
 	f->tries = 0;
 	f->dupacks = 0;
@@ -139,9 +155,10 @@ void tcp_cc_timeout(struct tcp_flow *f)
 
 void tcp_cc_sent(struct tcp_flow *f, uint32_t end, bool again, int64_t now_ms)
 {
-	if (again) {
-		f->timing = false; /* RFC 6298 3: Karn */
+	if (again)
 		f->t->stats.rexmits++;
+	if (again && !f->ts) {
+		f->timing = false; /* RFC 6298 3: Karn */
 	} else if (!f->timing) {
 		f->timing = true;
 		f->rtt_seq = end;

@@ -111,6 +111,8 @@ static void in_syn(struct tcp_flow *f, const struct tcp_seg *s, int64_t now_ms)
 		challenge(f, now_ms); /* RFC 5961 4.2 */
 		return;
 	}
+	if (f->ts && s->ts)
+		f->ts_recent = s->tsval; /* not older: old_duplicate() */
 	if (s->flags & TCP_ACK && s->ack == f->iss + 1) {
 		tcp_established(f, s, now_ms); /* simultaneous open */
 		f->ack_due = true;
@@ -136,6 +138,30 @@ static void guest_asks(struct tcp_flow *f, const struct tcp_seg *s,
 		return;
 	f->keep_asked = true;
 	f->ops->keep_alive(f->sock, (uint32_t)((now_ms - f->used_ms) / 1000));
+}
+
+/* RFC 7323 5.3, PAWS: a segment of this connection that was overtaken by 4 GiB of its
+ * stream, or older than what we heard last. Not resets (5.2). A clock that stood for
+ * long may begin anew: of a guest that was silent for that long, or while the host
+ * slept (5.5). Segments without timestamps are taken although the guest has agreed on
+ * them: 3.2 says they SHOULD be dropped, but some systems' keep-alives have none. */
+static bool old_duplicate(struct tcp_flow *f, const struct tcp_seg *s,
+			  int64_t now_ms)
+{
+	if (!f->ts || !s->ts || seq_le(f->ts_recent, s->tsval))
+		return false;
+	if (now_ms - f->heard_ms > TCP_TS_VALID_MS) {
+		f->ts_recent = s->tsval;
+		return false;
+	}
+	f->t->stats.old_duplicates++;
+	if (!tcp_seg_space(s)) {
+		challenge(f, now_ms);
+		return true;
+	}
+	f->ack_due = true;
+	tcp_queue(f);
+	return true;
 }
 
 /* A segment outside the window: old, or a keep-alive. */
@@ -194,7 +220,7 @@ static void take_ack(struct tcp_flow *f, const struct tcp_seg *s,
 	if (!f->snd_wnd)
 		f->tries = 0; /* it lives: ask for a window for ever */
 	if (acked) {
-		tcp_cc_acked(f, acked, now_ms);
+		tcp_cc_acked(f, s, acked, now_ms);
 		wtimer_cancel(f->t->env.wheel, &f->rtx);
 		tcp_queue(f); /* arms the timer again if need be */
 	} else if (!s->len && !(s->flags & TCP_FIN) && wnd &&
@@ -349,6 +375,8 @@ static void in_synchronized(struct tcp_flow *f, const struct tcp_pkt *p,
 		in_reset(f, s, now_ms);
 		return;
 	}
+	if (old_duplicate(f, s, now_ms))
+		return;
 	if (s->flags & TCP_SYN) {
 		in_syn(f, s, now_ms);
 		return;
@@ -361,6 +389,8 @@ static void in_synchronized(struct tcp_flow *f, const struct tcp_pkt *p,
 	if (!(s->flags & TCP_ACK))
 		return;
 	f->heard_ms = now_ms;
+	if (s->ts && seq_le(s->seq, f->ack_sent))
+		f->ts_recent = s->tsval; /* RFC 7323 4.3 (2) */
 	if (s->ack != f->snd_una || tcp_seg_space(s))
 		tcp_touch(f, now_ms); /* more than an answer to a probe */
 	if (!in_ack(f, p, s, now_ms))

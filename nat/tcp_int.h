@@ -7,7 +7,7 @@
  *   tcp_open.c  both ways to open: guest's SYN to host connect, client to guest
  *   tcp_in.c    segments of a flow (RFC 9293 3.10.7)
  *   tcp_out.c   what leaves: acknowledgements, data, retransmission, timers
- *   tcp_cc.c    round trip time and congestion window (RFC 6298, 5681, 6582)
+ *   tcp_cc.c    round trip time and congestion window (RFC 6298, 7323 4, 5681, 6582)
  *   tcp_seg.c   headers on the wire
  *
  * Theory of operation. A flow has two ends of its own: the guest's TCP, spoken by
@@ -40,7 +40,7 @@
 #define TCP_BUF		(512 * 1024) /* peeked bytes lent to one emit round */
 #define TCP_QUANTUM_SEGS 4 /* 64 KiB segments one flow may send per flush */
 #define TCP_FLUSH_BYTES (1024 * 1024) /* all flows */
-#define TCP_SEG_BYTES	65495u /* 65535 less IPv4 and TCP headers */
+#define TCP_SEG_BYTES	65495u /* 65535 less IPv4 and TCP headers: the most */
 #define TCP_WSCALE	8     /* ours: windows up to 16 MiB in steps of 256 */
 #define TCP_MSS_MIN	64    /* smaller ones only cost; not believed */
 #define TCP_UPDATE_MIN	1460  /* a window that opens by less is not told */
@@ -71,6 +71,7 @@
 #define TCP_DELACK_MS 10
 #define TCP_TURNS     3
 #define TCP_CHALLENGES	10 /* per flow and second (RFC 5961 7) */
+#define TCP_TS_VALID_MS (24ll * 24 * 3600 * 1000) /* RFC 7323 5.5 */
 
 enum tcp_state {
 	TCP_ST_CONNECTING,
@@ -105,7 +106,8 @@ struct tcp_flow {
 	uint32_t iss, host_seq, snd_una, snd_nxt, snd_max, fin_seq;
 	uint32_t snd_wnd, max_wnd; /* guest's window and the largest ever */
 	uint32_t snd_wl1, snd_wl2; /* RFC 9293 3.3.1: of the last window */
-	uint16_t mss;		   /* payload per segment to the guest */
+	uint16_t mss;		   /* payload per segment to the guest, … */
+	uint16_t seg_max;	   /* … per frame, which is cut into whole ones */
 	uint8_t snd_wscale;	   /* shift for the guest's windows */
 	bool rd_ready;	 /* the host socket may have more to peek at */
 	bool eof;	 /* the host's stream ended; fin_seq is valid */
@@ -125,12 +127,17 @@ struct tcp_flow {
 	uint32_t resent_to;	/* end of the last one */
 	uint16_t dupacks;
 	bool recovery;
-	bool timing; /* rtt_seq was sent once at rtt_ms */
+	bool timing; /* rtt_seq was sent at rtt_ms; without timestamps: once */
 	uint32_t rtt_seq;
 	int64_t rtt_ms;
 	int32_t srtt_x8, rttvar_x4, rto_ms; /* srtt_x8 < 0: no sample yet */
 	uint8_t tries;	     /* timer fired without an answer */
 	uint8_t probe_shift; /* back-off of the persist timer */
+	/* Timestamps (RFC 7323): with @ts all segments have them. Ours count
+	 * milliseconds from ts_off on. */
+	bool ts;
+	uint32_t ts_off, ts_recent; /* ts_recent: TS.Recent of 4.3 */
+	uint32_t ack_sent;	    /* Last.ACK.sent */
 	struct wtimer rtx;   /* retransmission or persist */
 	struct wtimer idle;
 
@@ -238,6 +245,16 @@ static inline bool tcp_fin_acked(const struct tcp_flow *f)
 	return f->eof && f->snd_una == f->fin_seq + 1;
 }
 
+/* Our clock for timestamps (RFC 7323 5.4). */
+static inline uint32_t tcp_ts_now(const struct tcp_flow *f, int64_t now_ms)
+{
+	return (uint32_t)now_ms + f->ts_off;
+}
+
+/* Where it begins, so that it tells nothing about the host, and goes on from one
+ * connection of the same endpoints to the next (RFC 7323 7.1, RFC 6191). */
+void tcp_ts_init(struct tcp_flow *f);
+
 /* ---- tcp_idle.c ---------------------------------------------------------- */
 
 /* (Re)start the idle timer by the limit of the state the flow is in. */
@@ -255,6 +272,9 @@ static inline uint16_t tcp_mss_max(const struct tcp_flow *f)
 	return (uint16_t)(f->t->cfg.mtu - (ipaddr_is4(&f->key.guest.ip) ? 40
 									 : 60));
 }
+
+/* The most that a frame may be, in segments of mss. */
+void tcp_set_mss(struct tcp_flow *f, uint16_t mss);
 
 /* Take from the guest's SYN what the connection will use. */
 void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s);
@@ -290,8 +310,9 @@ void tcp_rtx_on_timer(struct wtimer *w, int64_t now_ms);
 /* ---- tcp_cc.c ------------------------------------------------------------ */
 
 void tcp_cc_init(struct tcp_flow *f);
-/* New data was acknowledged: @acked bytes up to snd_una (already moved). */
-void tcp_cc_acked(struct tcp_flow *f, uint32_t acked, int64_t now_ms);
+/* New data was acknowledged by @s: @acked bytes up to snd_una (already moved). */
+void tcp_cc_acked(struct tcp_flow *f, const struct tcp_seg *s, uint32_t acked,
+		  int64_t now_ms);
 void tcp_cc_dupack(struct tcp_flow *f);
 void tcp_cc_timeout(struct tcp_flow *f);
 /* [@seq, @end) leaves now; @again: some of it for a second time. */

@@ -105,20 +105,42 @@ static enum tcp_verdict judge(struct tcp *t, const struct tcp_pkt *p,
 	return v;
 }
 
+/* Whatever the guest says, segments fit its MTU and are worth sending. Options count
+ * as payload (RFC 9293 3.7.1). */
+void tcp_set_mss(struct tcp_flow *f, uint16_t mss)
+{
+	uint16_t most = tcp_mss_max(f), ts = f->ts ? TCP_TS_LEN : 0;
+	/* What the MTU leaves less a segment is what 64 KiB leave less a frame. */
+	uint32_t all = most + (65535u - f->t->cfg.mtu) - ts;
+
+	if (mss > most)
+		mss = most;
+	mss = (uint16_t)(mss - (mss > ts ? ts : 0));
+	if (mss < TCP_MSS_MIN)
+		mss = TCP_MSS_MIN;
+	f->mss = mss;
+	f->seg_max = (uint16_t)(all - all % mss);
+}
+
+static void take_ts(struct tcp_flow *f, const struct tcp_seg *s)
+{
+	f->ts = s->ts;
+	f->ts_recent = s->tsval;
+	if (f->ts && f->state == TCP_ST_CONNECTING)
+		tcp_ts_init(f);
+	if (!f->ts && f->tries)
+		f->timing = false; /* which of our SYNs does it answer? */
+}
+
 void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s)
 {
-	uint16_t ours = tcp_mss_max(f);
-
 	f->irs = s->seq;
 	f->rcv_nxt = f->rcv_edge = f->rcv_told = s->seq + 1;
 	f->wnd_due = true;
-	f->mss = s->mss				  ? s->mss
-		 : ipaddr_is4(&f->key.guest.ip) ? TCP_MSS_DEFAULT
-						: TCP_MSS_DEFAULT6;
-	if (f->mss > ours)
-		f->mss = ours;
-	if (f->mss < TCP_MSS_MIN)
-		f->mss = TCP_MSS_MIN;
+	take_ts(f, s);
+	tcp_set_mss(f, s->mss				      ? s->mss
+		       : ipaddr_is4(&f->key.guest.ip) ? TCP_MSS_DEFAULT
+						      : TCP_MSS_DEFAULT6);
 	f->snd_wscale = f->rcv_wscale = 0;
 	if (s->wscale != TCP_WSCALE_NONE) {
 		f->snd_wscale = s->wscale;
@@ -278,7 +300,9 @@ int tcp_accept(struct tcp *t, const struct tcp_accept *a, int64_t now_ms)
 	t->stats.accepted++;
 	f->sock = a->sock;
 	f->forward_id = a->forward_id;
-	f->rcv_wscale = TCP_WSCALE; /* offered; kept if the guest has it too */
+	f->rcv_wscale = TCP_WSCALE; /* offered; kept if the guest has it too … */
+	f->ts = true; /* … as these */
+	tcp_ts_init(f);
 	f->wnd_due = true;
 	f->syn_due = true;
 	tcp_set_state(f, TCP_ST_SYN_SENT);
@@ -296,7 +320,7 @@ void tcp_established(struct tcp_flow *f, const struct tcp_seg *s,
 	wtimer_cancel(f->t->env.wheel, &f->rtx);
 	f->snd_una = f->iss + 1;
 	f->rto_ms = TCP_RTO_INIT_MS;
-	tcp_cc_acked(f, 0, now_ms);
+	tcp_cc_acked(f, s, 0, now_ms);
 	if (!(s->flags & TCP_SYN)) {
 		f->snd_wnd = (uint32_t)s->wnd << f->snd_wscale;
 		f->snd_wl1 = s->seq;

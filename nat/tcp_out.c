@@ -87,6 +87,24 @@ static uint16_t window(struct tcp_flow *f, bool syn)
 	return (uint16_t)wnd;
 }
 
+/* A segment of @f; an acknowledgement is in all but a first SYN. Data carries the
+ * same options as a bare ACK, so that the guest can join all it gets. */
+static struct tcp_seg seg_make(struct tcp_flow *f, uint32_t seq, uint8_t flags,
+			       int64_t now_ms)
+{
+	f->ack_sent = f->rcv_nxt;
+	return (struct tcp_seg){
+		.seq = seq,
+		.ack = f->rcv_nxt,
+		.flags = flags,
+		.wnd = window(f, flags & TCP_SYN),
+		.wscale = TCP_WSCALE_NONE,
+		.ts = f->ts,
+		.tsval = tcp_ts_now(f, now_ms),
+		.tsecr = f->ts_recent,
+	};
+}
+
 /* The sequence number of a segment without payload: inside the guest's window. */
 static uint32_t bare_seq(const struct tcp_flow *f)
 {
@@ -95,21 +113,14 @@ static uint32_t bare_seq(const struct tcp_flow *f)
 	return f->snd_max;
 }
 
-/* A segment of @f without payload; an acknowledgement is in all but a first SYN. */
+/* A segment of @f without payload. */
 static int emit_bare(struct tcp_flow *f, uint32_t seq, uint8_t flags,
 		     int64_t now_ms)
 {
-	bool syn = flags & TCP_SYN;
-	struct tcp_seg s = {
-		.seq = seq,
-		.ack = f->rcv_nxt,
-		.flags = flags,
-		.wnd = window(f, syn),
-		.wscale = TCP_WSCALE_NONE,
-	};
+	struct tcp_seg s = seg_make(f, seq, flags, now_ms);
 	int err;
 
-	if (syn) {
+	if (flags & TCP_SYN) {
 		s.mss = tcp_mss_max(f);
 		if (f->rcv_wscale)
 			s.wscale = f->rcv_wscale;
@@ -233,12 +244,6 @@ static void lent_back(struct tcp *t)
 	t->buf_used = 0;
 }
 
-/* The largest payload that is cut into whole segments. */
-static size_t seg_max(const struct tcp_flow *f)
-{
-	return TCP_SEG_BYTES - TCP_SEG_BYTES % f->mss;
-}
-
 /* The guest was told rcv_nxt. */
 static void ack_left(struct tcp_flow *f)
 {
@@ -249,18 +254,14 @@ static void ack_left(struct tcp_flow *f)
 static size_t emit_data(struct tcp_flow *f, uint32_t seq, uint8_t *p,
 			size_t len, int64_t now_ms)
 {
-	size_t max = seg_max(f), done = 0;
+	size_t max = f->seg_max, done = 0;
 
 	while (done < len) {
 		struct iovec v = {p + done, min_sz(len - done, max)};
 		bool last = done + v.iov_len == len;
-		struct tcp_seg s = {
-			.seq = seq + (uint32_t)done,
-			.ack = f->rcv_nxt,
-			.flags = last ? TCP_ACK | TCP_PSH : TCP_ACK,
-			.wnd = window(f, false),
-			.wscale = TCP_WSCALE_NONE,
-		};
+		struct tcp_seg s = seg_make(f, seq + (uint32_t)done,
+					    last ? TCP_ACK | TCP_PSH : TCP_ACK,
+					    now_ms);
 		uint16_t gso = v.iov_len > f->mss ? f->mss : 0;
 
 		if (emit(f->t, &f->key, f->nic->id, &s, &v, gso, now_ms)) {
@@ -397,7 +398,7 @@ static size_t with_room(struct tcp_flow *f, size_t len)
 /* Send what may be sent; @budget shrinks by it. */
 static void send_data(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 {
-	size_t quantum = min_sz(*budget, TCP_QUANTUM_SEGS * seg_max(f));
+	size_t quantum = min_sz(*budget, TCP_QUANTUM_SEGS * f->seg_max);
 
 	while (quantum && more_to_send(f) && !f->t->no_room) {
 		size_t len = min_sz(worthwhile(f, usable(f)), quantum);

@@ -23,6 +23,8 @@ enum {
 #define TCP_WSCALE_NONE 0xff
 #define TCP_MSS_DEFAULT	 536  /* RFC 9293 3.7.1: without the option … */
 #define TCP_MSS_DEFAULT6 1220 /* … in IPv6 */
+#define TCP_TS_LEN	 12   /* timestamps with the padding before them */
+#define TCP_SACK_BLOCKS	 4    /* RFC 2018 3: more do not fit; with timestamps 3 */
 
 /** struct tcp_seg - A header; host order. */
 struct tcp_seg {
@@ -33,6 +35,13 @@ struct tcp_seg {
 	uint16_t wnd;	/* as on the wire, not scaled */
 	uint16_t mss;	/* option, 0 = not there */
 	uint8_t wscale; /* option, TCP_WSCALE_NONE = not there */
+	bool sack_ok;	/* option: SACK permitted (RFC 2018 2) */
+	bool ts;	/* option: timestamps (RFC 7323 3), which are … */
+	uint32_t tsval, tsecr;
+	/* Option: so many blocks (RFC 2018 3), two numbers each, as they are on the
+	 * wire; borrowed from the header that was parsed. */
+	const uint8_t *sack;
+	uint8_t nsack;
 	size_t len;	/* payload behind it; ignored by tcp_seg_build() */
 };
 
@@ -41,7 +50,7 @@ struct tcp_seg {
  * @head: its first @head_len bytes (all, or TCP_HDR_MAX at least)
  * @l4_len: header and payload
  *
- * Options other than MSS and window scale are skipped. Behind an option with a
+ * Options that are not fields of struct tcp_seg are skipped. Behind an option with a
  * length that cannot be, the rest is ignored (RFC 9293 3.1, MUST-7). A window scale
  * above 14 counts as 14 (RFC 7323 2.3).
  *
@@ -50,7 +59,8 @@ struct tcp_seg {
 int tcp_seg_parse(struct tcp_seg *s, const uint8_t *head, size_t head_len,
 		  size_t l4_len);
 
-/* Write the header with checksum 0; returns its length. */
+/* Write the header with checksum 0; returns its length. MSS, window scale and "SACK
+ * permitted" are for SYNs only. */
 size_t tcp_seg_build(uint8_t buf[TCP_HDR_MAX], const struct tcp_seg *s);
 
 /* Sequence numbers wrap (RFC 9293 3.4): a is before b. */

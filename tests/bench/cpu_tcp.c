@@ -17,6 +17,8 @@ static struct {
 	struct tcp_flow *flow;
 	uint16_t port;
 	uint32_t seq, ack; /* the guest's */
+	bool ts;	   /* it has timestamps, as Linux has */
+	uint32_t tsval, tsecr;
 	size_t give;	   /* bytes that the next peek() has */
 	bool over;	   /* … or the stream's end */
 } c;
@@ -111,7 +113,7 @@ static void segment(uint8_t flags, size_t len)
 	uint8_t *t = bytes + L4;
 	size_t hlen = TCP_HDR;
 
-	memset(t, 0, TCP_HDR + 8);
+	memset(t, 0, TCP_HDR + 20);
 	put_be16(t, c.port);
 	put_be16(t + 2, 80);
 	put_be32(t + 4, c.seq);
@@ -121,6 +123,12 @@ static void segment(uint8_t flags, size_t len)
 	if (flags & SYN) {
 		memcpy(t + TCP_HDR, "\2\4\x05\xb4\1\3\3\x08", 8);
 		hlen += 8;
+	}
+	if (c.ts) {
+		put_be32(t + hlen, 0x0101080a);
+		put_be32(t + hlen + 4, c.tsval++);
+		put_be32(t + hlen + 8, c.tsecr);
+		hlen += 12;
 	}
 	t[12] = (uint8_t)(hlen << 2);
 	cpu_nat_headers(bytes, IP4_TCP, hlen + len);
@@ -141,6 +149,8 @@ static void take(void)
 
 	c.ack = get_be32(t + 4) + !!(t[13] & (SYN | FIN)) + cpu_last_len -
 		L4 - (uint32_t)(t[12] >> 4 << 2);
+	if (c.ts)
+		c.tsecr = get_be32(t + TCP_HDR + 4);
 }
 
 static void connect_it(uint16_t port)
@@ -171,12 +181,21 @@ static void readable(void)
 
 static void open_one(void)
 {
+	c.ts = false;
+	cpu_nat_open();
+	connect_it(1024);
+}
+
+static void open_ts(void)
+{
+	c.ts = true;
 	cpu_nat_open();
 	connect_it(1024);
 }
 
 static void open_many(void)
 {
+	c.ts = false;
 	cpu_nat_open();
 	for (unsigned int i = 0; i < CPU_FLOWS; i++) {
 		cpu_now++; /* nobody opens them all at once */
@@ -198,6 +217,11 @@ static unsigned long run_out(unsigned long n)
 	return out(n, 1460);
 }
 
+static unsigned long run_out_ts(unsigned long n)
+{
+	return out(n, 1448);
+}
+
 static unsigned long run_out_big(unsigned long n)
 {
 	return out(n, 64240);
@@ -209,7 +233,7 @@ static unsigned long in(unsigned long n, size_t len)
 	for (unsigned long i = 0; i < n; i++) {
 		c.give = len;
 		readable();
-		CPU_MUST(cpu_last_len == L4 + TCP_HDR + len);
+		CPU_MUST(cpu_last_len == L4 + TCP_HDR + c.ts * 12u + len);
 		take();
 		segment(ACK, 0);
 	}
@@ -219,6 +243,11 @@ static unsigned long in(unsigned long n, size_t len)
 static unsigned long run_in(unsigned long n)
 {
 	return in(n, 1460);
+}
+
+static unsigned long run_in_ts(unsigned long n)
+{
+	return in(n, 1448);
 }
 
 static unsigned long run_in_big(unsigned long n)
@@ -255,6 +284,10 @@ const struct cpu_case cpu_tcp_cases[] = {
 	 cpu_nat_close, 2000},
 	{"nat: TCP segment of 64 KiB in", "segment", open_one, run_in_big,
 	 cpu_nat_close, 2000},
+	{"nat: TCP segment of 1448 out, timestamps", "segment", open_ts,
+	 run_out_ts, cpu_nat_close, 2000},
+	{"nat: TCP segment of 1448 in, timestamps", "segment", open_ts,
+	 run_in_ts, cpu_nat_close, 2000},
 	{"nat: TCP connect and close", "connection", open_one, run_connect,
 	 cpu_nat_close, 1000},
 	{NULL},

@@ -276,6 +276,16 @@ struct fake_sock *fake_sock_accepted(struct fake_tcp *r)
 
 /* ---- the way to the guest ---------------------------------------------------- */
 
+static void decode_sack(struct fake_seg *s, const uint8_t *p, size_t len)
+{
+	must(len && len <= 32 && !(len % 8), "SACK blocks are whole");
+	s->nsack = (unsigned int)len / 8;
+	for (unsigned int i = 0; i < s->nsack; i++) {
+		s->sack[i][0] = get_be32(p + i * 8);
+		s->sack[i][1] = get_be32(p + i * 8 + 4);
+	}
+}
+
 static void decode_opts(struct fake_seg *s, const uint8_t *p, size_t len)
 {
 	size_t i = 0;
@@ -291,6 +301,16 @@ static void decode_opts(struct fake_seg *s, const uint8_t *p, size_t len)
 			s->mss = get_be16(p + i + 2);
 		else if (p[i] == 3)
 			s->wscale = p[i + 2];
+		else if (p[i] == 4)
+			s->sack_ok = true;
+		else if (p[i] == 5)
+			decode_sack(s, p + i + 2, p[i + 1] - 2u);
+		else if (p[i] == 8) {
+			must(p[i + 1] == 10 && !s->ts, "one pair of timestamps");
+			s->ts = true;
+			s->tsval = get_be32(p + i + 2);
+			s->tsecr = get_be32(p + i + 6);
+		}
 		i += p[i + 1];
 	}
 }
@@ -320,17 +340,18 @@ static void decode(struct fake_seg *s, const struct tcp_out *o)
 static int env_emit(void *arg, const struct tcp_out *o, int64_t now_ms)
 {
 	struct fake_tcp *r = arg;
+	size_t at = 0, ip_len = ipaddr_is4(&o->src) ? 20 : 40;
 	struct fake_seg s;
-	size_t at = 0;
 
 	must(now_ms == r->now_ms, "time passed down");
 	if (r->full_after && r->emitted >= r->full_after)
 		return -ENOBUFS;
 	r->emitted++;
 	decode(&s, o);
-	must(o->hdr_len + o->len <= 65535 - 20, "fits an IPv4 packet");
+	must(ip_len + o->hdr_len + o->len <= 65535, "fits an IP packet");
 	must(!o->gso_size || o->len > o->gso_size, "GSO only when it is longer");
-	must(o->gso_size || o->len <= (size_t)r->cfg.mtu - 40, "fits the MTU");
+	must(ip_len + o->hdr_len + (o->gso_size ? o->gso_size : o->len) <=
+		     r->cfg.mtu, "fits the MTU");
 	s.data = malloc(o->len ? o->len : 1);
 	must(s.data != NULL, "memory");
 	for (int i = 0; i < o->n; i++) {
@@ -523,6 +544,28 @@ void fake_tcp_wait(struct fake_tcp *r, int64_t ms)
 
 /* ---- segments from the guest --------------------------------------------------- */
 
+static void encode_more(struct wbuf *w, const struct fake_seg *s)
+{
+	if (s->sack_ok)
+		wbuf_be16(w, 0x0402);
+	if (s->ts) {
+		while (w->len % 4 != 2)
+			wbuf_u8(w, 1);
+		wbuf_be16(w, 0x080a);
+		wbuf_be32(w, s->tsval);
+		wbuf_be32(w, s->tsecr);
+	}
+	if (!s->nsack)
+		return;
+	wbuf_be16(w, 0x0101);
+	wbuf_u8(w, 5);
+	wbuf_u8(w, (uint8_t)(2 + 8 * s->nsack));
+	for (unsigned int i = 0; i < s->nsack; i++) {
+		wbuf_be32(w, s->sack[i][0]);
+		wbuf_be32(w, s->sack[i][1]);
+	}
+}
+
 static size_t encode(const struct fake_seg *s, uint8_t *b)
 {
 	struct wbuf w = wbuf_make(b, 60);
@@ -548,6 +591,7 @@ static size_t encode(const struct fake_seg *s, uint8_t *b)
 			wbuf_be16(&w, 0x0303);
 			wbuf_u8(&w, (uint8_t)s->wscale);
 		}
+		encode_more(&w, s);
 	}
 	while (w.len & 3)
 		wbuf_u8(&w, 0);
@@ -621,6 +665,9 @@ static struct fake_seg conn_seg(const struct fake_conn *c, uint8_t flags)
 		.flags = flags,
 		.wnd = c->wnd,
 		.wscale = -1,
+		.ts = c->ts,
+		.tsval = c->tsval,
+		.tsecr = flags & F_ACK ? c->tsecr : 0,
 	};
 }
 
@@ -641,6 +688,7 @@ void fake_conn_syn(struct fake_conn *c)
 
 	s.mss = 1460;
 	s.wscale = 7;
+	s.sack_ok = c->sack_ok;
 	fake_tcp_put(c->r, &s, SIZE_MAX, 1);
 	fake_tcp_settle(c->r);
 }
@@ -649,14 +697,22 @@ struct fake_conn fake_conn_open(struct fake_tcp *r, uint16_t port)
 {
 	struct fake_conn c = fake_conn_make(r, port);
 
-	fake_conn_syn(&c);
-	c.s = r->sock[r->nsock - 1];
-	fake_sock_connected(c.s, 0);
-	c.seq++;
-	c.ack = fake_tcp_last(r)->seq + 1;
-	fake_conn_send(&c, F_ACK, NULL, 0);
-	fake_tcp_clear(r);
+	fake_conn_begin(&c);
 	return c;
+}
+
+void fake_conn_begin(struct fake_conn *c)
+{
+	struct fake_tcp *r = c->r;
+
+	fake_conn_syn(c);
+	c->s = r->sock[r->nsock - 1];
+	fake_sock_connected(c->s, 0);
+	c->seq++;
+	c->ack = fake_tcp_last(r)->seq + 1;
+	c->tsecr = fake_tcp_last(r)->tsval;
+	fake_conn_send(c, F_ACK, NULL, 0);
+	fake_tcp_clear(r);
 }
 
 void fake_conn_data(struct fake_conn *c, const void *p, size_t len)
@@ -672,6 +728,7 @@ void fake_conn_ack_all(struct fake_conn *c)
 
 		if (s->seq == c->ack)
 			c->ack += (uint32_t)s->len + !!(s->flags & F_FIN);
+		c->tsecr = s->tsval;
 	}
 	fake_tcp_clear(c->r);
 	fake_conn_send(c, F_ACK, NULL, 0);

@@ -38,7 +38,12 @@ struct fake_seg {
 	uint16_t wnd;
 	uint16_t mss;  /* option; 0 = none */
 	int wscale;    /* option; -1 = none */
-	const uint8_t *raw_opts; /* to the core: instead of the two above */
+	bool ts;       /* option: */
+	uint32_t tsval, tsecr;
+	bool sack_ok;	      /* option */
+	unsigned int nsack;   /* option: */
+	uint32_t sack[4][2];
+	const uint8_t *raw_opts; /* to the core: instead of all above */
 	size_t raw_opts_len;
 	uint16_t gso;
 	uint8_t *data;
@@ -150,6 +155,11 @@ struct fake_conn {
 	uint64_t nic_id;
 	uint32_t seq, ack;
 	uint16_t wnd;
+	/* Set before the SYN: with timestamps. The test moves tsval on; tsecr is
+	 * what fake_conn_open() and fake_conn_ack_all() heard last. */
+	bool ts;
+	uint32_t tsval, tsecr;
+	bool sack_ok; /* as above */
 	struct fake_sock *s;
 };
 
@@ -161,6 +171,8 @@ void fake_conn_send(struct fake_conn *c, uint8_t flags, const void *p,
 void fake_conn_syn(struct fake_conn *c);
 /* The whole handshake; the host accepts. Clears the segments. */
 struct fake_conn fake_conn_open(struct fake_tcp *r, uint16_t port);
+/* The same of one that is set up as the test wants it. */
+void fake_conn_begin(struct fake_conn *c);
 /* As fake_conn_send() with F_ACK|F_PSH, then counts the bytes as sent. */
 void fake_conn_data(struct fake_conn *c, const void *p, size_t len);
 /* Acknowledge everything kept so far, in order. Clears. */

@@ -117,6 +117,12 @@ static uint32_t window(struct tcp_peer *p)
 	return edge - rcv_nxt(p);
 }
 
+/* It begins just before it wraps. */
+static uint32_t ts_now(const struct tcp_peer *p)
+{
+	return (uint32_t)p->r->now_ms - 1000000u - 500u;
+}
+
 static void transmit(struct tcp_peer *p, uint8_t flags, uint32_t seq,
 		     const uint8_t *data, size_t len)
 {
@@ -127,8 +133,11 @@ static void transmit(struct tcp_peer *p, uint8_t flags, uint32_t seq,
 		.seq = seq, .ack = flags & F_ACK ? rcv_nxt(p) : 0,
 		.flags = flags, .wscale = syn ? p->wscale : -1,
 		.mss = syn ? p->mss : 0, .data = (uint8_t *)data, .len = len,
+		.ts = flags == F_SYN ? p->ts : p->ts_on, .tsval = ts_now(p),
+		.tsecr = p->ts_recent,
 	};
 
+	p->ack_sent = s.ack;
 	if (!syn && p->wscale > 0)
 		wnd >>= p->wscale;
 	s.wnd = (uint16_t)(wnd > 65535 ? 65535 : wnd);
@@ -294,6 +303,8 @@ static void take_syn(struct tcp_peer *p, const struct fake_seg *s)
 	p->shift = s->wscale >= 0 && p->wscale >= 0 ? (uint8_t)s->wscale : 0;
 	p->rwnd = s->wnd;
 	p->rto_at = 0;
+	p->ts_on = p->ts && s->ts;
+	p->ts_recent = s->tsval;
 	if (s->flags & F_ACK) {
 		if (s->ack != p->iss + 1)
 			return;
@@ -307,6 +318,24 @@ static void take_syn(struct tcp_peer *p, const struct fake_seg *s)
 		p->rto_at = p->r->now_ms + p->rto_ms;
 	}
 	p->rto_ms = RTO_MIN;
+}
+
+/* RFC 7323: false for what PAWS drops. */
+static bool take_ts(struct tcp_peer *p, const struct fake_seg *s)
+{
+	if (s->flags & (F_SYN | F_RST))
+		return true;
+	must(s->ts == p->ts_on, "timestamps in all segments or in none");
+	if (!s->ts)
+		return true;
+	must(!before(ts_now(p), s->tsecr), "echoes what was sent");
+	if (before(s->tsval, p->ts_recent)) {
+		p->ack_now = true;
+		return false;
+	}
+	if (!before(p->ack_sent, s->seq))
+		p->ts_recent = s->tsval;
+	return true;
 }
 
 static void receive(struct tcp_peer *p, const struct fake_seg *s)
@@ -333,6 +362,8 @@ static void receive(struct tcp_peer *p, const struct fake_seg *s)
 		p->rto_at = 0;
 	}
 	must(s->flags & F_ACK, "carries an acknowledgement");
+	if (!take_ts(p, s))
+		return;
 	take_ack(p, s);
 	take_data(p, s);
 }

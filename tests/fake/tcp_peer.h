@@ -26,6 +26,7 @@ struct tcp_peer {
 	/* Choose before the connection begins. */
 	uint16_t mss;
 	int wscale;
+	bool ts;	     /* timestamps, if the other has them, too */
 	uint32_t iss;
 	size_t rcv_cap;	     /* receive buffer */
 	size_t read_per_ms;  /* how fast its application reads; 0 = at once */
@@ -50,6 +51,8 @@ struct tcp_peer {
 	bool syn_out, passive;
 	uint32_t irs, una, nxt, max, rwnd, fin_at;
 	uint8_t shift; /* of the other's windows */
+	bool ts_on;
+	uint32_t ts_recent, ack_sent;
 	bool have_fin;
 	unsigned int dups, unacked_segs;
 	bool recovering;

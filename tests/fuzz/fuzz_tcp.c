@@ -21,6 +21,7 @@
 struct guest {
 	uint32_t seq, ack; /* next to send, next expected */
 	uint32_t sent_max; /* of the peer: end of what it ever sent */
+	uint32_t tsval, tsecr; /* its clock, and what it heard last */
 };
 
 static struct fake_tcp *r;
@@ -40,6 +41,14 @@ static uint8_t guest_byte(uint32_t seq)
 
 /* ---- what comes out ---------------------------------------------------------- */
 
+/* RFC 7323 3.2: in all segments or in none; 5.4: by the clock. */
+static void check_options(const struct tcp_flow *f, const struct fake_seg *s)
+{
+	must(s->ts == f->ts, "timestamps in all segments or in none");
+	must(!s->ts || s->tsval == tcp_ts_now(f, r->now_ms), "our clock");
+	must(!s->ts || s->tsecr == f->ts_recent, "TS.Recent");
+}
+
 static void on_out(void *arg, const struct fake_seg *s)
 {
 	struct tcp_key k = {s->dst, s->src};
@@ -54,6 +63,9 @@ static void on_out(void *arg, const struct fake_seg *s)
 	}
 	if (s->flags & F_ACK && !(s->flags & F_RST))
 		guest[i].seq = s->ack;
+	guest[i].tsecr = s->tsval;
+	if (f && !(s->flags & F_RST))
+		check_options(f, s);
 	if (!s->len)
 		return;
 	must(f != NULL, "data of no flow");
@@ -97,7 +109,12 @@ static bool check_flow(struct hnode *n, void *arg)
 	     "una <= nxt <= max");
 	must(seq_le(f->rcv_nxt, f->rcv_edge) || f->state < TCP_ST_OPEN,
 	     "rcv_nxt <= edge");
-	must(f->mss >= TCP_MSS_MIN && f->mss <= r->cfg.mtu - 40, "mss");
+	must(f->mss >= TCP_MSS_MIN &&
+		     f->mss + f->ts * TCP_TS_LEN <= r->cfg.mtu - 40, "mss");
+	must(f->seg_max >= f->mss && !(f->seg_max % f->mss), "whole segments");
+	must(f->state < TCP_ST_OPEN ||
+		     seq_le(f->ack_sent, f->rcv_nxt),
+	     "acknowledges no more than there is");
 	must(f->cwnd >= f->mss && f->cwnd <= TCP_CWND_MAX, "cwnd");
 	must(f->rto_ms >= TCP_RTO_MIN_MS && f->rto_ms <= 64000, "rto");
 	must(wtimer_armed(&f->idle), "idle timer");
@@ -189,6 +206,11 @@ static void step_segment(struct cur *c)
 	s.len = opts & 8 ? cur_be16(c) : cur_u8(c);
 	if (s.len > 65000)
 		s.len = 65000;
+	if (opts & 128) {
+		s.ts = true;
+		s.tsval = g->tsval += near(c);
+		s.tsecr = s.len & 1 ? g->tsecr : cur_be32(c);
+	}
 	if (opts & 16) {
 		s.mss = cur_be16(c);
 		s.wscale = cur_u8(c) & 15;

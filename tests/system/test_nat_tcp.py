@@ -481,6 +481,29 @@ def test_urgent_data_does_no_harm(pair, first):
     assert b.recv(100) == b""
 
 
+def test_a_guest_and_the_gateway_agree_on_options(lab, d, box, pair):
+    """As a guest's own kernel sees its connections: one it opened, one by a forward."""
+    def options(local, remote):
+        got = box.ns.run("ss", "-Htino", "src", "%s:%d" % local, "dst", "%s:%d" % remote)
+        return set(got.split())
+
+    talk(pair)
+    assert "ts" in options(pair.box.getsockname(), pair.box.getpeername())
+    with contextlib.closing(box.ns.socket(socket.AF_INET, socket.SOCK_STREAM)) as server:
+        server.settimeout(20)
+        server.bind((box.ip, 0))
+        server.listen(1)
+        forward = "tcp:2022:%s:%d" % server.getsockname()
+        d.vnet("forward", "add", "lab", forward)
+        client = lab.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
+        with contextlib.closing(client):
+            client.connect((lab.host.address, 2022))
+            conn, peer = server.accept()
+            with contextlib.closing(conn):
+                assert "ts" in options(conn.getsockname(), peer)
+        d.vnet("forward", "del", "lab", "tcp:2022")
+
+
 def test_keep_alive_of_the_guest_is_answered(lab, pair):
     """And makes the host ask the outside: two hours by itself, then 10 s."""
     s = pair.box

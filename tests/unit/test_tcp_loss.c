@@ -138,6 +138,7 @@ static void transfer__perfect_wire__fast_and_no_repetition(void **state)
 	int64_t ms;
 
 	(void)state;
+	x->p.ts = true;
 	x->p.gso_out = true;
 	ms = transfer(x, 2000);
 	assert_true(ms < 200);
@@ -184,6 +185,7 @@ static void transfer__bad_both_ways__all_bytes(void **state)
 		x->p.segment = seed & 1;
 		x->p.gso_out = seed & 2;
 		x->p.no_late_fin = seed & 4;
+		x->p.ts = seed & 1;
 		x->p.rng += seed * 0x9e3779b97f4a7c15ull;
 		transfer(x, 300000);
 		run_free(x);
@@ -369,6 +371,7 @@ static void forward__bad_wire__all_bytes(void **state)
 	int64_t start = x->r.now_ms;
 
 	(void)state;
+	x->p.ts = true;
 	bad_wire(&x->p.to_guest);
 	bad_wire(&x->p.from_guest);
 	assert_int_equal(tcp_accept(x->r.t, &a, x->r.now_ms), 0);

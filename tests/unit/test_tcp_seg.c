@@ -32,6 +32,11 @@ static void tcp_seg_parse__linux_syn__decoded(void **state)
 	assert_int_equal(s.hlen, 40);
 	assert_int_equal(s.mss, 1460);
 	assert_int_equal(s.wscale, 7);
+	assert_true(s.ts);
+	assert_int_equal(s.tsval, 0x00112233);
+	assert_int_equal(s.tsecr, 0);
+	assert_true(s.sack_ok);
+	assert_int_equal(s.nsack, 0);
 	assert_int_equal(s.len, 3);
 	assert_int_equal(tcp_seg_space(&s), 4);
 }
@@ -97,6 +102,45 @@ static void tcp_seg_parse__bad_options__rest_ignored(void **state)
 	}
 }
 
+static void tcp_seg_parse__timestamps__aligned_or_not(void **state)
+{
+	static const uint8_t opts[][16] = {
+		{1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8}, /* RFC 7323, appendix A */
+		{8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1},
+		{3, 3, 7, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8},
+	};
+	struct tcp_seg s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(opts) / sizeof(opts[0]); i++) {
+		parse_opts(&s, opts[i], i == 2 ? 16 : 12);
+		assert_true(s.ts);
+		assert_int_equal(s.tsval, 0x01020304);
+		assert_int_equal(s.tsecr, 0x05060708);
+	}
+	/* Of a wrong length: none. */
+	parse_opts(&s, (const uint8_t[12]){1, 1, 8, 9, 1, 2, 3, 4, 5, 6, 7}, 12);
+	assert_false(s.ts);
+}
+
+static void tcp_seg_parse__sack__blocks_that_are_whole(void **state)
+{
+	uint8_t o[40] = {1, 1, 5, 34};
+	struct tcp_seg s;
+
+	(void)state;
+	for (uint8_t i = 4; i < 36; i++)
+		o[i] = i;
+	parse_opts(&s, o, 36);
+	assert_int_equal(s.nsack, 4);
+	assert_memory_equal(s.sack, o + 4, 32);
+	for (uint8_t len = 2; len < 34; len++) {
+		o[3] = len;
+		parse_opts(&s, o, 36);
+		assert_int_equal(s.nsack, len % 8 == 2 ? len / 8 : 0);
+	}
+}
+
 static void tcp_seg_parse__wscale_above_14__counts_as_14(void **state)
 {
 	static const uint8_t o[4] = {1, 3, 3, 15};
@@ -128,6 +172,39 @@ static void tcp_seg_build__all_fields__parse_back(void **state)
 	assert_int_equal(b.wnd, a.wnd);
 	assert_int_equal(b.mss, a.mss);
 	assert_int_equal(b.wscale, a.wscale);
+	assert_false(b.ts || b.sack_ok || b.nsack);
+}
+
+static void tcp_seg_build__timestamps_and_sack__parse_back(void **state)
+{
+	uint8_t p[TCP_HDR_MAX], blocks[24];
+	struct tcp_seg a = {
+		.flags = TCP_SYN, .mss = 1460, .wscale = 8, .sack_ok = true,
+		.ts = true, .tsval = 0xfffffffe, .tsecr = 7,
+	}, b;
+	size_t n = tcp_seg_build(p, &a);
+
+	(void)state;
+	assert_int_equal(n, 44);
+	assert_int_equal(tcp_seg_parse(&b, p, n, n), 0);
+	assert_true(b.ts && b.sack_ok);
+	assert_int_equal(b.tsval, a.tsval);
+	assert_int_equal(b.tsecr, a.tsecr);
+	assert_int_equal(b.mss, 1460);
+	assert_int_equal(b.wscale, 8);
+	/* All that fits beside timestamps. */
+	for (uint8_t i = 0; i < sizeof(blocks); i++)
+		blocks[i] = i;
+	a.flags = TCP_ACK;
+	a.sack = blocks;
+	a.nsack = 3;
+	n = tcp_seg_build(p, &a);
+	assert_int_equal(n, TCP_HDR_MAX);
+	assert_int_equal(tcp_seg_parse(&b, p, n, n), 0);
+	assert_true(b.ts);
+	assert_int_equal(b.nsack, 3);
+	assert_memory_equal(b.sack, blocks, sizeof(blocks));
+	assert_false(b.sack_ok || b.mss);
 }
 
 static void tcp_seg_build__without_ack_flag__no_number_leaks(void **state)
@@ -160,6 +237,10 @@ int main(void)
 		cmocka_unit_test(tcp_seg_parse__cut_anywhere__refused),
 		cmocka_unit_test(tcp_seg_parse__offset_below_five__refused),
 		cmocka_unit_test(tcp_seg_parse__bad_options__rest_ignored),
+		cmocka_unit_test(tcp_seg_parse__timestamps__aligned_or_not),
+		cmocka_unit_test(tcp_seg_parse__sack__blocks_that_are_whole),
+		cmocka_unit_test(
+			tcp_seg_build__timestamps_and_sack__parse_back),
 		cmocka_unit_test(tcp_seg_parse__wscale_above_14__counts_as_14),
 		cmocka_unit_test(tcp_seg_build__all_fields__parse_back),
 		cmocka_unit_test(
