@@ -67,6 +67,8 @@ bool arp_input(struct arp *a, const uint8_t *p, size_t len, uint64_t nic_id,
 	if (mac_is_group(&sha) || mac_is_zero(&sha))
 		return false;
 	arp_learn(a, spa, &sha, nic_id, now_ms);
+	if (a->heard && spa)
+		a->heard(a->heard_arg, spa, &sha, nic_id);
 	if (op == ARP_REQUEST && tpa && (tpa == a->ip || tpa == a->ip2)) {
 		arp_emit(a, ARP_REPLY, &sha, tpa, &sha, spa);
 		return true;

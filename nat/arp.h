@@ -6,6 +6,7 @@
 #ifndef VNET_NAT_ARP_H
 #define VNET_NAT_ARP_H
 
+#include "nat/nat.h"
 #include "nat/neigh.h"
 
 #define ARP_LEN 28
@@ -17,6 +18,8 @@ struct arp {
 	struct ip4_net net;
 	struct neigh_tab *neigh;
 	struct outq *out;
+	nat_arp_fn heard; /* NULL: nobody wants to know */
+	void *heard_arg;
 };
 
 /**

@@ -401,6 +401,20 @@ int nat_udp_send(struct nat *nat, const struct nat_udp_out *out)
 	return err;
 }
 
+void nat_arp_ask(struct nat *nat, uint32_t ip)
+{
+	if (!outq_held(nat->gw->out))
+		turn(nat);
+	arp_ask(&nat->gw->arp, ip, NULL);
+	after_call(nat);
+}
+
+void nat_on_arp(struct nat *nat, nat_arp_fn fn, void *arg)
+{
+	nat->gw->arp.heard = fn;
+	nat->gw->arp.heard_arg = arg;
+}
+
 int nat_service6(struct nat *nat, uint16_t port, const struct ipaddr *group,
 		 nat_service6_fn fn, void *arg)
 {

@@ -240,6 +240,19 @@ struct nat_udp_out {
  */
 int nat_udp_send(struct nat *nat, const struct nat_udp_out *out);
 
+/* ---- who has an address ----------------------------------------------------- */
+
+/* Ask all by ARP who has @ip. When it is allowed: as nat_udp_send(). */
+void nat_arp_ask(struct nat *nat, uint32_t ip);
+
+/* @mac on NIC @nic_id says in an ARP packet that it has @ip, asked or not. */
+typedef void (*nat_arp_fn)(void *arg, uint32_t ip, const struct mac *mac,
+			   uint64_t nic_id);
+
+/* Called from within the switch's input; may call nat_udp_send(). NULL: not any
+ * more. */
+void nat_on_arp(struct nat *nat, nat_arp_fn fn, void *arg);
+
 /* ---- the one UDP service over IPv6 (DHCPv6) --------------------------------- */
 
 /* A datagram to an address of ours or the service's group; as nat_datagram. */

@@ -77,6 +77,45 @@ static void arp__probe_for_gateway__answered_and_not_learned(void **state)
 	assert_int_equal(f->gw->neigh.tab.count, 0);
 }
 
+struct heard {
+	unsigned int n;
+	uint32_t ip;
+	uint64_t nic_id;
+};
+
+static void on_heard(void *arg, uint32_t ip, const struct mac *mac,
+		     uint64_t nic_id)
+{
+	struct heard *h = arg;
+
+	assert_memory_equal(mac->b, fake_guest_mac.b, 6);
+	h->n++;
+	h->ip = ip;
+	h->nic_id = nic_id;
+}
+
+/* DHCP wants to know who has an address (RFC 2131 3.1). */
+static void arp__asked_for_the_owner__answer_is_told(void **state)
+{
+	struct fake_nat *f = *state;
+	struct heard h = {0};
+	uint8_t b[42];
+
+	f->gw->arp.heard = on_heard;
+	f->gw->arp.heard_arg = &h;
+	arp_ask(&f->gw->arp, OTHER, NULL);
+	gateway_flush(f->gw, f->now_ms);
+	assert_int_equal(f->n, 1);
+	assert_memory_equal(f->out[0].p, mac_broadcast.b, 6);
+	assert_int_equal(get_be32(f->out[0].p + 38), OTHER);
+	fake_nat_in(f, b, fake_arp_build(b, 2, OTHER, GW), 7);
+	assert_int_equal(h.n, 1);
+	assert_int_equal(h.ip, OTHER);
+	assert_int_equal(h.nic_id, 7);
+	fake_nat_in(f, b, fake_arp_build(b, 1, 0, OTHER), 7); /* a probe */
+	assert_int_equal(h.n, 1);
+}
+
 static void arp__claims_our_address__not_learned(void **state)
 {
 	struct fake_nat *f = *state;
@@ -177,6 +216,7 @@ int main(void)
 		T(arp__request_for_resolver__answered),
 		T(arp__request_for_a_guest__not_answered),
 		T(arp__probe_for_gateway__answered_and_not_learned),
+		T(arp__asked_for_the_owner__answer_is_told),
 		T(arp__claims_our_address__not_learned),
 		T(arp__truncated_at_every_length__dropped),
 		T(arp__many_addresses_of_one_nic__bounded),
