@@ -182,15 +182,19 @@ bool dhcp_pool_acceptable(const struct dhcp_pool *p,
 	return p->cfg.first && ip >= p->cfg.first && ip <= p->cfg.last;
 }
 
-/* The lowest address of the pool that was never given out; 0 = none. */
-static uint32_t never_used(const struct dhcp_pool *p)
+/* The lowest address of the pool that was never given out, behind @after (0: of
+ * all); 0 = none. */
+static uint32_t never_used(const struct dhcp_pool *p, uint32_t after)
 {
 	uint32_t n = p->cfg.first ? p->cfg.last - p->cfg.first + 1 : 0;
+	uint32_t from = after >= p->cfg.first ? after - p->cfg.first + 1 : 0;
 
-	for (uint32_t i = 0; i < n; i += 64) {
+	for (uint32_t i = from & ~63u; i < n; i += 64) {
 		uint64_t unused = ~p->map[i / 64];
 		uint32_t at;
 
+		if (i < from)
+			unused &= ~0ULL << (from - i);
 		if (!unused)
 			continue;
 		at = i + (uint32_t)__builtin_ctzll(unused);
@@ -218,7 +222,7 @@ static uint32_t candidate(const struct dhcp_pool *p,
 		wish = 0;
 	if (wish && !dhcp_pool_find_ip(p, wish))
 		return wish;
-	ip = never_used(p);
+	ip = never_used(p, 0);
 	if (ip || wish)
 		return ip ? ip : wish;
 	b = list_first(&p->free_list, struct dhcp_binding, free_node);
@@ -236,14 +240,45 @@ static bool holds(const struct dhcp_pool *p, const struct dhcp_client *c,
 }
 
 uint32_t dhcp_pool_choose(struct dhcp_pool *p, const struct dhcp_client *c,
-			  uint32_t wish, int64_t now_s)
+			  uint32_t wish, int64_t now_s, bool *wait)
 {
+	*wait = false;
 	for (int i = 0; i < PROBES_MAX; i++) {
 		uint32_t ip = candidate(p, c, wish);
 
-		if (!ip || holds(p, c, ip) ||
-		    !dhcp_pool_in_use(p, c, ip, now_s))
+		if (!ip || holds(p, c, ip))
 			return ip;
+		switch (dhcp_pool_in_use(p, c, ip, true, now_s)) {
+		case DHCP_USE_NONE:
+			return ip;
+		case DHCP_USE_ASKED:
+			*wait = true;
+			return 0;
+		case DHCP_USE_TAKEN:
+			break;
+		}
 	}
 	return 0;
+}
+
+unsigned int dhcp_pool_next(const struct dhcp_pool *p,
+			    const struct dhcp_client *c, uint32_t *ip,
+			    unsigned int cap)
+{
+	uint32_t own = c ? candidate(p, c, 0) : 0, next = 0;
+	unsigned int n = 0;
+
+	if (own && cap && !holds(p, c, own))
+		ip[n++] = own;
+	while (n < cap && (next = never_used(p, next)))
+		if (next != own)
+			ip[n++] = next;
+	list_for_each(b, &p->free_list, struct dhcp_binding, free_node)
+	{
+		if (n == cap)
+			break;
+		if (b->lease.ip != own)
+			ip[n++] = b->lease.ip;
+	}
+	return n;
 }

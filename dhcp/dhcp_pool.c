@@ -344,22 +344,26 @@ void dhcp_pool_quarantine(struct dhcp_pool *p, struct dhcp_binding *b,
 	enter(p, b, DHCP_DECLINED, b->lease.expiry_s);
 }
 
-bool dhcp_pool_in_use(struct dhcp_pool *p, const struct dhcp_client *c,
-		      uint32_t ip, int64_t now_s)
+enum dhcp_use dhcp_pool_in_use(struct dhcp_pool *p,
+			       const struct dhcp_client *c, uint32_t ip,
+			       bool ask, int64_t now_s)
 {
 	struct dhcp_binding *b = dhcp_pool_find_ip(p, ip);
+	enum dhcp_use use = p->ops->in_use ? p->ops->in_use(p->arg, ip, &c->mac,
+							    ask)
+					   : DHCP_USE_NONE;
 
-	if (!p->ops->in_use || !p->ops->in_use(p->arg, ip, &c->mac))
-		return false;
+	if (use != DHCP_USE_TAKEN)
+		return use;
 	p->conflicts++;
 	if (!b) {
 		b = create(p, ip);
 		if (!b)
-			return true;
+			return use;
 		p->count[b->lease.state]++; /* as if offered, for leave() */
 	}
 	dhcp_pool_quarantine(p, b, DHCP_EV_CONFLICT, now_s);
-	return true;
+	return use;
 }
 
 int dhcp_pool_hold(struct dhcp_pool *p, const struct dhcp_client *c,

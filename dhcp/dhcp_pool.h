@@ -143,15 +143,21 @@ bool dhcp_pool_available(const struct dhcp_pool *p, const struct dhcp_client *c,
  * recently freed. Addresses that the in_use hook finds taken are put into
  * quarantine.
  *
- * Return: 0 = none left.
+ * Return: 0 = none left, or (@wait) the hook has to find out first.
  */
 uint32_t dhcp_pool_choose(struct dhcp_pool *p, const struct dhcp_client *c,
-			  uint32_t wish, int64_t now_s);
+			  uint32_t wish, int64_t now_s, bool *wait);
 
-/* Ask the hook about an available address; puts it into quarantine when taken.
- */
-bool dhcp_pool_in_use(struct dhcp_pool *p, const struct dhcp_client *c,
-		      uint32_t ip, int64_t now_s);
+/* See dhcp_server_next(). */
+unsigned int dhcp_pool_next(const struct dhcp_pool *p,
+			    const struct dhcp_client *c, uint32_t *ip,
+			    unsigned int cap);
+
+/* Ask the hook about an available address that has no commit waiting; puts it into
+ * quarantine when taken. @ask: as for the hook. */
+enum dhcp_use dhcp_pool_in_use(struct dhcp_pool *p,
+			       const struct dhcp_client *c, uint32_t ip,
+			       bool ask, int64_t now_s);
 
 /**
  * dhcp_pool_hold() - Make an available address the client's, as an offer

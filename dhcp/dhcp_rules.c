@@ -130,11 +130,14 @@ static enum dhcp_action on_discover(struct dhcp_request *r)
 {
 	struct dhcp_pool *p = &r->s->pool;
 	uint32_t wish = dhcp_msg_be32(r->m, DHCP_OPT_REQUESTED);
-	uint32_t ip = dhcp_pool_choose(p, &r->client, wish, r->now_s);
+	bool wait;
+	uint32_t ip = dhcp_pool_choose(p, &r->client, wish, r->now_s, &wait);
 	struct dhcp_binding *b;
 	struct dhcp_terms t;
 	int err;
 
+	if (wait)
+		return DHCP_WAIT;
 	if (!ip)
 		return exhausted(r);
 	if (rapid(r))
@@ -237,13 +240,23 @@ static enum dhcp_action answer_later(struct dhcp_request *r,
 	return dhcp_drop(r->s, DHCP_DROP_PENDING);
 }
 
+/* Is an address that the client has no lease of used by somebody? One that was
+ * offered, too: its owner may have spoken up since. */
+static bool taken(const struct dhcp_request *r, uint32_t ip)
+{
+	struct dhcp_pool *p = &r->s->pool;
+	const struct dhcp_binding *b = dhcp_pool_find_ip(p, ip);
+
+	if (b && (b->lease.state == DHCP_BOUND || b->pending))
+		return false;
+	return dhcp_pool_in_use(p, &r->client, ip, false, r->now_s) ==
+	       DHCP_USE_TAKEN;
+}
+
 /* ACK @ip, if the client may have it. */
 static enum dhcp_action grant(struct dhcp_request *r, uint32_t ip)
 {
 	struct dhcp_pool *p = &r->s->pool;
-	const struct dhcp_binding *have = dhcp_pool_find_ip(p, ip);
-	bool held = have && (have->lease.state == DHCP_OFFERED ||
-			     have->lease.state == DHCP_BOUND);
 	uint32_t lease_s = lease_time(r);
 	struct dhcp_binding *b;
 	struct dhcp_lease l;
@@ -251,8 +264,7 @@ static enum dhcp_action grant(struct dhcp_request *r, uint32_t ip)
 	int err;
 
 	if (!dhcp_pool_acceptable(p, &r->client, ip) ||
-	    !dhcp_pool_available(p, &r->client, ip) ||
-	    (!held && dhcp_pool_in_use(p, &r->client, ip, r->now_s)))
+	    !dhcp_pool_available(p, &r->client, ip) || taken(r, ip))
 		return nak(r, "address not available");
 	/* One at a time: the commit that waits will end the client's other
 	 * leases, which must not be confirmed meanwhile. */

@@ -83,6 +83,7 @@ enum dhcp_action dhcp_server_input(struct dhcp_server *s,
 	struct dhcp_request r = {
 		.s = s, .in = in, .m = &m, .now_s = now_s, .out = out};
 	int err = dhcp_msg_parse(in->data, in->len, &m);
+	enum dhcp_action did;
 	enum dhcp_drop bad;
 	uint8_t type;
 
@@ -101,9 +102,10 @@ enum dhcp_action dhcp_server_input(struct dhcp_server *s,
 	r.client.cid = dhcp_msg_opt(&m, DHCP_OPT_CLIENT_ID, &r.client.cid_len);
 	r.client.cid_len = min_sz(r.client.cid_len, DHCP_CLIENT_ID_MAX);
 	type = dhcp_msg_u8(&m, DHCP_OPT_TYPE);
-	if (type < DHCP_TYPES)
+	did = dhcp_rules(&r);
+	if (type < DHCP_TYPES && did != DHCP_WAIT)
 		s->stats.rx[type]++;
-	return dhcp_rules(&r);
+	return did;
 }
 
 int dhcp_server_committed(struct dhcp_server *s, uint64_t token, int64_t now_s,
@@ -313,6 +315,17 @@ const struct dhcp_lease *dhcp_server_find_mac(const struct dhcp_server *s,
 					      const struct mac *mac)
 {
 	return dhcp_pool_find_bound(&s->pool, nic_id, mac);
+}
+
+unsigned int dhcp_server_next(const struct dhcp_server *s,
+			      const struct mac *mac, uint64_t nic_id,
+			      uint32_t *ip, unsigned int cap)
+{
+	struct dhcp_client c = {.nic_id = nic_id, .cid = (const uint8_t *)""};
+
+	if (mac)
+		c.mac = *mac;
+	return dhcp_pool_next(&s->pool, mac ? &c : NULL, ip, cap);
 }
 
 struct visit {

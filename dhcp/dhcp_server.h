@@ -157,15 +157,24 @@ enum dhcp_event_type {
 
 const char *dhcp_event_name(enum dhcp_event_type t);
 
+/* Who uses an address that no client of ours holds? */
+enum dhcp_use {
+	DHCP_USE_NONE,	/* nobody, as far as is known */
+	DHCP_USE_TAKEN, /* somebody does */
+	DHCP_USE_ASKED, /* it is being found out: see DHCP_WAIT */
+};
+
 struct dhcp_ops {
 	/* Something happened; @lease is borrowed. Called from within the calls
 	 * below that take @now_s; must not call the server back. Required. */
 	void (*event)(void *arg, enum dhcp_event_type type,
 		      const struct dhcp_lease *lease);
-	/* Is @ip, which no client of ours holds, used by somebody other than
-	 * @mac (seen in ARP)? Asked before an address is offered or granted
-	 * anew (RFC 2131 2.2). NULL: never. Must not call the server back. */
-	bool (*in_use)(void *arg, uint32_t ip, const struct mac *mac);
+	/* Is @ip used by somebody other than @mac? Asked before an address is
+	 * offered or granted anew (RFC 2131 2.2). Only with @ask may it take
+	 * time: DHCP_USE_ASKED. NULL: never used. Must not call the server back.
+	 */
+	enum dhcp_use (*in_use)(void *arg, uint32_t ip, const struct mac *mac,
+				bool ask);
 };
 
 /* ---- life cycle ---------------------------------------------------------- */
@@ -298,6 +307,8 @@ enum dhcp_action {
 	DHCP_REPLY_NOW,		 /* send the reply */
 	DHCP_REPLY_AFTER_COMMIT, /* store @lease; the reply comes from
 				    _committed() */
+	DHCP_WAIT, /* in_use asks about an address: nothing has changed, give
+		    * the same message again when it knows */
 };
 
 /** struct dhcp_output - What dhcp_server_input() wants done. */
@@ -351,6 +362,18 @@ const struct dhcp_lease *dhcp_server_find_ip(const struct dhcp_server *s,
 const struct dhcp_lease *dhcp_server_find_mac(const struct dhcp_server *s,
 					      uint64_t nic_id,
 					      const struct mac *mac);
+
+/**
+ * dhcp_server_next() - Addresses that are given out next
+ * @mac: of a client on NIC @nic_id that is going to ask; NULL = none
+ * @ip: room for @cap of them
+ *
+ * First what that client would be offered, unless it holds it already; then what
+ * new clients get, in order. So in_use can know in advance. Return: how many.
+ */
+unsigned int dhcp_server_next(const struct dhcp_server *s,
+			      const struct mac *mac, uint64_t nic_id,
+			      uint32_t *ip, unsigned int cap);
 
 /* Visit every binding, in no order; @fn returns false to stop and must not
  * change the server. */

@@ -41,7 +41,8 @@ const struct method m_events[] = {
 	 "nic.disconnected, nic.link, nic.address, lease.bound, "
 	 "lease.released, lease.expired, lease.declined, forward.added, "
 	 "forward.removed, forward.changed, forward.state, worker.started, "
-	 "worker.exited, dhcp.pool_exhausted, dhcp.rogue; events.missed {count} "
+	 "worker.exited, dhcp.pool_exhausted, dhcp.rogue, "
+	 "dhcp.conflict; events.missed {count} "
 	 "when this reader was too slow.",
 	 p_subscribe, "{}", subscribe},
 	{NULL},

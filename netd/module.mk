@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layer 3: the daemon. main.c is linked only into vnetd.
 NETD_FILES := worker worker_net worker_nic worker_dhcp worker_lease worker_forward worker_flow worker_limits \
-              worker_ra worker_dhcp6 worker_status worker_tftp \
+              worker_ra worker_dhcp6 worker_probe worker_status worker_tftp \
               spawn sandbox sandbox_landlock sandbox_seal \
               priv priv_helper priv_judge priv_do priv_port priv_way priv_connect \
               options rundir caps notify daemon load \

@@ -443,6 +443,27 @@ static int on_rogue(struct network *n, json_t *body, struct errtext *why)
 	return r;
 }
 
+static int on_conflict(struct network *n, json_t *body, struct errtext *why)
+{
+	struct nic *nic;
+	struct mac mac;
+	uint32_t ip;
+	int64_t id;
+	int r = wmsg_conflict(body, &n->conf, &id, &ip, &mac, why);
+
+	if (r)
+		return r;
+	nic = id ? nic_of(n->ctl, n, id) : NULL;
+	events_emit(&n->ctl->events, EVENT_DHCP_CONFLICT,
+		    json_pack("{s:s,s:o,s:o,s:o,s:o}", "network", n->conf.name,
+			      "address", obj_ip(ip), "mac", obj_mac(&mac), "vm",
+			      nic ? json_string(nic->conf.vm) : json_null(),
+			      "nic",
+			      nic ? json_integer(nic->conf.index)
+				  : json_null()));
+	return 0;
+}
+
 static int on_event(struct network *n, json_t *body, struct errtext *why)
 {
 	const char *name;
@@ -455,6 +476,8 @@ static int on_event(struct network *n, json_t *body, struct errtext *why)
 			    json_pack("{s:s}", "network", n->conf.name));
 	if (!strcmp(name, event_name(EVENT_DHCP_ROGUE)))
 		return on_rogue(n, body, why);
+	if (!strcmp(name, event_name(EVENT_DHCP_CONFLICT)))
+		return on_conflict(n, body, why);
 	return 0;
 }
 

@@ -239,6 +239,22 @@ int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
 	return errtext_set(why, -EPROTO, "a server of a kind it invented");
 }
 
+int wmsg_conflict(json_t *body, const struct net_conf *net, int64_t *nic,
+		  uint32_t *ip, struct mac *mac, struct errtext *why)
+{
+	*nic = 0;
+	*ip = 0;
+	memset(mac, 0, sizeof(*mac));
+	if (jx_int(body, "nic", 0, INT64_MAX, nic, why) ||
+	    jx_ip4(body, "ip", ip, why) || jx_mac(body, "mac", mac, why) ||
+	    validate_mac(mac, why))
+		return -EPROTO;
+	return ip4_in_net(*ip, &net->subnet)
+		       ? 0
+		       : errtext_set(why, -EPROTO,
+				     "a conflict about a foreign address");
+}
+
 /* ---- the table of MACs --------------------------------------------------- */
 
 json_t *wmsg_fdb(json_t *table)

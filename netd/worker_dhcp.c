@@ -49,22 +49,16 @@ static void on_event(void *arg, enum dhcp_event_type type,
 		return;
 	}
 	worker_nic_unleased(w, l->nic_id, l->ip);
+	if (type == DHCP_EV_CONFLICT)
+		worker_probe_conflict(w, l->ip);
+	worker_probe_forget(w, l->ip);
 	worker_lease_say(w, 0, type == DHCP_EV_FORGOTTEN, l);
 }
 
-/* A NIC without a lease that speaks from @ip has it by hand. */
-static bool in_use(void *arg, uint32_t ip, const struct mac *mac)
+static enum dhcp_use in_use(void *arg, uint32_t ip, const struct mac *mac,
+			    bool ask)
 {
-	struct worker *w = arg;
-
-	list_for_each(n, &w->nics, struct wnic, node) {
-		const struct seen *s = seen_last(&n->seen4);
-
-		if (!n->lease_ip && s && n->driver &&
-		    ipaddr_get4(&s->ip) == ip && !mac_eq(&s->mac, mac))
-			return true;
-	}
-	return false;
+	return worker_probe_use(arg, ip, mac, ask);
 }
 
 static const struct dhcp_ops ops = {.event = on_event, .in_use = in_use};
@@ -86,6 +80,29 @@ static void send_reply(struct worker *w, const struct dhcp_reply *r)
 	(void)nat_udp_send(w->nat, &out); /* counted there */
 }
 
+enum dhcp_action worker_dhcp_input(struct worker *w,
+				   const struct dhcp_input *in)
+{
+	struct dhcp_output out;
+	enum dhcp_action did =
+		dhcp_server_input(w->dhcp, in, clock_wall_s(), &out);
+
+	switch (did) {
+	case DHCP_DROP:
+	case DHCP_WAIT:
+		break;
+	case DHCP_REPLY_NOW:
+		send_reply(w, &out.reply);
+		break;
+	case DHCP_REPLY_AFTER_COMMIT:
+		worker_lease_say(w, out.token, false, &out.lease);
+		break;
+	}
+	if (did != DHCP_WAIT)
+		worker_probe_soon(w);
+	return did;
+}
+
 static void on_datagram(void *arg, const struct nat_datagram *d)
 {
 	struct worker *w = arg;
@@ -97,18 +114,9 @@ static void on_datagram(void *arg, const struct nat_datagram *d)
 		.src_mac = d->src_mac,
 		.nic_id = d->nic_id,
 	};
-	struct dhcp_output out;
 
-	switch (dhcp_server_input(w->dhcp, &in, clock_wall_s(), &out)) {
-	case DHCP_DROP:
-		break;
-	case DHCP_REPLY_NOW:
-		send_reply(w, &out.reply);
-		break;
-	case DHCP_REPLY_AFTER_COMMIT:
-		worker_lease_say(w, out.token, false, &out.lease);
-		break;
-	}
+	if (worker_dhcp_input(w, &in) == DHCP_WAIT)
+		worker_probe_hold(w, &in);
 }
 
 /* The NIC that this ACK is for has the address in it (yiaddr, RFC 2131 2). */
@@ -119,8 +127,10 @@ static void name_reply(struct worker *w, const struct dhcp_reply *r)
 
 	cur_skip(&c, 16);
 	l = dhcp_server_find_ip(w->dhcp, cur_be32(&c));
-	if (cur_ok(&c) && l && l->state == DHCP_BOUND)
-		worker_nic_leased(w, l->nic_id, l->ip);
+	if (!cur_ok(&c) || !l || l->state != DHCP_BOUND)
+		return;
+	worker_probe_forget(w, l->ip);
+	worker_nic_leased(w, l->nic_id, l->ip);
 }
 
 void worker_dhcp_done(struct worker *w, uint64_t token, bool ok)
@@ -408,6 +418,7 @@ int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why)
 			nat_service(w->nat, DHCP_SERVER_PORT, NULL, NULL);
 		dhcp_server_free(w->dhcp);
 		w->dhcp = NULL;
+		worker_probe_end(w);
 		return 0;
 	}
 	r = read_config(w, cfg, &c, why);
@@ -418,8 +429,13 @@ int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why)
 		return dhcp_server_configure(w->dhcp, &c, clock_wall_s(), why);
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		return -errno;
+	r = worker_probe_start(w);
+	if (r)
+		return r;
 	r = dhcp_server_new(&c, &ops, w, seed, &w->dhcp, why);
-	if (!r)
+	if (r)
+		worker_probe_end(w);
+	else
 		r = nat_service(w->nat, DHCP_SERVER_PORT, on_datagram, w);
 	return r;
 }
@@ -432,4 +448,5 @@ void worker_dhcp_fini(struct worker *w)
 	}
 	dhcp_server_free(w->dhcp);
 	w->dhcp = NULL;
+	worker_probe_end(w);
 }

@@ -6,6 +6,7 @@
  *   worker_net.c     W_NET: the switch, the gateway, what changes live
  *   worker_nic.c     NICs: drivers on ports, addresses seen, names
  *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67
+ *   worker_probe.c   is an address free before it is given to a guest?
  *   worker_lease.c   its leases on their way to control and back
  *   worker_dhcp6.c   the DHCPv6 server on its UDP port 547, prefixes' routes
  *   worker_ra.c      router advertisements on the gateway's ICMPv6
@@ -53,7 +54,12 @@ struct wnic {
 	uint32_t lease_ip;     /* current lease; 0 = none */
 	struct ipaddr lease_ip6; /* the latest of DHCPv6; zero = none */
 	struct seen_list seen4, seen6;
+	bool plugged;	   /* since worker_probe.c looked last */
+	unsigned int claims; /* of addresses that it has no lease of, since: */
+	int64_t claims_ms;
 };
+
+struct worker_probe; /* worker_probe.c */
 
 /* worker_lease.c */
 struct worker_leases {
@@ -78,6 +84,7 @@ struct worker {
 	struct vswitch *sw;	    /* NULL before W_NET */
 	struct nat *nat;	    /* NULL: no services on this network */
 	struct dhcp_server *dhcp;   /* NULL: no DHCP */
+	struct worker_probe *probe; /* with it */
 	struct dhcp6_server *dhcp6; /* NULL: no IPv6 */
 	bool dhcp6_on;		    /* it listens */
 	bool ra_on;
@@ -162,10 +169,36 @@ void worker_dhcp_names(struct worker *w); /* NICs get their leases' names */
 int worker_dhcp_scope(struct worker *w, json_t *body, struct errtext *why);
 void worker_dhcp_fini(struct worker *w);
 
+/* A message to the server, new or one that waited. */
+enum dhcp_action worker_dhcp_input(struct worker *w,
+				   const struct dhcp_input *in);
+
 /* A NIC came: its lease, if it has one, gets its name; its host name is told. */
 void worker_dhcp_nic(struct worker *w, struct wnic *n);
 /* A NIC went (it is off the list already). */
 void worker_dhcp_nic_gone(struct worker *w, const struct wnic *n);
+
+/* worker_probe.c: with the DHCP server. 0 or -ENOMEM. */
+int worker_probe_start(struct worker *w);
+void worker_probe_end(struct worker *w);
+/* As struct dhcp_ops.in_use. */
+enum dhcp_use worker_probe_use(struct worker *w, uint32_t ip,
+			       const struct mac *mac, bool ask);
+/* DHCP_WAIT: the message comes again when the answer must be there. */
+void worker_probe_hold(struct worker *w, const struct dhcp_input *in);
+/* A client was answered: others may want the next addresses. */
+void worker_probe_soon(struct worker *w);
+/* The NIC's guest is there, and may soon want an address. */
+void worker_probe_nic(struct worker *w, struct wnic *n);
+/* @mac on NIC @nic_id uses @ip. */
+void worker_probe_heard(struct worker *w, uint32_t ip, const struct mac *mac,
+			uint64_t nic_id);
+/* The server found @ip taken: tell. */
+void worker_probe_conflict(struct worker *w, uint32_t ip);
+/* How many addresses were asked about, how many not, how many messages waited. */
+void worker_probe_status(struct worker *w, json_t *o);
+/* @ip was given out, or is nobody's any more. */
+void worker_probe_forget(struct worker *w, uint32_t ip);
 
 /* worker_lease.c */
 int worker_lease_init(struct worker *w);

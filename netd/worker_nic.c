@@ -92,7 +92,10 @@ static enum port_role read_role(json_t *body)
 static void on_peer(void *arg, uint64_t nic_id, bool connected)
 {
 	struct worker *w = arg;
+	struct wnic *n = worker_nic_find(w, nic_id);
 
+	if (n && connected && n->role == PORT_GUEST)
+		worker_probe_nic(w, n);
 	worker_tell(w, W_PEER, 0,
 		    json_pack("{s:I,s:b}", "nic", (json_int_t)nic_id,
 			      "connected", connected),
@@ -197,6 +200,8 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 	worker_limits(w);
 	worker_dhcp_nic(w, n);
 	worker_dhcp6_nic(w, n);
+	if (n->role == PORT_GUEST && driver_connected(n->driver))
+		worker_probe_nic(w, n);
 	return 0;
 }
 
@@ -303,6 +308,8 @@ void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
 
 	if (!n || n->role != PORT_GUEST || !is_here(w, ip))
 		return;
+	if (ipaddr_is4(ip))
+		worker_probe_heard(w, ipaddr_get4(ip), mac, n->id);
 	seen_add(w, n, mac, ip);
 	o = json_pack("{s:I}", "nic", (json_int_t)n->id);
 	jx_set_mac(o, "mac", mac);

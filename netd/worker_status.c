@@ -108,7 +108,7 @@ static void put_count(json_t *o, const char *name, uint64_t n)
 	json_object_set_new(o, name, json_integer((json_int_t)n));
 }
 
-static json_t *dhcp_status(const struct dhcp_server *d)
+static json_t *dhcp_status(struct worker *w)
 {
 	static const char *const got[DHCP_TYPES] = {
 		[1] = "discover", [3] = "request", [4] = "decline",
@@ -122,7 +122,8 @@ static json_t *dhcp_status(const struct dhcp_server *d)
 	json_t *o = json_object(), *dropped = json_object();
 	struct dhcp_stats s;
 
-	dhcp_server_stats(d, &s);
+	dhcp_server_stats(w->dhcp, &s);
+	worker_probe_status(w, o);
 	for (int t = 0; t < DHCP_TYPES; t++) {
 		if (got[t])
 			put_count(o, got[t], s.rx[t]);
@@ -204,7 +205,7 @@ json_t *worker_status(struct worker *w)
 	if (w->nat)
 		json_object_set_new(o, "gateway", gateway_status(w));
 	if (w->dhcp)
-		json_object_set_new(o, "dhcp", dhcp_status(w->dhcp));
+		json_object_set_new(o, "dhcp", dhcp_status(w));
 	if (w->dhcp6_on)
 		json_object_set_new(o, "dhcp6", dhcp6_status(w->dhcp6));
 	if (w->tftp)

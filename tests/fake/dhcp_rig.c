@@ -148,15 +148,20 @@ static void on_event(void *arg, enum dhcp_event_type type,
 	let_events_pass(r);
 }
 
-static bool on_in_use(void *arg, uint32_t ip, const struct mac *mac)
+static enum dhcp_use on_in_use(void *arg, uint32_t ip, const struct mac *mac,
+			       bool ask)
 {
-	const struct dhcp_rig *r = arg;
+	struct dhcp_rig *r = arg;
 
 	(void)mac;
+	if (ask && r->asks && r->asked != ip) {
+		r->asked = ip;
+		return DHCP_USE_ASKED;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(r->squatted); i++)
 		if (r->squatted[i] && r->squatted[i] == ip)
-			return true;
-	return false;
+			return DHCP_USE_TAKEN;
+	return DHCP_USE_NONE;
 }
 
 static const struct dhcp_ops ops = {.event = on_event, .in_use = on_in_use};
@@ -247,8 +252,12 @@ int rig_send_bytes(struct dhcp_rig *r, const struct dhcp_ask *meta,
 		.nic_id = meta->nic,
 	};
 
-	switch (dhcp_server_input(r->s, &in, r->now, &r->out)) {
+	enum dhcp_action did = dhcp_server_input(r->s, &in, r->now, &r->out);
+
+	r->waits = did == DHCP_WAIT;
+	switch (did) {
 	case DHCP_DROP:
+	case DHCP_WAIT:
 		return 0;
 	case DHCP_REPLY_NOW:
 		r->reply = r->out.reply;

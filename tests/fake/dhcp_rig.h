@@ -57,6 +57,9 @@ struct dhcp_rig {
 	unsigned int events[6]; /* by enum dhcp_event_type */
 	struct dhcp_lease last; /* of the last event */
 	uint32_t squatted[16];	/* addresses that the in_use hook finds taken */
+	bool asks;	/* … it has to ask first, each time anew; the latest: */
+	uint32_t asked;
+	bool waits; /* the last input is to be given again */
 	bool hold; /* commits wait for rig_store() or rig_refuse() */
 	struct rig_entry waiting[RIG_WAITING];
 	size_t nwaiting;

@@ -38,6 +38,58 @@ def test_messages_are_counted_and_shown(lab, d):
             assert line in text
 
 
+def subnet(d, network, mode="nat"):
+    """Define it; a function from the last byte to an address."""
+    net = d.vnet("define", network, "--mode", mode, json=True).data
+    return lambda n: net["gateway"].rsplit(".", 1)[0] + ".%d" % n
+
+
+def counters(d, network):
+    return d.vnet("show", network, json=True).data["counters"]["dhcp"]
+
+
+def test_addresses_in_use_are_found_before_they_are_given_out(lab, d):
+    """By a guest that never spoke, and by one that did."""
+    ip = subnet(d, "squat")
+    with Box(lab, d, "silent", "squat", address=ip(15) + "/24") as silent, \
+            Box(lab, d, "spoke", "squat", address=ip(16) + "/24") as spoke, \
+            d.api() as api:
+        api.call("events.subscribe", types=["dhcp.conflict", "lease.declined"])
+        silent.ns.ip("link", "set", "eth0", "up")
+        spoke.ns.ip("link", "set", "eth0", "up")
+        spoke.ns.run("ping", "-c1", "-W10", ip(2))
+        with Box(lab, d, "box-a", "squat") as a, Box(lab, d, "box-b", "squat") as b:
+            assert (a.ip, b.ip) == (ip(17), ip(18))
+            # the second one's address had been asked about before it was wanted
+            assert counters(d, "squat")["waited"] <= 2
+            found = {}
+            for _ in range(2):
+                e = api.event("dhcp.conflict", timeout=15)
+                assert (e["network"], e["nic"]) == ("squat", 0)
+                found[e["address"]] = e["vm"], e["mac"]
+            assert found == {x.ip: (x.name, x.ns.run(
+                "cat", "/sys/class/net/eth0/address").strip()) for x in (silent, spoke)}
+            leases = d.vnet("lease", "list", "squat", json=True).data["leases"]
+            assert {l["address"] for l in leases if l["state"] == "declined"} == {
+                ip(15), ip(16)}
+            assert counters(d, "squat")["conflicts"] == 2
+            assert ip(15) + " is used without a lease" in d.log()
+
+
+def test_a_guest_that_answers_for_all_does_not_use_the_pool_up(lab, d):
+    """As routers among the guests do (proxy ARP)."""
+    ip = subnet(d, "proxy")
+    with Box(lab, d, "router", "proxy", address=ip(200) + "/32") as router:
+        router.ns.ip("link", "set", "eth0", "up")
+        router.ns.ip("link", "set", "lo", "up")
+        for plen in range(25, 30):
+            router.ns.ip("route", "add", "local", "%s/%d" % (ip(1 << 32 - plen), plen),
+                         "dev", "lo")
+        with Box(lab, d, "box-a", "proxy") as a:
+            assert a.ip
+            assert 0 < counters(d, "proxy")["conflicts"] <= 16
+
+
 def test_options_of_scopes_reach_a_guest(lab):
     lab_module.need_vnetd()
     with lab_module.Vnetd(ns=lab.host) as d:

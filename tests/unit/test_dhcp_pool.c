@@ -116,6 +116,76 @@ static void in_use__address_taken__quarantined_and_next_offered(void **state)
 	assert_int_equal(rig_dora(r, 1, 1), IP(17));
 }
 
+/* RFC 2131 3.1: the server SHOULD probe before it offers; an answer takes time. */
+static void in_use__to_be_found_out__message_comes_again(void **state)
+{
+	struct dhcp_rig *r = *state;
+	struct dhcp_ask a = rig_ask(DHCP_DISCOVER, 1, 1);
+
+	r->asks = true;
+	r->squatted[0] = IP(15);
+	assert_int_equal(rig_send(r, &a), 0);
+	assert_true(r->waits);
+	assert_int_equal(r->asked, IP(15));
+	assert_int_equal(rig_stats(r).rx[DHCP_DISCOVER], 0);
+	assert_int_equal(rig_stats(r).offered, 0);
+	assert_int_equal(rig_send(r, &a), 0); /* taken: the next one */
+	assert_true(r->waits);
+	assert_int_equal(r->asked, IP(16));
+	assert_int_equal(r->events[DHCP_EV_CONFLICT], 1);
+	assert_int_equal(rig_send(r, &a), DHCP_OFFER);
+	assert_int_equal(r->answer.h.yiaddr, IP(16));
+	assert_int_equal(rig_stats(r).rx[DHCP_DISCOVER], 1);
+	r->asked = 0; /* what it holds is not asked about */
+	assert_int_equal(rig_dora(r, 1, 1), IP(16));
+	assert_int_equal(rig_dora(r, 1, 1), IP(16));
+	assert_int_equal(r->asked, 0);
+}
+
+/* Its user speaks up between the OFFER and the REQUEST. */
+static void in_use__heard_after_the_offer__nak(void **state)
+{
+	struct dhcp_rig *r = *state;
+	struct dhcp_ask a = rig_ask(DHCP_DISCOVER, 1, 1);
+
+	assert_int_equal(rig_send(r, &a), DHCP_OFFER);
+	r->squatted[0] = IP(15);
+	a.type = DHCP_REQUEST;
+	a.requested = IP(15);
+	a.server_id = SERVER;
+	assert_int_equal(rig_send(r, &a), DHCP_NAK);
+	assert_int_equal(r->events[DHCP_EV_CONFLICT], 1);
+	assert_int_equal(rig_dora(r, 1, 1), IP(16));
+	r->squatted[1] = IP(16); /* but a lease is not taken away */
+	assert_int_equal(rig_dora(r, 1, 1), IP(16));
+}
+
+/* So that whoever asks about them can do so before they are wanted. */
+static void next__what_comes__in_order(void **state)
+{
+	struct dhcp_rig *r = *state;
+	struct dhcp_config cfg = rig_config();
+	struct mac mac = rig_mac(1);
+	uint32_t ip[4] = {0};
+
+	cfg.last = IP(18);
+	rig_reconfigure(r, &cfg);
+	assert_int_equal(dhcp_server_next(r->s, NULL, 0, ip, 2), 2);
+	assert_int_equal(ip[0], IP(15));
+	assert_int_equal(ip[1], IP(16));
+	rig_dora(r, 1, 1);
+	rig_dora(r, 2, 2);
+	rig_pass(r, 86400);
+	assert_int_equal(dhcp_server_next(r->s, &mac, 1, ip, 4), 4);
+	assert_int_equal(ip[0], IP(15)); /* its own before */
+	assert_int_equal(ip[1], IP(17));
+	assert_int_equal(ip[2], IP(18));
+	assert_int_equal(ip[3], IP(16));
+	rig_dora(r, 1, 1);
+	assert_int_equal(dhcp_server_next(r->s, &mac, 1, ip, 4), 3);
+	assert_int_equal(ip[0], IP(17));
+}
+
 static void in_use__many_taken__bounded_work(void **state)
 {
 	struct dhcp_rig *r = *state;
@@ -457,6 +527,9 @@ int main(void)
 		T(pool__one_nic_many_macs__quota),
 		T(pool__all_used_once__least_recently_freed_first),
 		T(in_use__address_taken__quarantined_and_next_offered),
+		T(in_use__to_be_found_out__message_comes_again),
+		T(in_use__heard_after_the_offer__nak),
+		T(next__what_comes__in_order),
 		T(in_use__many_taken__bounded_work),
 		T(reserve__before_first_contact__address_and_name),
 		T(reserve__what_cannot_be__refused),

@@ -309,6 +309,27 @@ static void rogue__kinds_we_know__taken(void **state)
 	json_decref(o);
 }
 
+static void conflict__about_another_network__refused(void **state)
+{
+	json_t *o = json_pack("{s:i,s:s,s:s}", "nic", 0, "ip", "10.0.2.15",
+			      "mac", "52:54:00:00:00:01");
+	struct net_conf lab = {.subnet = {.addr = 0x0a000200, .plen = 24}};
+	struct mac mac;
+	int64_t nic;
+	uint32_t ip;
+
+	(void)state;
+	assert_int_equal(wmsg_conflict(o, &lab, &nic, &ip, &mac, NULL), 0);
+	assert_int_equal(ip, 0x0a00020f);
+	assert_int_equal(nic, 0);
+	json_object_set_new(o, "ip", json_string("192.168.1.1"));
+	assert_int_equal(wmsg_conflict(o, &lab, &nic, &ip, &mac, NULL), -EPROTO);
+	json_object_set_new(o, "ip", json_string("10.0.2.15"));
+	json_object_set_new(o, "mac", json_string("ff:ff:ff:ff:ff:ff"));
+	assert_int_equal(wmsg_conflict(o, &lab, &nic, &ip, &mac, NULL), -EPROTO);
+	json_decref(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +345,7 @@ int main(void)
 		cmocka_unit_test(log__escaped_and_cut),
 		cmocka_unit_test(event__size_is_bounded),
 		cmocka_unit_test(rogue__kinds_we_know__taken),
+		cmocka_unit_test(conflict__about_another_network__refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
