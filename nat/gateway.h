@@ -92,7 +92,6 @@ struct gateway {
 	struct routes6 routes;
 	uint8_t *scratch; /* a datagram in one piece */
 	uint64_t denied;  /* TCP */
-	size_t tcp_queued; /* bytes of segments on the way to the switch */
 	bool tcp_due;
 	int64_t now_ms; /* of the last call that had one */
 };

@@ -45,7 +45,6 @@ static int env_emit(void *arg, const struct tcp_out *o, int64_t now_ms)
 		.gso_size = o->gso_size,
 	};
 
-	g->tcp_queued += o->hdr_len + o->len;
 	return ipout_send(&g->ipout, &p, now_ms);
 }
 
@@ -53,7 +52,6 @@ static void env_emit_flush(void *arg)
 {
 	struct gateway *g = arg;
 
-	g->tcp_queued = 0;
 	outq_flush(g->out);
 }
 
@@ -64,13 +62,16 @@ static size_t env_room(void *arg, uint64_t nic_id)
 	struct gateway *g = arg;
 	size_t room = g->env.room(g->env.room_arg, nic_id);
 
+	size_t queued = outq_bytes(g->out);
+
 	if (room == SIZE_MAX)
 		return room;
-	if (room < g->tcp_queued + FRAME_MAX) {
-		env_emit_flush(g);
+	if (queued && room < queued + FRAME_MAX) {
+		outq_flush(g->out);
+		queued = outq_bytes(g->out);
 		room = g->env.room(g->env.room_arg, nic_id);
 	}
-	return room > g->tcp_queued ? room - g->tcp_queued : 0;
+	return room > queued ? room - queued : 0;
 }
 
 static void env_unreach(void *arg, const struct tcp_unreach *u, int64_t now_ms)

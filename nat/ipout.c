@@ -272,20 +272,26 @@ static size_t quote6(const struct icmp_err *e, uint8_t *b)
 		.src = h->src, .dst = h->dst, .len = h->len, .tclass = h->tos,
 		.next = h->proto, .hop_limit = h->ttl,
 	};
-	size_t take;
+	bool first = e->pkt && e->pkt->off.gso_type; /* about_first() */
+	size_t n = IP6_HDR, take;
 
 	/* With its extension headers, when it is still there as it came. */
-	if (e->pkt && e->pkt->frame)
-		return iov_copy(e->pkt->frame->seg, e->pkt->frame->nseg,
-				ETH_HDR_LEN, b,
-				min_sz(ERR_QUOTE6, (size_t)h->hlen + h->len));
-	ip6_build(b, &ip);
-	if (e->pkt)
-		return IP6_HDR + iov_copy(e->pkt->l4, e->pkt->nl4, 0,
-					  b + IP6_HDR, ERR_QUOTE6 - IP6_HDR);
-	take = min_sz(e->l4_len, ERR_QUOTE6 - IP6_HDR);
-	memcpy(b + IP6_HDR, e->l4, take);
-	return IP6_HDR + take;
+	if (e->pkt && e->pkt->frame) {
+		n = iov_copy(e->pkt->frame->seg, e->pkt->frame->nseg,
+			     ETH_HDR_LEN, b,
+			     min_sz(ERR_QUOTE6, h->hlen + (first ? 0u : h->len)));
+		if (!first)
+			return n;
+		put_be16(b + 4, (uint16_t)(h->hlen - IP6_HDR + h->len));
+	} else {
+		ip6_build(b, &ip);
+	}
+	if (e->pkt && !first)
+		return n + iov_copy(e->pkt->l4, e->pkt->nl4, 0, b + n,
+				    ERR_QUOTE6 - n);
+	take = min_sz(e->l4_len, ERR_QUOTE6 - n);
+	memcpy(b + n, e->l4, take);
+	return n + take;
 }
 
 static const struct ipaddr *err_source(const struct ipout *o,
@@ -326,15 +332,41 @@ void ipout_icmp_err(struct ipout *o, const struct icmp_err *e, int64_t now_ms)
 		o->errors_sent++;
 }
 
-static void reject(struct ipout *o, const struct pkt *k, struct icmp_err *e,
-		   int64_t now_ms)
+/*
+ * Of packets that came as one frame, to be cut, an error is about the first: that is how
+ * their sender knows it. Its beginning, from head, says enough.
+ */
+static void about_first(const struct pkt *k, struct icmp_err *e,
+			uint8_t head[L4_HEAD])
 {
-	e->nic_id = k->nic_id;
-	e->l4 = k->head;
-	e->l4_len = k->head_len;
-	e->pkt = k;
+	bool udp = k->off.gso_type == GSO_UDP_L4;
+	size_t hlen = udp || k->head_len < 13
+			      ? UDP_HDR
+			      : (size_t)(k->head[12] >> 4) * 4;
+	size_t len = min_sz(hlen + k->off.gso_size, k->l4_len);
+
+	memcpy(head, k->head, k->head_len);
+	if (udp)
+		put_be16(head + 4, (uint16_t)len);
+	e->orig.len = (uint16_t)len;
+	e->l4 = head;
+	e->l4_len = min_sz(e->l4_len, len);
+}
+
+static void reject(struct ipout *o, const struct pkt *k,
+		   const struct icmp_err *what, int64_t now_ms)
+{
+	uint8_t head[L4_HEAD];
+	struct icmp_err e = *what;
+
+	e.nic_id = k->nic_id;
+	e.l4 = k->head;
+	e.l4_len = k->head_len;
+	e.pkt = k;
+	if (k->off.gso_type && k->head_len >= UDP_HDR)
+		about_first(k, &e, head);
 	if (!k->group)
-		ipout_icmp_err(o, e, now_ms);
+		ipout_icmp_err(o, &e, now_ms);
 }
 
 void ipout_reject(struct ipout *o, const struct pkt *k, enum ipout_why why,

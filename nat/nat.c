@@ -158,7 +158,8 @@ static void nat_tx(struct port *p, const struct frame *const *batch,
 			continue;
 		}
 		taken += k;
-		bytes += f->len;
+		for (unsigned int j = 0; j < k; j++)
+			bytes += batch[i + j]->len;
 	}
 	port_sent(p, taken, bytes);
 }

@@ -16,6 +16,7 @@ struct outq {
 	bool hold, sending;
 	unsigned int n;
 	size_t used; /* of the arena */
+	size_t bytes; /* of all frames */
 	uint64_t dropped;
 	struct frame f[OUTQ_FRAMES];
 	uint8_t hdr[OUTQ_FRAMES][FRAME_HDR];
@@ -32,7 +33,7 @@ struct outq *outq_new(outq_send_fn send, void *arg)
 	q->arg = arg;
 	q->hold = q->sending = false;
 	q->n = 0;
-	q->used = 0;
+	q->used = q->bytes = 0;
 	q->dropped = 0;
 	return q;
 }
@@ -53,7 +54,7 @@ void outq_flush(struct outq *q)
 		q->send(q->arg, q->f + i, n < FRAME_BATCH ? n : FRAME_BATCH);
 	}
 	q->n = 0;
-	q->used = 0;
+	q->used = q->bytes = 0;
 	q->sending = false;
 }
 
@@ -92,6 +93,7 @@ int outq_put(struct outq *q, const uint8_t *hdr, size_t hdr_len,
 	frame_init(f, slot, hdr_len + head);
 	f->len = (uint32_t)(hdr_len + plen);
 	f->off = *off;
+	q->bytes += f->len;
 	if (plen == head)
 		return 0;
 	if (lent) {
@@ -114,6 +116,11 @@ void outq_hold(struct outq *q, bool hold)
 bool outq_held(const struct outq *q)
 {
 	return q->hold;
+}
+
+size_t outq_bytes(const struct outq *q)
+{
+	return q->bytes;
 }
 
 uint64_t outq_dropped(const struct outq *q)

@@ -45,6 +45,9 @@ void outq_flush(struct outq *q);
 void outq_hold(struct outq *q, bool hold);
 bool outq_held(const struct outq *q);
 
+/* Bytes of the frames that are queued now. */
+size_t outq_bytes(const struct outq *q);
+
 /* Frames dropped for want of room. */
 uint64_t outq_dropped(const struct outq *q);
 

@@ -482,6 +482,36 @@ static void error__large_packet__quoted_up_to_1280_bytes(void **state)
 	assert_memory_equal(g.data + 48, data, g.len - 48);
 }
 
+/* … and of a frame of many the first, behind the extension headers it came with. */
+static void error__uso_frame__about_the_first_datagram(void **state)
+{
+	struct fake_nat *f = *state;
+	static const uint8_t opts[8] = {IP4_UDP, 0, 1, 4};
+	static uint8_t data[1400];
+	struct fake6_pkt k = udp(FAR6, 7);
+	uint8_t *b = malloc(FRAME_MAX);
+	struct fake6_got g;
+	struct frame fr;
+
+	k.data = data;
+	k.len = sizeof(data);
+	k.hop = 1;
+	k.exts = opts;
+	k.exts_len = sizeof(opts);
+	k.first = 60;
+	frame_init(&fr, b, fake6_build(&k, b));
+	fr.off = (struct offload){.needs_csum = true, .gso_type = GSO_UDP_L4,
+				  .gso_size = 500, .csum_start = 62,
+				  .csum_offset = 6};
+	fake_nat_in_frame(f, &fr, 7);
+	g = is_error(f, ICMP6_TIME, 0);
+	assert_int_equal(get_be16(g.data + 4), 8 + 8 + 500);
+	assert_int_equal(g.data[6], 60);
+	assert_memory_equal(g.data + 40, opts, 8);
+	assert_int_equal(get_be16(g.data + 48 + 4), 8 + 500);
+	free(b);
+}
+
 /* ---- TCP -------------------------------------------------------------------------- */
 
 static void tcp__syn__connects_or_is_refused(void **state)
@@ -692,6 +722,7 @@ int main(void)
 		T(hops__none_left__time_exceeded_outside_only),
 		T(protocol__unknown__refused_by_where_it_goes),
 		T(error__large_packet__quoted_up_to_1280_bytes),
+		T(error__uso_frame__about_the_first_datagram),
 		T(tcp__syn__connects_or_is_refused),
 		T(tcp__connect_fails_on_the_way__routers_word_is_passed_on),
 		T(forward_udp__same_family__client_seen_and_answered),

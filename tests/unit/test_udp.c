@@ -261,6 +261,32 @@ static void map__uso_frame__one_datagram_per_segment(void **state)
 	assert_int_equal(f->sent[2].p[499], 3);
 }
 
+/* Its sender knows nothing of a datagram of 2500 bytes. */
+static void map__uso_frame_refused__error_about_the_first_datagram(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt k = udp(FAR, 7);
+	static uint8_t data[2500];
+	struct fake_got g;
+	struct frame fr;
+	uint8_t b[2600];
+
+	k.data = data;
+	k.len = sizeof(data);
+	frame_init(&fr, b, fake_pkt_build(&k, b));
+	fr.off = (struct offload){.needs_csum = true, .gso_type = GSO_UDP_L4,
+				  .gso_size = 1000, .csum_start = 34,
+				  .csum_offset = 6};
+	f->send_err = -ENETUNREACH;
+	assert_int_equal(fake_nat_in_frame(f, &fr, 7), -1);
+	assert_int_equal(f->n, 1);
+	g = fake_nat_got(f, 0);
+	assert_int_equal(g.l4[0], ICMP_T_UNREACH);
+	assert_int_equal(get_be16(g.data + 2), 20 + 8 + 1000);
+	assert_int_equal(get_be16(g.data + 20 + 2), 7);
+	assert_int_equal(get_be16(g.data + 20 + 4), 8 + 1000);
+}
+
 static void map__host_has_no_route__guest_is_told(void **state)
 {
 	struct fake_nat *f = *state;
@@ -864,6 +890,7 @@ int main(void)
 		T(map__descriptors_used_up__the_greediest_guest_pays),
 		T(map__guest_moved_to_another_nic__counted_there),
 		T(map__uso_frame__one_datagram_per_segment),
+		T(map__uso_frame_refused__error_about_the_first_datagram),
 		T(map__host_has_no_route__guest_is_told),
 		T(map__ttl_tos_df__carried),
 		T(map__ttl_zero_to_the_gateway__sent_with_one),
