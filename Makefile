@@ -108,7 +108,7 @@ $(B)/tests/bench/cpu: $(CPU_OBJS) $(call parts,tests/bench/cpu.c)
 	$(Q)$(CC) $(LINK) -o $@ $(CPU_OBJS) -Wl,--start-group $(filter-out $(CPU_OBJS),$^) -Wl,--end-group $(call libs_of,tests/bench/cpu.c) -lcmocka
 
 .PHONY: all system-tools unit fuzz-build help clean install check check-unit check-system \
-        check-fuzz check-cpu fuzz lint demo cov bench bench-cpu deps docs print-flags
+        check-fuzz check-cpu fuzz lint demo cov bench bench-cpu bench-dhcp deps docs print-flags
 .SECONDARY:
 
 all: $(B)/vnetd $(B)/vnet
@@ -138,6 +138,10 @@ bench: $(O)/bench/load $(O)/bench/taploop
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/python -B tests/bench/bench.py
+bench-dhcp:
+	$(Q)scripts/deps dhcp
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/python -B tests/bench/dhcp.py
 bench-cpu: $(B)/tests/bench/cpu
 	$(Q)CC="$(CC)" scripts/python -B tests/bench/cpu.py $<
 $(O)/bench/%: tests/bench/%.c
@@ -171,6 +175,7 @@ help:
 	@echo '  check-system  real daemon, real kernel, real guests (pytest)'
 	@echo '  lint          include walls, sizes, clang-tidy, cppcheck'
 	@echo 'make bench      race the peers: tests/bench (BENCH=nat-tcp,…  QUICK=1)'
+	@echo 'make bench-dhcp DHCP exchanges of ours, dnsmasq and Kea (QUICK=1)'
 	@echo 'make bench-cpu  instructions per frame of the hot paths (UPDATE=1: new budget)'
 	@echo 'make docs       write docs/api.md from the method table'
 	@echo 'make install    DESTDIR= prefix=$(prefix)'
