@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,12 +17,6 @@
 
 #include "lib/fdutil.h"
 #include "netd/priv_int.h"
-
-static void act_as(uid_t who)
-{
-	if (!geteuid())
-		(void)setfsuid(who);
-}
 
 /* The socket behind the path, and whose it is; links on the way are followed. */
 static int pin(const struct priv_connect *c, int *out, uid_t *whose)
@@ -71,14 +64,18 @@ int priv_do_connect(const struct priv_connect *c, int *fd_out,
 		    struct errtext *why)
 {
 	uid_t whose = c->owner;
+	struct priv_act act;
 	int at = -1, r;
 
-	act_as(c->owner);
-	r = pin(c, &at, &whose);
-	act_as(whose); /* root's NIC: the helper has no right to write to all files */
+	r = priv_act_as(&act, c->owner);
+	if (!r)
+		r = pin(c, &at, &whose);
+	/* Root's NIC: the helper has no right to write to all files. */
+	if (!r && whose != c->owner)
+		r = priv_act_as(&act, whose);
 	if (!r)
 		r = connect_pinned(at, fd_out);
-	act_as(0);
+	priv_act_end(&act);
 	fd_close(&at);
 	if (!r)
 		return 0;

@@ -92,6 +92,28 @@ int priv_do_raw_icmp(bool ip6, int *fd_out, struct errtext *why);
 int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
 		       char *out, size_t cap);
 
+#define PRIV_GROUPS_MAX 64 /* of our own */
+
+/** struct priv_act - What root was before it acted as somebody; private. */
+struct priv_act {
+	bool active;
+	int n;
+	gid_t was[PRIV_GROUPS_MAX];
+};
+
+/**
+ * priv_act_as() - Open paths as @who from now on: user, group and other groups
+ *
+ * Does nothing when we are not root, or @who is. A user whom no database knows is in no
+ * group.
+ *
+ * Return: 0, or negative errno: nothing has changed then.
+ */
+int priv_act_as(struct priv_act *a, uid_t who);
+
+/* Be ourselves again; fine when nothing had changed. */
+void priv_act_end(struct priv_act *a);
+
 /* A line of /proc/net/{tcp,udp}{,6}. */
 struct priv_port_line {
 	struct ipaddr ip; /* local */

@@ -15,7 +15,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -97,19 +96,18 @@ static bool is_dgram(int fd)
 int priv_do_way(const struct priv_way *w, int ours, int *fd_out,
 		struct errtext *why)
 {
-	bool become = !geteuid() && w->owner;
 	struct target t = {.pin = -1};
-	int fd = -1, r = 0;
+	struct priv_act act;
+	int fd = -1, r;
 
 	if (!is_dgram(ours))
 		return errtext_set(why, -EINVAL, "not a NIC's socket");
-	if (become)
-		(void)setfsuid(w->owner);
-	r = aim(w, &t);
+	r = priv_act_as(&act, w->owner);
+	if (!r)
+		r = aim(w, &t);
 	if (!r)
 		r = connect_both(w, &t, ours, &fd);
-	if (become)
-		(void)setfsuid(0);
+	priv_act_end(&act);
 	fd_close(&t.pin);
 	if (!r) {
 		*fd_out = fd;

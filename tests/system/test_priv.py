@@ -637,3 +637,9 @@ def test_connects_with_the_owner_s_rights_to_the_owner_s_sockets(tool, open_fold
         os.mkdir(at("dir"), 0o700)
         os.rename(at("his"), at("dir/his"))
         assert refusal("dir/his", NOBODY) == errno.EACCES
+        os.chmod(at("dir"), 0o710)              # root's group is not his …
+        assert refusal("dir/his", NOBODY) == errno.EACCES
+        os.chown(at("dir"), 0, NOBODY)          # … but his own is
+        tool.call("connect", at("dir/his"), NOBODY)
+        his.accept()[0].close()
+        tool.call("connect", at("dir/his"), 0)
