@@ -16,6 +16,10 @@ reason=${reason:-$1}
 echo "$reason" >>"$here/reasons"
 case $reason in
 BOUND|RENEW|REBIND|REBOOT|bound|renew)
+	if [ -e "$here/probe" ] && ! busybox arping -D -q -f -c 1 -w 1 \
+			-I "$interface" "$new_ip_address"; then
+		exit 3	# to dhclient: decline it
+	fi
 	if [ %(apply)s = 1 ]; then
 		ip -4 addr flush dev "$interface"
 		ip addr add "${new_ip_address:-$ip}/${new_subnet_mask:-$mask}" dev "$interface"
@@ -49,7 +53,8 @@ class DhcpClient:
         c.stop()          or c.release()
 
     kind: dhclient, dhcpcd or udhcpc. A second start() goes on with the lease that
-    the first one stored (dhclient, dhcpcd). arp: let dhcpcd probe the address.
+    the first one stored (dhclient, dhcpcd). arp: probe the address, and decline it when
+    somebody has it; it may be set between starts.
     """
 
     def __init__(self, kind, ns, ifname, hostname=None, config="", arp=False,
@@ -90,6 +95,8 @@ class DhcpClient:
         if self.hostname:
             config += 'send host-name "%s";\n' % self.hostname
         self._write("conf", config + self.config)
+        if self.arp:    # dhclient leaves it to its script
+            self._write("probe", "")
         return [path, "-4", "-d", "-cf", self._file("conf"), "-sf",
                 self._file("script"), "-lf", self._file("leases"), "-pf",
                 self._file("pid")] + self.args + [self.ifname]
@@ -113,6 +120,8 @@ class DhcpClient:
 
     def _udhcpc(self, path):
         more = ["-x", "hostname:" + self.hostname] if self.hostname else []
+        if self.arp:
+            more.append("-a")
         return [path, "udhcpc", "-f", "-i", self.ifname, "-s",
                 self._file("script"), "-t", "5", "-T", "1", "-A", "2",
                 "-O", "mtu"] + more + self.args
