@@ -13,7 +13,7 @@
 #include "lib/errtext.h"
 
 #define ARGS_OPTS_MAX 24
-#define ARGS_POS_MAX  6
+#define ARGS_POS_MAX  8
 
 enum opt_kind {
 	OPT_TEXT,

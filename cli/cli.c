@@ -34,6 +34,7 @@ static const struct help_section sections[] = {
 	{"", cmd_flow},
 	{"", cmd_lease},
 	{"", cmd_option},
+	{"", cmd_dns},
 	{"The daemon", cmd_events},
 	{"", cmd_info},
 	{NULL},

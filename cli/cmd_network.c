@@ -189,7 +189,8 @@ static int define_run(struct cli *c)
 	static const char *const given[] = {
 		"mode",	  "subnet",	 "subnet6", "dhcp",	"mtu",
 		"uplink", "host-access", "domain",  "datapath", "host-allow",
-		"udp-filter", "ipv6", "prefix-pool"};
+		"udp-filter", "ipv6", "prefix-pool",
+					    "domain"};
 	json_t *params = json_pack("{s:s}", "name", args_pos(&c->args, 0));
 	json_t *net;
 	int r;
@@ -289,7 +290,8 @@ static int set_run(struct cli *c)
 {
 	static const char *const given[] = {"host-access", "host-allow",
 					    "udp-filter", "subnet6",
-					    "ipv6", "prefix-pool"};
+					    "ipv6", "prefix-pool",
+					    "domain"};
 	json_t *params = name_param(c), *words;
 	int r;
 
@@ -331,6 +333,7 @@ static const struct opt set_opts[] = {
 	 "how VMs get addresses of it; they are told at once", OPT_CHOICE},
 	{"prefix-pool", "PREFIX/N-M|auto|off",
 	 "IPv6 prefixes for VMs that are routers, by DHCPv6"},
+	{"domain", "NAME", "DNS domain of the VMs' names"},
 	{"lease-seconds", "N", "how long an address is lent from now on",
 	 OPT_INT, false, 60, 31536000},
 	{"tftp", "DIR|off", "serve the files below DIR to VMs that boot (TFTP)"},

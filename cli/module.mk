@@ -2,5 +2,5 @@
 # Layer 4: the command. main.c is linked only into vnet.
 CLI_FILES := cli args conn help out strv tables nic_facts runner run_plan \
              run_child forward_spec cmd_network cmd_show cmd_nic cmd_ip \
-             cmd_run cmd_forward cmd_flow cmd_lease cmd_option cmd_events cmd_info
+             cmd_run cmd_forward cmd_flow cmd_lease cmd_option cmd_dns cmd_events cmd_info
 CLI_PKGS  := jansson

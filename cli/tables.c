@@ -172,6 +172,19 @@ void table_options(const json_t *options)
 	finish(t, 0, false);
 }
 
+void table_records(const json_t *records)
+{
+	static const char *const heads[] = {"NETWORK", "NAME", "TYPE", "VALUE",
+					    NULL};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(records, i, o)
+		out_fields(t, o, "network", "name", "type", "value", NULL);
+	finish(t, 0, false);
+}
+
 void table_reservations(const json_t *reservations)
 {
 	static const char *const heads[] = {"NETWORK", "ADDRESS",  "MAC",

@@ -16,6 +16,7 @@ void table_forwards(const json_t *forwards, unsigned int indent, bool color);
 void table_leases(const json_t *leases, unsigned int indent);
 void table_options(const json_t *options);
 void table_reservations(const json_t *reservations);
+void table_records(const json_t *records);
 void table_addresses(const json_t *addresses);
 
 /* Sockets and interfaces through which NICs are reached. */

@@ -168,10 +168,10 @@ static void new_lease(const struct dhcp_request *r,
 						     : r->now_s + lease_s;
 	l->client_id_len = (uint8_t)c->cid_len;
 	memcpy(l->client_id, c->cid, c->cid_len);
-	if (name[0])
+	/* What it calls itself is kept beside what its owner calls it. */
+	dhcp_name_claimed(r->m, l->hostname);
+	if (!l->hostname[0])
 		memcpy(l->hostname, name, strlen(name));
-	else
-		dhcp_name_claimed(r->m, l->hostname);
 }
 
 static uint32_t left_s(const struct dhcp_lease *l, int64_t now_s)

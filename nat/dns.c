@@ -14,10 +14,9 @@
 
 static void next_try(struct dns *d, struct dns_query *q, int64_t now_ms);
 
-int dns_init(struct dns *d, const uint64_t seed[2], const char *domain)
+int dns_set_domain(struct dns *d, const char *domain)
 {
 	size_t len = strlen(domain);
-	int err;
 
 	if (!len || len > sizeof(d->domain) - 66 || domain[0] == '.' ||
 	    domain[len - 1] == '.')
@@ -26,8 +25,19 @@ int dns_init(struct dns *d, const uint64_t seed[2], const char *domain)
 		d->domain[i] = domain[i] >= 'A' && domain[i] <= 'Z'
 				       ? (char)(domain[i] + 32)
 				       : domain[i];
+	return 0;
+}
+
+int dns_init(struct dns *d, const uint64_t seed[2], const char *domain)
+{
+	int err = dns_set_domain(d, domain);
+
+	if (err)
+		return err;
 	list_init(&d->tcp_due);
 	err = names_init(&d->names, seed);
+	if (!err)
+		err = zone_init(&d->zone, seed);
 	return err ? err : htab_init(&d->pending, 16, seed);
 }
 
@@ -58,6 +68,7 @@ void dns_fini(struct dns *d)
 		htab_fini(&d->pending);
 	}
 	names_fini(&d->names);
+	zone_fini(&d->zone);
 }
 
 /* First upstream not in @tried: healthy ones first; -1 when none is left. */
@@ -97,13 +108,13 @@ static void answer(struct dns *d, const struct dns_client *c,
 		   const uint8_t *query, const struct dns_msg *q,
 		   struct dns_answer *a, int64_t now_ms)
 {
-	uint8_t out[DNS_EDNS_MAX]; /* no answer of ours is longer */
-	size_t len;
+	uint8_t out[DNS_LOCAL_MAX];
+	size_t len, cap = c->conn ? sizeof(out) : DNS_EDNS_MAX;
 
 	a->recursion = d->forward;
 	a->stream = c->conn;
 	a->ttl_s = DNS_LOCAL_TTL_S;
-	len = dns_answer(out, sizeof(out), query, q, a);
+	len = dns_answer(out, cap, query, q, a);
 	if (len && c->conn)
 		(void)dns_tcp_answer(c->conn, out, len, true);
 	else if (len)

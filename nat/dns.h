@@ -18,6 +18,7 @@
 #define VNET_NAT_DNS_H
 
 #include "nat/dns_msg.h"
+#include "nat/dns_zone.h"
 #include "nat/ipout.h"
 #include "nat/names.h"
 #include "nat/policy.h"
@@ -87,6 +88,7 @@ struct dns_stats {
 
 struct dns {
 	struct names names;
+	struct zone zone; /* records of the user's own */
 	char domain[DNS_NAME_MAX + 1]; /* lower case, no dots at the ends */
 	struct ipaddr host_at[2]; /* of "host": IPv4, IPv6; zero = none */
 	bool forward; /* false: foreign names are REFUSED */
@@ -109,6 +111,9 @@ struct dns {
 /* 0, -EINVAL (domain), -ENOMEM. The pointers and host_at are set by the caller. */
 int dns_init(struct dns *d, const uint64_t seed[2], const char *domain);
 void dns_fini(struct dns *d);
+
+/* The network's domain is another one; -EINVAL: what cannot be one. */
+int dns_set_domain(struct dns *d, const char *domain);
 
 /* Replace the list. If it is another one, queries under way start anew with it.
  * -E2BIG. */

@@ -5,11 +5,20 @@
 
 #include "nat/dns.h"
 
+#define DNS_CHAIN_MAX 8 /* aliases followed; a longer row is taken for a loop */
+
+/* Longer is no answer of ours: all records of a name, and what aliases led to. Fits
+ * what dns_tcp.c keeps free when it reads on. */
+#define DNS_LOCAL_MAX 24576
+
 /** struct dns_local - An answer out of our own knowledge, with its storage. */
 struct dns_local {
 	struct dns_answer a;
 	struct ipaddr addr[2 * NAMES_PER_NAME];
+	struct dns_rr rr[ZONE_NAME_MAX + DNS_CHAIN_MAX];
 	char text[DNS_NAME_MAX + 1];
+	char chain[DNS_CHAIN_MAX][DNS_NAME_MAX + 1]; /* where aliases led */
+	const char *owner; /* the last of these; NULL = the question's name */
 };
 
 /**

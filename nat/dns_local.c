@@ -2,19 +2,22 @@
 /*
  * What the resolver answers by itself. See dns.h; in this order:
  *
+ *   records with absolute names: they stand for what the world says
  *   addresses   of this network: PTR, or nothing is there; of other networks of
  *               vnet and of the loopback: nothing is there
  *   host, gateway  under the network's domain and under "vnet"
- *   the network's domain: its VMs, or no such name
+ *   the network's domain: records of the user's own, VMs, wildcards (a record of an
+ *               address, or an alias, takes a VM's name over), or no such name
  *   localhost (RFC 6761 6.3), invalid (6.4), onion (RFC 7686): never leave
  *   vnet        the rest of it are names of other networks: no such name
- *   bare names  of VMs
+ *   bare names  of VMs and records
  *
  * Not followed: RFC 6761 6.2 (names in .test SHOULD be denied at once: labs serve
  * them), RFC 6762 22.1 (names in .local SHOULD be denied at once) and RFC
  * 6303 4 for reverse zones of private addresses (SHOULD be served empty): the
  * host's resolvers may well know its LAN's names, guests are to see the same.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "nat/dns_int.h"
@@ -66,7 +69,8 @@ static unsigned int reverse_zone(const struct dns *d,
 		if (prefix_in6(r, &p->deny6[i]))
 			return labels6(&p->deny6[i]);
 	if (r->plen == 128 &&
-	    (ipaddr_is_loopback(&r->ip) || names_of(&d->names, &r->ip)))
+	    (ipaddr_is_loopback(&r->ip) || names_of(&d->names, &r->ip) ||
+	     zone_of_ip(&d->zone, &r->ip)))
 		return 32 + 2;
 	return 0;
 }
@@ -100,6 +104,8 @@ static bool whose(const struct dns *d, const struct ipaddr *ip,
 	const struct ipaddr loop4 = ipaddr_from4(INADDR_LOOPBACK);
 	const char *name = names_of(&d->names, ip);
 
+	if (!name)
+		name = zone_of_ip(&d->zone, ip);
 	if (is_gateway(d, ip))
 		return full_name(d, "gateway", l);
 	if (ipaddr_eq(ip, &d->host_at[0]) || ipaddr_eq(ip, &d->host_at[1]))
@@ -183,35 +189,213 @@ static void one_of_each(const struct dns_msg *m, struct dns_local *l,
 		put_addr(l, v6);
 }
 
-/* "host" and "gateway", whatever VMs are called: true when it was one of them. */
-static bool reserved_name(const struct dns *d, const struct dns_msg *m,
-			  struct dns_local *l)
+/* The network's own, whatever VMs are called; false: there is none. */
+static bool service(const struct dns *d, const struct dns_msg *m,
+		    const char *name, struct dns_local *l)
 {
 	const struct policy *p = d->pol;
 	struct ipaddr gw4 = ipaddr_from4(p->ip);
+
+	if (!strcmp(name, "gateway")) {
+		one_of_each(m, l, &gw4, p->net6.plen ? &p->ip6 : &ipaddr_any);
+		return true;
+	}
+	if (strcmp(name, "host") || (ipaddr_is_zero(&d->host_at[0]) &&
+				     ipaddr_is_zero(&d->host_at[1])))
+		return false;
+	one_of_each(m, l, &d->host_at[0], &d->host_at[1]);
+	return true;
+}
+
+/* "host" and "gateway" under both domains: true when it was one of them. */
+static bool reserved_name(const struct dns *d, const struct dns_msg *m,
+			  struct dns_local *l)
+{
+	char word[8];
 	size_t at;
 
 	if ((!dns_in_zone(m->name, d->domain, &at) || !at) &&
 	    (!dns_in_zone(m->name, TOP, &at) || !at))
 		return false;
-	if (at == 8 && !strncmp(m->name, "gateway.", 8)) {
-		one_of_each(m, l, &gw4, p->net6.plen ? &p->ip6 : &ipaddr_any);
-	} else if (at == 5 && !strncmp(m->name, "host.", 5)) {
-		one_of_each(m, l, &d->host_at[0], &d->host_at[1]);
-		if (ipaddr_is_zero(&d->host_at[0]) &&
-		    ipaddr_is_zero(&d->host_at[1]))
-			l->a.rcode = DNS_NXDOMAIN;
-	} else {
+	if (at > sizeof(word))
 		return false;
-	}
+	memcpy(word, m->name, at - 1);
+	word[at - 1] = '\0';
+	if (!names_is_service(word))
+		return false;
+	if (!service(d, m, word, l))
+		l->a.rcode = DNS_NXDOMAIN;
 	l->a.has_zone = true;
 	l->a.zone = at;
 	return true;
 }
 
+/* ---- records of the user's own, and aliases ---------------------------------- */
+
+static bool is_absolute(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n && name[n - 1] == '.';
+}
+
+static void add_rr(const struct dns *d, struct dns_local *l,
+		   const struct zone_rec *r)
+{
+	bool apex = r->type != DNS_TXT && !strcmp(r->text, "@");
+
+	if (l->a.nrr == sizeof(l->rr) / sizeof(l->rr[0]))
+		return;
+	l->rr[l->a.nrr++] = (struct dns_rr){
+		.owner = l->owner,
+		.type = r->type,
+		.num = {r->num[0], r->num[1], r->num[2]},
+		.text = apex ? "" : r->text,
+		.suffix = is_absolute(r->text) ? NULL : d->domain,
+	};
+	l->a.rr = l->rr;
+}
+
+static void node_answer(const struct dns *d, const struct dns_msg *m,
+			const struct zone_node *n, struct dns_local *l)
+{
+	list_for_each(e, &n->recs, struct zone_entry, node) {
+		if (!wants(m, e->rec.type))
+			continue;
+		if (e->rec.type == DNS_A || e->rec.type == DNS_AAAA)
+			put_addr(l, &e->rec.ip);
+		else
+			add_rr(d, l, &e->rec);
+	}
+}
+
+/* A node's answer. An alias that was not itself asked for: @alias. */
+static void take_node(const struct dns *d, const struct dns_msg *m,
+		      const struct zone_node *n, struct dns_local *l,
+		      const struct zone_rec **alias)
+{
+	const struct zone_entry *e = zone_first(n, DNS_CNAME);
+
+	if (e && !wants(m, DNS_CNAME))
+		*alias = &e->rec;
+	else
+		node_answer(d, m, n, l);
+}
+
+static bool has_place(const struct zone_node *n)
+{
+	return zone_first(n, DNS_A) || zone_first(n, DNS_AAAA) ||
+	       zone_first(n, DNS_CNAME);
+}
+
+/* Whatever @name is in this network (relative, lower case); false: nothing. */
+static bool look(const struct dns *d, const struct dns_msg *m, const char *name,
+		 struct dns_local *l, const struct zone_rec **alias)
+{
+	const struct zone_node *n = zone_find(&d->zone, name);
+	bool vm = names_has(&d->names, name);
+
+	if (names_is_service(name))
+		return service(d, m, name, l);
+	if (!n && !vm)
+		n = zone_wildcard(&d->zone, name);
+	if (n)
+		take_node(d, m, n, l, alias);
+	if (vm && !(n && has_place(n)))
+		vm_addrs(d, m, name, l);
+	return n || vm;
+}
+
+/* Absolute names; false: not ours. */
+static bool look_absolute(const struct dns *d, const struct dns_msg *m,
+			  const char *name, struct dns_local *l,
+			  const struct zone_rec **alias)
+{
+	const struct zone_node *n;
+	char key[DNS_NAME_MAX + 2];
+
+	if (!d->zone.absolute)
+		return false;
+	snprintf(key, sizeof(key), "%s.", name);
+	n = zone_find(&d->zone, key);
+	if (!n)
+		n = zone_wildcard(&d->zone, key);
+	if (n)
+		take_node(d, m, n, l, alias);
+	return n;
+}
+
+/* The full name of an alias' target; false when it is none. */
+static bool target(const struct dns *d, const struct zone_rec *r,
+		   char out[DNS_NAME_MAX + 1])
+{
+	size_t n = strlen(r->text);
+
+	if (is_absolute(r->text)) {
+		snprintf(out, DNS_NAME_MAX + 1, "%.*s", (int)n - 1, r->text);
+		return n - 1 <= DNS_NAME_MAX - 2;
+	}
+	if (!strcmp(r->text, "@"))
+		return snprintf(out, DNS_NAME_MAX + 1, "%s", d->domain) > 0;
+	return snprintf(out, DNS_NAME_MAX + 1, "%s.%s", r->text, d->domain) <=
+	       DNS_NAME_MAX - 2;
+}
+
+enum led { LED_NOWHERE, LED_ON, LED_ABROAD };
+
+/* Where the alias leads. Foreign names are left to the client: control lets none in,
+ * unless the domain was changed after. */
+static enum led step(const struct dns *d, const struct dns_msg *m, const char *full,
+		 struct dns_local *l, const struct zone_rec **alias)
+{
+	char name[DNS_NAME_MAX + 1];
+	size_t at;
+
+	*alias = NULL;
+	if (look_absolute(d, m, full, l, alias))
+		return LED_ON;
+	if (!dns_in_zone(full, d->domain, &at))
+		return LED_ABROAD;
+	if (at) {
+		memcpy(name, full, at - 1);
+		at--;
+	}
+	name[at] = '\0';
+	return look(d, m, name, l, alias) || !at ? LED_ON : LED_NOWHERE;
+}
+
+static void follow(const struct dns *d, const struct dns_msg *m,
+		   struct dns_local *l, const struct zone_rec *alias)
+{
+	enum led led = LED_ON;
+	size_t had = l->a.nrr;
+
+	if (!alias)
+		return;
+	for (int i = 0; i < DNS_CHAIN_MAX && alias; i++) {
+		had++;
+		add_rr(d, l, alias);
+		if (!target(d, alias, l->chain[i]))
+			break;
+		l->owner = l->chain[i];
+		/* RFC 2308 2.1: the code is about the last name. */
+		led = step(d, m, l->owner, l, &alias);
+		if (led == LED_NOWHERE)
+			l->a.rcode = DNS_NXDOMAIN;
+	}
+	l->a.addr_owner = l->owner;
+	l->a.denied = led != LED_ABROAD && !l->a.naddr && l->a.nrr == had;
+	if (alias) { /* in a circle */
+		l->a.rcode = DNS_SERVFAIL;
+		l->a.nrr = l->a.naddr = 0;
+		l->a.has_zone = false;
+	}
+}
+
 static bool own_domain(const struct dns *d, const struct dns_msg *m,
 		       struct dns_local *l)
 {
+	const struct zone_rec *alias = NULL;
 	char name[DNS_NAME_MAX + 1];
 	size_t at;
 
@@ -219,14 +403,43 @@ static bool own_domain(const struct dns *d, const struct dns_msg *m,
 		return false;
 	l->a.has_zone = true;
 	l->a.zone = at;
-	if (!at) {
+	if (!at)
 		answer_apex(m, &l->a);
-		return true;
-	}
-	memcpy(name, m->name, at - 1);
-	name[at - 1] = '\0';
-	if (!vm_addrs(d, m, name, l))
+	else
+		memcpy(name, m->name, at - 1);
+	name[at ? at - 1 : 0] = '\0';
+	if (!look(d, m, name, l, &alias) && at)
 		l->a.rcode = DNS_NXDOMAIN;
+	follow(d, m, l, alias);
+	return true;
+}
+
+static bool absolute_name(const struct dns *d, const struct dns_msg *m,
+			  struct dns_local *l)
+{
+	const struct zone_rec *alias = NULL;
+
+	if (!look_absolute(d, m, m->name, l, &alias))
+		return false;
+	l->a.has_zone = true;
+	follow(d, m, l, alias);
+	return true;
+}
+
+/* As a client without a search list asks. Wildcards would swallow all names here, and
+ * records with dots might be somebody else's. */
+static bool bare_name(const struct dns *d, const struct dns_msg *m,
+		      struct dns_local *l)
+{
+	const struct zone_rec *alias = NULL;
+
+	if (strchr(m->name, '.'))
+		return vm_addrs(d, m, m->name, l);
+	if (!m->name[0] || (!zone_find(&d->zone, m->name) &&
+			    !names_has(&d->names, m->name)))
+		return false;
+	(void)look(d, m, m->name, l, &alias);
+	follow(d, m, l, alias);
 	return true;
 }
 
@@ -273,8 +486,10 @@ bool dns_local(const struct dns *d, const struct dns_msg *m,
 	       struct dns_local *l)
 {
 	memset(&l->a, 0, sizeof(l->a));
+	l->owner = NULL;
 	l->a.authoritative = true;
-	return local_reverse(d, m, l) || reserved_name(d, m, l) ||
-	       own_domain(d, m, l) || special_name(m, l) ||
-	       other_network(m, l) || vm_addrs(d, m, m->name, l);
+	return absolute_name(d, m, l) || local_reverse(d, m, l) ||
+	       reserved_name(d, m, l) || own_domain(d, m, l) ||
+	       special_name(m, l) || other_network(m, l) ||
+	       bare_name(d, m, l);
 }

@@ -15,6 +15,7 @@ enum { FL_QR = 0x8000, FL_AA = 0x0400, FL_TC = 0x0200, FL_RD = 0x0100,
 #define LABEL_MAX 63
 #define RECORD_HDR 12 /* with the name compressed to two bytes */
 #define OPT_LEN	   11
+#define RR_DATA_MAX 1400 /* longer than any text of a record */
 #define RECORDS_MAX 32 /* of a query: it has a handful */
 
 static char name_char(uint8_t c)
@@ -151,7 +152,8 @@ bool dns_reply_matches(const uint8_t *query, size_t qlen, const uint8_t *reply,
 
 /* ---- answers -------------------------------------------------------------- */
 
-static void put_name(struct wbuf *w, const char *name)
+/* The labels of @name, without the root behind them. */
+static void put_labels(struct wbuf *w, const char *name)
 {
 	while (*name) {
 		size_t len = strcspn(name, ".");
@@ -164,7 +166,33 @@ static void put_name(struct wbuf *w, const char *name)
 		wbuf_copy(w, name, len);
 		name += len + (name[len] == '.');
 	}
+}
+
+static void put_name(struct wbuf *w, const char *name)
+{
+	put_labels(w, name);
 	wbuf_u8(w, 0);
+}
+
+/* A record's header and @len bytes of data, to be filled in, behind its name; NULL,
+ * with @w as before the name, when it does not fit. */
+static uint8_t *put_body(struct wbuf *w, size_t before, enum dns_type type,
+			 uint32_t ttl_s, size_t len)
+{
+	uint8_t *p = NULL;
+
+	if (wbuf_ok(w) && w->cap - w->len >= RECORD_HDR - 2 + len)
+		p = wbuf_take(w, RECORD_HDR - 2 + len);
+	if (!p) {
+		w->len = before;
+		w->bad = false;
+		return NULL;
+	}
+	put_be16(p, (uint16_t)type);
+	put_be16(p + 2, DNS_IN);
+	put_be32(p + 4, ttl_s);
+	put_be16(p + 8, (uint16_t)len);
+	return p + RECORD_HDR - 2;
 }
 
 /* One record of the name at @at in the message (RFC 1035 4.1.4), with @len bytes
@@ -172,29 +200,75 @@ static void put_name(struct wbuf *w, const char *name)
 static uint8_t *put_record(struct wbuf *w, size_t at, enum dns_type type,
 			   uint32_t ttl_s, size_t len)
 {
-	uint8_t *p;
+	size_t before = w->len;
 
-	if (w->cap - w->len < RECORD_HDR + len)
+	if (w->cap - w->len < 2)
 		return NULL;
-	p = wbuf_take(w, RECORD_HDR + len);
-	if (!p)
-		return NULL;
-	put_be16(p, (uint16_t)(0xc000 | at));
-	put_be16(p + 2, (uint16_t)type);
-	put_be16(p + 4, DNS_IN);
-	put_be32(p + 6, ttl_s);
-	put_be16(p + 10, (uint16_t)len);
-	return p + RECORD_HDR;
+	wbuf_be16(w, (uint16_t)(0xc000 | at));
+	return put_body(w, before, type, ttl_s, len);
 }
 
-static bool put_addr(struct wbuf *w, const struct ipaddr *ip, uint32_t ttl_s)
+/* The same for a name as text; NULL = the question's. */
+static uint8_t *put_named(struct wbuf *w, const char *owner, enum dns_type type,
+			  uint32_t ttl_s, size_t len)
+{
+	size_t before = w->len;
+
+	if (!owner)
+		return put_record(w, DNS_HDR, type, ttl_s, len);
+	if (w->cap - w->len < DNS_NAME_MAX)
+		return NULL;
+	put_name(w, owner);
+	return put_body(w, before, type, ttl_s, len);
+}
+
+static bool put_addr(struct wbuf *w, const char *owner, const struct ipaddr *ip,
+		     uint32_t ttl_s)
 {
 	bool v4 = ipaddr_is4(ip);
-	uint8_t *p = put_record(w, DNS_HDR, v4 ? DNS_A : DNS_AAAA, ttl_s,
-				v4 ? 4 : 16);
+	uint8_t *p = put_named(w, owner, v4 ? DNS_A : DNS_AAAA, ttl_s,
+			       v4 ? 4 : 16);
 
 	if (p)
 		memcpy(p, v4 ? ip->b + 12 : ip->b, v4 ? 4 : 16);
+	return p;
+}
+
+/* RFC 1035 3.3.14: strings of up to 255 bytes. */
+static void put_text(struct wbuf *w, const char *text)
+{
+	size_t left = strlen(text);
+
+	do {
+		size_t n = min_sz(left, 255);
+
+		wbuf_u8(w, (uint8_t)n);
+		wbuf_copy(w, text, n);
+		text += n;
+		left -= n;
+	} while (left);
+}
+
+static bool put_rr(struct wbuf *w, const struct dns_rr *rr, uint32_t ttl_s)
+{
+	uint8_t data[RR_DATA_MAX], *p;
+	struct wbuf dw = wbuf_make(data, sizeof(data));
+	/* RFC 1035 3.3.9, RFC 2782 */
+	int nums = rr->type == DNS_MX ? 1 : rr->type == DNS_SRV ? 3 : 0;
+
+	for (int i = 0; i < nums; i++)
+		wbuf_be16(&dw, rr->num[i]);
+	if (rr->type == DNS_TXT) {
+		put_text(&dw, rr->text);
+	} else {
+		put_labels(&dw, rr->text);
+		put_name(&dw, rr->suffix ? rr->suffix : "");
+	}
+	if (!wbuf_ok(&dw))
+		return false;
+	p = put_named(w, rr->owner, rr->type, ttl_s, dw.len);
+	if (p)
+		memcpy(p, data, dw.len);
 	return p;
 }
 
@@ -251,8 +325,12 @@ static uint16_t put_answers(struct wbuf *w, const struct dns_answer *a,
 {
 	uint16_t n = 0;
 
+	for (size_t i = 0; i < a->nrr && !*cut; i++) {
+		*cut = !put_rr(w, &a->rr[i], a->ttl_s);
+		n = (uint16_t)(n + !*cut);
+	}
 	for (size_t i = 0; i < a->naddr && !*cut; i++) {
-		*cut = !put_addr(w, &a->addr[i], a->ttl_s);
+		*cut = !put_addr(w, a->addr_owner, &a->addr[i], a->ttl_s);
 		n = (uint16_t)(n + !*cut);
 	}
 	if (a->ptr && !*cut) {
@@ -320,7 +398,7 @@ size_t dns_answer(uint8_t *out, size_t cap, const uint8_t *query,
 		wbuf_copy(&w, query + DNS_HDR, q->end - DNS_HDR);
 		if (wbuf_ok(&w))
 			n = put_answers(&w, a, &cut);
-		if (wbuf_ok(&w) && !n && !cut && a->has_zone)
+		if (wbuf_ok(&w) && (!n || a->denied) && !cut && a->has_zone)
 			authority = put_soa(&w, a);
 	}
 	if (!wbuf_ok(&w))

@@ -23,9 +23,13 @@
 enum dns_type {
 	DNS_A = 1,
 	DNS_NS = 2,
+	DNS_CNAME = 5,
 	DNS_SOA = 6,
 	DNS_PTR = 12,
+	DNS_MX = 15,
+	DNS_TXT = 16,
 	DNS_AAAA = 28,
+	DNS_SRV = 33,
 	DNS_OPT = 41,
 	DNS_IXFR = 251,
 	DNS_AXFR = 252,
@@ -83,19 +87,32 @@ int dns_parse(struct dns_msg *m, const uint8_t *p, size_t len);
 bool dns_reply_matches(const uint8_t *query, size_t qlen, const uint8_t *reply,
 		       size_t rlen);
 
+/** struct dns_rr - A record of an answer, beside addresses and PTR. */
+struct dns_rr {
+	const char *owner; /* full name; NULL = the question's */
+	enum dns_type type; /* CNAME, MX, TXT, SRV */
+	uint16_t num[3];   /* MX: preference; SRV: priority, weight, port */
+	const char *text;  /* TXT: the text; else the target */
+	const char *suffix; /* what the target is relative to; NULL = nothing */
+};
+
 /** struct dns_answer - What an answer of our own says. */
 struct dns_answer {
 	enum dns_rcode rcode;
 	bool authoritative;
 	bool recursion; /* recursion is available: we have upstreams */
 	bool stream;	/* over TCP: no limit but the buffer's */
-	const struct ipaddr *addr; /* A and AAAA records */
+	const struct dns_rr *rr; /* these come first, */
+	size_t nrr;
+	const struct ipaddr *addr; /* then A and AAAA records … */
 	size_t naddr;
+	const char *addr_owner; /* … of this name; NULL = the question's */
 	const char *ptr; /* PTR record; NULL = none */
 	/* The name's zone, as an index into dns_msg.name: its SOA goes with an
 	 * answer that has no records (RFC 2308 3), itself its only server. */
 	bool has_zone;
 	size_t zone;
+	bool denied; /* the SOA goes with records, too: aliases that lead to nothing */
 	bool soa, ns; /* these records of the zone are the answer */
 	uint32_t ttl_s;
 };

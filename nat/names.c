@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "nat/dns_msg.h"
 
 struct entry {
 	struct hnode by_name, by_ip;
 	uint64_t serial; /* order of setting */
+	uint64_t owner;
 	struct ipaddr ip;
 	char name[]; /* lower case */
 };
@@ -104,17 +106,23 @@ static bool is_none(const struct ipaddr *ip)
 	return ipaddr_eq(ip, &zero) || (ipaddr_is4(ip) && !ipaddr_get4(ip));
 }
 
-int names_set(struct names *t, const char *name, const struct ipaddr *ip)
+bool names_is_service(const char *name)
+{
+	return !strcasecmp(name, "host") || !strcasecmp(name, "gateway");
+}
+
+int names_set(struct names *t, uint64_t owner, const char *name,
+	      const struct ipaddr *ip)
 {
 	char canon[DNS_NAME_MAX + 1];
 	struct entry *e;
 	size_t len;
 
-	if (is_none(ip) || name_canon(name, canon))
+	if (is_none(ip) || name_canon(name, canon) || names_is_service(canon))
 		return -EINVAL;
 	e = next_named(htab_find(&t->by_name, name_hash(t, canon)), canon);
 	for (; e; e = next_named(htab_find_next(&e->by_name), canon))
-		if (ipaddr_eq(&e->ip, ip))
+		if (e->owner == owner && ipaddr_eq(&e->ip, ip))
 			return 0;
 	if (t->by_name.count >= NAMES_MAX)
 		return -ENOSPC;
@@ -124,23 +132,57 @@ int names_set(struct names *t, const char *name, const struct ipaddr *ip)
 		return -ENOMEM;
 	memcpy(e->name, canon, len + 1);
 	e->ip = *ip;
+	e->owner = owner;
 	e->serial = t->serial++;
 	htab_add(&t->by_name, &e->by_name, name_hash(t, canon));
 	htab_add(&t->by_ip, &e->by_ip, ip_hash(t, ip));
 	return 0;
 }
 
-void names_del(struct names *t, const char *name, const struct ipaddr *ip)
+struct owned {
+	struct names *t;
+	uint64_t owner;
+};
+
+static bool del_owned(struct hnode *n, void *arg)
+{
+	struct entry *e = container_of(n, struct entry, by_name);
+	struct owned *o = arg;
+
+	if (e->owner == o->owner)
+		entry_free(o->t, e);
+	return true;
+}
+
+static void del_ip(struct names *t, uint64_t owner, const struct ipaddr *ip)
+{
+	struct hnode *next, *n = htab_find(&t->by_ip, ip_hash(t, ip));
+
+	for (; n; n = next) {
+		struct entry *e = container_of(n, struct entry, by_ip);
+
+		next = htab_find_next(n);
+		if (e->owner == owner && ipaddr_eq(&e->ip, ip))
+			entry_free(t, e);
+	}
+}
+
+void names_del(struct names *t, uint64_t owner, const char *name,
+	       const struct ipaddr *ip)
 {
 	char canon[DNS_NAME_MAX + 1];
 	struct entry *e, *next;
 
-	if (name_canon(name, canon))
+	if (!name && ip)
+		del_ip(t, owner, ip);
+	else if (!name)
+		htab_walk(&t->by_name, del_owned, &(struct owned){t, owner});
+	if (!name || name_canon(name, canon))
 		return;
 	e = next_named(htab_find(&t->by_name, name_hash(t, canon)), canon);
 	for (; e; e = next) {
 		next = next_named(htab_find_next(&e->by_name), canon);
-		if (!ip || ipaddr_eq(&e->ip, ip))
+		if (e->owner == owner && (!ip || ipaddr_eq(&e->ip, ip)))
 			entry_free(t, e);
 	}
 }
@@ -148,6 +190,14 @@ void names_del(struct names *t, const char *name, const struct ipaddr *ip)
 bool names_has(const struct names *t, const char *name)
 {
 	return next_named(htab_find(&t->by_name, name_hash(t, name)), name);
+}
+
+static bool has_ip(const struct ipaddr *list, size_t n, const struct ipaddr *ip)
+{
+	while (n)
+		if (ipaddr_eq(&list[--n], ip))
+			return true;
+	return false;
 }
 
 size_t names_find(const struct names *t, const char *name, bool ip6,
@@ -163,7 +213,7 @@ size_t names_find(const struct names *t, const char *name, bool ip6,
 	for (; e; e = next_named(htab_find_next(&e->by_name), name)) {
 		size_t i = n;
 
-		if (ipaddr_is4(&e->ip) == ip6)
+		if (ipaddr_is4(&e->ip) == ip6 || has_ip(ip, n, &e->ip))
 			continue;
 		if (n == cap)
 			break;
@@ -179,6 +229,14 @@ size_t names_find(const struct names *t, const char *name, bool ip6,
 	return n;
 }
 
+/* As an address's name: claims last. */
+static bool before(const struct entry *a, const struct entry *b)
+{
+	bool ca = a->owner & NAMES_CLAIM, cb = b->owner & NAMES_CLAIM;
+
+	return ca == cb ? a->serial < b->serial : cb;
+}
+
 const char *names_of(const struct names *t, const struct ipaddr *ip)
 {
 	struct hnode *n = htab_find(&t->by_ip, ip_hash(t, ip));
@@ -187,7 +245,7 @@ const char *names_of(const struct names *t, const struct ipaddr *ip)
 	for (; n; n = htab_find_next(n)) {
 		struct entry *e = container_of(n, struct entry, by_ip);
 
-		if (ipaddr_eq(&e->ip, ip) && (!first || e->serial < first->serial))
+		if (ipaddr_eq(&e->ip, ip) && (!first || before(e, first)))
 			first = e;
 	}
 	return first ? first->name : NULL;

@@ -560,9 +560,34 @@ int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up, size_t n)
 	return err;
 }
 
-int nat_name_set(struct nat *nat, const char *name, const struct ipaddr *ip)
+int nat_name_set(struct nat *nat, uint64_t owner, const char *name,
+		 const struct ipaddr *ip)
 {
-	return names_set(&nat->gw->dns.names, name, ip);
+	return names_set(&nat->gw->dns.names, owner, name, ip);
+}
+
+int nat_record_add(struct nat *nat, const char *name, const char *type,
+		   const char *value, struct errtext *why)
+{
+	struct zone *z = &nat->gw->dns.zone;
+	struct zone_rec r;
+	int err = zone_parse(name, type, value, &r, why);
+
+	return err ? err : zone_add(z, name, &r, why);
+}
+
+void nat_record_del(struct nat *nat, const char *name, const char *type,
+		    const char *value)
+{
+	struct zone_rec r;
+
+	if (!zone_parse(name, type, value, &r, NULL))
+		zone_del(&nat->gw->dns.zone, name, &r);
+}
+
+int nat_set_domain(struct nat *nat, const char *domain)
+{
+	return dns_set_domain(&nat->gw->dns, domain);
 }
 
 void nat_host_name(struct nat *nat, const struct ipaddr *ip)
@@ -570,9 +595,10 @@ void nat_host_name(struct nat *nat, const struct ipaddr *ip)
 	nat->gw->dns.host_at[!ipaddr_is4(ip)] = *ip;
 }
 
-void nat_name_del(struct nat *nat, const char *name, const struct ipaddr *ip)
+void nat_name_del(struct nat *nat, uint64_t owner, const char *name,
+		  const struct ipaddr *ip)
 {
-	names_del(&nat->gw->dns.names, name,
+	names_del(&nat->gw->dns.names, owner, name,
 		  ip && !ipaddr_is_any(ip) ? ip : NULL);
 }
 

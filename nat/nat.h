@@ -422,20 +422,35 @@ int nat_dns_upstreams(struct nat *nat, const struct nat_upstream *up,
 
 /**
  * nat_name_set() - Answer for `name` and `name.<domain>` with @ip (and its PTR)
+ * @owner: the caller's number for who says so; with NAMES_CLAIM (names.h) a guest
  *
  * A name may have several addresses, an address several names (the first one is its
- * PTR). Setting a pair again is harmless. Names are matched without case.
+ * PTR). Setting a pair again is harmless. Names are matched without case. "host" and
+ * "gateway" are the network's own.
  *
  * Return: 0, -EINVAL (not a host name), -ENOSPC, -ENOMEM.
  */
-int nat_name_set(struct nat *nat, const char *name, const struct ipaddr *ip);
+int nat_name_set(struct nat *nat, uint64_t owner, const char *name,
+		 const struct ipaddr *ip);
 
 /* What "host" leads to under the domain and under "vnet", by family. With NAT it is the
  * gateway's address from the start; without, nobody's. */
 void nat_host_name(struct nat *nat, const struct ipaddr *ip);
 
-/* Forget the pair; @ip NULL or zero = all addresses of the name. */
-void nat_name_del(struct nat *nat, const char *name, const struct ipaddr *ip);
+/* Forget the pair, as far as @owner set it; @ip NULL or zero = all addresses of the
+ * name, @name NULL = all names of the address. */
+void nat_name_del(struct nat *nat, uint64_t owner, const char *name,
+		  const struct ipaddr *ip);
+
+/* Records of the user's own: nat/dns_zone.h says what is taken. 0, -EINVAL, -EEXIST,
+ * -ENOSPC, -ENOMEM with @why. */
+int nat_record_add(struct nat *nat, const char *name, const char *type,
+		   const char *value, struct errtext *why);
+void nat_record_del(struct nat *nat, const char *name, const char *type,
+		    const char *value);
+
+/* The network is called so from now on. -EINVAL. */
+int nat_set_domain(struct nat *nat, const char *domain);
 
 /* ---- life of NICs, looking in -------------------------------------------- */
 

@@ -25,6 +25,8 @@
 #define CONF_NIC_ID_FIRST 100 /* ids below are a network's own ports */
 #define CONF_ALLOW_MAX	  1024 /* characters of a list of ports */
 #define CONF_RANGE_MAX	  1024 /* ports in one forward */
+#define CONF_RECORD_NAME  256 /* DNS_NAME_MAX and a final dot */
+#define CONF_RECORD_VALUE 1024 /* ZONE_TEXT_MAX */
 #define CONF_QUEUES_MAX	  8    /* pairs of rings of a vhost-user NIC */
 #define CONF_SOCKET_MAX	  107  /* characters of a unix socket's path */
 
@@ -121,6 +123,21 @@ struct dhcpset_conf {
 	char scope[CONF_NAME_MAX + 8];
 	char name[24];
 	char value[2 * 1024 + 4]; /* an option's bytes, "0x…" */
+};
+
+struct record_conf {
+	int64_t network;
+	char name[CONF_RECORD_NAME + 1]; /* as zone_canon() spells it */
+	char type[8];
+	char value[CONF_RECORD_VALUE + 1];
+};
+
+/* A name that a guest claimed and has. */
+struct claim_conf {
+	int64_t network;
+	uint32_t address; /* of its lease */
+	struct mac mac;
+	char name[CONF_HOSTNAME_MAX + 1]; /* lower case */
 };
 
 struct lease_conf {

@@ -12,6 +12,7 @@
 #include "netd/addrs.h"
 #include "netd/dhcpset.h"
 #include "netd/fwdctl.h"
+#include "netd/hostnames.h"
 #include "netd/lease_wire.h"
 #include "netd/obj.h"
 #include "netd/proto.h"
@@ -146,6 +147,10 @@ static void remember(struct ctl *ctl, const struct change *c)
 		model_lease_del(c->net, have);
 	else if (!c->forgotten && model_lease_put(c->net, &c->conf))
 		return;
+	if (!c->forgotten && c->conf.state == DHCP_BOUND)
+		hostnames_leased(ctl, c->net, &c->conf);
+	else
+		hostnames_ended(ctl, c->net, c->conf.address);
 	if (!news && !c->forgotten)
 		return;
 	nic = lease_nic(ctl, c->net, &c->conf);

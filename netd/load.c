@@ -14,7 +14,9 @@
 #include "lib/fdutil.h"
 #include "lib/hex.h"
 #include "netd/dhcpset.h"
+#include "nat/dns_zone.h"
 #include "netd/fwdctl.h"
+#include "netd/hostnames.h"
 #include "netd/netctl.h"
 #include "netd/nicctl.h"
 #include "netd/store.h"
@@ -93,6 +95,21 @@ static int take_dhcpset(void *arg, const struct dhcpset_conf *c,
 		 : model_dhcpset_put(n, c);
 }
 
+static int take_record(void *arg, const struct record_conf *c,
+		       struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	struct network *n = model_net_by_id(&ctl->model, c->network);
+	struct zone_rec rec;
+	int r;
+
+	if (!n)
+		return orphan(why, "DNS record");
+	r = zone_parse(c->name, c->type, c->value, &rec, why);
+	return r ? errtext_prefix(why, r, "store: record %s", c->name)
+		 : model_record_add(n, c);
+}
+
 static int take_lease(void *arg, const struct lease_conf *c,
 		      struct errtext *why)
 {
@@ -107,6 +124,19 @@ static int take_lease(void *arg, const struct lease_conf *c,
 		return r;
 	r = model_lease_put(n, c);
 	return r == -ENOSPC ? 0 : r; /* more than there may be: let go */
+}
+
+static int take_claim(void *arg, const struct claim_conf *c,
+		      struct errtext *why)
+{
+	struct ctl *ctl = arg;
+	struct network *n = model_net_by_id(&ctl->model, c->network);
+
+	if (!n)
+		return orphan(why, "claim on a name");
+	/* Without memory, or more than there may be: no name. */
+	(void)hostnames_load(ctl, n, c);
+	return 0;
 }
 
 static int take_resv6(void *arg, const struct resv6_conf *c,
@@ -244,9 +274,17 @@ static void note_start(struct ctl *ctl, const char *boot)
 
 int load_all(struct ctl *ctl, struct errtext *why)
 {
-	const struct store_sink sink = {ctl, take_net, take_nic, take_fwd,
-					take_resv, take_dhcpset, take_lease,
-					take_resv6, take_lease6};
+	const struct store_sink sink = {.arg = ctl,
+					.net = take_net,
+					.nic = take_nic,
+					.fwd = take_fwd,
+					.resv = take_resv,
+					.dhcpset = take_dhcpset,
+					.record = take_record,
+					.lease = take_lease,
+					.resv6 = take_resv6,
+					.lease6 = take_lease6,
+					.claim = take_claim};
 	char now[64], then[64], clean[8];
 	int r = store_load(ctl->store, &sink, why);
 

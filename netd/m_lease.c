@@ -7,6 +7,7 @@
 #include "lib/clock.h"
 #include "lib/jx.h"
 #include "netd/addrs.h"
+#include "netd/hostnames.h"
 #include "netd/leases.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
@@ -100,6 +101,7 @@ static void release(struct ctl *ctl, struct call *c, json_t *params)
 	events_emit(&ctl->events, EVENT_LEASE_RELEASED,
 		    obj_lease(ctl, n, &l->conf, "released"));
 	model_lease_del(n, l);
+	hostnames_ended(ctl, n, ip);
 	if (n->synced)
 		super_request(n->sup, W_LEASE_RELEASE,
 			      json_pack("{s:o}", "ip", obj_ip(ip)), NULL, 0,
@@ -307,8 +309,9 @@ const struct method m_lease[] = {
 	 "else was found to use them (declined).",
 	 p_leases,
 	 "{leases:[{network,address,mac,client_id,hostname,vm,nic,expires,"
-	 "state:bound|declined|released|expired,iaid,prefix,via}]}; the last "
-	 "three: DHCPv6 only",
+	 "state:bound|declined|released|expired,name,iaid,prefix,via}]} "
+	 "(hostname: what the guest calls itself; name: what the network's DNS "
+	 "calls it; the last three: DHCPv6 only)",
 	 list},
 	{"lease.release", RIGHT_ADMIN,
 	 "Forget a lease; the guest keeps the address until it asks again.",

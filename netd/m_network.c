@@ -339,6 +339,16 @@ static int set_tftp(json_t *params, struct net_conf *conf, struct errtext *why)
 	return r ? r : net_conf_check(conf, why);
 }
 
+static int set_domain(json_t *params, struct net_conf *conf, struct errtext *why)
+{
+	const char *s = m_str(params, "domain");
+	int r = s ? validate_domain(s, why) : 0;
+
+	if (s && !r)
+		snprintf(conf->domain, sizeof(conf->domain), "%s", s);
+	return r;
+}
+
 static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct network *n = m_find_net(ctl, c, params, "name");
@@ -359,6 +369,8 @@ static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 		r = set_ipv6(ctl, n, params, &conf, &why);
 	if (!r)
 		r = set_tftp(params, &conf, &why);
+	if (!r)
+		r = set_domain(params, &conf, &why);
 	if (!r)
 		r = netctl_set(ctl, n, &conf, wait_done, w, &why);
 	if (r) {
@@ -582,6 +594,8 @@ static const struct param p_set[] = {
 	{"prefix_pool", P_STR, false, 0, 0, NULL, PREFIX_POOL},
 	{"lease_s", P_INT, false, LEASE_S_MIN, LEASE_S_MAX, NULL,
 	 "term of DHCP leases given from now on"},
+	{"domain", P_STR, false, 0, 0, NULL,
+	 "DNS domain of its names; guests hear of it when they renew"},
 	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
 	{NULL},
 };

@@ -8,7 +8,7 @@
 #include "lib/jx.h"
 
 static const struct method *const tables[] = {
-	m_daemon, m_network, m_nic, m_forward, m_lease, m_option, m_flow, m_events,
+	m_daemon, m_network, m_nic, m_forward, m_lease, m_option, m_dns, m_flow, m_events,
 };
 
 static const char *const rights[] = {"read", "use", "admin"};

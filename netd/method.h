@@ -33,7 +33,7 @@ struct method {
 };
 
 extern const struct method m_daemon[], m_network[], m_nic[], m_forward[],
-	m_lease[], m_option[], m_flow[],
+	m_lease[], m_option[], m_dns[], m_flow[],
 	m_events[];
 
 /* api_handler with the struct ctl as @arg. */

@@ -36,17 +36,21 @@ struct network *model_net_add(struct model *m, const struct net_conf *c)
 	uint64_t seed[2];
 	struct network *n;
 
-	/* Guests choose their MACs, but not who shares a chain. */
+	/* Guests choose their MACs and names, but not who shares a chain. */
 	if (m->nnets >= MODEL_NETS_MAX ||
 	    getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		return NULL;
 	n = calloc(1, sizeof(*n));
 	if (!n || htab_init(&n->leases, 16, NULL) ||
 	    htab_init(&n->leases_mac, 16, seed) ||
-	    htab_init(&n->leases6, 16, seed)) {
+	    htab_init(&n->leases6, 16, seed) ||
+	    htab_init(&n->claims, 16, NULL) ||
+	    htab_init(&n->claimed, 16, seed)) {
 		if (n) {
 			htab_fini(&n->leases);
 			htab_fini(&n->leases_mac);
+			htab_fini(&n->leases6);
+			htab_fini(&n->claims);
 		}
 		free(n);
 		return NULL;
@@ -58,6 +62,7 @@ struct network *model_net_add(struct model *m, const struct net_conf *c)
 	list_init(&n->resvs);
 	list_init(&n->resvs6);
 	list_init(&n->dhcpsets);
+	list_init(&n->records);
 	list_init(&n->waiters);
 	list_add_tail(&m->nets, &n->node);
 	m->nnets++;
@@ -67,6 +72,12 @@ struct network *model_net_add(struct model *m, const struct net_conf *c)
 static bool lease_drop(struct hnode *h, void *arg)
 {
 	model_lease_del(arg, container_of(h, struct lease, by_ip));
+	return true;
+}
+
+static bool claim_drop(struct hnode *h, void *arg)
+{
+	model_claim_del(arg, container_of(h, struct claim, by_ip));
 	return true;
 }
 
@@ -87,6 +98,11 @@ void model_net_del(struct model *m, struct network *n)
 		model_resv6_del(v);
 	model_leases6_clear(n);
 	htab_fini(&n->leases6);
+	list_for_each_safe(rec, &n->records, struct record, node)
+		model_record_del(rec);
+	htab_walk(&n->claims, claim_drop, n);
+	htab_fini(&n->claims);
+	htab_fini(&n->claimed);
 	list_del(&n->node);
 	m->nnets--;
 	free(n);
@@ -321,6 +337,79 @@ size_t model_dhcpsets(const struct network *n)
 	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
 		k++;
 	return k;
+}
+
+/* ---- records of the network's DNS ---------------------------------------- */
+
+int model_record_add(struct network *n, const struct record_conf *c)
+{
+	struct record *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->conf = *c;
+	list_add_tail(&n->records, &r->node);
+	return 0;
+}
+
+void model_record_del(struct record *r)
+{
+	list_del(&r->node);
+	free(r);
+}
+
+/* ---- claims on names ----------------------------------------------------- */
+
+static uint32_t hash_name(const struct network *n, const char *name)
+{
+	return hash_bytes(n->claimed.seed, name, strlen(name));
+}
+
+int model_claim_put(struct network *n, const struct claim_conf *c)
+{
+	struct claim *cl = n->claims.count < MODEL_LEASES_MAX
+				   ? calloc(1, sizeof(*cl))
+				   : NULL;
+
+	if (!cl)
+		return -ENOMEM;
+	cl->conf = *c;
+	htab_add(&n->claims, &cl->by_ip, hash_id(c->address));
+	htab_add(&n->claimed, &cl->by_name, hash_name(n, c->name));
+	return 0;
+}
+
+void model_claim_del(struct network *n, struct claim *c)
+{
+	htab_del(&n->claims, &c->by_ip);
+	htab_del(&n->claimed, &c->by_name);
+	free(c);
+}
+
+struct claim *model_claim_find(struct network *n, const char *name)
+{
+	struct hnode *h = htab_find(&n->claimed, hash_name(n, name));
+
+	for (; h; h = htab_find_next(h)) {
+		struct claim *c = container_of(h, struct claim, by_name);
+
+		if (!strcmp(c->conf.name, name))
+			return c;
+	}
+	return NULL;
+}
+
+struct claim *model_claim_of(struct network *n, uint32_t address)
+{
+	struct hnode *h = htab_find(&n->claims, hash_id(address));
+
+	for (; h; h = htab_find_next(h)) {
+		struct claim *c = container_of(h, struct claim, by_ip);
+
+		if (c->conf.address == address)
+			return c;
+	}
+	return NULL;
 }
 
 /* ---- leases -------------------------------------------------------------- */

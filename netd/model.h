@@ -50,6 +50,9 @@ struct network {
 	struct htab leases, leases_mac;
 	struct list resvs6; /* struct resv6 */
 	struct htab leases6; /* struct lease6 by address */
+	struct list records; /* struct record */
+	struct htab claims; /* struct claim by address … */
+	struct htab claimed; /* … and by name */
 
 	/* Run time, netctl.c. */
 	struct ctl *ctl; /* for the callbacks of its worker */
@@ -146,6 +149,16 @@ struct dhcpset {
 	struct dhcpset_conf conf;
 };
 
+struct record {
+	struct list node;
+	struct record_conf conf;
+};
+
+struct claim {
+	struct hnode by_ip, by_name;
+	struct claim_conf conf;
+};
+
 struct lease {
 	struct hnode by_ip, by_mac;
 	struct lease_conf conf;
@@ -204,6 +217,15 @@ void model_dhcpset_del(struct network *n, struct dhcpset *s);
 struct dhcpset *model_dhcpset_find(const struct network *n, const char *scope,
 				   const char *name);
 size_t model_dhcpsets(const struct network *n); /* how many */
+/* @c is not there yet. */
+int model_record_add(struct network *n, const struct record_conf *c);
+void model_record_del(struct record *r);
+
+/* As many as there are leases. @c's name and address have no other owner. */
+int model_claim_put(struct network *n, const struct claim_conf *c);
+void model_claim_del(struct network *n, struct claim *c);
+struct claim *model_claim_find(struct network *n, const char *name);
+struct claim *model_claim_of(struct network *n, uint32_t address);
 
 int model_lease_put(struct network *n, const struct lease_conf *c);
 void model_lease_del(struct network *n, struct lease *l);

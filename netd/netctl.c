@@ -462,6 +462,7 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 	n->conf.pool6_len = c->pool6_len;
 	memcpy(n->conf.host_allow, c->host_allow, sizeof(c->host_allow));
 	memcpy(n->conf.tftp, c->tftp, sizeof(c->tftp));
+	memcpy(n->conf.domain, c->domain, sizeof(c->domain));
 	if (other6 || pool) /* others keep away from it, and look for it no more */
 		netctl_push_all(ctl);
 	else

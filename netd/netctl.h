@@ -74,4 +74,8 @@ void netctl_links_changed(struct ctl *ctl);
 /* Tell the worker about a MAC: host name and reserved address, or nothing. */
 void netctl_push_mac(struct network *n, const struct mac *mac);
 
+/* … and about a record of its DNS: there now, or gone. */
+void netctl_push_record(struct network *n, const struct record_conf *c,
+			bool there);
+
 #endif

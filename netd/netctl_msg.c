@@ -13,6 +13,7 @@
 #include "netd/dhcpset.h"
 #include "netd/hostaddr.h"
 #include "netd/ip6conf.h"
+#include "netd/hostnames.h"
 #include "netd/leases.h"
 #include "netd/leases6.h"
 #include "netd/natconf.h"
@@ -24,6 +25,8 @@
 #include "netd/resolv.h"
 #include "netd/tftpctl.h"
 #include "netd/wmsg.h"
+
+#define RECORDS_PER_MSG 16 /* of ZONE_TEXT_MAX, escaped, in CHAN_BODY_MAX */
 
 /* ---- W_NET --------------------------------------------------------------- */
 
@@ -301,8 +304,53 @@ static void send_mac(struct network *n, const struct mac *mac)
 		dhcpset_tell_nic(n, nic);
 }
 
+static void send_records(struct network *n, const char *what, json_t *list)
+{
+	super_send(n->sup, W_RECORDS, json_pack("{s:o}", what, list), NULL, 0);
+}
+
+static json_t *record_row(const struct record_conf *c)
+{
+	return json_pack("[s,s,s]", c->name, c->type, c->value);
+}
+
+static void send_all_records(struct network *n)
+{
+	json_t *list = json_array();
+
+	list_for_each(r, &n->records, struct record, node) {
+		json_array_append_new(list, record_row(&r->conf));
+		if (json_array_size(list) < RECORDS_PER_MSG)
+			continue;
+		send_records(n, "add", list);
+		list = json_array();
+	}
+	send_records(n, "add", list);
+}
+
+void netctl_push_record(struct network *n, const struct record_conf *c,
+			bool there)
+{
+	if (n->synced && net_has_services(&n->conf))
+		send_records(n, there ? "add" : "del",
+			     json_pack("[o]", record_row(c)));
+}
+
+/* A name that the user gave away is no guest's any more. */
+static void take_back(struct network *n, const struct mac *mac)
+{
+	struct nic *nic = model_nic_by_mac(n, mac);
+	struct resv *r = model_resv_by_mac(n, mac);
+
+	if (nic)
+		hostnames_taken(n->ctl, n, nic->conf.vm, NULL);
+	if (r && r->conf.hostname[0])
+		hostnames_taken(n->ctl, n, r->conf.hostname, NULL);
+}
+
 void netctl_push_mac(struct network *n, const struct mac *mac)
 {
+	take_back(n, mac);
 	if (n->synced && net_has_services(&n->conf) && !mac_is_zero(mac))
 		send_mac(n, mac);
 }
@@ -368,6 +416,8 @@ static void on_started(void *arg)
 				send_mac(n, &r->conf.mac);
 		list_for_each(nic, &n->nics, struct nic, node)
 			send_mac(n, &nic->conf.mac);
+		send_all_records(n);
+		hostnames_send(n);
 	}
 	super_send(n->sup, W_START, NULL, NULL, 0);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Model to JSON. See obj.h; keys never change their meaning. */
 #include "netd/obj.h"
+
+#include <string.h>
+
 #include "netd/ip6conf.h"
 #include "netd/natconf.h"
 
@@ -9,6 +12,7 @@
 #include "lib/jx.h"
 #include "netd/addrs.h"
 #include "netd/endpoint.h"
+#include "netd/hostnames.h"
 #include "netd/qmp.h"
 #include "netd/super.h"
 
@@ -215,6 +219,20 @@ json_t *obj_resv(const struct network *n, const struct resv *r)
 			 c->vm[0] ? json_integer(c->nic) : json_null());
 }
 
+json_t *obj_record(const struct network *n, const struct record_conf *c)
+{
+	size_t len = strlen(c->name);
+	bool absolute = len && c->name[len - 1] == '.';
+	bool apex = !strcmp(c->name, "@");
+	json_t *fqdn = absolute ? json_stringn(c->name, len - 1)
+		       : apex	? json_string(n->conf.domain)
+				: json_sprintf("%s.%s", c->name, n->conf.domain);
+
+	return json_pack("{s:s,s:s,s:s,s:s,s:o}", "network", n->conf.name,
+			 "name", c->name, "type", c->type, "value", c->value,
+			 "fqdn", fqdn);
+}
+
 struct nic *lease_nic(struct ctl *ctl, const struct network *n,
 		      const struct lease_conf *l)
 {
@@ -230,6 +248,17 @@ struct nic *lease_nic(struct ctl *ctl, const struct network *n,
 	return by_mac ? by_mac : nic;
 }
 
+/* What the network's DNS calls it; NULL when nothing. */
+static const char *lease_name(const struct network *n,
+			      const struct lease_conf *l, const struct nic *nic)
+{
+	struct resv *r = model_resv_by_mac((struct network *)n, &l->mac);
+
+	if (r && r->conf.hostname[0])
+		return r->conf.hostname;
+	return nic ? nic->conf.vm : hostnames_claim(n, l);
+}
+
 json_t *obj_lease(struct ctl *ctl, const struct network *n,
 		  const struct lease_conf *l, const char *state)
 {
@@ -237,13 +266,14 @@ json_t *obj_lease(struct ctl *ctl, const struct network *n,
 	char id[2 * DHCP_CLIENT_ID_MAX + 1];
 
 	hex_encode(l->client_id, l->client_id_len, id);
-	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s}", "network",
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o}", "network",
 			 n->conf.name, "address", obj_ip(l->address), "mac",
 			 obj_mac(&l->mac), "client_id", obj_str(id),
 			 "hostname", obj_str(l->hostname), "vm",
 			 obj_str(nic ? nic->conf.vm : ""), "nic",
 			 nic ? json_integer(nic->conf.index) : json_null(),
-			 "expires", (json_int_t)l->expires, "state", state);
+			 "expires", (json_int_t)l->expires, "state", state, "name",
+			 obj_str(lease_name(n, l, nic)));
 }
 
 json_t *obj_resv6(const struct network *n, const struct resv6 *r)

@@ -14,6 +14,7 @@ json_t *obj_connect(const struct nic *nic);
 json_t *obj_forward(const struct forward *f);
 /* Its numbers; null while its network does not run. */
 json_t *obj_fwd_stats(const struct forward *f);
+json_t *obj_record(const struct network *n, const struct record_conf *c);
 json_t *obj_resv(const struct network *n, const struct resv *r);
 /* Whose lease it is: the NIC of its MAC, else the one it came in on; or NULL. */
 struct nic *lease_nic(struct ctl *ctl, const struct network *n,

@@ -86,6 +86,13 @@ enum wmsg {
 	 * answers W_TFTP_OPEN. */
 	W_TFTP_FILE,
 
+	/* {"add":[[name,type,value],…],"del":[…]}: records of the user's own, as in
+	 * nat/dns_zone.h; before W_START and live. */
+	W_RECORDS,
+	/* {"ip","name"}: who leased it is called so, by its own claim; "" = no more.
+	 * Ends with the lease. */
+	W_CLAIM,
+
 	W_LEASE_RELEASE, /* {"ip"}: forget the lease. Request. */
 	W_STATUS,	 /* {}: the answer is a status, see below. Request. */
 	W_SHUTDOWN,	 /* {}: close everything and exit 0 */

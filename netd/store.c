@@ -93,6 +93,15 @@ static const char *const upgrades[] = {
 	" scope TEXT NOT NULL, name TEXT NOT NULL, value TEXT,"
 	" PRIMARY KEY(network, scope, name)) WITHOUT ROWID;"
 	"PRAGMA user_version = 9;",
+	"CREATE TABLE records("
+	" network INTEGER NOT NULL REFERENCES networks(id) ON DELETE CASCADE,"
+	" name TEXT NOT NULL, type TEXT NOT NULL, value TEXT,"
+	" PRIMARY KEY(network, name, type, value));"
+	"CREATE TABLE claims("
+	" network INTEGER NOT NULL REFERENCES networks(id) ON DELETE CASCADE,"
+	" address TEXT NOT NULL, mac TEXT NOT NULL, name TEXT NOT NULL,"
+	" PRIMARY KEY(network, address)) WITHOUT ROWID;"
+	"PRAGMA user_version = 10;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -513,13 +522,14 @@ int store_net_set(struct store *s, const struct net_conf *c,
 	return run(s, why,
 		   "UPDATE networks SET access=?2, lease_s=?3, udp_filter=?4, "
 		   "host_allow=?5, subnet6=?6, tftp=?7, ipv6=?8, "
-		   "prefix_pool=?9 WHERE id=?1",
+		   "prefix_pool=?9, domain=?10 WHERE id=?1",
 		   "itittttt"
-		   "t",
+		   "tt",
 		   c->id, net_access_name(c->access),
 		   (int64_t)c->lease_s, natconf_filter_name(c->udp_filter),
 		   c->host_allow, net6_text(&c->subnet6).s, c->tftp,
-		   ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool));
+		   ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool),
+		   c->domain);
 }
 
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,
@@ -665,6 +675,46 @@ int store_dhcpset_del(struct store *s, const struct dhcpset_conf *c,
 	return run(s, why,
 		   "DELETE FROM dhcp WHERE network=? AND scope=? AND name=?",
 		   "itt", c->network, NET_SCOPE(c), c->name);
+}
+
+int store_record_add(struct store *s, const struct record_conf *c,
+		     struct errtext *why)
+{
+	return run(s, why, "INSERT INTO records VALUES(?,?,?,?)", "ittt",
+		   c->network, c->name, c->type, c->value);
+}
+
+int store_record_del(struct store *s, const struct record_conf *c,
+		     struct errtext *why)
+{
+	static const char sql[] =
+		"DELETE FROM records WHERE network=?1 AND name=?2 AND type=?3 "
+		"AND value IS ?4";
+	int r = run(s, why, sql, "ittt", c->network, c->name, c->type,
+		    c->value);
+
+	if (r == -ENOSPC && sqlite3_get_autocommit(s->db) && reserve_spend(s))
+		r = run(s, why, sql, "ittt", c->network, c->name, c->type,
+			c->value);
+	if (!r)
+		reserve_fill(s);
+	return r;
+}
+
+int store_claim_put(struct store *s, const struct claim_conf *c,
+		    struct errtext *why)
+{
+	return run(s, why, "INSERT OR REPLACE INTO claims VALUES(?,?,?,?)",
+		   "ittt", c->network, ip_text(c->address).s,
+		   mac_text(&c->mac).s, c->name);
+}
+
+int store_claim_del(struct store *s, const struct claim_conf *c,
+		    struct errtext *why)
+{
+	return run_del(s, why,
+		       "DELETE FROM claims WHERE network=?1 AND address=?2",
+		       c->network, ip_text(c->address).s);
 }
 
 int store_lease_put(struct store *s, const struct lease_conf *c,

@@ -23,7 +23,7 @@
 #include "lib/errtext.h"
 #include "netd/conf.h"
 
-#define STORE_VERSION 9
+#define STORE_VERSION 10
 
 struct store;
 
@@ -79,6 +79,15 @@ int store_dhcpset_put(struct store *s, const struct dhcpset_conf *c,
 		      struct errtext *why);
 int store_dhcpset_del(struct store *s, const struct dhcpset_conf *c,
 		      struct errtext *why);
+int store_record_add(struct store *s, const struct record_conf *c,
+		     struct errtext *why);
+int store_record_del(struct store *s, const struct record_conf *c,
+		     struct errtext *why);
+
+int store_claim_put(struct store *s, const struct claim_conf *c,
+		    struct errtext *why);
+int store_claim_del(struct store *s, const struct claim_conf *c,
+		    struct errtext *why);
 
 int store_lease_put(struct store *s, const struct lease_conf *c,
 		    struct errtext *why);
@@ -104,6 +113,8 @@ struct store_sink {
 	int (*resv)(void *arg, const struct resv_conf *c, struct errtext *why);
 	int (*dhcpset)(void *arg, const struct dhcpset_conf *c,
 		       struct errtext *why);
+	int (*record)(void *arg, const struct record_conf *c,
+		      struct errtext *why);
 	int (*lease)(void *arg, const struct lease_conf *c,
 		     struct errtext *why);
 	/* NULL: not wanted. */
@@ -111,6 +122,8 @@ struct store_sink {
 		     struct errtext *why);
 	int (*lease6)(void *arg, const struct lease6_conf *c,
 		      struct errtext *why);
+	int (*claim)(void *arg, const struct claim_conf *c,
+		     struct errtext *why); /* after the leases */
 };
 
 /* Networks first, then what hangs on them. */

@@ -176,6 +176,28 @@ static int read_dhcpset(struct row *r, const struct store_sink *sink,
 	return r->bad ? -EUCLEAN : sink->dhcpset(sink->arg, &c, why);
 }
 
+static int read_record(struct row *r, const struct store_sink *sink,
+		       struct errtext *why)
+{
+	struct record_conf c = {.network = r_int(r, 1, INT64_MAX)};
+
+	r_text(r, c.name, sizeof(c.name));
+	r_text(r, c.type, sizeof(c.type));
+	r_text(r, c.value, sizeof(c.value));
+	return r->bad ? -EUCLEAN : sink->record(sink->arg, &c, why);
+}
+
+static int read_claim(struct row *r, const struct store_sink *sink,
+		      struct errtext *why)
+{
+	struct claim_conf c = {.network = r_int(r, 1, INT64_MAX)};
+
+	c.address = r_ip(r);
+	c.mac = r_mac(r);
+	r_text(r, c.name, sizeof(c.name));
+	return r->bad ? -EUCLEAN : sink->claim(sink->arg, &c, why);
+}
+
 static int read_lease(struct row *r, const struct store_sink *sink,
 		      struct errtext *why)
 {
@@ -257,6 +279,7 @@ static const struct table {
 	 "SELECT network,address,mac,vm,nic,hostname FROM reservations",
 	 read_resv},
 	{"dhcp", "SELECT network,scope,name,value FROM dhcp", read_dhcpset},
+	{"records", "SELECT network,name,type,value FROM records", read_record},
 	{"leases",
 	 "SELECT network,address,mac,client_id,hostname,nic,expires,state FROM "
 	 "leases",
@@ -268,6 +291,7 @@ static const struct table {
 	 "SELECT network,address,plen,mac,duid,iaid,via,hostname,nic,expires "
 	 "FROM leases6",
 	 read_lease6},
+	{"claims", "SELECT network,address,mac,name FROM claims", read_claim},
 };
 
 static int load_table(struct store *s, const struct table *t,

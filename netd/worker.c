@@ -119,6 +119,10 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_dhcp6_done(w, body, why);
 	case W_LEASE6_RELEASE:
 		return worker_dhcp6_release(w, body, why);
+	case W_RECORDS:
+		return worker_names_records(w, body, why);
+	case W_CLAIM:
+		return worker_names_claim(w, body, why);
 	case W_LEASE_RELEASE:
 		return worker_dhcp_release(w, body, why);
 	case W_TFTP_FILE:

@@ -180,6 +180,16 @@ static const char *vm_of(struct worker *w, const struct mac *mac)
 	return NULL;
 }
 
+uint32_t worker_dhcp_reserved(struct worker *w, const struct mac *mac,
+			      const char **name)
+{
+	const struct wresv *v = resv_find(w, mac);
+
+	if (v)
+		*name = v->name;
+	return v ? v->ip : 0;
+}
+
 /* Tell the server what holds for @mac now: the reservation's address and name, the
  * VM's name where the reservation has none (and it is a host name). */
 static int apply(struct worker *w, const struct mac *mac, struct errtext *why)
@@ -246,6 +256,7 @@ int worker_dhcp_reserve(struct worker *w, json_t *body, struct errtext *why)
 	}
 	v->ip = new.ip;
 	snprintf(v->name, sizeof(v->name), "%s", name);
+	worker_names_settle(w, &v->mac);
 	return apply(w, &v->mac, why);
 }
 
@@ -262,6 +273,7 @@ int worker_dhcp_unreserve(struct worker *w, json_t *body, struct errtext *why)
 		list_del(&v->node);
 		free(v);
 	}
+	worker_names_settle(w, &mac);
 	return apply(w, &mac, why);
 }
 

@@ -5,6 +5,7 @@
  *   worker.c         loop, channel, dispatch of messages, end
  *   worker_net.c     W_NET: the switch, the gateway, what changes live
  *   worker_nic.c     NICs: drivers on ports, addresses seen, names
+ *   worker_names.c   what DNS calls them
  *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67
  *   worker_probe.c   is an address free before it is given to a guest?
  *   worker_lease.c   its leases on their way to control and back
@@ -53,6 +54,7 @@ struct wnic {
 	struct driver *driver; /* owned */
 	uint32_t lease_ip;     /* current lease; 0 = none */
 	struct ipaddr lease_ip6; /* the latest of DHCPv6; zero = none */
+	char hostname[DHCP_HOSTNAME_MAX + 1]; /* reserved, if not the VM's name */
 	struct seen_list seen4, seen6;
 	bool plugged;	   /* since worker_probe.c looked last */
 	unsigned int claims; /* of addresses that it has no lease of, since: */
@@ -157,7 +159,23 @@ void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
 void worker_nic_rogue(void *arg, struct port *p, enum rogue_kind kind,
 		      const struct mac *src);
 
+/* worker_names.c: an address of a NIC has its names now, or no longer; the NIC goes. */
+void worker_names_set(struct worker *w, struct wnic *n, const struct ipaddr *ip);
+void worker_names_del(struct worker *w, struct wnic *n, const struct ipaddr *ip);
+void worker_names_gone(struct worker *w, struct wnic *n);
+/* What is reserved for @mac may be another name (and address) now; or its owner was
+ * met, or is no more, at another address. */
+void worker_names_settle(struct worker *w, const struct mac *mac);
+void worker_names_reserved(struct worker *w, const struct mac *mac);
+/* W_RECORDS, W_CLAIM */
+int worker_names_records(struct worker *w, json_t *body, struct errtext *why);
+int worker_names_claim(struct worker *w, json_t *body, struct errtext *why);
+
 /* worker_dhcp.c */
+
+/* The address reserved for @mac (0 = none), and its name in *@name (kept if none). */
+uint32_t worker_dhcp_reserved(struct worker *w, const struct mac *mac,
+			      const char **name);
 int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why);
 int worker_dhcp_reserve(struct worker *w, json_t *body, struct errtext *why);
 int worker_dhcp_unreserve(struct worker *w, json_t *body,
@@ -237,6 +255,8 @@ int worker_forward_stats(struct worker *w, json_t *body, json_t **result,
 int worker_ra_config(struct worker *w, const struct nat_config *cfg,
 		     enum ra_mode mode, struct errtext *why);
 void worker_ra_tick(struct worker *w);
+/* The domain to search is another one. */
+void worker_ra_domain(struct worker *w, const char *domain);
 /* The network stops: take the router back. */
 void worker_ra_end(struct worker *w);
 

@@ -279,6 +279,8 @@ static int change(struct worker *w, json_t *body, struct gw_plan *g,
 	nat_set_host_ip6(w->nat, &g->cfg.host_ip6);
 	nat_dns_upstreams(w->nat, g->up, g->nup);
 	nat_set_filter(w->nat, g->cfg.udp_filter);
+	(void)nat_set_domain(w->nat, g->cfg.domain); /* control judged it */
+	worker_ra_domain(w, g->cfg.domain);
 	r = nat_set_deny(w->nat, g->deny, g->cfg.ndeny);
 	if (!r)
 		r = nat_set_deny6(w->nat, g->deny6, g->cfg.ndeny6);

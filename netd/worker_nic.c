@@ -198,6 +198,7 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 		nat_host_name(w->nat, &host);
 	}
 	worker_limits(w);
+	worker_names_settle(w, &n->mac);
 	worker_dhcp_nic(w, n);
 	worker_dhcp6_nic(w, n);
 	if (n->role == PORT_GUEST && driver_connected(n->driver))
@@ -206,19 +207,6 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 }
 
 /* ---- names ------------------------------------------------------------------- */
-
-static void name_set(struct worker *w, struct wnic *n, const struct ipaddr *ip)
-{
-	/* A VM whose name is no host name simply has no DNS name. */
-	if (w->nat && n->vm[0] && !ipaddr_is_any(ip))
-		(void)nat_name_set(w->nat, n->vm, ip);
-}
-
-static void name_del(struct worker *w, struct wnic *n, const struct ipaddr *ip)
-{
-	if (w->nat && n->vm[0] && !ipaddr_is_any(ip))
-		nat_name_del(w->nat, n->vm, ip);
-}
 
 static struct ipaddr lease_of(const struct wnic *n)
 {
@@ -229,10 +217,11 @@ static void set_lease(struct worker *w, struct wnic *n, uint32_t ip4)
 {
 	struct ipaddr ip = lease_of(n);
 
-	name_del(w, n, &ip);
+	worker_names_del(w, n, &ip);
 	n->lease_ip = ip4;
 	ip = lease_of(n);
-	name_set(w, n, &ip);
+	worker_names_set(w, n, &ip);
+	worker_names_reserved(w, &n->mac);
 }
 
 void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4)
@@ -265,12 +254,12 @@ void worker_nic_leased6(struct worker *w, uint64_t id, const struct ipaddr *ip,
 		return;
 	if (on) {
 		n->lease_ip6 = *ip;
-		name_set(w, n, ip);
+		worker_names_set(w, n, ip);
 		return;
 	}
 	if (ipaddr_eq(&n->lease_ip6, ip))
 		n->lease_ip6 = ipaddr_any;
-	name_del(w, n, ip);
+	worker_names_del(w, n, ip);
 	seen_drop(&n->seen6, ip); /* as above */
 }
 
@@ -280,14 +269,16 @@ void worker_nic_leased6(struct worker *w, uint64_t id, const struct ipaddr *ip,
 static void seen_add(struct worker *w, struct wnic *n, const struct mac *mac,
 		     const struct ipaddr *ip)
 {
-	bool v4 = ipaddr_is4(ip);
+	bool v4 = ipaddr_is4(ip), first = v4 && !n->lease_ip && !n->seen4.n;
 	struct ipaddr lost, lease = lease_of(n);
 
 	(void)seen_put(v4 ? &n->seen4 : &n->seen6, ip, mac, &lost);
 	if (!ipaddr_eq(&lost, &lease))
-		name_del(w, n, &lost);
+		worker_names_del(w, n, &lost);
 	if (!v4 || !n->lease_ip)
-		name_set(w, n, ip);
+		worker_names_set(w, n, ip);
+	if (first)
+		worker_names_reserved(w, &n->mac);
 }
 
 /* A guest that was moved still speaks from its old addresses for a while; and where
@@ -445,26 +436,15 @@ int worker_nic_conn(struct worker *w, json_t *body, struct chan_msg *m,
 	return driver_vhost_connect(n->driver, fd, why);
 }
 
-static void names_gone(struct worker *w, struct wnic *n)
-{
-	struct ipaddr ip = lease_of(n);
-
-	name_del(w, n, &ip);
-	name_del(w, n, &n->lease_ip6);
-	for (unsigned int i = 0; i < n->seen4.n; i++)
-		name_del(w, n, &n->seen4.e[i].ip);
-	for (unsigned int i = 0; i < n->seen6.n; i++)
-		name_del(w, n, &n->seen6.e[i].ip);
-}
-
 static void nic_free(struct worker *w, struct wnic *n)
 {
-	names_gone(w, n);
+	worker_names_gone(w, n);
 	driver_free(n->driver);
 	if (w->nat)
 		nat_nic_gone(w->nat, n->id);
 	list_del(&n->node);
 	worker_limits(w);
+	worker_names_reserved(w, &n->mac);
 	worker_dhcp_nic_gone(w, n);
 	worker_dhcp6_nic_gone(w, n);
 	worker_tftp_nic_gone(w, n);

@@ -5,6 +5,7 @@
  * may change while the network runs.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include <errno.h>
@@ -76,6 +77,17 @@ int worker_ra_config(struct worker *w, const struct nat_config *cfg,
 	ra_init(&w->ra, &c, seed, worker_now(w));
 	w->ra_on = true;
 	return 0;
+}
+
+void worker_ra_domain(struct worker *w, const char *domain)
+{
+	struct ra_config c = w->ra.cfg;
+
+	if (!w->ra_on || !c.ndns || !strcmp(c.domain, domain))
+		return;
+	snprintf(c.domain, sizeof(c.domain), "%s", domain);
+	ra_configure(&w->ra, &c, worker_now(w));
+	worker_tick_by(w, ra_deadline(&w->ra));
 }
 
 void worker_ra_tick(struct worker *w)

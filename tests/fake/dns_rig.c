@@ -24,7 +24,7 @@ void rig_name(struct fake_nat *f, const char *name, const char *ip)
 {
 	struct ipaddr a = rig_ip(ip);
 
-	assert_int_equal(names_set(&f->gw->dns.names, name, &a), 0);
+	assert_int_equal(names_set(&f->gw->dns.names, 1, name, &a), 0);
 }
 
 static struct fake_nat *rig(struct fake_nat *f, int ups)

@@ -53,6 +53,48 @@ static void reply(struct fake_nat *f, bool good, struct cur *c)
 	free(r);
 }
 
+static void add_records(struct zone *z)
+{
+	static const char *const recs[][3] = {
+		{"a", "CNAME", "b"},	  {"b", "CNAME", "web"},
+		{"r", "CNAME", "r2"},	  {"r2", "CNAME", "r"},
+		{"t", "TXT", "v=spf1 -all"}, {"@", "MX", "10 web"},
+		{"_s._udp", "SRV", "1 2 3 x.y."}, {"*.w", "A", "10.0.2.9"},
+		{"db.example.com.", "AAAA", "fd00::9"},
+	};
+
+	for (size_t i = 0; i < sizeof(recs) / sizeof(recs[0]); i++) {
+		struct zone_rec r;
+
+		require(!zone_parse(recs[i][0], recs[i][1], recs[i][2], &r,
+				    NULL));
+		require(!zone_add(z, recs[i][0], &r, NULL));
+	}
+}
+
+/* The input's first bytes as a record's text, too. */
+static void text_record(struct zone *z, const uint8_t *data, size_t size)
+{
+	static const char *const type[] = {"A",	  "AAAA", "CNAME",
+					   "TXT", "MX",	  "SRV"};
+	char *text = malloc(size + 1), *name;
+	char canon[DNS_NAME_MAX + 2], value[ZONE_TEXT_MAX + 1];
+	struct zone_rec r, again;
+
+	memcpy(text, data, size);
+	text[size] = '\0';
+	name = text + strlen(text) + (strlen(text) < size);
+	for (int i = 0; i < 6; i++) {
+		if (zone_parse(name, type[i], text, &r, NULL))
+			continue;
+		require(!zone_canon(name, &r, canon, value));
+		require(!zone_parse(canon, type[i], value, &again, NULL));
+		if (!zone_add(z, name, &r, NULL))
+			zone_del(z, canon, &again);
+	}
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cur c = cur_make(data, size);
@@ -79,9 +121,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_nat_clear(f);
 	dns_set_upstreams(&f->gw->dns, up, 2, f->now_ms);
 	for (int i = 0; i < 3; i++)
-		names_set(&f->gw->dns.names, "web", &web[i]);
+		names_set(&f->gw->dns.names, 1, "web", &web[i]);
+	add_records(&f->gw->dns.zone);
 	k.data = cur_bytes(&c, qlen);
 	k.len = qlen;
+	text_record(&f->gw->dns.zone, data, size);
+	require(f->gw->dns.zone.n == 9);
 	fake_nat_pkt(f, &k);
 	if (f->nsent)
 		reply(f, how & 1, &c);

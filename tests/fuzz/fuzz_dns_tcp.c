@@ -127,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_nat_hello(f, GUEST);
 	fake_nat_clear(f);
 	dns_set_upstreams(&f->gw->dns, up, 2, f->now_ms);
-	names_set(&f->gw->dns.names, "web", &web);
+	names_set(&f->gw->dns.names, 1, "web", &web);
 	for (int i = 0; i < 3; i++)
 		rig_tcp_open(&t[i], f, (uint16_t)(5000 + i));
 	for (int i = 0; i < 200 && c.left; i++) {

@@ -184,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f->cfg.udp_filter = size & 1 ? NAT_FILTER_EI : NAT_FILTER_ADDR_PORT;
 	fake_nat_start(f);
 	dns_set_upstreams(&f->gw->dns, &up, 1, f->now_ms);
-	names_set(&f->gw->dns.names, "vm", &guest);
+	names_set(&f->gw->dns.names, 1, "vm", &guest);
 	w->id = 1;
 	w->proto = IP4_UDP;
 	w->nic_id = 7;

@@ -222,7 +222,7 @@ static void set(struct names *t, const char *name, uint32_t v4, int want)
 {
 	struct ipaddr a = ip(v4);
 
-	assert_int_equal(names_set(t, name, &a), want);
+	assert_int_equal(names_set(t, 1, name, &a), want);
 }
 
 static void names__set_and_del__in_order(void **state)
@@ -240,16 +240,40 @@ static void names__set_and_del__in_order(void **state)
 	assert_int_equal(ipaddr_get4(&a[0]), 3);
 	assert_int_equal(ipaddr_get4(&a[1]), 1);
 	assert_string_equal(names_of(&t, &three), "web");
-	names_del(&t, "web", &three);
+	names_del(&t, 1, "web", &three);
 	assert_string_equal(names_of(&t, &three), "alias");
 	assert_int_equal(names_find(&t, "web", false, a, 4), 1);
-	names_del(&t, "web", NULL);
+	names_del(&t, 1, "web", NULL);
 	assert_int_equal(names_find(&t, "web", false, a, 4), 0);
 	assert_false(names_has(&t, "web"));
 	set(&t, "", 1, -EINVAL);
 	set(&t, "a b", 1, -EINVAL);
 	set(&t, "a..b", 1, -EINVAL);
 	set(&t, "ok", 0, -EINVAL);
+	names_fini(&t);
+}
+
+static void names__two_owners__each_takes_back_its_own(void **state)
+{
+	struct ipaddr a[4], seven = ip(7);
+	struct names t;
+
+	(void)state;
+	names_init(&t, NULL);
+	assert_int_equal(names_set(&t, NAMES_CLAIM | 7, "debian", &seven), 0);
+	set(&t, "web", 7, 0);
+	assert_int_equal(names_set(&t, 2, "web", &seven), 0);
+	assert_int_equal(names_find(&t, "web", false, a, 4), 1); /* once */
+	assert_string_equal(names_of(&t, &seven), "web"); /* no claim */
+	names_del(&t, 1, "web", &seven);
+	assert_int_equal(names_find(&t, "web", false, a, 4), 1);
+	names_del(&t, 1, "debian", NULL);
+	assert_true(names_has(&t, "debian"));
+	names_del(&t, 2, "web", NULL);
+	assert_string_equal(names_of(&t, &seven), "debian");
+	names_del(&t, NAMES_CLAIM | 7, NULL, &seven);
+	assert_null(names_of(&t, &seven));
+	assert_int_equal(names_set(&t, 1, "Gateway", &seven), -EINVAL);
 	names_fini(&t);
 }
 
@@ -261,14 +285,14 @@ static void names__both_families__kept_apart(void **state)
 	(void)state;
 	names_init(&t, NULL);
 	set(&t, "web", 5, 0);
-	assert_int_equal(names_set(&t, "web", &six), 0);
-	assert_int_equal(names_set(&t, "web", &none), -EINVAL);
+	assert_int_equal(names_set(&t, 1, "web", &six), 0);
+	assert_int_equal(names_set(&t, 1, "web", &none), -EINVAL);
 	assert_int_equal(names_find(&t, "web", true, a, 4), 1);
 	assert_true(ipaddr_eq(&a[0], &six));
 	assert_int_equal(names_find(&t, "web", false, a, 4), 1);
 	assert_int_equal(ipaddr_get4(&a[0]), 5);
 	assert_string_equal(names_of(&t, &six), "web");
-	names_del(&t, "web", &six);
+	names_del(&t, 1, "web", &six);
 	assert_int_equal(names_find(&t, "web", true, a, 4), 0);
 	assert_true(names_has(&t, "web"));
 	names_fini(&t);
@@ -301,6 +325,7 @@ int main(void)
 		cmocka_unit_test(suffix__labels_from_the_right),
 		cmocka_unit_test(answer__every_capacity__whole_records_only),
 		cmocka_unit_test(names__set_and_del__in_order),
+		cmocka_unit_test(names__two_owners__each_takes_back_its_own),
 		cmocka_unit_test(names__both_families__kept_apart),
 		cmocka_unit_test(names__table_full__refused),
 	};

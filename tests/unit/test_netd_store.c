@@ -26,7 +26,9 @@ struct fix {
 	struct resv6_conf resv6;
 	struct lease6_conf lease6;
 	struct dhcpset_conf dhcpset;
-	int seen[7];
+	struct record_conf record;
+	struct claim_conf claim;
+	int seen[9];
 };
 
 static struct fix *with_file(void **state)
@@ -117,6 +119,22 @@ static int t_dhcpset(void *arg, const struct dhcpset_conf *c,
 	return 0;
 }
 
+static int t_record(void *arg, const struct record_conf *c, struct errtext *why)
+{
+	(void)why;
+	((struct fix *)arg)->record = *c;
+	((struct fix *)arg)->seen[7]++;
+	return 0;
+}
+
+static int t_claim(void *arg, const struct claim_conf *c, struct errtext *why)
+{
+	(void)why;
+	((struct fix *)arg)->claim = *c;
+	((struct fix *)arg)->seen[8]++;
+	return 0;
+}
+
 static int t_resv6(void *arg, const struct resv6_conf *c, struct errtext *why)
 {
 	(void)why;
@@ -135,9 +153,17 @@ static int t_lease6(void *arg, const struct lease6_conf *c, struct errtext *why)
 
 static int load(struct fix *f, struct errtext *why)
 {
-	const struct store_sink sink = {f,	t_net,	   t_nic,   t_fwd,
-					t_resv, t_dhcpset, t_lease, t_resv6,
-					t_lease6};
+	const struct store_sink sink = {.arg = f,
+					.net = t_net,
+					.nic = t_nic,
+					.fwd = t_fwd,
+					.resv = t_resv,
+					.dhcpset = t_dhcpset,
+					.record = t_record,
+					.lease = t_lease,
+					.claim = t_claim,
+					.resv6 = t_resv6,
+					.lease6 = t_lease6};
 
 	memset(f->seen, 0, sizeof(f->seen));
 	return store_load(f->s, &sink, why);
@@ -328,6 +354,7 @@ static void open__second_schema__knows_no_queues(void **state)
 				      "ALTER TABLE nics DROP COLUMN connect_to;"
 			     "ALTER TABLE leases DROP COLUMN state;"
 				      "ALTER TABLE networks DROP COLUMN subnet6;"
+				      "DROP TABLE records; DROP TABLE claims;"
 				      "ALTER TABLE networks DROP COLUMN tftp;"
 			     "ALTER TABLE networks DROP COLUMN ipv6;"
 			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
@@ -446,6 +473,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE nics DROP COLUMN connect_to;"
 			     "ALTER TABLE leases DROP COLUMN state;"
 			     "ALTER TABLE networks DROP COLUMN subnet6;"
+			     "DROP TABLE records; DROP TABLE claims;"
 			     "ALTER TABLE networks DROP COLUMN tftp;"
 			     "ALTER TABLE networks DROP COLUMN ipv6;"
 			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
@@ -606,10 +634,38 @@ static void meta__set_and_get(void **state)
 	assert_string_equal(v, "two");
 }
 
+static void names__records_and_claims__come_back(void **state)
+{
+	struct fix *f = *state;
+	struct net_conf n = {.name = "lab", .domain = "lab.vnet"};
+	struct record_conf c = {.name = "www", .type = "CNAME", .value = "web"};
+	struct claim_conf cl = {.address = 0x0a00020f,
+				.mac = {{2, 0, 0, 0, 0, 1}}, .name = "web"};
+
+	assert_int_equal(store_net_add(f->s, &n, NULL), 0);
+	c.network = cl.network = n.id;
+	assert_int_equal(store_record_add(f->s, &c, NULL), 0);
+	assert_int_equal(store_record_add(f->s, &c, NULL), -EEXIST);
+	assert_int_equal(store_claim_put(f->s, &cl, NULL), 0);
+	assert_int_equal(store_claim_put(f->s, &cl, NULL), 0);
+	reopen(f);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->seen[7], 1);
+	assert_string_equal(f->record.value, "web");
+	assert_int_equal(f->seen[8], 1);
+	assert_string_equal(f->claim.name, "web");
+	assert_int_equal(f->claim.address, cl.address);
+	assert_int_equal(store_record_del(f->s, &c, NULL), 0);
+	assert_int_equal(store_claim_del(f->s, &cl, NULL), 0);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->seen[7] + f->seen[8], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(names__records_and_claims__come_back),
 		T(fwd_update__reopened__the_new_one),
 		T(round_trip__reopened__all_there),
 		T(net_del__takes_everything_along),

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Records of a network's DNS that the user adds. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/strv.h"
+#include "cli/tables.h"
+
+#define VALUE_AT 3 /* the words from here on are the value */
+
+/* "0 5 5060 sip" in words or in quotes. */
+static void add_value(const struct cli *c, json_t *p)
+{
+	const char *word[4];
+	size_t n = 0;
+	char *text;
+
+	while (n < ARRAY_LEN(word) &&
+	       (word[n] = args_pos(&c->args, VALUE_AT + n)))
+		n++;
+	if (!n)
+		return;
+	text = strv_fmt("%s%s%s%s%s%s%s", word[0], n > 1 ? " " : "",
+			n > 1 ? word[1] : "", n > 2 ? " " : "",
+			n > 2 ? word[2] : "", n > 3 ? " " : "",
+			n > 3 ? word[3] : "");
+	json_object_set_new(p, "value", json_string(text));
+	free(text);
+}
+
+static json_t *record_param(const struct cli *c)
+{
+	json_t *p = json_pack("{s:s,s:s}", "network", args_pos(&c->args, 0),
+			      "name", args_pos(&c->args, 1));
+
+	if (args_pos(&c->args, 2))
+		json_object_set_new(p, "type",
+				    json_string(args_pos(&c->args, 2)));
+	add_value(c, p);
+	return p;
+}
+
+static int add_run(struct cli *c)
+{
+	json_t *res;
+	int r = cli_call(c, "dns.add", record_param(c), &res);
+
+	if (r)
+		return r;
+	if (!cli_json(c, res))
+		printf("network %s: %s %s %s\n", cli_str(res, "network"),
+		       cli_str(res, "fqdn"), cli_str(res, "type"),
+		       cli_str(res, "value"));
+	json_decref(res);
+	return CLI_OK;
+}
+
+static int del_run(struct cli *c)
+{
+	json_t *res;
+	int r = cli_call(c, "dns.del", record_param(c), &res);
+
+	if (r)
+		return r;
+	if (!cli_json(c, res))
+		printf("network %s: %d record(s) of %s removed\n",
+		       args_pos(&c->args, 0),
+		       (int)json_integer_value(
+			       json_object_get(res, "removed")),
+		       args_pos(&c->args, 1));
+	json_decref(res);
+	return CLI_OK;
+}
+
+static int list_run(struct cli *c)
+{
+	const char *net = args_pos(&c->args, 0);
+	json_t *p = json_object(), *res;
+	int r;
+
+	if (net)
+		json_object_set_new(p, "network", json_string(net));
+	r = cli_call(c, "dns.list", p, &res);
+	if (r)
+		return r;
+	if (!cli_json(c, res))
+		table_records(json_object_get(res, "records"));
+	json_decref(res);
+	return CLI_OK;
+}
+
+const struct cli_cmd cmd_dns[] = {
+	{"dns add", "add a record to a network's DNS",
+	 {"NET NAME TYPE VALUE [WORD] [WORD] [WORD]"},
+	 "The network's resolver answers it at once, and after restarts. NAME "
+	 "is in the\nnetwork's domain: www, *.apps (every name beneath), @ (the "
+	 "domain itself); with a final\ndot it is any name, answered here "
+	 "instead of by the host's resolvers. Targets are named\nlikewise. VMs "
+	 "need no records: their names are answered anyway.\n\n"
+	 "  A ADDRESS, AAAA ADDRESS           a host, and its reverse name\n"
+	 "  CNAME TARGET                      an alias\n"
+	 "  TXT TEXT                          a text\n"
+	 "  MX PREFERENCE TARGET              where mail goes\n"
+	 "  SRV PRIORITY WEIGHT PORT TARGET   where a service is\n\n"
+	 "Examples:\n"
+	 "  vnet dns add lab printer A 10.0.2.9\n"
+	 "  vnet dns add lab www CNAME MyVM\n"
+	 "  vnet dns add lab _sip._udp SRV 0 5 5060 MyVM\n"
+	 "  vnet dns add lab '*.apps' CNAME ingress\n"
+	 "  vnet dns add lab registry.example.com. A 10.0.2.20\n",
+	 add_run},
+	{"dns del", "remove records of a name",
+	 {"NET NAME [TYPE] [VALUE] [WORD] [WORD] [WORD]"},
+	 "All of the name, or only those of a type, or the one with this "
+	 "value.\n\n"
+	 "Examples:\n"
+	 "  vnet dns del lab www\n"
+	 "  vnet dns del lab printer A 10.0.2.9\n",
+	 del_run},
+	{"dns list", "the records that were added", {"[NET]"},
+	 "Examples:\n"
+	 "  vnet dns list\n"
+	 "  vnet dns list lab --json\n",
+	 list_run},
+	{NULL},
+};

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the network's DNS calls its guests: NICs by their VM's name and their
+ * reservation's host name, reserved addresses before anybody speaks from them, claims
+ * that control granted, records of the user's own. Control decides who is called what
+ * (netd/hostnames.h); here names meet addresses.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/jx.h"
+#include "nat/names.h"
+#include "netd/worker_int.h"
+
+/* Owners in names.h beside NICs, which have their id. */
+#define OWNER_RESERVED (UINT64_C(1) << 62) /* and a MAC */
+
+static uint64_t owner_of_mac(const struct mac *m)
+{
+	uint64_t v = OWNER_RESERVED;
+
+	for (int i = 0; i < 6; i++)
+		v |= (uint64_t)m->b[i] << (8 * i);
+	return v;
+}
+
+void worker_names_set(struct worker *w, struct wnic *n, const struct ipaddr *ip)
+{
+	if (!w->nat || ipaddr_is_any(ip))
+		return;
+	/* The first one is the address's name. What is no host name simply is not
+	 * known to DNS. */
+	if (n->hostname[0])
+		(void)nat_name_set(w->nat, n->id, n->hostname, ip);
+	if (n->vm[0])
+		(void)nat_name_set(w->nat, n->id, n->vm, ip);
+}
+
+void worker_names_del(struct worker *w, struct wnic *n, const struct ipaddr *ip)
+{
+	if (w->nat && !ipaddr_is_any(ip))
+		nat_name_del(w->nat, n->id, NULL, ip);
+}
+
+static void set_all(struct worker *w, struct wnic *n)
+{
+	struct ipaddr lease = ipaddr_from4(n->lease_ip);
+
+	worker_names_set(w, n, &lease);
+	worker_names_set(w, n, &n->lease_ip6);
+	for (unsigned int i = 0; !n->lease_ip && i < n->seen4.n; i++)
+		worker_names_set(w, n, &n->seen4.e[i].ip);
+	for (unsigned int i = 0; i < n->seen6.n; i++)
+		worker_names_set(w, n, &n->seen6.e[i].ip);
+}
+
+void worker_names_gone(struct worker *w, struct wnic *n)
+{
+	if (w->nat)
+		nat_name_del(w->nat, n->id, NULL, NULL);
+}
+
+/* A reserved address counts until its owner is met elsewhere. */
+void worker_names_reserved(struct worker *w, const struct mac *mac)
+{
+	const char *name = "";
+	struct ipaddr ip = ipaddr_from4(worker_dhcp_reserved(w, mac, &name));
+
+	if (!w->nat)
+		return;
+	nat_name_del(w->nat, owner_of_mac(mac), NULL, NULL);
+	if (!name[0] || ipaddr_is_any(&ip))
+		return;
+	list_for_each(n, &w->nics, struct wnic, node)
+		if (mac_eq(&n->mac, mac) && (n->lease_ip || n->seen4.n))
+			return;
+	(void)nat_name_set(w->nat, owner_of_mac(mac), name, &ip);
+}
+
+void worker_names_settle(struct worker *w, const struct mac *mac)
+{
+	const char *name = "";
+
+	(void)worker_dhcp_reserved(w, mac, &name);
+	list_for_each(n, &w->nics, struct wnic, node) {
+		const char *host = strcmp(name, n->vm) ? name : "";
+
+		if (!mac_eq(&n->mac, mac) || !strcmp(host, n->hostname))
+			continue;
+		worker_names_gone(w, n);
+		snprintf(n->hostname, sizeof(n->hostname), "%s", host);
+		set_all(w, n);
+	}
+	worker_names_reserved(w, mac);
+}
+
+/* ---- messages of control ------------------------------------------------------- */
+
+static int one_record(struct worker *w, json_t *row, bool add,
+		      struct errtext *why)
+{
+	const char *s[3];
+
+	for (size_t i = 0; i < 3; i++)
+		if (!(s[i] = json_string_value(json_array_get(row, i))))
+			return errtext_set(why, -EINVAL, "a record that is none");
+	if (add)
+		return nat_record_add(w->nat, s[0], s[1], s[2], why);
+	nat_record_del(w->nat, s[0], s[1], s[2]);
+	return 0;
+}
+
+int worker_names_records(struct worker *w, json_t *body, struct errtext *why)
+{
+	json_t *row;
+	size_t i;
+	int r = 0;
+
+	if (!w->nat)
+		return 0;
+	json_array_foreach(json_object_get(body, "del"), i, row)
+		r = r ? r : one_record(w, row, false, why);
+	json_array_foreach(json_object_get(body, "add"), i, row)
+		r = r ? r : one_record(w, row, true, why);
+	return r;
+}
+
+int worker_names_claim(struct worker *w, json_t *body, struct errtext *why)
+{
+	const char *name = "";
+	uint32_t ip4 = 0;
+	struct ipaddr ip;
+	int r;
+
+	if ((r = jx_ip4(body, "ip", &ip4, why)) ||
+	    (r = jx_str(body, "name", &name, why)) || !w->nat)
+		return r;
+	ip = ipaddr_from4(ip4);
+	nat_name_del(w->nat, NAMES_CLAIM | ip4, NULL, &ip);
+	return name[0] ? nat_name_set(w->nat, NAMES_CLAIM | ip4, name, &ip) : 0;
+}
