@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Records of a network's DNS that the user adds. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/strv.h"
 #include "cli/tables.h"
+#include "lib/replace.h"
 
+#define HOSTS_MARK "# vnet: names of VMs" /* as vnetd's */
 #define VALUE_AT 3 /* the words from here on are the value */
 
 /* "0 5 5060 sip" in words or in quotes. */
@@ -90,6 +94,64 @@ static int list_run(struct cli *c)
 	return CLI_OK;
 }
 
+static void print_hosts(const json_t *hosts, FILE *f)
+{
+	json_t *row, *name;
+	size_t i, k;
+
+	fprintf(f, "%s\n", HOSTS_MARK);
+	json_array_foreach(hosts, i, row) {
+		fputs(cli_str(row, "address"), f);
+		json_array_foreach(json_object_get(row, "names"), k, name)
+			fprintf(f, "%c%s", k ? ' ' : '\t',
+				json_string_value(name));
+		fputc('\n', f);
+	}
+}
+
+static int write_hosts(const json_t *hosts, const char *path)
+{
+	struct errtext why = {""};
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int r;
+
+	if (!f)
+		return cli_refuse("no memory");
+	print_hosts(hosts, f);
+	r = fclose(f) ? -ENOMEM
+		      : replace_file(path, text, len, HOSTS_MARK, &why);
+	free(text);
+	return r ? cli_refuse("%s", why.s) : CLI_OK;
+}
+
+static int hosts_run(struct cli *c)
+{
+	const char *net = args_get(&c->args, "network");
+	const char *path = args_get(&c->args, "write");
+	json_t *p = json_object(), *res;
+	int r;
+
+	if (net)
+		json_object_set_new(p, "network", json_string(net));
+	r = cli_call(c, "dns.hosts", p, &res);
+	if (r)
+		return r;
+	if (path)
+		r = write_hosts(json_object_get(res, "hosts"), path);
+	else if (!cli_json(c, res))
+		print_hosts(json_object_get(res, "hosts"), stdout);
+	json_decref(res);
+	return r;
+}
+
+static const struct opt hosts_opts[] = {
+	{"network", "NET", "only names of this network"},
+	{"write", "FILE", "replace FILE with them, in one step"},
+	{NULL},
+};
+
 const struct cli_cmd cmd_dns[] = {
 	{"dns add", "add a record to a network's DNS",
 	 {"NET NAME TYPE VALUE [WORD] [WORD] [WORD]"},
@@ -123,5 +185,14 @@ const struct cli_cmd cmd_dns[] = {
 	 "  vnet dns list\n"
 	 "  vnet dns list lab --json\n",
 	 list_run},
+	{"hosts", "names of VMs for the host, as in hosts(5)",
+	 {NULL, NULL, hosts_opts},
+	 "One line an address: full names, then the short ones that you gave "
+	 "and no other network\nhas. `vnetd --hosts-file FILE` keeps such a file "
+	 "up to date.\n\n"
+	 "Examples:\n"
+	 "  vnet hosts\n"
+	 "  vnet hosts --network admin --write /etc/hosts.d/vnet\n",
+	 hosts_run},
 	{NULL},
 };

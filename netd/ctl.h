@@ -18,6 +18,7 @@
 struct api;
 struct event_base;
 struct hostaddr;
+struct hosts;
 struct leases;
 struct leases6;
 struct priv;
@@ -35,6 +36,7 @@ struct ctl {
 	struct hostaddr *host;	  /* NULL in tests: no routes */
 	struct leases *leases;
 	struct leases6 *leases6;
+	struct hosts *hosts;	  /* NULL: no hosts file */
 	struct list addr_waiters; /* addrs.c */
 	char run_dir[PATH_MAX], state_dir[PATH_MAX];
 	bool system;   /* the root instance */

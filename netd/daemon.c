@@ -23,6 +23,7 @@
 #include "netd/caps.h"
 #include "netd/fwdctl.h"
 #include "netd/hostaddr.h"
+#include "netd/hosts.h"
 #include "netd/leases.h"
 #include "netd/leases6.h"
 #include "netd/load.h"
@@ -341,6 +342,10 @@ static int start(struct daemon *d, const struct options *o, struct errtext *why)
 		r = open_api(ctl, why);
 	if (r)
 		return r;
+	if (o->hosts_file[0])
+		r = hosts_new(ctl, o->hosts_file, &ctl->hosts, why);
+	if (r)
+		return r;
 	return start_networks(d) ? errtext_set(why, -ENOMEM, "no memory") : 0;
 }
 
@@ -358,6 +363,8 @@ static void finish(struct daemon *d)
 
 	api_free(ctl->api);
 	ctl->api = NULL;
+	hosts_free(ctl->hosts);
+	ctl->hosts = NULL;
 	if (ctl->model.nets.next) {
 		list_for_each(n, &ctl->model.nets, struct network, node)
 			netctl_release(ctl, n);

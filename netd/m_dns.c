@@ -6,6 +6,7 @@
 
 #include "nat/dns_zone.h"
 #include "netd/hostnames.h"
+#include "netd/hosts.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
 #include "netd/obj.h"
@@ -179,6 +180,15 @@ static void list(struct ctl *ctl, struct call *c, json_t *params)
 	call_result(c, json_pack("{s:o}", "records", a));
 }
 
+static void hosts(struct ctl *ctl, struct call *c, json_t *params)
+{
+	if (m_only_net(ctl, c, params, "network"))
+		call_result(c, json_pack("{s:o}", "hosts",
+					 hosts_list(ctl,
+						    m_str(params, "network"),
+						    false)));
+}
+
 #define P_NETWORK {"network", P_STR, true, 0, 0, NULL, "its name"}
 #define P_ONLY	  {"network", P_STR, false, 0, 0, NULL, "only those of it"}
 #define P_NAME                                                               \
@@ -211,5 +221,9 @@ const struct method m_dns[] = {
 	 "{removed}", del},
 	{"dns.list", RIGHT_READ, "Records that were added.", p_list,
 	 "{records:[{network,name,type,value,fqdn}]}", list},
+	{"dns.hosts", RIGHT_READ,
+	 "Names and addresses of VMs and records, full names first; short ones "
+	 "that the user gave and no other network has.",
+	 p_list, "{hosts:[{network,address,names:[…]}]}", hosts},
 	{NULL},
 };

@@ -14,6 +14,7 @@
 #include "netd/hostaddr.h"
 #include "netd/ip6conf.h"
 #include "netd/hostnames.h"
+#include "netd/hosts.h"
 #include "netd/leases.h"
 #include "netd/leases6.h"
 #include "netd/natconf.h"
@@ -249,6 +250,7 @@ static void send_net(struct network *n, bool first)
 
 void netctl_push(struct network *n)
 {
+	hosts_touch(n->ctl->hosts);
 	if (n->sup && (super_state(n->sup) == SUPER_READY ||
 		       super_state(n->sup) == SUPER_STARTING))
 		send_net(n, false);
@@ -331,6 +333,7 @@ static void send_all_records(struct network *n)
 void netctl_push_record(struct network *n, const struct record_conf *c,
 			bool there)
 {
+	hosts_touch(n->ctl->hosts);
 	if (n->synced && net_has_services(&n->conf))
 		send_records(n, there ? "add" : "del",
 			     json_pack("[o]", record_row(c)));
@@ -351,6 +354,7 @@ static void take_back(struct network *n, const struct mac *mac)
 void netctl_push_mac(struct network *n, const struct mac *mac)
 {
 	take_back(n, mac);
+	hosts_touch(n->ctl->hosts);
 	if (n->synced && net_has_services(&n->conf) && !mac_is_zero(mac))
 		send_mac(n, mac);
 }

@@ -22,6 +22,7 @@ const char options_help[] =
 	"  --state-dir DIR      the store, vnet.db\n"
 	"                       (root: /var/lib/vnet, else\n"
 	"                       ${XDG_STATE_HOME:-~/.local/state}/vnet)\n"
+	"  --hosts-file FILE    keep names of VMs there, as in hosts(5)\n"
 	"  --print-api          the control API's reference page (markdown)\n"
 	"  --version, --help\n"
 	"\n"
@@ -43,7 +44,7 @@ static int set_dir(const char *dir, char out[PATH_MAX], struct errtext *why)
 		n = snprintf(out, PATH_MAX, "%s/%s", cwd, dir);
 	if (!dir[0] || n >= PATH_MAX - 64)
 		return errtext_set(why, -EINVAL,
-				   "\"%.80s\" cannot be a folder's name", dir);
+				   "\"%.80s\" cannot be a path's name", dir);
 	while (n > 1 && out[n - 1] == '/')
 		out[--n] = '\0';
 	return 0;
@@ -114,6 +115,8 @@ static int take_option(int c, const char *arg, struct options *o,
 		return set_dir(arg, o->run_dir, why);
 	case 's':
 		return set_dir(arg, o->state_dir, why);
+	case 'H':
+		return set_dir(arg, o->hosts_file, why);
 	case 'p':
 		o->action = OPT_PRINT_API;
 		return 0;
@@ -140,6 +143,7 @@ int options_parse(int argc, char **argv, bool root, struct options *out,
 		{"log-level", required_argument, NULL, 'l'},
 		{"runtime-dir", required_argument, NULL, 'r'},
 		{"state-dir", required_argument, NULL, 's'},
+		{"hosts-file", required_argument, NULL, 'H'},
 		{"print-api", no_argument, NULL, 'p'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},

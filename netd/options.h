@@ -17,6 +17,7 @@ struct options {
 	bool full; /* the store waits for the disk */
 	char run_dir[PATH_MAX];	  /* absolute */
 	char state_dir[PATH_MAX]; /* absolute */
+	char hosts_file[PATH_MAX]; /* absolute; "" = none */
 	const char *network;	  /* OPT_WORKER; points into argv */
 	bool isolated;		  /* OPT_WORKER */
 };

@@ -178,3 +178,63 @@ def test_another_domain(lab, d, box):
         assert done.status == 1 and "domain must be" in done.err
     finally:
         d.vnet("set", "lab", "--domain", "lab.vnet")
+
+
+# ---- for the host ----------------------------------------------------------------
+
+def rows(text):
+    return {row.split()[0]: row.split()[1:] for row in text.splitlines()
+            if row and row[0] != "#"}
+
+
+def test_hosts(lab, d, box, tmp_path):
+    d.vnet("dns", "add", "lab", "printer", "A", "10.0.2.9")
+    d.vnet("define", "two", "--mode", "nat")
+    d.vnet("dns", "add", "two", "Printer", "A", "10.0.3.9")
+    try:
+        with Claimer(lab, d, "VM-six", "router") as six:
+            got = rows(d.vnet("hosts").out)
+            # a claim is no short name, and neither is one that two networks have
+            assert got[six.ip] == ["vm-six.lab.vnet", "router.lab.vnet", "vm-six"]
+            assert got["10.0.2.9"] == ["printer.lab.vnet"]
+            assert got["10.0.3.9"] == ["printer.two.vnet"]
+            got = rows(d.vnet("hosts", "--network", "two").out)
+            assert got == {"10.0.3.9": ["printer.two.vnet", "printer"]}
+        path = tmp_path / "hosts"
+        for _ in range(2):
+            d.vnet("hosts", "--write", str(path))
+            assert "10.0.3.9" in rows(path.read_text())
+        path.write_text("127.0.0.1 localhost\n")
+        done = d.vnet("hosts", "--write", str(path), check=False)
+        assert done.status == 1 and "vnet did not write" in done.err
+    finally:
+        d.vnet("undefine", "two", "--force")
+        d.vnet("dns", "del", "lab", "printer")
+
+
+def test_a_hosts_file_is_kept_up_to_date(lab, tmp_path):
+    path = tmp_path / "hosts"
+    with lab_module.Vnetd(ns=lab.host, args=["--hosts-file", str(path)]) as d:
+        assert rows(path.read_text()) == {}
+        d.vnet("define", "own", "--mode", "hostonly")
+        d.vnet("define", "far", "--mode", "nat")
+        d.vnet("dns", "add", "far", "www", "A", "10.0.2.9")   # not to be reached
+        d.vnet("dns", "add", "own", "www", "A", "192.168.56.9")
+        with Box(lab, d, "vm-own", "own") as own:
+            want = {"192.168.56.9": ["www.own.vnet", "www"],
+                    own.ip: ["vm-own.own.vnet", "vm-own"]}
+            eventually("both", lambda: want.items() <= rows(path.read_text()).items())
+            d.vnet("set", "own", "--domain", "own.test")
+            eventually("its domain", lambda: rows(path.read_text())[own.ip] ==
+                       ["vm-own.own.test", "vm-own"])
+        eventually("gone", lambda: own.ip not in rows(path.read_text()))
+        d.stop()
+        assert rows(path.read_text()) == {} and not list(tmp_path.glob("hosts.*"))
+    path.write_text("127.0.0.1 localhost\n")
+    d = lab_module.Vnetd(ns=lab.host, args=["--hosts-file", str(path)])
+    try:
+        with pytest.raises(lab_module.LabError):
+            d.start()
+    finally:
+        d.close()
+    assert path.read_text() == "127.0.0.1 localhost\n"
