@@ -134,7 +134,7 @@ fuzz:
 	$(Q)scripts/fuzz
 cov:
 	$(Q)scripts/check cov
-bench: $(O)/bench/load $(O)/bench/taploop
+bench: $(O)/bench/load $(O)/bench/taploop $(O)/bench/wire
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/python -B tests/bench/bench.py

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make bench: ours and the peers, interleaved in one run, medians of several rounds.
 
-    BENCH=nat-tcp,switch-rtt   only these          QUICK=1   fewer and shorter rounds
+    BENCH=nat-tcp,switch-rtt   only these          QUICK=1   one round, the chief cases
     PEERS=pasta,kernel         against these only  ROUNDS=9  that many
     BEFORE=DIR                 the vnetd and vnet of DIR race, too (what a change brings)
 
-Prints a table and writes build/bench.json, one object a line. A ratio above 1 says that
+Prints what was measured as it comes, and writes build/bench.json, one object a line, and
+build/bench.md, the same as tables with the goals (goals.py). A ratio above 1 says that
 ours is better, also where less is better. Absolute numbers are the machine's; the
 ratios are what counts. What cannot be run is said.
 """
@@ -25,24 +26,25 @@ sys.path.insert(0, HERE)
 
 import lab as L  # noqa: E402
 import life  # noqa: E402
-import report  # noqa: E402
 import rings  # noqa: E402
 import setups as S  # noqa: E402
+import turns  # noqa: E402
+import vm  # noqa: E402
 from ovs import Ovs  # noqa: E402
+from report import Report  # noqa: E402
 
 QUICK = bool(os.environ.get("QUICK"))
-ROUNDS = int(os.environ.get("ROUNDS", 2 if QUICK else 5))
-SECONDS = 1 if QUICK else 3
+ROUNDS = int(os.environ.get("ROUNDS", 1 if QUICK else 3))
+SECONDS = 1 if QUICK else 2
 PORT = 7000
 LOAD = os.path.join(S.BUILD, "load")
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def words(variable):
     return [w for w in re.split("[, ]+", os.environ.get(variable, "")) if w]
 
 
-# ---- probes: one number each -----------------------------------------------------------
+# ---- probes: numbers from one run each ---------------------------------------------------
 
 def iperf(setup, back, streams):
     """Gbit/s."""
@@ -50,16 +52,16 @@ def iperf(setup, back, streams):
                               stdout=subprocess.DEVNULL, env=L.environment())
     try:
         out = None
-        for _ in range(50):
+        for _ in range(100):
             done = subprocess.run(setup.near.argv(
-                "iperf3", "-c", setup.address, "-p", "5201", "-J", "-t", str(SECONDS),
-                "-P", str(streams), *(["-R"] if back else [])),
+                "iperf3", "-c", setup.address, "-p", "5201", "-J", "-i", "0",
+                "-t", str(SECONDS), "-P", str(streams), *(["-R"] if back else [])),
                 stdout=subprocess.PIPE, env=L.environment(), timeout=60)
             out = json.loads(done.stdout)
             if "refused" not in out.get("error", ""):
                 break
-            time.sleep(0.1)
-        return out["end"]["sum_received"]["bits_per_second"] / 1e9
+            time.sleep(0.05)
+        return [out["end"]["sum_received"]["bits_per_second"] / 1e9]
     finally:
         L.end(server)
 
@@ -69,79 +71,85 @@ def load(setup, *args):
                                              timeout=120).split()]
 
 
-def rtt(setup, proto, which):
-    return load(setup, "rr", proto, setup.address, PORT, SECONDS)[which]
+def rtt(setup, proto):
+    """p50, p99"""
+    return load(setup, "rr", proto, setup.address, PORT, SECONDS)[1:3]
 
 
 def cps(setup, width):
-    return load(setup, "cps", setup.address, PORT, SECONDS, width)[0]
+    return load(setup, "cps", setup.address, PORT, SECONDS, width)[:1]
 
 
 def pps(setup, way, size):
-    return load(setup, "udp", way, setup.address, PORT, size,
-                0.2 if QUICK else 0.5)[0]
+    """The search begins where the last one ended."""
+    hint = setup.hints.get((way, size), 0)
+    found = load(setup, "udp", way, setup.address, PORT, size, 0.2 if QUICK else 0.3, hint)
+    setup.hints[way, size] = found[0]
+    return found[:1]
 
 
-# name, unit, less is better, how
-def tcp_cases(streams=(1, 4)):
+# titles, unit, less is better, how (one number a title)
+def tcp_cases(ways=(False, True), streams=(1,) if QUICK else (1, 4)):
     for n in streams:
-        for back, words in ((False, "out"), (True, "in")):
-            yield ("%s, %d stream%s" % (words, n, "s" if n > 1 else ""), "Gbit/s",
-                   False, lambda s, b=back, n=n: iperf(s, b, n))
+        for back in ways:
+            yield (["%s, %d stream%s" % ("in" if back else "out", n, "s" if n > 1 else "")],
+                   "Gbit/s", False, lambda s, b=back, n=n: iperf(s, b, n))
 
 
 def rtt_cases():
     for proto in ("tcp", "udp"):
-        for which, words in ((1, "p50"), (2, "p99")):
-            yield ("%s %s" % (proto, words), "us", True,
-                   lambda s, p=proto, w=which: rtt(s, p, w))
+        yield ([proto + " p50", proto + " p99"], "us", True,
+               lambda s, p=proto: rtt(s, p))
 
 
 def cps_cases():
     for n in (1, 32):
-        yield ("%d at a time" % n, "1/s", False, lambda s, n=n: cps(s, n))
+        yield ["%d at a time" % n], "1/s", False, lambda s, n=n: cps(s, n)
 
 
-def udp_cases():
-    for way, words in (("up", "out"), ("down", "in")):
-        for size in (64, 1472):
-            yield ("%s, %d bytes" % (words, size), "1/s", False,
+def udp_cases(ways=(("up", "out"), ("down", "in"))):
+    for way, text in ways:
+        for size in (64,) if QUICK else (64, 1472):
+            yield (["%s, %d bytes" % (text, size)], "1/s", False,
                    lambda s, w=way, z=size: pps(s, w, z))
 
 
-NAT = (S.VnetNat, S.VnetNatBefore, S.Pasta, S.Slirp4netns, S.KernelNat)
+# A switch is the same in both directions.
+def one_way_tcp():
+    return tcp_cases(ways=(False,))
+
+
+def one_way_udp():
+    return udp_cases(ways=(("up", "out"),))
+
+
+def big_tcp():
+    return tcp_cases(streams=(1,))
+
+
+NAT = (S.VnetNat, S.VnetNatBefore, S.Pasta, S.Slirp4netns, S.KernelNat, S.Loopback)
 SWITCH = (S.VnetSwitch, S.VnetSwitchBefore, S.KernelBridge, S.TapLoop, S.Vde, Ovs)
 PEERS = words("PEERS")
-BENCHES = {     # name: (world, its MTU, contenders with ours first, cases), or how
-    "nat-tcp": (S.NatWorld, 1500, NAT, tcp_cases),
-    "nat-tcp-65520": (S.NatWorld, 65520, NAT, lambda: tcp_cases((1,))),
-    "nat-udp": (S.NatWorld, 1500, NAT, udp_cases),
-    "nat-cps": (S.NatWorld, 1500, NAT, cps_cases),
-    "nat-rtt": (S.NatWorld, 1500, NAT, rtt_cases),
-    "switch-tcp": (S.SwitchWorld, 1500, SWITCH, tcp_cases),
-    "switch-udp": (S.SwitchWorld, 1500, SWITCH, udp_cases),
-    "switch-rtt": (S.SwitchWorld, 1500, SWITCH, rtt_cases),
+BENCHES = {     # name: (world, its MTU, contenders with ours first), cases; or how
+    "nat-tcp": ((S.NatWorld, 1500, NAT), tcp_cases),
+    "nat-udp": ((S.NatWorld, 1500, NAT), udp_cases),
+    "nat-cps": ((S.NatWorld, 1500, NAT), cps_cases),
+    "nat-rtt": ((S.NatWorld, 1500, NAT), rtt_cases),
+    "nat-tcp-65520": ((S.NatWorld, 65520, NAT), big_tcp),
+    "switch-tcp": ((S.SwitchWorld, 1500, SWITCH), one_way_tcp),
+    "switch-udp": ((S.SwitchWorld, 1500, SWITCH), one_way_udp),
+    "switch-rtt": ((S.SwitchWorld, 1500, SWITCH), rtt_cases),
     "switch-pps": rings.race,
+    "vm-nat": vm.race,
     "start": life.start,
     "idle": life.idle,
 }
+NOT_IN = {"loopback": ("nat-udp", "nat-cps")}   # there is no question that it answers
 
 
 # ---- a race ----------------------------------------------------------------------------
 
-def cpu_s(pids):
-    total = 0
-    for pid in pids:
-        try:
-            with open("/proc/%d/stat" % pid) as f:
-                fields = f.read().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        except OSError:
-            pass
-    return total / TICKS
-
-
-def open_all(world, classes):
+def open_all(report, names, world, classes):
     up = []
     for c in classes:
         if c.name == "before" and not S.BEFORE or \
@@ -150,7 +158,7 @@ def open_all(world, classes):
         try:
             up.append(c(world))
         except (S.Missing, L.LabError) as e:
-            print("  not run: %s: %s" % (c.name, e), flush=True)
+            report.not_run(", ".join(names), "%s: %s" % (c.name, e))
     return up
 
 
@@ -160,19 +168,20 @@ def serve(setup):
 
 
 def measure(setup, how, unit):
-    """(number, CPU seconds per GB moved or None)"""
-    before = cpu_s(setup.pids())
-    value = how(setup)
-    spent = cpu_s(setup.pids()) - before
-    gb = value * SECONDS / 8 if unit == "Gbit/s" else 0
-    return value, spent / gb if gb > 0.01 else None
+    """(numbers, CPU seconds per GB moved or None)"""
+    before = S.cpu_s(setup.pids())
+    values = how(setup)
+    spent = S.cpu_s(setup.pids()) - before
+    gb = values[0] * SECONDS / 8 if unit == "Gbit/s" else 0
+    return values, spent / gb if gb > 0.01 else None
 
 
-def race(name, out):
-    make_world, mtu, classes, cases = BENCHES[name]
+def race(report, names):
+    """Benches in one world, with the same contenders."""
+    make_world, mtu, classes = BENCHES[names[0]][0]
     world = make_world(mtu)
     try:
-        setups = open_all(world, classes)
+        setups = open_all(report, names, world, classes)
         try:
             served = set()
             for s in setups:
@@ -180,8 +189,9 @@ def race(name, out):
                     serve(s)
                 served.add(s.far.name)
             if setups and setups[0].name == "vnet":
-                for case in cases():
-                    run_case(name, case, setups, out)
+                for name in names:
+                    for case in BENCHES[name][1]():
+                        run_case(report, name, case, setups)
         finally:
             for s in reversed(setups):
                 s.close()
@@ -189,19 +199,51 @@ def race(name, out):
         world.close()
 
 
-def run_case(name, case, setups, out):
-    title, unit, less, how = case
-    got = {s.name: [] for s in setups}
-    for _ in range(ROUNDS):
-        for s in setups:
-            try:
-                got[s.name].append(measure(s, how, unit))
-            except (L.LabError, subprocess.SubprocessError, KeyError, ValueError) as e:
-                print("  failed: %s %s, %s: %s" % (name, title, s.name, e))
-    cpu = [c for _, c in got["vnet"] if c is not None]
-    report.case(out, name, title, unit, less,
-                {n: [v for v, _ in values] for n, values in got.items()},
-                round(statistics.median(cpu), 3) if cpu else None)
+def run_case(report, name, case, setups):
+    titles, unit, less, how = case
+    got = turns.take("%s %s" % (name, titles[0]), ROUNDS, {
+        s.name: lambda s=s: measure(s, how, unit)
+        for s in setups if name not in NOT_IN.get(s.name, ())})
+    cpu = [v[1] for v in got["vnet"] if v and v[1] is not None]
+    for i, title in enumerate(titles):
+        report.case(name, title, unit, less, turns.part(got, lambda v, i=i: v[0][i]),
+                    round(statistics.median(cpu), 3) if cpu else None)
+
+
+def together(wanted):
+    """Lists of benches that can share one world."""
+    groups = []
+    for name in wanted:
+        how = BENCHES[name]
+        if groups and not callable(how) and not callable(BENCHES[groups[-1][0]]) and \
+                how[0] == BENCHES[groups[-1][0]][0]:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    return groups
+
+
+def head():
+    return "%d round%s; × = how many times better ours is. %s, %s, %d processors, %s." % (
+        ROUNDS, "s" if ROUNDS > 1 else "", time.strftime("%F"),
+        "Linux " + os.uname().release, os.cpu_count(), "load %.1f before" % os.getloadavg()[0])
+
+
+def run(report, names):
+    """Whatever befalls one bench, the others get their turn. Did it go well?"""
+    began = time.monotonic()
+    try:
+        with L.nothing_left():
+            if callable(BENCHES[names[0]]):
+                BENCHES[names[0]](report, ROUNDS)
+            else:
+                race(report, names)
+    except turns.FAILURES as e:
+        report.not_run(", ".join(names), "broken off: %s" % e)
+        return False
+    finally:
+        print("  (%d s)" % (time.monotonic() - began), flush=True)
+    return True
 
 
 def main():
@@ -213,16 +255,14 @@ def main():
         return 2
     L.end_tidily()
     L.remove_stale()
-    print("%d rounds, %d s each; × = how many times better ours is" % (
-        ROUNDS, SECONDS))
-    with open(os.path.join(TOP, "build", "bench.json"), "w") as out:
-        for name in wanted:
-            with L.nothing_left():
-                if callable(BENCHES[name]):
-                    BENCHES[name](out, ROUNDS)
-                else:
-                    race(name, out)
-    return 0
+    began = time.monotonic()
+    print(head())
+    build = os.path.join(TOP, "build")
+    with Report(os.path.join(build, "bench.json"), os.path.join(build, "bench.md"),
+                head()) as report:
+        good = [run(report, names) for names in together(wanted)]
+    print("%d s; the same as tables: build/bench.md" % (time.monotonic() - began))
+    return 0 if all(good) else 1
 
 
 sys.exit(main())

@@ -4,35 +4,33 @@
 start  from the first command to the first TCP connection from the guest to a machine
        outside: ours defines a network, attaches a NIC and has a DHCP client ask
        (vnetd runs already, as it does on a host); peers configure the guest themselves.
-       Most of our time is the client's: each packet socket that it closes waits for the
-       kernel's readers (synchronize_net(), some 16 ms, three times).
+       Once with the shortest client there is (lease.py), once with busybox's.
 idle   CPU time and memory of nobody else's of many networks with a NIC each, after they
-       have come to rest. Memory is what is private to their processes; vnetd's control
-       process is spread over its networks.
+       have come to rest: as many of each contender's, side by side, looked at for the same
+       while. Memory is what is private to their processes; vnetd's control process is
+       spread over its networks.
 """
 
+import concurrent.futures
+import contextlib
 import os
 import time
 
 import lab as L
-import report
+import lease
 import setups as S
+import turns
 from boxes import Box
 
-SETTLE, WATCH = 2, 10   # seconds
+QUICK = bool(os.environ.get("QUICK"))
+COUNT = 10 if QUICK else 100                    # networks
+SETTLE, WATCH = 2, 4 if QUICK else 10           # seconds
 PORT = 7001
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def private_kib(pid):
     with open("/proc/%d/smaps_rollup" % pid) as f:
         return sum(int(line.split()[1]) for line in f if line.startswith("Private_"))
-
-
-def cpu_s(pid):
-    with open("/proc/%d/stat" % pid) as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def daemon(host):
@@ -60,19 +58,23 @@ ip addr add $ip/$mask dev $interface && ip route add default via $router
 """
 
 
-def start_vnet(world, d):
-    guest = L.Netns("guest")
+def udhcpc(guest):
     script = os.path.join(guest.dir, "script")
     with open(script, "w") as f:
         f.write(SCRIPT)
     os.chmod(script, 0o755)
+    guest.run(L.need_program("busybox"), "udhcpc", "-f", "-q", "-n", "-i", "eth0",
+              "-s", script)
+
+
+def start_vnet(world, d, client):
+    guest = L.Netns("guest")
     try:
         began = time.monotonic()
-        d.vnet("define", "lab", "--mode", "nat")
-        d.vnet("attach", "guest", "--network", "lab", "--type", "netns", "--netns",
-               guest.path, "--ifname", "eth0")
-        guest.run(L.need_program("busybox"), "udhcpc", "-f", "-q", "-n", "-i", "eth0",
-                  "-s", script)
+        L.sh(*d.vnet_argv("define", "lab", "--mode", "nat"))
+        L.sh(*d.vnet_argv("attach", "guest", "--network", "lab", "--type", "netns",
+                          "--netns", guest.path, "--ifname", "eth0"))
+        client(guest)
         connects(guest, world.outside.address)
         return time.monotonic() - began
     finally:
@@ -98,81 +100,103 @@ def start_peer(cls, world, _):
         guest.close()
 
 
-def start(out, rounds):
+def start(report, rounds):
     world = S.NatWorld(1500)
-    world.outside.address = "192.0.2.2"
-    contenders = {"vnet": start_vnet,
+    contenders = {"vnet": lambda w, d: start_vnet(w, d, lambda ns: lease.take(ns, "eth0")),
+                  "udhcpc": lambda w, d: start_vnet(w, d, udhcpc),
                   "pasta": lambda w, d: start_peer(S.Pasta, w, d),
                   "slirp4netns": lambda w, d: start_peer(S.Slirp4netns, w, d)}
-    samples = {name: [] for name in contenders}
+    for cls in (S.Pasta, S.Slirp4netns):
+        if not L.program(cls.name):
+            report.not_run("start", cls.name + " is not here (scripts/deps bench)")
+            del contenders[cls.name]
     try:
         listener = world.outside.socket()
         listener.bind(("", PORT))
-        listener.listen(16)
+        listener.listen(1024)     # nobody accepts them
         with listener, daemon(world.host) as d:
-            for _ in range(rounds):
-                for name, run in contenders.items():
-                    try:
-                        samples[name].append(1000 * run(world, d))
-                    except (S.Missing, L.LabError) as e:
-                        print("  not run: %s: %s" % (name, e))
+            # The first one finds nothing in the page cache.
+            turns.take("start, before it counts", 1, {
+                name: lambda run=run: run(world, d) for name, run in contenders.items()})
+            samples = turns.take("start", 3 * rounds, {
+                name: lambda run=run: 1000 * run(world, d)
+                for name, run in contenders.items()})
     finally:
         world.close()
-    report.case(out, "start", "to the 1st connect", "ms", True, samples)
+    slow = samples.pop("udhcpc")
+    report.case("start", "to the 1st connect", "ms", True, samples)
+    report.case("start", "with busybox's udhcpc", "ms", True, {**samples, "vnet": slow})
 
 
 # ---- idle ------------------------------------------------------------------------------
 
-def watch(pids):
-    """(us of CPU per second, KiB private), all together, once they are at rest"""
-    time.sleep(SETTLE)
-    before = sum(map(cpu_s, pids))
-    time.sleep(WATCH)
-    return ((sum(map(cpu_s, pids)) - before) / WATCH * 1e6,
-            sum(map(private_kib, pids)))
+def many(count, make, close):
+    """@count things, some made at a time; whatever happens they are closed."""
+    made = []
 
-
-def idle_vnet(world, count):
-    boxes = []
-    with daemon(world.host) as d:
+    @contextlib.contextmanager
+    def them():
         try:
-            for n in range(count):
-                d.vnet("define", "n%d" % n, "--mode", "nat",
-                       "--subnet", "10.%d.%d.0/24" % (40 + n // 250, n % 250))
-                boxes.append(Box(None, d, "g%d" % n, "n%d" % n, dhcp=None))
-            return watch([d.pid] + d.children())
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                jobs = [pool.submit(make, n) for n in range(count)]
+                for job in concurrent.futures.as_completed(jobs):
+                    if not job.exception():
+                        made.append(job.result())
+                for job in jobs:
+                    job.result()
+            yield made
         finally:
-            for box in boxes:
-                box.close()
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                list(pool.map(close, made))
+
+    return them()
 
 
-def idle_peer(cls, world, count):
-    peers = []
-    try:
-        for _ in range(count):
-            peers.append(cls(world))
-        return watch([pid for p in peers for pid in p.pids()])
-    finally:
-        for p in peers:
-            p.close()
+@contextlib.contextmanager
+def idle_vnet(world):
+    """Their processes."""
+    with daemon(world.host) as d:
+        def network(n):
+            d.vnet("define", "n%d" % n, "--mode", "nat",
+                   "--subnet", "10.%d.%d.0/24" % (40 + n // 250, n % 250))
+            return Box(None, d, "g%d" % n, "n%d" % n, dhcp=None)
+
+        with many(COUNT, network, Box.close):
+            yield [d.pid] + d.children()
 
 
-def idle(out, rounds):
-    # Peers' instances do not know of each other: ten tell as much as a hundred.
-    count, few = (100, 10) if rounds > 2 else (20, 4)
+@contextlib.contextmanager
+def idle_peer(cls, world):
+    with many(COUNT, lambda n: cls(world), cls.close) as them:
+        yield [pid for it in them for pid in it.pids()]
+
+
+def idle(report, rounds):
     world = S.NatWorld(1500)
-    cpu, memory = {}, {}
-    contenders = {"vnet": (idle_vnet, count),
-                  "pasta": (lambda w, n: idle_peer(S.Pasta, w, n), few),
-                  "slirp4netns": (lambda w, n: idle_peer(S.Slirp4netns, w, n), few)}
     try:
-        for name, (run, n) in contenders.items():
-            try:
-                spent, kib = run(world, n)
-                cpu[name], memory[name] = [spent / n], [kib / n / 1024]
-            except (S.Missing, L.LabError) as e:
-                print("  not run: %s: %s" % (name, e))
+        with contextlib.ExitStack() as stack:
+            pids = {}
+            for name, them in (("vnet", idle_vnet(world)),
+                               ("pasta", idle_peer(S.Pasta, world)),
+                               ("slirp4netns", idle_peer(S.Slirp4netns, world))):
+                try:
+                    pids[name] = stack.enter_context(them)
+                except (S.Missing, L.LabError) as e:
+                    report.not_run("idle", "%s: %s" % (name, e))
+            if "vnet" in pids:
+                watch(report, rounds, pids)
     finally:
         world.close()
-    report.case(out, "idle", "CPU a network", "us/s", True, cpu)
-    report.case(out, "idle", "memory a network", "MiB", True, memory)
+
+
+def watch(report, rounds, pids):
+    time.sleep(SETTLE)
+    spent = {name: [] for name in pids}
+    for _ in range(rounds):
+        before = {name: S.cpu_s(p) for name, p in pids.items()}
+        time.sleep(WATCH)
+        for name, p in pids.items():
+            spent[name].append((S.cpu_s(p) - before[name]) / WATCH / COUNT * 1e6)
+    report.case("idle", "CPU a network, of %d" % COUNT, "us/s", True, spent)
+    report.case("idle", "memory a network", "MiB", True, {
+        name: [sum(map(private_kib, p)) / COUNT / 1024] for name, p in pids.items()})

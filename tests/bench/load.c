@@ -6,8 +6,9 @@
  *   load rr tcp|udp ADDR PORT SECONDS   "N P50 P99": round trips, microseconds
  *   load cps ADDR PORT SECONDS WIDTH    "PER_SECOND FAILED": TCP connections, each
  *                                       carries a byte there and back
- *   load udp up|down ADDR PORT SIZE SECONDS  "PPS": most datagrams a second with
- *                                       less than 1 % lost, of trials of SECONDS
+ *   load udp up|down ADDR PORT SIZE SECONDS [HINT]  "PPS": most datagrams a second
+ *                                       with less than 1 % lost, of trials of SECONDS;
+ *                                       HINT: about where to look
  *
  * The server echoes on PORT (TCP, UDP), counts datagrams on UDP PORT + 1 and takes
  * orders on TCP PORT + 2. A trial is paced: datagrams leave at even distances, a few
@@ -453,7 +454,8 @@ static bool trial(struct udp_run *u, double pps, double *real)
 	       (double)sent >= 0.97 * pps * u->seconds;
 }
 
-static void udp(bool up, const char *ip, int port, size_t size, double seconds)
+static void udp(bool up, const char *ip, int port, size_t size, double seconds,
+		double hint)
 {
 	struct timeval patience = {0, 200000};
 	struct udp_run u = {
@@ -466,7 +468,7 @@ static void udp(bool up, const char *ip, int port, size_t size, double seconds)
 	setsockopt(u.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	trial(&u, 1000, &real); /* addresses get known */
 	/* Up by doubling, then between what went and what did not. */
-	for (double r = 8000; r < high; r *= 2) {
+	for (double r = hint > 2000 ? 0.75 * hint : 8000; r < high; r *= 2) {
 		if (trial(&u, r, &real))
 			low = r, best = real;
 		else
@@ -496,9 +498,10 @@ int main(int argc, char **argv)
 		   atof(argv[5]));
 	else if (!strcmp(what, "cps") && argc == 6)
 		cps(argv[2], atoi(argv[3]), atof(argv[4]), atoi(argv[5]));
-	else if (!strcmp(what, "udp") && argc == 7)
+	else if (!strcmp(what, "udp") && (argc == 7 || argc == 8))
 		udp(!strcmp(argv[2], "up"), argv[3], atoi(argv[4]),
-		    (size_t)atol(argv[5]), atof(argv[6]));
+		    (size_t)atol(argv[5]), atof(argv[6]),
+		    argc == 8 ? atof(argv[7]) : 0);
 	else {
 		fprintf(stderr, "usage: see the head of load.c\n");
 		return 2;

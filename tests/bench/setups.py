@@ -16,6 +16,19 @@ BUILD = os.path.join(TOP, "build", "bench")
 BEFORE = os.environ.get("BEFORE")
 
 
+def cpu_s(pids):
+    """Seconds on a processor so far, all threads' of all of them."""
+    total = 0
+    for pid in pids:
+        try:
+            for task in os.listdir("/proc/%d/task" % pid):
+                with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+                    total += int(f.read().split()[0])
+        except OSError:
+            pass
+    return total / 1e9
+
+
 class Missing(Exception):
     """A peer is not here; the text says which and why."""
 
@@ -38,6 +51,7 @@ class Setup:
     def __init__(self):
         self._undo = []
         self.procs = []
+        self.hints = {}     # what was found in the round before, to begin there
 
     def own(self, thing):
         self._undo.append(thing.close)
@@ -76,6 +90,7 @@ class NatWorld:
             ns.ip("link", "set", "eth0", "mtu", str(max(mtu, 1500)))
         self.host.ip("route", "add", "default", "via", "192.0.2.2")
         self.host.allow_ping_sockets()
+        self.outside.address = "192.0.2.2"
 
     def close(self):
         self.host.close()
@@ -86,7 +101,7 @@ class Nat(Setup):
     def __init__(self, world):
         super().__init__()
         self.world, self.mtu = world, world.mtu
-        self.far, self.address = world.outside, "192.0.2.2"
+        self.far, self.address = world.outside, world.outside.address
         try:
             self.start()
             reach(self)
@@ -123,11 +138,14 @@ class VnetNatBefore(VnetNat):
 
 
 class Pasta(Nat):
+    """Without the ports that it forwards by itself: it looks for those that somebody
+    listens on all the time, which is dear with many of it."""
     name = "pasta"
 
     def start(self):
         self.spawn(*self.world.host.argv(
-            peer("pasta"), "-f", "-q", "--runas", "0", "--config-net", "--no-map-gw", "--netns-only",
+            peer("pasta"), "-f", "-q", "--runas", "0", "--config-net", "--no-map-gw",
+            "--netns-only", "-t", "none", "-u", "none", "-T", "none", "-U", "none",
             "--mtu", str(self.mtu), "--netns", self.guest().path))
 
 
@@ -140,28 +158,41 @@ class Slirp4netns(Nat):
             "--netns-type=path", self.guest().path, "tap0"))
 
 
+def kernel_nat(setup, host):
+    """A bridge kbr with 10.9.0.1/24 on the host, which masquerades for it."""
+    nft = peer("nft")
+    host.ip("link", "add", "kbr", "type", "bridge")
+    setup._undo.append(lambda: host.ip("link", "del", "kbr"))
+    host.ip("link", "set", "kbr", "up")
+    host.ip("addr", "add", "10.9.0.1/24", "dev", "kbr")
+    host.sysctl("net.ipv4.ip_forward", 1)
+    host.run(nft, "add table ip bench; add chain ip bench post { type nat hook "
+             "postrouting priority 100; }; add rule ip bench post ip saddr "
+             "10.9.0.0/24 masquerade")
+    setup._undo.append(lambda: host.run(nft, "delete table ip bench"))
+
+
 class KernelNat(Nat):
     name = "kernel"
 
     def start(self):
         host, guest = self.world.host, self.guest()
-        nft = peer("nft")
+        kernel_nat(self, host)
         veth(host, "kg", guest, "eth0")
-        self._undo.append(lambda: host.ip("link", "del", "kbr"))
-        host.ip("link", "add", "kbr", "type", "bridge")
         for dev in ("kg", "kbr"):
             host.ip("link", "set", dev, "mtu", str(self.mtu))
         host.ip("link", "set", "kg", "master", "kbr")
-        host.ip("link", "set", "kbr", "up")
-        host.ip("addr", "add", "10.9.0.1/24", "dev", "kbr")
         guest.ip("link", "set", "eth0", "mtu", str(self.mtu))
         guest.ip("addr", "add", "10.9.0.2/24", "dev", "eth0")
         guest.ip("route", "add", "default", "via", "10.9.0.1")
-        host.sysctl("net.ipv4.ip_forward", 1)
-        host.run(nft, "add table ip bench; add chain ip bench post { type nat hook "
-                 "postrouting priority 100; }; add rule ip bench post ip saddr "
-                 "10.9.0.0/24 masquerade")
-        self._undo.append(lambda: host.run(nft, "delete table ip bench"))
+
+
+class Loopback(Nat):
+    """No network at all: what the two ends need for themselves."""
+    name = "loopback"
+
+    def start(self):
+        self.far, self.address = self.guest(), "127.0.0.1"
 
 
 # ---- switches: two machines on one segment --------------------------------------------
