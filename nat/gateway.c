@@ -338,6 +338,15 @@ int gateway_udp_send(struct gateway *g, const struct nat_udp_out *o,
 
 /* ---- packets ---------------------------------------------------------------- */
 
+/* Broadcasts and hosts without an address come from anywhere, unicast datagrams only
+ * from the network's own, but to one service. */
+static bool may_ask(const struct gateway *g, const struct pkt *k, bool src_ok,
+		    uint16_t dport)
+{
+	return src_ok || k->group || !ipaddr_get4(&k->ip.src) ||
+	       dport == g->far_port;
+}
+
 /* One datagram, or several to the outside. */
 static int udp_payload(struct gateway *g, const struct pkt *k,
 		       const struct iovec *v, int n, bool src_ok,
@@ -348,7 +357,7 @@ static int udp_payload(struct gateway *g, const struct pkt *k,
 	const struct gateway_service *s;
 
 	s = v4 && (k->to_us || k->group) ? service_find(g, dport) : NULL;
-	if (s) {
+	if (s && may_ask(g, k, src_ok, dport)) {
 		to_service(g, s, k, sport, v, n);
 		return -1;
 	}
@@ -515,7 +524,8 @@ static int ip4_input(struct gateway *g, const struct frame *f, uint64_t nic_id,
 	src_ok = src_is_guest(g, src);
 	if (src_ok)
 		arp_learn(&g->arp, src, &k.src_mac, nic_id, now_ms);
-	else if (!k.group && src)
+	else if (!k.group && src &&
+		 !(g->far_port && k.to_us && k.ip.proto == IP4_UDP))
 		return DROP_PROTO;
 	pkt_l4(&k, f, ETH_HDR_LEN);
 	if (k.ip.mf || k.ip.frag) {

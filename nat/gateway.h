@@ -86,6 +86,7 @@ struct gateway {
 	struct forwards forwards;
 	struct tcp *tcp;
 	struct gateway_service service[NAT_SERVICE_MAX];
+	uint16_t far_port; /* of the one that hears from any address; 0 = none */
 	int nservice; /* places looked at: the last one taken, and before */
 	struct gateway_icmp6 icmp6[NAT_ICMP6_MAX];
 	struct gateway_service6 service6;

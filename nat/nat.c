@@ -391,6 +391,11 @@ int nat_service(struct nat *nat, uint16_t port, nat_service_fn fn, void *arg)
 	return gateway_service_set(nat->gw, port, fn, arg);
 }
 
+void nat_service_far(struct nat *nat, uint16_t port)
+{
+	nat->gw->far_port = port;
+}
+
 int nat_udp_send(struct nat *nat, const struct nat_udp_out *out)
 {
 	int err;

@@ -217,6 +217,10 @@ typedef void (*nat_service_fn)(void *arg, const struct nat_datagram *d);
  */
 int nat_service(struct nat *nat, uint16_t port, nat_service_fn fn, void *arg);
 
+/* The service on @port is spoken to from behind guests too, which are routers: from any
+ * address. 0: none is. */
+void nat_service_far(struct nat *nat, uint16_t port);
+
 /* A datagram to a guest. */
 struct nat_udp_out {
 	uint32_t src_ip; /* 0 = the gateway's */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: nat_core fake_nat_host */
 /*
- * The gateway core as guests see it: echo, services, what may go where, and
- * what is never answered. ARP, UDP, DNS, forwards and reassembly
- * have their own files.
+ * The gateway core as guests see it: echo, what may go where, and what is never
+ * answered. ARP, services, UDP, DNS, forwards and reassembly have their own files.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -474,104 +473,6 @@ static void frame__ip_options_and_padding__skipped(void **state)
 	assert_int_equal(fake_nat_got(f, 0).len, 5);
 }
 
-/* ---- services ------------------------------------------------------------------------- */
-
-struct heard {
-	struct nat_datagram d;
-	uint8_t data[100];
-	int n;
-	struct fake_nat *f;
-	bool answer;
-};
-
-static void on_datagram(void *arg, const struct nat_datagram *d)
-{
-	struct heard *h = arg;
-
-	h->d = *d;
-	memcpy(h->data, d->data, d->len < 100 ? d->len : 100);
-	h->n++;
-	if (h->answer) {
-		struct nat_udp_out o = {
-			.src_port = 67, .dst_ip = 0xffffffff, .dst_port = 68,
-			.dst_mac = d->src_mac, .data = "offer", .len = 5};
-
-		assert_int_equal(gateway_udp_send(h->f->gw, &o, h->f->now_ms),
-				 0);
-	}
-}
-
-static void service__client_without_address__heard_and_answered(void **state)
-{
-	struct fake_nat *f = *state;
-	struct heard h = {.f = f, .answer = true};
-	struct fake_pkt k = {.src = 0, .dst = 0xffffffff, .proto = IP4_UDP,
-			     .sport = 68, .dport = 67, .data = "discover",
-			     .len = 8, .bcast = true};
-	struct fake_got g;
-
-	assert_int_equal(gateway_service_set(f->gw, 67, on_datagram, &h), 0);
-	assert_int_equal(gateway_service_set(f->gw, 67, on_datagram, &h),
-			 -EEXIST);
-	assert_int_equal(fake_nat_pkt(f, &k), -1);
-	assert_int_equal(h.n, 1);
-	assert_memory_equal(h.data, "discover", 8);
-	assert_int_equal(h.d.nic_id, 8);
-	assert_true(mac_eq(&h.d.src_mac, &fake_guest_mac));
-	assert_int_equal(h.d.src_port, 68);
-	/* The answer carries its checksum: DHCP clients read raw frames. */
-	assert_int_equal(f->n, 1);
-	assert_false(f->out[0].off.needs_csum);
-	g = fake_nat_got(f, 0);
-	assert_int_equal(g.ip.src, GW);
-	assert_int_equal(g.ip.dst, 0xffffffff);
-	assert_true(mac_eq(&g.dst_mac, &fake_guest_mac));
-	assert_int_equal(g.dport, 68);
-	assert_int_equal(f->gw->neigh.tab.count, 0);
-	gateway_service_set(f->gw, 67, NULL, NULL);
-	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
-}
-
-/* A client that moved here and asks everybody for its old address. */
-static void service__broadcast_from_a_foreign_address__heard(void **state)
-{
-	struct fake_nat *f = *state;
-	struct heard h = {.f = f};
-	struct fake_pkt k = {.src = 0xc0a83865, .dst = 0xffffffff,
-			     .proto = IP4_UDP, .sport = 68, .dport = 67,
-			     .bcast = true};
-
-	gateway_service_set(f->gw, 67, on_datagram, &h);
-	assert_int_equal(fake_nat_pkt(f, &k), -1);
-	assert_int_equal(h.n, 1);
-	k.dst = GW;
-	k.bcast = false;
-	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
-}
-
-static void service__without_address__stays_deaf_elsewhere(void **state)
-{
-	struct fake_nat *f = *state;
-	struct fake_pkt k = {.src = 0, .dst = 0xffffffff, .proto = IP4_UDP,
-			     .sport = 68, .dport = 69, .bcast = true};
-
-	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
-	k.dst = GW;
-	k.bcast = false;
-	assert_int_equal(fake_nat_pkt(f, &k), DROP_PROTO);
-}
-
-static void service__more_than_the_table__refused(void **state)
-{
-	struct fake_nat *f = *state;
-
-	for (uint16_t i = 1; i <= NAT_SERVICE_MAX; i++)
-		assert_int_equal(gateway_service_set(f->gw, i, on_datagram, f),
-				 0);
-	assert_int_equal(gateway_service_set(f->gw, 99, on_datagram, f),
-			 -ENOSPC);
-}
-
 /* ---- services only ------------------------------------------------------------------- */
 
 static void services_only__outside_and_host__policy(void **state)
@@ -971,10 +872,6 @@ int main(void)
 		T(frame__for_another_mac_or_protocol__not_ours),
 		T(frame__truncated_at_every_length__never_taken),
 		T(frame__ip_options_and_padding__skipped),
-		T(service__client_without_address__heard_and_answered),
-		T(service__broadcast_from_a_foreign_address__heard),
-		T(service__without_address__stays_deaf_elsewhere),
-		T(service__more_than_the_table__refused),
 		TS(services_only__outside_and_host__policy),
 		T(tcp__to_outside_and_host__connects_there),
 		T(tcp__to_resolver__served_by_ourselves),
