@@ -24,6 +24,8 @@
 		 65536},                                                      \
 		{"boot-file", "ARCH=FILE,…",                                  \
 		 "what firmware boots, by architecture"},                     \
+		{"relay-pool", "SUBNET[=FIRST-LAST][@ROUTER],…",              \
+		 "serve subnets behind DHCP relays too"},                     \
 	{                                                                     \
 		"boot-server", "ADDR", "where those files are; default: here", \
 			OPT_IP                                                \
@@ -98,7 +100,7 @@ static void say_next_step(const json_t *net)
 }
 
 /* What of the command line is DHCP's own: option.set's words. "a=x,b=y" of
- * --boot-file are several. NULL when there is none of it. */
+ * --boot-file and --relay-pool are several. NULL when there is none of it. */
 static json_t *dhcp_words(const struct cli *c)
 {
 	static const struct {
@@ -107,6 +109,7 @@ static json_t *dhcp_words(const struct cli *c)
 		 {"leases-per-nic", "leases-per-nic"},
 		 {"boot-server", "boot-server"}};
 	const char *files = args_get(&c->args, "boot-file");
+	const char *pools = args_get(&c->args, "relay-pool");
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < ARRAY_LEN(t); i++)
@@ -121,6 +124,16 @@ static json_t *dhcp_words(const struct cli *c)
 		json_array_append_new(list, json_sprintf("boot:%.*s", (int)n,
 							 files));
 		files += n + (files[n] == ',');
+	}
+	while (pools && *pools) {
+		size_t n = strcspn(pools, ","), net = strcspn(pools, "=@,");
+
+		json_array_append_new(
+			list, json_sprintf("pool:%.*s=%s%.*s", (int)net, pools,
+					   pools[net] == '=' ? "" : "auto",
+					   (int)(n - net - (pools[net] == '=')),
+					   pools + net + (pools[net] == '=')));
+		pools += n + (pools[n] == ',');
 	}
 	if (json_array_size(list))
 		return list;

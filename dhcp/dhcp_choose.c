@@ -5,6 +5,8 @@
  */
 #include "dhcp/dhcp_pool.h"
 
+#include "dhcp/dhcp_config.h"
+
 #define PROBES_MAX 8 /* addresses found taken in one request */
 
 /* ---- who is who ---------------------------------------------------------- */
@@ -130,12 +132,22 @@ struct dhcp_binding *dhcp_pool_sibling(const struct dhcp_pool *p,
 
 /* ---- choice -------------------------------------------------------------- */
 
+int dhcp_pool_range(const struct dhcp_pool *p, uint32_t ip)
+{
+	for (unsigned int i = 0; i < p->nranges; i++)
+		if (ip4_in_net(ip, &p->range[i].net))
+			return (int)i;
+	return -1;
+}
+
 bool dhcp_pool_usable(const struct dhcp_pool *p, uint32_t ip)
 {
 	const struct dhcp_config *cfg = &p->cfg;
+	int at = dhcp_pool_range(p, ip);
+	const struct dhcp_range *r = &p->range[at < 0 ? 0 : at];
 
-	if (!ip4_in_net(ip, &cfg->net) || ip == cfg->net.addr ||
-	    ip == p->broadcast || ip == cfg->server_ip || ip == cfg->router)
+	if (at < 0 || ip == r->net.addr || ip == dhcp_net_broadcast(&r->net) ||
+	    ip == r->router || ip == cfg->server_ip)
 		return false;
 	for (unsigned int i = 0; i < cfg->ndns; i++)
 		if (ip == cfg->dns[i])
@@ -160,6 +172,7 @@ static uint32_t reserved_for(const struct dhcp_pool *p,
 		dhcp_reserve_find_mac(&p->reserve, &c->mac);
 
 	if (!r || !r->ip || !dhcp_pool_usable(p, r->ip) ||
+	    dhcp_pool_range(p, r->ip) != (int)c->range ||
 	    !dhcp_pool_available(p, c, r->ip))
 		return 0;
 	return r->ip;
@@ -172,24 +185,31 @@ bool dhcp_pool_acceptable(const struct dhcp_pool *p,
 		dhcp_reserve_find_ip(&p->reserve, ip);
 	uint32_t fixed;
 
-	if (!dhcp_pool_usable(p, ip))
+	const struct dhcp_range *range = &p->range[c->range];
+
+	if (!dhcp_pool_usable(p, ip) || !ip4_in_net(ip, &range->net) ||
+	    ip == c->relay)
 		return false;
 	if (r)
 		return mac_eq(&r->mac, &c->mac);
 	fixed = reserved_for(p, c);
 	if (fixed && fixed != ip) /* it is to move there */
 		return false;
-	return p->cfg.first && ip >= p->cfg.first && ip <= p->cfg.last;
+	return range->first && ip >= range->first && ip <= range->last;
 }
 
-/* The lowest address of the pool that was never given out, behind @after (0: of
- * all); 0 = none. */
-static uint32_t never_used(const struct dhcp_pool *p, uint32_t after)
+/* The lowest address of a range that was never given out, behind @after (0: of all);
+ * 0 = none. */
+static uint32_t never_used(const struct dhcp_pool *p, unsigned int range,
+			   uint32_t after)
 {
-	uint32_t n = p->cfg.first ? p->cfg.last - p->cfg.first + 1 : 0;
-	uint32_t from = after >= p->cfg.first ? after - p->cfg.first + 1 : 0;
+	const struct dhcp_range *r = &p->range[range];
+	uint32_t from = p->at[range],
+		 end = from + (r->first ? r->last - r->first + 1 : 0);
 
-	for (uint32_t i = from & ~63u; i < n; i += 64) {
+	if (after >= r->first)
+		from += after - r->first + 1;
+	for (uint32_t i = from & ~63u; i < end; i += 64) {
 		uint64_t unused = ~p->map[i / 64];
 		uint32_t at;
 
@@ -198,7 +218,7 @@ static uint32_t never_used(const struct dhcp_pool *p, uint32_t after)
 		if (!unused)
 			continue;
 		at = i + (uint32_t)__builtin_ctzll(unused);
-		return at < n ? p->cfg.first + at : 0;
+		return at < end ? r->first + at - p->at[range] : 0;
 	}
 	return 0;
 }
@@ -222,10 +242,12 @@ static uint32_t candidate(const struct dhcp_pool *p,
 		wish = 0;
 	if (wish && !dhcp_pool_find_ip(p, wish))
 		return wish;
-	ip = never_used(p, 0);
+	ip = never_used(p, c->range, 0);
+	if (ip && ip == c->relay)
+		ip = never_used(p, c->range, ip);
 	if (ip || wish)
 		return ip ? ip : wish;
-	b = list_first(&p->free_list, struct dhcp_binding, free_node);
+	b = list_first(&p->free_list[c->range], struct dhcp_binding, free_node);
 	return b ? b->lease.ip : 0;
 }
 
@@ -270,10 +292,10 @@ unsigned int dhcp_pool_next(const struct dhcp_pool *p,
 
 	if (own && cap && !holds(p, c, own))
 		ip[n++] = own;
-	while (n < cap && (next = never_used(p, next)))
+	while (n < cap && (next = never_used(p, 0, next)))
 		if (next != own)
 			ip[n++] = next;
-	list_for_each(b, &p->free_list, struct dhcp_binding, free_node)
+	list_for_each(b, &p->free_list[0], struct dhcp_binding, free_node)
 	{
 		if (n == cap)
 			break;

@@ -180,6 +180,24 @@ void dhcp_build_start(struct dhcp_build *b, const struct dhcp_hdr *h, void *buf,
 	wbuf_be32(w, DHCP_COOKIE);
 }
 
+uint32_t dhcp_msg_relay_ip4(const struct dhcp_msg *m, enum dhcp_relay_sub sub)
+{
+	size_t len;
+	const uint8_t *p = dhcp_msg_opt(m, DHCP_OPT_RELAY, &len);
+	struct cur c = cur_make(p, len);
+
+	while (c.left >= 2) {
+		uint8_t code = cur_u8(&c), n = cur_u8(&c);
+		const uint8_t *v = cur_bytes(&c, n);
+
+		if (!cur_ok(&c))
+			break;
+		if (code == sub)
+			return n == 4 ? get_be32(v) : 0;
+	}
+	return 0;
+}
+
 size_t dhcp_opt_size(size_t len)
 {
 	size_t pieces = len ? (len + 254) / 255 : 1;

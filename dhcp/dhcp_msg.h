@@ -137,6 +137,15 @@ static inline uint32_t dhcp_msg_be32(const struct dhcp_msg *m, uint8_t code)
 	return m->len[code] == 4 ? get_be32(m->data + m->at[code]) : 0;
 }
 
+/* Sub-options of option 82 (RFC 3046 2.0). */
+enum dhcp_relay_sub {
+	DHCP_SUB_LINK = 5,	 /* RFC 3527 */
+	DHCP_SUB_SERVER_ID = 11, /* RFC 5107 */
+};
+
+/* One that is an address; 0 when it is absent, or of another length. */
+uint32_t dhcp_msg_relay_ip4(const struct dhcp_msg *m, enum dhcp_relay_sub sub);
+
 /** struct dhcp_build - A message being written into the caller's storage. */
 struct dhcp_build {
 	struct wbuf w;

@@ -75,24 +75,29 @@ static void uncharge(struct dhcp_pool *p, struct dhcp_binding *b)
 
 /* ---- the map of addresses never used ------------------------------------- */
 
-static bool in_pool(const struct dhcp_pool *p, uint32_t ip)
+static bool in_pool(const struct dhcp_range *r, uint32_t ip)
 {
-	return p->cfg.first && ip >= p->cfg.first && ip <= p->cfg.last;
+	return r->first && ip >= r->first && ip <= r->last;
 }
 
 /* May anybody have it? */
 static bool is_dynamic(const struct dhcp_pool *p, uint32_t ip)
 {
-	return in_pool(p, ip) && dhcp_pool_usable(p, ip) &&
+	int r = dhcp_pool_range(p, ip);
+
+	return r >= 0 && in_pool(&p->range[r], ip) &&
+	       dhcp_pool_usable(p, ip) &&
 	       !dhcp_reserve_find_ip(&p->reserve, ip);
 }
 
 static void map_set(struct dhcp_pool *p, uint32_t ip, bool used)
 {
-	uint32_t i = ip - p->cfg.first;
+	int r = dhcp_pool_range(p, ip);
+	uint32_t i;
 
-	if (!in_pool(p, ip))
+	if (r < 0 || !in_pool(&p->range[r], ip))
 		return;
+	i = p->at[r] + ip - p->range[r].first;
 	if (used)
 		p->map[i / 64] |= 1ULL << (i % 64);
 	else
@@ -120,10 +125,12 @@ static bool map_reservation(struct hnode *n, void *arg)
 static void map_rebuild(struct dhcp_pool *p)
 {
 	memset(p->map, 0, sizeof(p->map));
-	map_set(p, p->cfg.net.addr, true);
-	map_set(p, p->broadcast, true);
+	for (unsigned int i = 0; i < p->nranges; i++) {
+		map_set(p, p->range[i].net.addr, true);
+		map_set(p, dhcp_net_broadcast(&p->range[i].net), true);
+		map_set(p, p->range[i].router, true);
+	}
 	map_set(p, p->cfg.server_ip, true);
-	map_set(p, p->cfg.router, true);
 	for (unsigned int i = 0; i < p->cfg.ndns; i++)
 		map_set(p, p->cfg.dns[i], true);
 	htab_walk(&p->by_ip, map_binding, p);
@@ -232,7 +239,9 @@ static void place(struct dhcp_pool *p, struct dhcp_binding *b)
 
 	if (is_dynamic(p, b->lease.ip)) {
 		if (!list_linked(&b->free_node))
-			list_add_tail(&p->free_list, &b->free_node);
+			list_add_tail(&p->free_list[dhcp_pool_range(
+					      p, b->lease.ip)],
+				      &b->free_node);
 		return;
 	}
 	list_del(&b->free_node);
@@ -254,7 +263,9 @@ static void enter(struct dhcp_pool *p, struct dhcp_binding *b,
 		place(p, b);
 		return;
 	}
-	charge(p, b);
+	/* Clients of a relay are not its own; they have a pool for themselves. */
+	if (dhcp_pool_range(p, b->lease.ip) <= 0)
+		charge(p, b);
 	dhcp_pool_rearm(p, b);
 }
 
@@ -376,7 +387,7 @@ int dhcp_pool_hold(struct dhcp_pool *p, const struct dhcp_client *c,
 		*out = b;
 		return 0;
 	}
-	if (!(own && b->nic) && nic_full(p, c->nic_id))
+	if (!(own && b->nic) && !c->range && nic_full(p, c->nic_id))
 		return -EDQUOT;
 	if (b) {
 		if (b->lease.state != DHCP_OFFERED) {
@@ -419,7 +430,8 @@ int dhcp_pool_init(struct dhcp_pool *p, const struct dhcp_config *cfg,
 		   const uint64_t seed[2])
 {
 	memset(p, 0, sizeof(*p));
-	list_init(&p->free_list);
+	for (unsigned int i = 0; i < DHCP_RANGES; i++)
+		list_init(&p->free_list[i]);
 	wheel_init(&p->wheel, 0);
 	p->ops = ops;
 	p->arg = arg;
@@ -452,19 +464,39 @@ void dhcp_pool_fini(struct dhcp_pool *p)
 	dhcp_reserve_fini(&p->reserve);
 }
 
+/* The network's own keep their order; where others are may have changed. */
 static bool replace(struct hnode *n, void *arg)
 {
 	struct dhcp_binding *b = container_of(n, struct dhcp_binding, by_ip);
 
-	if (dhcp_state_freed(b->lease.state))
-		place(arg, b);
+	if (!dhcp_state_freed(b->lease.state))
+		return true;
+	if (dhcp_pool_range(arg, b->lease.ip))
+		list_del(&b->free_node);
+	place(arg, b);
 	return true;
+}
+
+static void set_ranges(struct dhcp_pool *p, const struct dhcp_config *cfg)
+{
+	uint32_t at = 0;
+
+	p->nranges = 1 + cfg->nrelay;
+	p->range[0] = (struct dhcp_range){cfg->net, cfg->first, cfg->last,
+					  cfg->router};
+	memcpy(p->range + 1, cfg->relay, cfg->nrelay * sizeof(cfg->relay[0]));
+	for (unsigned int i = 0; i < p->nranges; i++) {
+		p->at[i] = at;
+		at += p->range[i].first
+			      ? p->range[i].last - p->range[i].first + 1
+			      : 0;
+	}
 }
 
 void dhcp_pool_configure(struct dhcp_pool *p, const struct dhcp_config *cfg)
 {
 	p->cfg = *cfg;
-	p->broadcast = dhcp_config_broadcast(cfg);
+	set_ranges(p, cfg);
 	htab_walk(&p->by_ip, replace, p);
 	map_rebuild(p);
 }

@@ -21,6 +21,8 @@
 #include "lib/list.h"
 #include "lib/wheel.h"
 
+#define DHCP_RANGES (1 + DHCP_RELAY_MAX)
+
 struct dhcp_pending;
 struct dhcp_nic;
 struct dhcp_pool;
@@ -46,12 +48,16 @@ struct dhcp_binding {
 
 struct dhcp_pool {
 	struct dhcp_config cfg;
-	uint32_t broadcast; /* of cfg.net */
+	/* The network's own link, then those behind relays, and where each one's
+	 * addresses begin in the map. */
+	struct dhcp_range range[DHCP_RANGES];
+	uint32_t at[DHCP_RANGES];
+	unsigned int nranges;
 	const struct dhcp_ops *ops;
 	void *arg;
 	struct dhcp_reserve reserve;
 	struct htab by_ip, by_mac, by_cid, nics;
-	struct list free_list; /* least recently freed first */
+	struct list free_list[DHCP_RANGES]; /* least recently freed first */
 	struct wheel wheel;    /* of wall milliseconds */
 	uint32_t count[5];     /* bindings by enum dhcp_state */
 	uint64_t conflicts;
@@ -64,6 +70,8 @@ struct dhcp_client {
 	uint64_t nic_id;
 	const uint8_t *cid;
 	size_t cid_len; /* <= DHCP_CLIENT_ID_MAX */
+	unsigned int range; /* of the link that it is on */
+	uint32_t relay;	    /* giaddr: nobody else's address */
 };
 
 static inline uint32_t dhcp_hash(const struct htab *t, const void *p,
@@ -103,8 +111,11 @@ void dhcp_pool_reserved(struct dhcp_pool *p, uint32_t ip);
 /* End what is due; copes with a clock that was set back. */
 void dhcp_pool_advance(struct dhcp_pool *p, int64_t now_s);
 
-/* In the net, and not the server's, router's, a resolver's, the network's or
- * the broadcast address? */
+/* The range whose net has @ip; -1: none. */
+int dhcp_pool_range(const struct dhcp_pool *p, uint32_t ip);
+
+/* In a net, and not the server's, a router's, a resolver's, the net's or its
+ * broadcast address? */
 bool dhcp_pool_usable(const struct dhcp_pool *p, uint32_t ip);
 
 /* May this client have @ip as far as configuration and reservations say? */

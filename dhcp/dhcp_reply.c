@@ -17,16 +17,16 @@ typedef void (*put_fn)(const struct dhcp_config *cfg,
 static void put_mask(const struct dhcp_config *cfg, const struct dhcp_terms *t,
 		     struct wbuf *w)
 {
-	(void)t;
-	wbuf_be32(w, ip4_mask(cfg->net.plen));
+	(void)cfg;
+	wbuf_be32(w, ip4_mask(t->range->net.plen));
 }
 
 static void put_router(const struct dhcp_config *cfg,
 		       const struct dhcp_terms *t, struct wbuf *w)
 {
-	(void)t;
-	if (cfg->router)
-		wbuf_be32(w, cfg->router);
+	(void)cfg;
+	if (t->range->router)
+		wbuf_be32(w, t->range->router);
 }
 
 static void put_dns(const struct dhcp_config *cfg, const struct dhcp_terms *t,
@@ -63,8 +63,8 @@ static void put_mtu(const struct dhcp_config *cfg, const struct dhcp_terms *t,
 static void put_broadcast(const struct dhcp_config *cfg,
 			  const struct dhcp_terms *t, struct wbuf *w)
 {
-	(void)t;
-	wbuf_be32(w, dhcp_config_broadcast(cfg));
+	(void)cfg;
+	wbuf_be32(w, dhcp_net_broadcast(&t->range->net));
 }
 
 /* What is sent to a client that does not say what it wants, in this order. */
@@ -119,7 +119,7 @@ static uint32_t router(const struct writer *x)
 
 	if (p)
 		return len >= 4 ? get_be32(p) : 0;
-	return x->cfg->router;
+	return x->t->range->router;
 }
 
 /* Clients that take routes ignore option 3: the default route must be among
@@ -348,7 +348,7 @@ static bool put_exchange(struct writer *x)
 	if (type == DHCP_BOOTP)
 		return true;
 	return dhcp_build_opt(&x->b, DHCP_OPT_TYPE, &type, 1) &&
-	       put32(x, DHCP_OPT_SERVER_ID, x->cfg->server_ip) &&
+	       put32(x, DHCP_OPT_SERVER_ID, x->t->server_id) &&
 	       put_times(x) &&
 	       echo(x, req, DHCP_OPT_CLIENT_ID) && /* RFC 6842 3 */
 	       /* RFC 4039 3.1 */
@@ -408,12 +408,14 @@ static struct dhcp_hdr header(const struct dhcp_msg *req,
 	return h;
 }
 
-/* To a host that has its address: straight back when it was the sender. */
-static void to_host(const struct dhcp_input *in, uint32_t ip,
-		    struct dhcp_reply *out)
+/* To a host that has its address: straight back when it was the sender, or when it is
+ * behind whoever sent this for it. */
+static void to_host(const struct dhcp_config *cfg, const struct dhcp_input *in,
+		    uint32_t ip, struct dhcp_reply *out)
 {
 	out->dst_ip = ip;
-	if (in->src_ip == ip && !mac_is_group(&in->src_mac))
+	if ((in->src_ip == ip || !ip4_in_net(ip, &cfg->net)) &&
+	    !mac_is_group(&in->src_mac))
 		out->dst_mac = in->src_mac;
 }
 
@@ -427,10 +429,10 @@ static void address(const struct dhcp_config *cfg, const struct dhcp_msg *req,
 	out->dst_port = h->giaddr ? DHCP_SERVER_PORT : DHCP_CLIENT_PORT;
 	memset(&out->dst_mac, 0, sizeof(out->dst_mac));
 	if (h->giaddr) {
-		to_host(in, h->giaddr, out);
+		to_host(cfg, in, h->giaddr, out);
 	} else if (t->type != DHCP_NAK && h->ciaddr &&
-		   ip4_in_net(h->ciaddr, &cfg->net)) {
-		to_host(in, h->ciaddr, out);
+		   ip4_in_net(h->ciaddr, &t->range->net)) {
+		to_host(cfg, in, h->ciaddr, out);
 	} else if (t->type == DHCP_NAK || h->flags & DHCP_F_BROADCAST ||
 		   !t->yiaddr) {
 		out->dst_ip = 0xffffffff;

@@ -15,6 +15,8 @@ struct dhcp_terms {
 	uint32_t lease_s;    /* 0: no lease times (INFORM, NAK) */
 	const char *name;    /* option 12; NULL or "" = none */
 	const char *message; /* option 56, of a NAK */
+	const struct dhcp_range *range; /* of the link that the client is on */
+	uint32_t server_id;		/* who we are to it */
 };
 
 /**

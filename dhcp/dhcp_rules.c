@@ -28,10 +28,24 @@ const char *dhcp_fixed_name(const struct dhcp_server *s, const struct mac *mac)
 	return r ? r->name : "";
 }
 
+/* Who we are to the client: a relay may want its requests itself (RFC 5107). */
+static uint32_t server_id(const struct dhcp_request *r)
+{
+	uint32_t ip = r->m->h.giaddr
+			      ? dhcp_msg_relay_ip4(r->m, DHCP_SUB_SERVER_ID)
+			      : 0;
+
+	return ip ? ip : r->s->pool.cfg.server_ip;
+}
+
 static bool build(struct dhcp_request *r, const struct dhcp_terms *t,
 		  struct dhcp_reply *reply)
 {
-	return dhcp_reply_build(&r->s->pool.cfg, &r->view, r->m, r->in, t,
+	struct dhcp_terms all = *t;
+
+	all.range = &r->s->pool.range[r->client.range];
+	all.server_id = server_id(r);
+	return dhcp_reply_build(&r->s->pool.cfg, &r->view, r->m, r->in, &all,
 				reply);
 }
 
@@ -289,6 +303,16 @@ static bool owns_ip(const struct dhcp_request *r, uint32_t ip)
 	return b && dhcp_pool_owns(&r->s->pool, &r->client, b);
 }
 
+/* A server identifier that is not ours; a missing one is forgiven, since who
+ * may do what is decided by the client's identity. */
+static bool for_another(const struct dhcp_request *r)
+{
+	uint32_t id = dhcp_msg_be32(r->m, DHCP_OPT_SERVER_ID);
+
+	return dhcp_msg_has(r->m, DHCP_OPT_SERVER_ID) &&
+	       id != r->s->pool.cfg.server_ip && id != server_id(r);
+}
+
 /* The client took another server's offer. */
 static enum dhcp_action other_server(struct dhcp_request *r)
 {
@@ -304,7 +328,7 @@ static enum dhcp_action other_server(struct dhcp_request *r)
  * forgets offers) is as good as made if the address is free. */
 static enum dhcp_action selecting(struct dhcp_request *r, uint32_t ip)
 {
-	if (dhcp_msg_be32(r->m, DHCP_OPT_SERVER_ID) != r->s->pool.cfg.server_ip)
+	if (for_another(r))
 		return other_server(r);
 	if (!ip)
 		return dhcp_drop(r->s, DHCP_DROP_FIELDS);
@@ -314,7 +338,7 @@ static enum dhcp_action selecting(struct dhcp_request *r, uint32_t ip)
 /* A client that remembers an address and asks whether it still holds. */
 static enum dhcp_action init_reboot(struct dhcp_request *r, uint32_t ip)
 {
-	if (!ip4_in_net(ip, &r->s->pool.cfg.net))
+	if (!ip4_in_net(ip, &r->s->pool.range[r->client.range].net))
 		return nak(r, "wrong network");
 	if (!dhcp_pool_find_client(&r->s->pool, &r->client))
 		return unknown(r, false);
@@ -328,7 +352,7 @@ static enum dhcp_action renewing(struct dhcp_request *r, uint32_t ip)
 {
 	bool asked_us = r->in->dst_ip == r->s->pool.cfg.server_ip;
 
-	if (!ip4_in_net(ip, &r->s->pool.cfg.net))
+	if (!ip4_in_net(ip, &r->s->pool.range[r->client.range].net))
 		return nak(r, "wrong network");
 	if (!dhcp_pool_find_client(&r->s->pool, &r->client))
 		return unknown(r, asked_us);
@@ -352,15 +376,6 @@ static enum dhcp_action on_request(struct dhcp_request *r)
 }
 
 /* ---- DECLINE, RELEASE, INFORM (RFC 2131 4.3.3 to 4.3.5) ------------------ */
-
-/* A server identifier that is not ours; a missing one is forgiven, since who
- * may do what is decided by the client's identity. */
-static bool for_another(const struct dhcp_request *r)
-{
-	return dhcp_msg_has(r->m, DHCP_OPT_SERVER_ID) &&
-	       dhcp_msg_be32(r->m, DHCP_OPT_SERVER_ID) !=
-		       r->s->pool.cfg.server_ip;
-}
 
 static enum dhcp_action on_decline(struct dhcp_request *r)
 {

@@ -94,9 +94,17 @@ int dhcp_scopes_set(struct dhcp_scopes *s, const struct dhcp_scope *scope,
 
 /* ---- conditions of groups ------------------------------------------------ */
 
-enum match_key { MATCH_MAC, MATCH_VENDOR, MATCH_USER, MATCH_ARCH, MATCH_NAME };
+enum match_key {
+	MATCH_MAC,
+	MATCH_VENDOR,
+	MATCH_USER,
+	MATCH_ARCH,
+	MATCH_NAME,
+	MATCH_RELAY
+};
 
-static const char *const keys[] = {"mac", "vendor", "user", "arch", "name"};
+static const char *const keys[] = {"mac",  "vendor", "user",
+				   "arch", "name",   "relay"};
 
 /* The next condition's key, its pattern copied; -EINVAL: none. */
 static int next_condition(const char **at, char *pattern, size_t cap)
@@ -126,8 +134,8 @@ int dhcp_match_check(const char *match, struct errtext *why)
 			return errtext_set(
 				why, -EINVAL,
 				"\"%.60s\" is no condition: write mac=, name=, "
-				"vendor=, user= or arch= with a pattern like "
-				"52:54:00:*",
+				"vendor=, user=, arch= or relay= with a "
+				"pattern like 52:54:00:*",
 				at);
 	} while (*at);
 	return 0;
@@ -171,11 +179,11 @@ static bool user_matches(const struct dhcp_msg *m, const char *pattern)
 
 static bool matches(enum match_key key, const char *pattern,
 		    const struct dhcp_msg *m, const struct mac *mac,
-		    const char *name)
+		    const char *name, const struct ip4_net *behind)
 {
 	size_t len;
 	const uint8_t *p;
-	char text[256];
+	char text[256] = "";
 
 	switch (key) {
 	case MATCH_MAC:
@@ -186,7 +194,6 @@ static bool matches(enum match_key key, const char *pattern,
 		break;
 	case MATCH_ARCH:
 		p = dhcp_msg_opt(m, DHCP_OPT_ARCH, &len);
-		text[0] = '\0';
 		if (len >= 2)
 			snprintf(text, sizeof(text), "%u", get_be16(p));
 		break;
@@ -196,12 +203,17 @@ static bool matches(enum match_key key, const char *pattern,
 		break;
 	case MATCH_USER:
 		return user_matches(m, pattern);
+	case MATCH_RELAY:
+		if (behind)
+			ip4_net_format(behind, text);
+		break;
 	}
 	return text[0] && !fnmatch(pattern, text, 0);
 }
 
 static bool in_group(const struct dhcp_scope *g, const struct dhcp_msg *m,
-		     const struct mac *mac, const char *name)
+		     const struct mac *mac, const char *name,
+		     const struct ip4_net *behind)
 {
 	char pattern[DHCP_MATCH_MAX + 1];
 	const char *at = g->match;
@@ -210,7 +222,8 @@ static bool in_group(const struct dhcp_scope *g, const struct dhcp_msg *m,
 	do {
 		key = next_condition(&at, pattern, sizeof(pattern));
 		if (key >= 0 &&
-		    matches((enum match_key)key, pattern, m, mac, name))
+		    matches((enum match_key)key, pattern, m, mac, name,
+			    behind))
 			return true;
 	} while (key >= 0 && *at);
 	return false;
@@ -220,7 +233,7 @@ static bool in_group(const struct dhcp_scope *g, const struct dhcp_msg *m,
 
 void dhcp_scopes_view(const struct dhcp_scopes *s, const struct dhcp_msg *m,
 		      const struct mac *mac, uint64_t nic_id, const char *name,
-		      struct dhcp_view *out)
+		      const struct ip4_net *behind, struct dhcp_view *out)
 {
 	out->n = 0;
 	list_for_each(x, &s->list, struct dhcp_scoped, node)
@@ -234,7 +247,7 @@ void dhcp_scopes_view(const struct dhcp_scopes *s, const struct dhcp_msg *m,
 			holds = nic_id && sc->nic_id == nic_id;
 		else if (sc->kind == DHCP_SCOPE_GROUP)
 			holds = out->n < DHCP_VIEW_MAX - 1 &&
-				in_group(sc, m, mac, name);
+				in_group(sc, m, mac, name, behind);
 		if (holds)
 			out->set[out->n++] = &x->opts;
 	}

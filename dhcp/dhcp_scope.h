@@ -34,10 +34,11 @@ int dhcp_scopes_set(struct dhcp_scopes *s, const struct dhcp_scope *scope,
  * dhcp_scopes_view() - Which hold for a message
  * @nic_id: 0 = none: not known, or a relay's
  * @name: what the owner calls the client; "" = nothing
+ * @behind: the link that it is on, behind a relay; NULL = none
  */
 void dhcp_scopes_view(const struct dhcp_scopes *s, const struct dhcp_msg *m,
 		      const struct mac *mac, uint64_t nic_id, const char *name,
-		      struct dhcp_view *out);
+		      const struct ip4_net *behind, struct dhcp_view *out);
 
 /* The value that wins (*len 0 = not to be sent); NULL = nobody says anything.
  */

@@ -52,8 +52,7 @@ static void remove_binding(struct dhcp_server *s, struct dhcp_binding *b)
 /* ---- input --------------------------------------------------------------- */
 
 /* What must hold of every message; DHCP_DROPS = it does. */
-static enum dhcp_drop vet(const struct dhcp_server *s, const struct dhcp_msg *m,
-			  struct mac *mac)
+static enum dhcp_drop vet(const struct dhcp_msg *m, struct mac *mac)
 {
 	const struct dhcp_hdr *h = &m->h;
 
@@ -64,10 +63,30 @@ static enum dhcp_drop vet(const struct dhcp_server *s, const struct dhcp_msg *m,
 	memcpy(mac->b, h->chaddr, sizeof(mac->b));
 	if (mac_is_group(mac) || mac_is_zero(mac))
 		return DHCP_DROP_HWADDR;
-	/* The pool is this network's: relays stand in it, not behind it. */
-	if (h->giaddr && !dhcp_pool_usable(&s->pool, h->giaddr))
-		return DHCP_DROP_RELAY;
 	return DHCP_DROPS;
+}
+
+/* On which link is the client? That of the relay's address, or which the relay names
+ * (RFC 2131 4.3.1, RFC 3527); without one ours, or that of the address with which it
+ * comes through a router. */
+static bool find_link(const struct dhcp_server *s, const struct dhcp_msg *m,
+		      struct dhcp_client *c)
+{
+	uint32_t giaddr = m->h.giaddr,
+		 link = dhcp_msg_relay_ip4(m, DHCP_SUB_LINK);
+	int range;
+
+	c->relay = giaddr;
+	if (!giaddr) {
+		range = dhcp_pool_range(&s->pool, m->h.ciaddr);
+		c->range = range > 0 ? (unsigned int)range : 0;
+		return true;
+	}
+	range = dhcp_pool_range(&s->pool, link ? link : giaddr);
+	if (range < 0 || (!range && !link && !dhcp_pool_usable(&s->pool, giaddr)))
+		return false;
+	c->range = (unsigned int)range;
+	return giaddr != s->pool.cfg.server_ip;
 }
 
 static enum dhcp_drop why_not_parsed(int err)
@@ -90,13 +109,18 @@ enum dhcp_action dhcp_server_input(struct dhcp_server *s,
 	dhcp_pool_advance(&s->pool, now_s);
 	if (err && err != -ENOMSG)
 		return dhcp_drop(s, why_not_parsed(err));
-	bad = vet(s, &m, &r.client.mac);
+	bad = vet(&m, &r.client.mac);
+	if (bad == DHCP_DROPS && !find_link(s, &m, &r.client))
+		bad = DHCP_DROP_RELAY;
 	if (bad != DHCP_DROPS)
 		return dhcp_drop(s, bad);
 	r.client.nic_id = in->nic_id;
 	dhcp_scopes_view(&s->scopes, &m, &r.client.mac,
 			 m.h.giaddr ? 0 : in->nic_id,
-			 dhcp_fixed_name(s, &r.client.mac), &r.view);
+			 dhcp_fixed_name(s, &r.client.mac), 
+			 r.client.range ? &s->pool.range[r.client.range].net
+					: NULL,
+			 &r.view);
 	if (err)
 		return dhcp_bootp(&r);
 	r.client.cid = dhcp_msg_opt(&m, DHCP_OPT_CLIENT_ID, &r.client.cid_len);

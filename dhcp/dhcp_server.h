@@ -46,7 +46,8 @@
 #define DHCP_HOSTNAME_MAX  63  /* characters of a label (RFC 1123 2.1) */
 #define DHCP_DOMAIN_MAX	   253 /* characters (RFC 1035 2.3.4) */
 #define DHCP_DNS_MAX	   3
-#define DHCP_POOL_MAX	   65536  /* addresses in a pool */
+#define DHCP_POOL_MAX	   65536  /* addresses in all pools of a network */
+#define DHCP_RELAY_MAX	   16	  /* links behind relays */
 #define DHCP_BINDINGS_MAX  131072 /* and those of old pools */
 #define DHCP_RESERVE_MAX   65536
 #define DHCP_PENDING_MAX   1024 /* commits that wait; more: request dropped */
@@ -119,6 +120,13 @@ struct dhcp_boot {
 	} rule[DHCP_BOOT_MAX];
 };
 
+/** struct dhcp_range - Addresses of one link: the network's, or one behind relays. */
+struct dhcp_range {
+	struct ip4_net net;
+	uint32_t first, last; /* pool, inclusive; both 0: none */
+	uint32_t router;      /* 0 = option not sent */
+};
+
 /** struct dhcp_config - Zeroed fields mean what their comments say; copied. */
 struct dhcp_config {
 	struct ip4_net net; /* prefix length 1..30 */
@@ -141,6 +149,10 @@ struct dhcp_config {
 	bool authoritative;
 	bool rapid_commit; /* RFC 4039: one exchange, for clients that ask */
 	struct dhcp_boot boot;
+	/* Links behind relays (RFC 2131 4.3.1; RFC 3046, 3527): for messages of
+	 * relays that stand on them. They overlap neither net nor each other. */
+	unsigned int nrelay;
+	struct dhcp_range relay[DHCP_RELAY_MAX];
 };
 
 /* ---- events -------------------------------------------------------------- */
@@ -254,7 +266,8 @@ struct dhcp_scope {
 	char group[DHCP_GROUP_MAX + 1];
 	/* Who belongs to the group: whoever meets one of "mac=52:54:00:*",
 	 * "vendor=PXEClient*" (option 60), "user=iPXE" (77), "arch=7" (93),
-	 * "name=web*" (what the owner calls the client), with commas between. */
+	 * "name=web*" (what the owner calls the client), "relay=10.9.0.0/24" (the
+	 * link behind relays that it is on), with commas between. */
 	char match[DHCP_MATCH_MAX + 1];
 };
 
@@ -388,7 +401,7 @@ enum dhcp_drop {
 	DHCP_DROP_BOOTP,	/* no message type (RFC 951 client) */
 	DHCP_DROP_TYPE,		/* a message type that no client sends to us */
 	DHCP_DROP_HWADDR,	/* not Ethernet, or a group or zero address */
-	DHCP_DROP_RELAY,	/* giaddr not in the net */
+	DHCP_DROP_RELAY,	/* of a relay whose link we have no pool for */
 	DHCP_DROP_OTHER_SERVER, /* the client chose, or means, another server */
 	DHCP_DROP_UNKNOWN,	/* no record of the client; not authoritative */
 	DHCP_DROP_NOT_OWNER, /* release or decline of what it does not hold */

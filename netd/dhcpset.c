@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dhcp/dhcp_boot.h"
+#include "dhcp/dhcp_config.h"
 #include "dhcp/dhcp_opt.h"
 #include "dhcp/dhcp_scope.h"
 #include "dhcp/dhcp_server.h"
@@ -72,10 +73,21 @@ static int check_option(const struct dhcpset_conf *c, struct errtext *why)
 	return dhcp_opt_parse(text, &o, why);
 }
 
+/* "pool:10.9.0.0/24" of "10.9.0.50-10.9.0.99@10.9.0.1" */
+static int pool_of(const struct dhcpset_conf *c, struct dhcp_range *out,
+		   struct errtext *why)
+{
+	char text[sizeof(c->name) + sizeof(c->value)];
+
+	snprintf(text, sizeof(text), "%s=%s", c->name + 5, c->value);
+	return dhcp_range_parse(text, out, why);
+}
+
 static int check_server(const struct dhcpset_conf *c, struct errtext *why)
 {
 	char text[sizeof(c->name) + sizeof(c->value)];
 	struct dhcp_boot_rule rule;
+	struct dhcp_range range;
 	uint32_t ip;
 	long n;
 
@@ -83,6 +95,8 @@ static int check_server(const struct dhcpset_conf *c, struct errtext *why)
 		snprintf(text, sizeof(text), "%s=%s", c->name + 5, c->value);
 		return dhcp_boot_rule_parse(text, &rule, why);
 	}
+	if (has_prefix(c->name, "pool:"))
+		return pool_of(c, &range, why);
 	if (!strcmp(c->name, "identity"))
 		return !strcmp(c->value, "nic") || !strcmp(c->value, "rfc2131")
 			       ? 0
@@ -186,6 +200,26 @@ static size_t beside(const struct network *n, const char *scope)
 	return most;
 }
 
+/* The network's pools for relays, with those of @list. */
+static int fit_pools(const struct network *n, const struct dhcpset_conf *list,
+		     size_t k, struct errtext *why)
+{
+	struct dhcp_range r[DHCP_RELAY_MAX + 1];
+	unsigned int found = 0;
+
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+		if (has_prefix(s->conf.name, "pool:") &&
+		    !is_named(list, k, s->conf.name) &&
+		    found < ARRAY_LEN(r) &&
+		    !pool_of(&s->conf, &r[found], NULL))
+			found++;
+	for (size_t i = 0; i < k && found < ARRAY_LEN(r); i++)
+		if (has_prefix(list[i].name, "pool:") &&
+		    !pool_of(&list[i], &r[found], NULL))
+			found++;
+	return dhcp_ranges_check(&n->conf.subnet, r, found, why);
+}
+
 int dhcpset_fit(const struct network *n, const char *scope,
 		const struct dhcpset_conf *list, size_t k, struct errtext *why)
 {
@@ -213,7 +247,20 @@ int dhcpset_fit(const struct network *n, const char *scope,
 				   "options of one scope have at most %d bytes "
 				   "together; these would be %zu",
 				   DHCP_OPTS_MAX, bytes);
-	return 0;
+	return fit_pools(n, list, k, why);
+}
+
+bool dhcpset_relayed(struct network *n, uint32_t ip)
+{
+	struct dhcp_range r;
+
+	if (ip4_in_net(ip, &n->conf.subnet))
+		return false;
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
+		if (has_prefix(s->conf.name, "pool:") &&
+		    !pool_of(&s->conf, &r, NULL) && ip4_in_net(ip, &r.net))
+			return true;
+	return model_lease_find(n, ip);
 }
 
 /* ---- text ---------------------------------------------------------------- */
@@ -226,7 +273,7 @@ static bool is_server_name(const char *s, size_t n)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strlen(names[i]) == n && !memcmp(names[i], s, n))
 			return true;
-	return n > 5 && has_prefix(s, "boot:");
+	return n > 5 && (has_prefix(s, "boot:") || has_prefix(s, "pool:"));
 }
 
 int dhcpset_name(const char *text, char *out, size_t cap, struct errtext *why)
@@ -308,7 +355,7 @@ json_t *dhcpset_obj(const struct network *n, const struct dhcpset *s)
 
 void dhcpset_config(const struct network *n, json_t *dhcp)
 {
-	json_t *boot = json_array();
+	json_t *boot = json_array(), *pools = json_array();
 
 	list_for_each(s, &n->dhcpsets, struct dhcpset, node)
 	{
@@ -319,6 +366,10 @@ void dhcpset_config(const struct network *n, json_t *dhcp)
 		if (has_prefix(c->name, "boot:"))
 			json_array_append_new(
 				boot,
+				json_sprintf("%s=%s", c->name + 5, c->value));
+		else if (has_prefix(c->name, "pool:"))
+			json_array_append_new(
+				pools,
 				json_sprintf("%s=%s", c->name + 5, c->value));
 		else if (!strcmp(c->name, "leases-per-nic"))
 			json_object_set_new(dhcp, "per_nic",
@@ -331,6 +382,7 @@ void dhcpset_config(const struct network *n, json_t *dhcp)
 					    json_string(c->value));
 	}
 	json_object_set_new(dhcp, "boot", boot);
+	json_object_set_new(dhcp, "pools", pools);
 }
 
 static const char *match_of(const struct network *n, const char *scope)

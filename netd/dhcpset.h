@@ -19,7 +19,8 @@
  * Its scope is "" (the network), "group:NAME", "vm:NAME", "vm:NAME/NIC" or
  * "mac:52:54:00:…". Its name is an option's number, its value "0x…" or "" (not
  * to be sent); or, of the network, "identity" (nic, rfc2131), "leases-per-nic",
- * "boot-server" (an address) and "boot:ARCH" (a file); or, of a group, "match".
+ * "boot-server" (an address), "boot:ARCH" (a file) and "pool:SUBNET" (of a link
+ * behind relays: "auto", "FIRST-LAST", then "@ROUTER"); or, of a group, "match".
  */
 int dhcpset_check(const struct dhcpset_conf *c, struct errtext *why);
 
@@ -44,6 +45,10 @@ json_t *dhcpset_obj(const struct network *n, const struct dhcpset *s);
 
 /* Add what is of the server itself to W_NET's "dhcp". */
 void dhcpset_config(const struct network *n, json_t *dhcp);
+
+/* Is @ip outside the network's subnet one that a relay's client may have? Of a pool for
+ * relays, or its lease is known: the pool may be gone. */
+bool dhcpset_relayed(struct network *n, uint32_t ip);
 
 /* Tell the worker of all scopes, of one, of those that hold for a NIC. */
 void dhcpset_tell(struct network *n);

@@ -235,7 +235,7 @@ static int take_one(struct leases *l, struct network *n,
 		    struct errtext *why)
 {
 	struct change c = {n, rec->token, rec->forgotten, {0}};
-	int r = wmsg_lease(rec, &n->conf,
+	int r = wmsg_lease(rec, &n->conf, dhcpset_relayed(n, rec->lease.ip),
 			   dhcpset_lease_max(n, n->conf.lease_s), wall_s,
 			   &c.conf, why);
 

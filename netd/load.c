@@ -119,7 +119,10 @@ static int take_lease(void *arg, const struct lease_conf *c,
 
 	if (!n)
 		return orphan(why, "lease");
-	r = net_guest_ip(&n->conf, c->address, why);
+	/* One outside was of a pool for relays, which may be gone since. */
+	r = ip4_in_net(c->address, &n->conf.subnet)
+		    ? net_guest_ip(&n->conf, c->address, why)
+		    : 0;
 	if (r)
 		return r;
 	r = model_lease_put(n, c);

@@ -252,7 +252,7 @@ static void list(struct ctl *ctl, struct call *c, json_t *params)
 static const struct param p_set[] = {
 	P_SCOPE,
 	{"match", P_STR, false, 0, 0, NULL,
-	 "who belongs to the group: mac=, name=, vendor=, user=, arch= with "
+	 "who belongs to the group: mac=, name=, vendor=, user=, arch=, relay= with "
 	 "patterns, commas between"},
 	{"options", P_STRS, false, 0, 0, NULL,
 	 "NAME=VALUE, NUMBER:TYPE=VALUE, NUMBER=0x…; no value: not to be sent"},
@@ -272,7 +272,8 @@ static const struct param p_list[] = {
 const struct method m_option[] = {
 	{"option.set", RIGHT_ADMIN,
 	 "Set DHCP options; the narrower scope wins. For the network also: "
-	 "identity (nic, rfc2131), leases-per-nic, boot:ARCH, boot-server.",
+	 "identity (nic, rfc2131), leases-per-nic, boot:ARCH, boot-server, "
+	 "pool:SUBNET.",
 	 p_set, "{}", set},
 	{"option.del", RIGHT_ADMIN, "Set them no more.", p_del, "{}", del},
 	{"option.list", RIGHT_READ, "What is set, by scope.", p_list,

@@ -17,7 +17,8 @@
 #define SLACK_S 3600 /* a term may be this much longer than configured */
 
 int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
-	       uint32_t lease_s, int64_t wall_s, struct lease_conf *out, struct errtext *why)
+	       bool relayed, uint32_t lease_s, int64_t wall_s,
+	       struct lease_conf *out, struct errtext *why)
 {
 	const struct dhcp_lease *l = &rec->lease;
 	int64_t latest = wall_s + lease_s + SLACK_S;
@@ -25,7 +26,7 @@ int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
 	bool nobody = mac_is_zero(&l->mac) &&
 		      (rec->forgotten || l->state == DHCP_DECLINED);
 
-	if (net_guest_ip(net, l->ip, why) ||
+	if ((!relayed && net_guest_ip(net, l->ip, why)) ||
 	    (!nobody && validate_mac(&l->mac, why)))
 		return -EPROTO;
 	if (l->nic_id > INT64_MAX)

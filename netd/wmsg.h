@@ -23,9 +23,11 @@ struct priv_way;
 #define WMSG_EVENT_MAX 4096 /* bytes of an event */
 
 /* A lease that asks to be granted (it has a token), or what became of one. Strange
- * host names are emptied, a term beyond @lease_s, the longest, is cut. */
+ * host names are emptied, a term beyond @lease_s, the longest, is cut. @relayed: its
+ * address may be outside the subnet. */
 int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
-	       uint32_t lease_s, int64_t wall_s, struct lease_conf *out, struct errtext *why);
+	       bool relayed, uint32_t lease_s, int64_t wall_s,
+	       struct lease_conf *out, struct errtext *why);
 
 /* Commit of the leases of one DHCPv6 Reply (wmsg6.c): at most @cap of them in @out;
  * whether they are the network's is for net_lease6_ok(). */

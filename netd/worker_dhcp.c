@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "dhcp/dhcp_boot.h"
+#include "dhcp/dhcp_config.h"
 #include "dhcp/dhcp_opt.h"
 #include "lib/bytes.h"
 #include "lib/clock.h"
@@ -130,7 +131,8 @@ static void name_reply(struct worker *w, const struct dhcp_reply *r)
 	if (!cur_ok(&c) || !l || l->state != DHCP_BOUND)
 		return;
 	worker_probe_forget(w, l->ip);
-	worker_nic_leased(w, l->nic_id, l->ip);
+	if (ip4_in_net(l->ip, &w->net)) /* else of somebody behind it */
+		worker_nic_leased(w, l->nic_id, l->ip);
 }
 
 void worker_dhcp_done(struct worker *w, uint64_t token, bool ok)
@@ -153,8 +155,10 @@ void worker_dhcp_done(struct worker *w, uint64_t token, bool ok)
 
 static bool name_lease(void *arg, const struct dhcp_lease *l)
 {
-	if (l->state == DHCP_BOUND && l->nic_id)
-		worker_nic_leased(arg, l->nic_id, l->ip);
+	struct worker *w = arg;
+
+	if (l->state == DHCP_BOUND && l->nic_id && ip4_in_net(l->ip, &w->net))
+		worker_nic_leased(w, l->nic_id, l->ip);
 	return true;
 }
 
@@ -393,6 +397,23 @@ static int read_boot(json_t *cfg, struct dhcp_config *c, struct errtext *why)
 	return 0;
 }
 
+static int read_pools(json_t *cfg, struct dhcp_config *c, struct errtext *why)
+{
+	json_t *v, *a = json_object_get(cfg, "pools");
+	size_t i;
+	int r;
+
+	json_array_foreach(a, i, v) {
+		if (c->nrelay == DHCP_RELAY_MAX || !json_is_string(v))
+			break;
+		r = dhcp_range_parse(json_string_value(v),
+				     &c->relay[c->nrelay++], why);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int read_config(struct worker *w, json_t *cfg, struct dhcp_config *c,
 		       struct errtext *why)
 {
@@ -412,7 +433,8 @@ static int read_config(struct worker *w, json_t *cfg, struct dhcp_config *c,
 	    (r = jx_str(cfg, "domain", &domain, why)) ||
 	    (r = jx_int(cfg, "lease_s", 1, DHCP_LEASE_INFINITE, &lease_s,
 			why)) ||
-	    (r = read_dns(cfg, c, why)) || (r = read_boot(cfg, c, why)))
+	    (r = read_dns(cfg, c, why)) || (r = read_boot(cfg, c, why)) ||
+	    (r = read_pools(cfg, c, why)))
 		return r;
 	c->lease_s = (uint32_t)lease_s;
 	snprintf(c->domain, sizeof(c->domain), "%s", domain);
@@ -437,6 +459,7 @@ int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why)
 	if (r)
 		return r;
 	w->dhcp_cfg = c;
+	nat_service_far(w->nat, c.nrelay ? DHCP_SERVER_PORT : 0);
 	if (w->dhcp)
 		return dhcp_server_configure(w->dhcp, &c, clock_wall_s(), why);
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))

@@ -16,7 +16,7 @@
 
 #define HELD_MAX  32 /* messages that wait; more: dropped, clients repeat them */
 #define HELD_TRIES 4 /* addresses found taken in a row, then it is dropped */
-#define AHEAD	  12 /* next addresses that are known */
+#define AHEAD	  8  /* next addresses that are known */
 #define SOON_MS	  20 /* not for each of many clients at once */
 
 /* What one NIC can say that it has without a lease: a router that answers for others
@@ -196,6 +196,8 @@ enum dhcp_use worker_probe_use(struct worker *w, uint32_t ip,
 	const struct dhcp_probe_slot *s;
 	enum dhcp_use use;
 
+	if (!ip4_in_net(ip, &w->net)) /* behind a relay: no ARP from here */
+		return DHCP_USE_NONE;
 	if (n) {
 		p->taken_by = seen_last(&n->seen4)->mac;
 		p->taken_nic = n->id;

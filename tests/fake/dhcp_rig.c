@@ -420,15 +420,17 @@ static bool check_binding(struct hnode *n, void *arg)
 
 static void check_map(const struct dhcp_pool *p)
 {
-	if (!p->cfg.first)
-		return;
-	for (uint32_t ip = p->cfg.first; ip <= p->cfg.last; ip++) {
-		uint32_t i = ip - p->cfg.first;
-		bool set = p->map[i / 64] >> (i % 64) & 1;
+	for (unsigned int n = 0; n < p->nranges; n++) {
+		const struct dhcp_range *r = &p->range[n];
 
-		assert(set ==
-		       (dhcp_pool_find_ip(p, ip) || !dhcp_pool_usable(p, ip) ||
-			dhcp_reserve_find_ip(&p->reserve, ip)));
+		for (uint32_t ip = r->first; ip && ip <= r->last; ip++) {
+			uint32_t i = p->at[n] + ip - r->first;
+			bool set = p->map[i / 64] >> (i % 64) & 1;
+
+			assert(set == (dhcp_pool_find_ip(p, ip) ||
+				       !dhcp_pool_usable(p, ip) ||
+				       dhcp_reserve_find_ip(&p->reserve, ip)));
+		}
 	}
 }
 
@@ -442,12 +444,15 @@ void rig_check(struct dhcp_rig *r)
 	for (int i = 0; i < 5; i++)
 		assert(c.count[i] == p->count[i]);
 	assert(c.pending == r->s->pending.count);
-	list_for_each(b, &p->free_list, struct dhcp_binding, free_node)
-	{
-		assert(dhcp_state_freed(b->lease.state));
-		assert(!dhcp_reserve_find_ip(&p->reserve, b->lease.ip));
-		listed++;
-	}
+	for (unsigned int i = 0; i < DHCP_RANGES; i++)
+		list_for_each(b, &p->free_list[i], struct dhcp_binding,
+			      free_node) {
+			assert(dhcp_state_freed(b->lease.state));
+			assert(dhcp_pool_range(p, b->lease.ip) == (int)i);
+			assert(!dhcp_reserve_find_ip(&p->reserve,
+						     b->lease.ip));
+			listed++;
+		}
 	assert(listed == c.free_listed);
 	check_map(p);
 	for (size_t i = 0; i < r->rows && !r->nwaiting; i++)

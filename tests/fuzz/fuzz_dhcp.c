@@ -16,6 +16,7 @@
 
 #include "lib/bytes.h"
 #include "dhcp/dhcp_boot.h"
+#include "dhcp/dhcp_config.h"
 #include "dhcp/dhcp_opt.h"
 #include "tests/fake/dhcp_rig.h"
 
@@ -30,7 +31,7 @@ static void scopes(struct dhcp_rig *r)
 	static const struct dhcp_scope g = {
 		.kind = DHCP_SCOPE_GROUP,
 		.group = "g",
-		.match = "vendor=*a*,user=*b*,arch=7,name=o*,mac=*1"};
+		.match = "vendor=*a*,user=*b*,arch=7,name=o*,mac=*1,relay=*"};
 	static struct dhcp_opts set;
 	struct dhcp_option o;
 
@@ -76,6 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)dhcp_boot_rule_parse("ipxe=http://h/menu", &cfg.boot.rule[1],
 				   NULL);
 	cfg.boot.nrules = 2;
+	(void)dhcp_range_parse("10.9.0.0/29", &cfg.relay[0], NULL);
+	(void)dhcp_range_parse("10.8.0.0/30", &cfg.relay[1], NULL);
+	cfg.nrelay = 2;
 	rig_start(&r, &cfg);
 	scopes(&r);
 	(void)dhcp_server_reserve(r.s, &mac, cfg.first + 2, "one", r.now, NULL);

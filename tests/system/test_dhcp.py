@@ -2,6 +2,8 @@
 """DHCP as guests meet it: options of scopes, and what is remembered of an address."""
 
 import contextlib
+import os
+import signal
 import socket
 
 import pytest
@@ -88,6 +90,64 @@ def test_a_guest_that_answers_for_all_does_not_use_the_pool_up(lab, d):
         with Box(lab, d, "box-a", "proxy") as a:
             assert a.ip
             assert 0 < counters(d, "proxy")["conflicts"] <= 16
+
+
+class Relay:
+    """A guest that routes and relays (dnsmasq) for a host behind it:
+    network -- eth0 [box] lan0 -- eth0 [host]."""
+
+    def __init__(self, lab, d, network, server):
+        self.box = Box(lab, d, "relay", network)
+        self.host = lab_module.Netns("behind")
+        ns = self.box.ns
+        lab_module.veth(ns, "lan0", self.host, "eth0")
+        ns.ip("addr", "add", "10.99.7.1/24", "dev", "lan0")
+        ns.ip("link", "set", "lan0", "up")
+        ns.sysctl("net.ipv4.ip_forward", 1)
+        self.relay = ns.popen(
+            lab_module.need_program("dnsmasq"), "--keep-in-foreground",
+            "--conf-file=/dev/null", "--pid-file=", "--user=root", "--group=root",
+            "--port=0", "--dhcp-relay=10.99.7.1," + server)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        lab_module.end(self.relay)
+        self.host.close()
+        self.box.close()
+
+
+def test_a_relay_has_a_pool_for_its_link(lab, d):
+    ip = subnet(d, "relayed")
+    refused = d.vnet("set", "relayed", "--relay-pool", ip(0) + "/25", check=False)
+    assert refused.status == 1 and "overlaps" in refused.err
+    d.vnet("set", "relayed", "--relay-pool",
+           "10.99.7.0/24=10.99.7.50-10.99.7.60,10.99.8.0/24@10.99.8.9")
+    with Relay(lab, d, "relayed", ip(2)) as r, lab_module.DhcpClient(
+            "udhcpc", r.host, "eth0", hostname="far") as client:
+        lease = client.lease()
+        assert (lease["ip"], lease["router"], lease["server"]) == (
+            "10.99.7.50", "10.99.7.1", ip(2))
+        # RENEWING goes through the router, not through the relay
+        client.proc.send_signal(signal.SIGUSR1)
+        eventually("renewed", lambda: "renew" in client.reasons())
+        assert client.lease()["ip"] == "10.99.7.50"
+        # a lease like any other; the relay's own name and address stay its own
+        worker = d.vnet("show", "relayed", json=True).data["worker"]["pid"]
+        os.kill(worker, signal.SIGKILL)
+        leases = d.vnet("lease", "list", "relayed", json=True).data["leases"]
+        assert {(l["address"], l["hostname"]) for l in leases} == {
+            (r.box.ip, "relay"), ("10.99.7.50", "far")}
+        assert [a["address"] for a in d.vnet("ip", "relay", json=True).data[
+            "addresses"] if a["source"] == "lease"] == [r.box.ip]
+        client.release()
+        client.start()
+        assert client.lease()["ip"] == "10.99.7.50"
+        client.release()
+        d.vnet("option", "del", "relayed", "pool:10.99.7.0/24")
+        client.start()
+        eventually("dropped", lambda: counters(d, "relayed")["drops"].get("relay"))
 
 
 def test_options_of_scopes_reach_a_guest(lab):

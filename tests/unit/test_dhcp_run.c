@@ -3,7 +3,7 @@
 /*
  * Both ends in memory: clients with the states of RFC 2131 figure 5 against the
  * server, with loss, slow and failing stores, crashes, releases, declines and
- * live changes, in random but repeatable order. Whatever happens, no two
+ * live changes, some behind a relay and back, in random but repeatable order. Whatever happens, no two
  * clients hold one address at the same time.
  */
 #include <setjmp.h>
@@ -12,12 +12,14 @@
 
 #include <cmocka.h>
 
+#include "dhcp/dhcp_config.h"
 #include "tests/fake/dhcp_rig.h"
 
 #define CLIENTS 40
-#define EVENTS	1000000 /* or what DHCP_EVENTS says, if that is more */
+#define EVENTS	100000 /* or what DHCP_EVENTS says */
 #define LEASE_S 1000
 #define SERVER	IP4(10, 0, 2, 2)
+#define RELAY	IP4(10, 9, 0, 1)
 
 enum client_state {
 	INIT,
@@ -37,6 +39,7 @@ struct client {
 	int64_t asked_s; /* when the last request was sent */
 	uint32_t xid;
 	bool rapid; /* takes an ACK at once */
+	bool behind; /* a relay */
 };
 
 struct world {
@@ -83,6 +86,8 @@ static void say(struct world *w, struct client *c, struct dhcp_ask *a)
 	a->xid = c->xid;
 	a->cid = w->rfc2131 ? (const char *)own : ids[rnd(w, 4)];
 	a->cid_len = w->rfc2131 ? sizeof(own) : strlen(a->cid);
+	if (c->behind && a->dst_ip != SERVER)
+		a->giaddr = RELAY;
 	if (rnd(w, 100) < w->loss)
 		return;
 	type = rig_send(&w->rig, a);
@@ -175,7 +180,10 @@ static void acknowledged(struct world *w, struct client *c)
 	c->state = BOUND;
 	c->ip = ip;
 	c->expiry_s = c->asked_s + rig_opt32(r, DHCP_OPT_LEASE);
-	assert_true(ip > IP4(10, 0, 2, 3) && ip < IP4(10, 0, 2, 255));
+	if (c->behind)
+		assert_true(ip > RELAY && ip < IP4(10, 9, 0, 15));
+	else
+		assert_true(ip > IP4(10, 0, 2, 3) && ip < IP4(10, 0, 2, 255));
 	assert_true(rig_opt32(r, DHCP_OPT_LEASE) <= LEASE_S);
 	assert_alone(w, c);
 }
@@ -271,6 +279,7 @@ static void move_pool(struct world *w)
 
 	r->cfg.first = IP4(10, 0, 2, 10 + rnd(w, 20));
 	r->cfg.last = r->cfg.first + 30 + rnd(w, 40);
+	r->cfg.nrelay = 1 - rnd(w, 8) / 7;
 	assert_int_equal(dhcp_server_configure(r->s, &r->cfg, r->now, NULL), 0);
 }
 
@@ -279,6 +288,14 @@ static void replace_nic(struct world *w, struct client *c)
 {
 	dhcp_server_nic_del(w->rig.s, c->nic);
 	c->nic += CLIENTS;
+	c->state = INIT;
+	c->xid = 0;
+}
+
+/* It goes behind the relay, or comes back. */
+static void roam(struct client *c)
+{
+	c->behind = !c->behind;
 	c->state = INIT;
 	c->xid = 0;
 }
@@ -302,6 +319,8 @@ static void something(struct world *w)
 		move_pool(w);
 	else if (what < 10)
 		replace_nic(w, c);
+	else if (what < 12)
+		roam(c);
 	else if (what < 15)
 		w->rig.hold = !w->rig.hold;
 	else if (what < 200)
@@ -324,12 +343,16 @@ static void begin(struct world *w, uint64_t seed, enum dhcp_identity identity)
 	cfg.lease_s = LEASE_S;
 	cfg.rapid_commit = true;
 	cfg.last = IP4(10, 0, 2, 74);
+	cfg.nrelay = 1;
+	assert_int_equal(
+		dhcp_range_parse("10.9.0.0/28", &cfg.relay[0], NULL), 0);
 	rig_start(&w->rig, &cfg);
 	w->rng = seed;
 	w->loss = 5;
 	for (int i = 0; i < CLIENTS; i++) {
 		w->c[i].nic = (uint64_t)i + 1;
 		w->c[i].n = (uint8_t)(i % (CLIENTS - 4)); /* four copied MACs */
+		w->c[i].behind = i % 8 == 7;
 	}
 }
 
@@ -381,7 +404,7 @@ static void run__anything_happens__no_address_held_twice(void **state)
 static void run__rfc2131_identity__no_address_held_twice(void **state)
 {
 	(void)state;
-	run_events(DHCP_IDENTITY_RFC2131, events() / 5);
+	run_events(DHCP_IDENTITY_RFC2131, events() / 2);
 }
 
 /* After any trouble, a quiet time brings everybody an address. */
@@ -403,6 +426,8 @@ static void run__trouble_ends__everybody_bound(void **state)
 		for (int i = 0; i < CLIENTS; i++) {
 			struct client *c = &w->c[i];
 
+			if (c->behind)
+				roam(c);
 			for (int j = 0; j < 20 && !holds(w, c); j++)
 				discover(w, c);
 			assert_true(holds(w, c));

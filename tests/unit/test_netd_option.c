@@ -103,6 +103,7 @@ static void option_set__of_the_server__in_its_configuration(void **state)
 				 "{'network':'lab','options':["
 				 "'identity=rfc2131','leases-per-nic=100',"
 				 "'boot:bios=pxelinux.0',"
+				 "'pool:10.9.0.0/24=auto@10.9.0.9',"
 				 "'boot-server=10.0.2.9']}",
 				 -1));
 	rig_spin(r);
@@ -115,7 +116,22 @@ static void option_set__of_the_server__in_its_configuration(void **state)
 	assert_string_equal(json_string_value(json_array_get(
 				    json_object_get(dhcp, "boot"), 0)),
 			    "bios=pxelinux.0");
+	assert_string_equal(json_string_value(json_array_get(
+				    json_object_get(dhcp, "pools"), 0)),
+			    "10.9.0.0/24=auto@10.9.0.9");
 	json_decref(o);
+	/* They overlap neither the network's nor each other. */
+	assert_null(rig_call(r, "option.set",
+			     "{'network':'lab','options':["
+			     "'pool:10.9.0.128/25=auto']}",
+			     -1));
+	assert_non_null(rig_call(r, "option.set",
+				 "{'network':'lab','options':["
+				 "'pool:10.9.0.0/24=10.9.0.5-10.9.0.9']}",
+				 -1));
+	assert_non_null(rig_call(
+		r, "option.del",
+		"{'network':'lab','options':['pool:10.9.0.0/24']}", -1));
 }
 
 static void option_set__nonsense__refused(void **state)
@@ -133,6 +149,9 @@ static void option_set__nonsense__refused(void **state)
 		"{'network':'lab','options':['leases-per-nic=0']}",
 		"{'network':'lab','options':['boot:vax=f']}",
 		"{'network':'lab','options':['boot-server=x']}",
+		"{'network':'lab','options':['pool:10.0.2.0/24=auto']}",
+		"{'network':'lab','options':['pool:10.9.0.0/24=x']}",
+		"{'network':'lab','vm':'A','options':['pool:10.9.0.0/24=auto']}",
 		"{'network':'lab','group':'g','options':['mtu=1400']}",
 		"{'network':'lab','group':'g','match':'x','options':[]}",
 		"{'network':'lab','match':'mac=*','options':['mtu=1400']}",

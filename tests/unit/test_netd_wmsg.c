@@ -44,7 +44,7 @@ static struct lease_rec good(void)
 static int lease(const struct lease_rec *rec, struct lease_conf *out)
 {
 	struct errtext why = {""};
-	int r = wmsg_lease(rec, &net, 3600, NOW, out, &why);
+	int r = wmsg_lease(rec, &net, false, 3600, NOW, out, &why);
 
 	assert_true(!r || (r == -EPROTO && why.s[0]));
 	return r;
