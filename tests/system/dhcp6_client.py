@@ -2,6 +2,8 @@
 """Real DHCPv6 clients in a namespace."""
 
 import os
+import re
+import time
 
 from basics import LabError, eventually
 from dhcp_client import DhcpClient
@@ -56,13 +58,9 @@ class Dhcp6Client(DhcpClient):
     """A real DHCPv6 client: dhclient (-6) or dhcpcd; what is asked for is in @want:
     "address", "prefix", "both" or "nothing" (information only)."""
 
-    def __init__(self, kind, ns, ifname, want="address", config="", probe=False):
+    def __init__(self, kind, ns, ifname, want="address", config=""):
         super().__init__(kind, ns, ifname, config=config)
         self.want = want
-        if probe:   # dhclient: look whether somebody has the address
-            self._write("probe", "")
-            for name in ("accept_dad", "dad_transmits"):
-                ns.sysctl("net.ipv6.conf.%s.%s" % (ifname, name), 1)
         self._write("script", _SCRIPT % {
             "dir": self.dir, "apply": int(kind != "dhcpcd")}, 0o755)
 
@@ -93,6 +91,22 @@ class Dhcp6Client(DhcpClient):
     def file(self, name):
         """Where the client keeps that."""
         return self._file(name)
+
+    def probe(self):
+        """dhclient: from now on look whether somebody has the address."""
+        self._write("probe", "")
+        for name in ("accept_dad", "dad_transmits"):
+            self.ns.sysctl("net.ipv6.conf.%s.%s" % (self.ifname, name), 1)
+
+    def set_times(self, t1, t2):
+        """A dhclient that does not run: what it remembers of T1 and T2, from now."""
+        with open(self._file("leases")) as f:
+            text = f.read()
+        now = time.time()
+        starts = float(re.search(r"starts (\d+);", text).group(1))
+        for name, at in (("renew", t1), ("rebind", t2)):
+            text = re.sub(name + r" \d+;", "%s %d;" % (name, now - starts + at), text)
+        self._write("leases", text)
 
     def start(self):
         self.ns.ip("link", "set", self.ifname, "up")

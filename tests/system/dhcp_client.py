@@ -16,8 +16,9 @@ reason=${reason:-$1}
 echo "$reason" >>"$here/reasons"
 case $reason in
 BOUND|RENEW|REBIND|REBOOT|bound|renew)
-	if [ -e "$here/probe" ] && ! busybox arping -D -q -f -c 1 -w 1 \
-			-I "$interface" "$new_ip_address"; then
+	if [ -e "$here/probe" ] && [ "$reason" = BOUND ] &&
+			! busybox arping -D -q -f -c 1 -w 1 -I "$interface" \
+			"$new_ip_address"; then
 		exit 3	# to dhclient: decline it
 	fi
 	if [ %(apply)s = 1 ]; then

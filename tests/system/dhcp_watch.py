@@ -6,6 +6,7 @@ import collections
 import contextlib
 import re
 import socket
+import struct
 import threading
 
 from frames import FramePeer
@@ -13,8 +14,11 @@ from lab import LabError, eventually
 
 TYPES = (None, "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK", "RELEASE",
          "INFORM")
+TYPES6 = (None, "SOLICIT", "ADVERTISE", "REQUEST", "CONFIRM", "RENEW", "REBIND", "REPLY",
+          "RELEASE", "DECLINE", "RECONFIGURE", "INFORMATION")
 
-# What a client sends, as RFC 2131 4.3.6 tells its states apart. An answer: OFFER, ACK, NAK.
+# A message, by its type; a REQUEST of IPv4's by the client's state, as RFC 2131 4.3.6 tells
+# them apart.
 Said = collections.namedtuple("Said", "what address")
 
 
@@ -40,13 +44,38 @@ def _ip(b):
     return socket.inet_ntoa(b)
 
 
+def _options6(data):
+    """[(code, value), …]"""
+    found = []
+    while len(data) >= 4:
+        code, size = struct.unpack("!HH", data[:4])
+        found.append((code, data[4:4 + size]))
+        data = data[4 + size:]
+    return found
+
+
+def _read6(frame, mac):
+    if frame[20] != 17 or mac not in (frame[:6], frame[6:12]):
+        return None
+    if struct.unpack("!HH", frame[54:58]) not in ((546, 547), (547, 546)):
+        return None
+    for code, ia in _options6(frame[66:]):
+        if code == 3:
+            for sub, value in _options6(ia[12:]):
+                if sub == 5:
+                    return Said(TYPES6[frame[62]],
+                                socket.inet_ntop(socket.AF_INET6, value[:16]))
+    return Said(TYPES6[frame[62]], None)
+
+
 def read(frame, mac):
     """The Said of a frame, None when it is not of DHCP or of another client's."""
+    if frame[12:14] == b"\x86\xdd":
+        return _read6(frame, mac)
     if frame[12:14] != b"\x08\0" or frame[23] != 17:
         return None
     udp = 14 + (frame[14] & 15) * 4
-    ports = (int.from_bytes(frame[udp:udp + 2], "big"),
-             int.from_bytes(frame[udp + 2:udp + 4], "big"))
+    ports = struct.unpack("!HH", frame[udp:udp + 4])
     bootp = frame[udp + 8:]
     if ports not in ((68, 67), (67, 68)) or bootp[236:240] != b"\x63\x82\x53\x63":
         return None
@@ -98,20 +127,26 @@ class DhcpWatch:
                     self.said.append(said)
 
     def _find(self, words):
-        for i in range(self._at, len(self.said) - len(words) + 1):
-            if [s.what for s in self.said[i:i + len(words)]] == list(words):
-                return i
+        """Where these end, or None. What is said twice counts once."""
+        n = 0
+        for i in range(self._at, len(self.said)):
+            what = self.said[i].what
+            if what == words[n]:
+                n += 1
+            elif what not in words[:n]:
+                n = 1 if what == words[0] else 0
+            if n == len(words):
+                return i + 1
         return None
 
     def wait(self, *words, timeout=40):
-        """These, one after the other: the last one's address."""
+        """These, one after the other: the address that the last one of them names."""
         try:
-            eventually(" ".join(words), lambda: self._find(words) is not None, timeout,
-                       0.05)
+            end = eventually(" ".join(words), lambda: self._find(words), timeout, 0.05)
         except LabError as e:
             raise LabError("%s; heard: %s" % (e, self.said[self._at:])) from None
-        self._at = self._find(words) + len(words)
-        return self.said[self._at - 1].address
+        found, self._at = self.said[self._at:end], end
+        return next((s.address for s in reversed(found) if s.address), None)
 
     def here(self):
         """What was said before is not looked at any more."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""DHCPv6 and the modes of IPv6: real clients' whole lives, prefixes that work behind
-guests, changes while everything runs, deaths of worker and daemon."""
+"""DHCPv6 and the modes of IPv6: what real clients are told, prefixes that work behind
+guests, changes while everything runs, deaths of worker and daemon. What clients do in their
+lives, decline too: test_dhcp_clients.py."""
 
 import json
 import os
@@ -83,21 +84,6 @@ def test_dhcpcd_lives_a_whole_life(lab, d, a):
         c.release()
         for address in before:
             eventually("%s is given back" % address, lambda: gone(d, address), 20)
-
-
-def test_an_address_that_somebody_has_is_declined(lab, d, a):
-    with Dhcp6Client("dhclient", a.ns, "eth0", probe=True) as c:
-        first = c.lease()["ip"]
-        c.release()
-        eventually("it is given back", lambda: gone(d, first), 20)
-        with Box(lab, d, "box-q", "full") as squatter:
-            # Silent until it is asked: the server cannot know.
-            squatter.ns.ip("-6", "addr", "add", first + "/64", "dev", "eth0", "nodad")
-            c.start()
-            c.wait("DECLINE6")
-            assert c.lease()["ip"] not in (None, first)
-            assert gone(d, first)
-            c.release()
 
 
 def test_only_options_where_guests_make_their_addresses(lab, d):
