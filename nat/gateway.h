@@ -42,6 +42,10 @@ struct gateway_env {
 	/* As struct tcp_env.room; may be NULL. */
 	size_t (*room)(void *arg, uint64_t nic_id);
 	void *room_arg;
+	/* As vswitch_lend() and vswitch_unlend(), with room_arg; NULL together. */
+	int (*lend)(void *arg, uint64_t nic_id, uint32_t caps, size_t *len,
+		    struct iovec *v, struct port **to);
+	void (*unlend)(void *arg, struct port *to);
 	/* gateway_flush() is due soon (never called while held). */
 	void (*kick)(void *arg);
 	void *kick_arg;
@@ -94,6 +98,7 @@ struct gateway {
 	uint8_t *scratch; /* a datagram in one piece */
 	uint64_t denied;  /* TCP */
 	bool tcp_due;
+	struct port *lender; /* of room that the next TCP segment fills; nullable */
 	int64_t now_ms; /* of the last call that had one */
 };
 

@@ -74,6 +74,50 @@ static size_t env_room(void *arg, uint64_t nic_id)
 	return room > queued ? room - queued : 0;
 }
 
+/* What is queued goes first: the next frame to the guest is to be this one. */
+static int lend(struct gateway *g, uint64_t nic_id, uint32_t caps, size_t *len,
+		struct iovec *v)
+{
+	const struct gateway_env *e = &g->env;
+	size_t want = *len;
+	int n = e->lend(e->room_arg, nic_id, caps, len, v, &g->lender);
+
+	if (n <= 0 || !outq_bytes(g->out))
+		return n;
+	e->unlend(e->room_arg, g->lender);
+	outq_flush(g->out);
+	*len = want;
+	return e->lend(e->room_arg, nic_id, caps, len, v, &g->lender);
+}
+
+/* Room for @len bytes behind the headers that ipout_send() will make. */
+static int env_lend(void *arg, uint64_t nic_id, bool v4, size_t hdr_len,
+		    size_t *len, struct iovec *v)
+{
+	struct gateway *g = arg;
+	size_t before = ETH_HDR_LEN + (v4 ? IP4_HDR : IP6_HDR + 0u) + hdr_len;
+	size_t all = before + *len;
+	uint32_t caps = PORT_CAP_CSUM | (v4 ? PORT_CAP_TSO4 : PORT_CAP_TSO6);
+	struct iovec whole[FRAME_SEGS];
+	int n = lend(g, nic_id, caps, &all, whole);
+
+	if (n <= 0)
+		return n;
+	outq_in_place(g->out, g->lender);
+	*len = all > before ? all - before : 0;
+	return iov_slice(whole, n, before, *len, v);
+}
+
+static void env_lend_end(void *arg)
+{
+	struct gateway *g = arg;
+
+	outq_flush(g->out);
+	outq_in_place(g->out, NULL);
+	g->env.unlend(g->env.room_arg, g->lender);
+	g->lender = NULL;
+}
+
 static void env_unreach(void *arg, const struct tcp_unreach *u, int64_t now_ms)
 {
 	static const enum ipout_why why[] = {
@@ -143,6 +187,8 @@ int gateway_tcp_new(struct gateway *g)
 		.unreach = env_unreach, .kick = env_kick,
 		.forward_end = env_forward_end, .flows = &g->flows,
 		.room = g->env.room ? env_room : NULL,
+		.lend = g->env.lend ? env_lend : NULL,
+		.lend_end = env_lend_end,
 	};
 	struct tcp_config cfg = {
 		.mtu = g->cfg.mtu, .nic_flows_max = g->cfg.limits.tcp,

@@ -32,7 +32,7 @@
 /* Bytes that may wait for an acknowledgement where the kernel cannot peek at an
  * offset: all of them are copied again for each peek. */
 #define SKIP_BYTES (128 * 1024)
-#define PEEK_IOV   8
+#define PEEK_IOV   TCP_LEND_PIECES
 #define KEEP_IDLE_MIN_S	10 /* how soon guests can make the host ask an outside */
 #define KEEP_INTVL_S	75 /* the kernel's own */
 #define SPACE_GUESS 65536 /* should SO_MEMINFO (Linux 4.12) be missing */

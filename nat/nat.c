@@ -117,6 +117,20 @@ static size_t room(void *arg, uint64_t nic_id)
 	return vswitch_room(nat->port.sw, nic_id);
 }
 
+static int lend(void *arg, uint64_t nic_id, uint32_t caps, size_t *len,
+		struct iovec *v, struct port **to)
+{
+	struct nat *nat = arg;
+
+	return vswitch_lend(nat->port.sw, nic_id, caps, len, v, to);
+}
+
+static void unlend(void *arg, struct port *to)
+{
+	(void)arg;
+	vswitch_unlend(to);
+}
+
 static void on_room(void *arg)
 {
 	struct nat *nat = arg;
@@ -242,7 +256,7 @@ static int init_gateway(struct nat *nat, const struct nat_config *cfg,
 {
 	struct gateway_env env = {
 		.send = send_to_switch, .send_arg = nat, .room = room,
-		.room_arg = nat, .udp = &host_udp_ops,
+		.room_arg = nat, .lend = lend, .unlend = unlend, .udp = &host_udp_ops,
 		.icmp = &host_icmp_ops, .dns = &host_dns_ops,
 		.forward = &host_forward_ops, .host_arg = &nat->host,
 		.tcp = &host_tcp_ops, .tcp_arg = nat->host.tcp, .kick = kick,

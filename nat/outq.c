@@ -14,6 +14,7 @@ struct outq {
 	outq_send_fn send;
 	void *arg;
 	bool hold, sending;
+	const struct port *in_place;
 	unsigned int n;
 	size_t used; /* of the arena */
 	size_t bytes; /* of all frames */
@@ -32,6 +33,7 @@ struct outq *outq_new(outq_send_fn send, void *arg)
 	q->send = send;
 	q->arg = arg;
 	q->hold = q->sending = false;
+	q->in_place = NULL;
 	q->n = 0;
 	q->used = q->bytes = 0;
 	q->dropped = 0;
@@ -97,6 +99,7 @@ int outq_put(struct outq *q, const uint8_t *hdr, size_t hdr_len,
 	if (plen == head)
 		return 0;
 	if (lent) {
+		f->in_place = q->in_place;
 		f->nseg = (uint16_t)(1 + iov_slice(v, n, head, plen - head,
 						   f->seg + 1));
 		return 0;
@@ -116,6 +119,11 @@ void outq_hold(struct outq *q, bool hold)
 bool outq_held(const struct outq *q)
 {
 	return q->hold;
+}
+
+void outq_in_place(struct outq *q, const struct port *to)
+{
+	q->in_place = to;
 }
 
 size_t outq_bytes(const struct outq *q)

@@ -38,6 +38,10 @@ int outq_put(struct outq *q, const uint8_t *hdr, size_t hdr_len,
 	     const struct iovec *v, int n, const struct offload *off,
 	     bool lent);
 
+/* From now on lent payload lies where @to lent room for it (struct frame.in_place); NULL:
+ * it does not. */
+void outq_in_place(struct outq *q, const struct port *to);
+
 /* Send all there is, also while held. */
 void outq_flush(struct outq *q);
 

@@ -34,6 +34,7 @@ struct wheel;
 
 #define TCP_HDR		 20
 #define TCP_HDR_MAX	 60
+#define TCP_LEND_PIECES	 16
 #define TCP_IDLE_MS	 (124 * 60 * 1000) /* RFC 5382 REQ-5: 2 h 4 min */
 #define TCP_KEEP_MS	 (5 * 60 * 1000) /* an idle guest is asked so often */
 #define TCP_TRANSIENT_MS (4 * 60 * 1000)   /* the same, opening and closing */
@@ -164,6 +165,14 @@ struct tcp_env {
 	size_t (*room)(void *arg, uint64_t nic_id);
 	/* Lent payload is taken back on return. */
 	void (*emit_flush)(void *arg);
+	/* Memory of the guest's own for the payload of the next segment to it, which
+	 * nobody has to copy then. @hdr_len: of its TCP header; @len: in: bytes; out:
+	 * bytes there is room for; @v: TCP_LEND_PIECES. Pieces in @v: lend_end()
+	 * follows, after that one emit() or without. 0: not in this way; -EAGAIN:
+	 * there is none now, tcp_room() or a timer tells. NULL: never. */
+	int (*lend)(void *arg, uint64_t nic_id, bool v4, size_t hdr_len,
+		    size_t *len, struct iovec *v);
+	void (*lend_end)(void *arg);
 	void (*unreach)(void *arg, const struct tcp_unreach *u, int64_t now_ms);
 	/* tcp_flush() is due soon. Not called from within tcp_flush() except
 	 * when work is left over for the next turn. */

@@ -41,6 +41,7 @@
 #define TCP_QUANTUM_SEGS 4 /* 64 KiB segments one flow may send per flush */
 #define TCP_FLUSH_BYTES (1024 * 1024) /* all flows */
 #define TCP_SEG_BYTES	65495u /* 65535 less IPv4 and TCP headers: the most */
+#define TCP_LEND_MIN	16384 /* less is copied as soon as room for it is lent */
 #define TCP_WSCALE	8     /* ours: windows up to 16 MiB in steps of 256 */
 #define TCP_MSS_MIN	64    /* smaller ones only cost; not believed */
 #define TCP_UPDATE_MIN	1460  /* a window that opens by less is not told */
@@ -110,6 +111,7 @@ struct tcp_flow {
 	uint16_t seg_max;	   /* … per frame, which is cut into whole ones */
 	uint8_t snd_wscale;	   /* shift for the guest's windows */
 	bool rd_ready;	 /* the host socket may have more to peek at */
+	bool bulk;	 /* … and had at least TCP_LEND_MIN the last time */
 	bool eof;	 /* the host's stream ended; fin_seq is valid */
 	bool syn_due;	 /* SYN or SYN-ACK has to go out */
 	bool resend;	 /* fast retransmission at snd_una is due */

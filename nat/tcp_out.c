@@ -9,13 +9,14 @@
 #include <string.h>
 
 #include "lib/compat.h"
+#include "nat/iov.h"
 #include "nat/tcp_int.h"
 
 /* ---- headers ------------------------------------------------------------- */
 
 static int emit(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
-		struct tcp_seg *s, const struct iovec *v, uint16_t gso_size,
-		int64_t now_ms)
+		struct tcp_seg *s, const struct iovec *v, int n,
+		uint16_t gso_size, int64_t now_ms)
 {
 	uint8_t hdr[TCP_HDR_MAX];
 	struct tcp_out o = {
@@ -24,8 +25,8 @@ static int emit(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
 		.nic_id = nic_id,
 		.hdr = hdr,
 		.v = v,
-		.n = v ? 1 : 0,
-		.len = v ? v->iov_len : 0,
+		.n = n,
+		.len = iov_len(v, n),
 		.gso_size = gso_size,
 	};
 	int err;
@@ -125,7 +126,7 @@ static int emit_bare(struct tcp_flow *f, uint32_t seq, uint8_t flags,
 		if (f->rcv_wscale)
 			s.wscale = f->rcv_wscale;
 	}
-	err = emit(f->t, &f->key, f->nic->id, &s, NULL, 0, now_ms);
+	err = emit(f->t, &f->key, f->nic->id, &s, NULL, 0, 0, now_ms);
 	f->packets_in += !err;
 	return err;
 }
@@ -145,7 +146,7 @@ void tcp_reset_reply(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
 		r.ack = s->seq + tcp_seg_space(s);
 	}
 	t->stats.resets_out++;
-	(void)emit(t, k, nic_id, &r, NULL, 0, now_ms);
+	(void)emit(t, k, nic_id, &r, NULL, 0, 0, now_ms);
 }
 
 void tcp_send_rst(struct tcp_flow *f, int64_t now_ms)
@@ -250,6 +251,12 @@ static void ack_left(struct tcp_flow *f)
 	f->ack_due = f->ack_late = false;
 }
 
+static void data_left(struct tcp_flow *f, size_t len, uint16_t gso)
+{
+	ack_left(f);
+	f->packets_in += gso ? (len + gso - 1) / gso : 1;
+}
+
 /* Cut @len bytes at @p, which begin at @seq, into segments. Returns bytes sent. */
 static size_t emit_data(struct tcp_flow *f, uint32_t seq, uint8_t *p,
 			size_t len, int64_t now_ms)
@@ -264,15 +271,55 @@ static size_t emit_data(struct tcp_flow *f, uint32_t seq, uint8_t *p,
 					    now_ms);
 		uint16_t gso = v.iov_len > f->mss ? f->mss : 0;
 
-		if (emit(f->t, &f->key, f->nic->id, &s, &v, gso, now_ms)) {
+		if (emit(f->t, &f->key, f->nic->id, &s, &v, 1, gso, now_ms)) {
 			f->t->no_room = true;
 			break;
 		}
-		ack_left(f);
-		f->packets_in += gso ? (v.iov_len + gso - 1) / gso : 1;
+		data_left(f, v.iov_len, gso);
 		done += v.iov_len;
 	}
 	return done;
+}
+
+/* One segment at @seq, peeked straight into the guest's memory. -EFAULT: that is not to be
+ * had, or is no memory any more; else as send_at(). */
+static ssize_t send_in_place(struct tcp_flow *f, uint32_t seq, size_t len,
+			     int64_t now_ms)
+{
+	struct iovec all[TCP_LEND_PIECES], v[TCP_LEND_PIECES];
+	size_t hdr_len = TCP_HDR + (f->ts ? TCP_TS_LEN : 0u);
+	const struct tcp_env *e = &f->t->env;
+	struct tcp_seg s;
+	ssize_t got = -EFAULT;
+	uint16_t gso;
+	int n;
+
+	len = min_sz(len, f->seg_max);
+	n = e->lend(e->arg, f->nic->id, ipaddr_is4(&f->key.guest.ip), hdr_len,
+		    &len, all);
+	if (n == -EAGAIN) {
+		f->t->held = true;
+		f->t->stats.held++;
+		return -ENOBUFS;
+	}
+	if (!n)
+		return got;
+	n = iov_slice(all, n, 0, len - len % f->mss, v);
+	if (n)
+		got = f->ops->peek(f->sock, seq - f->host_seq, v, n);
+	if (got > 0) {
+		n = iov_slice(v, n, 0, (size_t)got, v);
+		s = seg_make(f, seq, TCP_ACK | TCP_PSH, now_ms);
+		gso = got > f->mss ? f->mss : 0;
+		if (emit(f->t, &f->key, f->nic->id, &s, v, n, gso, now_ms)) {
+			f->t->no_room = true;
+			got = -ENOBUFS;
+		} else {
+			data_left(f, (size_t)got, gso);
+		}
+	}
+	e->lend_end(e->arg);
+	return got;
 }
 
 /* Peek @len bytes at @seq and send them. Returns bytes sent, 0 at the end of the
@@ -285,6 +332,17 @@ static ssize_t send_at(struct tcp_flow *f, uint32_t seq, size_t len,
 	ssize_t got;
 	size_t sent;
 
+	if (f->bulk && len >= TCP_LEND_MIN && t->env.lend &&
+	    f->ops == t->env.host) {
+		got = send_in_place(f, seq, len, now_ms);
+		if (got > 0) {
+			f->bulk = got >= TCP_LEND_MIN;
+			tcp_cc_sent(f, seq + (uint32_t)got,
+				    seq_lt(seq, f->snd_max), now_ms);
+		}
+		if (got != -EFAULT)
+			return got;
+	}
 	if (TCP_BUF - t->buf_used < min_sz(len, TCP_SEG_BYTES))
 		lent_back(t);
 	v.iov_base = t->buf + t->buf_used;
@@ -292,6 +350,7 @@ static ssize_t send_at(struct tcp_flow *f, uint32_t seq, size_t len,
 	got = f->ops->peek(f->sock, seq - f->host_seq, &v, 1);
 	if (got <= 0)
 		return got;
+	f->bulk = got >= TCP_LEND_MIN;
 	t->buf_used += (size_t)got;
 	sent = emit_data(f, seq, v.iov_base, (size_t)got, now_ms);
 	if (!sent)

@@ -23,6 +23,8 @@
 #define FRAME_MIN   14	     /* shorter than an Ethernet header: DROP_SHORT */
 #define FRAME_BATCH 64	     /* most frames that travel in one batch */
 
+struct port;
+
 /* Segmentation still to be done; values as in virtio_net_hdr gso_type
  * (virtio 1.2, 5.1.6). */
 enum gso_type {
@@ -61,6 +63,9 @@ struct frame {
 	uint16_t nseg; /* >= 1 */
 	uint32_t len;  /* sum of the segments */
 	struct offload off;
+	/* What follows seg[0] lies where this port lent room for it (port_ops.lend);
+	 * NULL: it did not. For that port alone; to others it is a frame like any. */
+	const struct port *in_place;
 };
 
 /* A frame of one contiguous piece without offload needs. */
@@ -71,6 +76,7 @@ static inline void frame_init(struct frame *f, const void *p, size_t len)
 	f->nseg = 1;
 	f->len = (uint32_t)len;
 	f->off = (struct offload){0};
+	f->in_place = NULL;
 }
 
 static inline const uint8_t *frame_hdr(const struct frame *f)

@@ -94,6 +94,24 @@ struct port_ops {
 	 * gateway's TCP). */
 	size_t (*room)(const struct port *p);
 
+	/**
+	 * lend() - Where the bytes of the next frame to this port will lie in the end
+	 * @len: in: its length; out: as much of it as there is room for
+	 * @v: out: at most FRAME_SEGS - 3 pieces for all of the frame, in order
+	 *
+	 * The lender may leave the frame's beginning out: seg[0] is copied. What lies
+	 * behind seg[0] it fills, points the other segments at it, sets in_place and
+	 * sends the frame as any other; it may be shorter than @len. That has to be
+	 * the next frame to this port: with another one the room is lost, and frames
+	 * that lie there are dropped. To be ended with unlend() in the same turn,
+	 * whatever became of the frame. Nullable, as unlend.
+	 *
+	 * Return: pieces in @v; 0: not in this way; -EAGAIN: the guest has no buffers
+	 * now, vswitch_room_again() follows.
+	 */
+	int (*lend)(struct port *p, size_t *len, struct iovec *v);
+	void (*unlend)(struct port *p);
+
 	/* The link was set up or down: pass it to the other end if the driver
 	 * can (carrier of a TAP); nullable. */
 	void (*link)(struct port *p, bool up);

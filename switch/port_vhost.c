@@ -439,6 +439,8 @@ static void hang_up(struct vhost_port *vp)
 	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&vp->back));
 	vp->port.lags = false;
 	vp->todo = vp->polled = vp->paused = vp->touched = 0;
+	vp->lent.n = 0;
+	vp->asked = false;
 	vp->nrxq = 0;
 	vp->fail = NULL;
 }
@@ -519,6 +521,8 @@ static const struct port_ops vhost_port_ops = {
 	.driver = "vhost-user",
 	.tx = vhost_rx,
 	.room = vhost_room,
+	.lend = vhost_lend,
+	.unlend = vhost_unlend,
 	.close = vhost_close,
 };
 

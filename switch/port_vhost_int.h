@@ -31,6 +31,17 @@ struct vhost_kick {
 	int64_t until_us;    /* … and this one ends then */
 };
 
+#define VHOST_LEND_MAX (FRAME_SEGS - 3)
+
+/* Buffers of the guest's that wait for a frame which is being made in them. */
+struct vhost_lent {
+	unsigned int n; /* 0: none */
+	unsigned int ring;
+	uint16_t head[VHOST_LEND_MAX];
+	uint32_t len[VHOST_LEND_MAX];
+	struct vring_iov iov;
+};
+
 struct vhost_port {
 	struct driver drv;
 	struct port port;
@@ -60,6 +71,8 @@ struct vhost_port {
 	int64_t pace_ms; /* … and the same for some number of bytes, … */
 	size_t pace;	 /* … of which it has taken these */
 	struct vring_iov iov; /* of the buffer in hand; large, so not on the stack */
+	struct vhost_lent lent;
+	bool asked; /* for buffers to lend: tell when there are some */
 	const char *fail; /* why the connection is to end */
 	struct log_budget budget;
 };
@@ -83,8 +96,10 @@ void vhost_port_done(struct vhost_port *vp, unsigned int i);
 /* struct port_ops.tx */
 void vhost_rx(struct port *p, const struct frame *const *batch, unsigned int n);
 
-/* struct port_ops.room */
+/* struct port_ops.room, lend, unlend */
 size_t vhost_room(const struct port *p);
+int vhost_lend(struct port *p, size_t *len, struct iovec *v);
+void vhost_unlend(struct port *p);
 
 /* The guest has put buffers into its ring @i. */
 void vhost_rx_kicked(struct vhost_port *vp, unsigned int i);

@@ -222,10 +222,161 @@ size_t vhost_room(const struct port *p)
 	return VHOST_BACKLOG_CAP / 8 * 7;
 }
 
+/* ---- frames that are made in the guest's buffers ------------------------------- */
+
+void vhost_unlend(struct port *p)
+{
+	struct vhost_port *vp = container_of(p, struct vhost_port, port);
+
+	if (vp->lent.n)
+		vring_unpop(&vp->dev.vq[vp->lent.ring].ring, vp->lent.n);
+	vp->lent.n = 0;
+}
+
+/* The pieces behind the header, as struct port_ops.lend gives them. */
+static unsigned int behind_hdr(const struct vring_iov *from, size_t hdr_len,
+			       struct iovec *v)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < from->n; i++) {
+		size_t skip = min_sz(hdr_len, from->v[i].iov_len);
+
+		hdr_len -= skip;
+		if (skip == from->v[i].iov_len)
+			continue;
+		v[n].iov_base = (uint8_t *)from->v[i].iov_base + skip;
+		v[n++].iov_len = from->v[i].iov_len - skip;
+	}
+	return n;
+}
+
+/* Take buffers for @need bytes, as far as there are any; -EPROTO. */
+static int borrow(struct vhost_port *vp, size_t need)
+{
+	struct vhost_lent *l = &vp->lent;
+	struct vring *ring = &vp->dev.vq[l->ring].ring;
+	unsigned int max = vp->mrg ? VHOST_LEND_MAX : 1;
+	size_t had = 0;
+
+	l->iov.n = 0;
+	l->iov.len = 0;
+	while (l->iov.len < need && l->n < max) {
+		int r = vring_pop(ring, &l->iov, true, &l->head[l->n]);
+
+		if (r <= 0)
+			return r;
+		l->len[l->n++] = (uint32_t)(l->iov.len - had);
+		had = l->iov.len;
+	}
+	return 0;
+}
+
+int vhost_lend(struct port *p, size_t *len, struct iovec *v)
+{
+	struct vhost_port *vp = container_of(p, struct vhost_port, port);
+	struct vhost_lent *l = &vp->lent;
+	size_t need = vp->hdr_len + *len;
+	int r;
+
+	vhost_unlend(p);
+	/* Of several rings the frame's flow has one, and we do not know it. */
+	if (vp->fail || vp->nrxq != 1 || !vhost_backlog_empty(&vp->back))
+		return 0;
+	l->ring = vp->rxq[0];
+	r = borrow(vp, need);
+	if (!r && !l->n && vring_notify_on(&vp->dev.vq[l->ring].ring))
+		r = borrow(vp, need);
+	if (!r && !l->n) {
+		vp->asked = true;
+		return -EAGAIN;
+	}
+	if (r)
+		vhost_port_fail(vp, vp->dev.vq[l->ring].ring.why);
+	/* In small buffers frames would be small: a copy costs less. */
+	if (r || l->iov.len < need / 4 || l->iov.n > VHOST_LEND_MAX ||
+	    (l->n == VHOST_LEND_MAX && l->iov.len < need / 4 * 3)) {
+		vhost_unlend(p);
+		return 0;
+	}
+	*len = min_sz(*len, l->iov.len - vp->hdr_len);
+	return (int)behind_hdr(&l->iov, vp->hdr_len, v);
+}
+
+/* Does what follows seg[0] lie just where it would be copied to? */
+static bool lies_there(const struct vhost_port *vp, const struct frame *f)
+{
+	const struct vring_iov *v = &vp->lent.iov;
+	size_t at = vp->hdr_len + f->seg[0].iov_len;
+	unsigned int k = 1;
+
+	if (vp->hdr_len + f->len > v->len)
+		return false;
+	for (unsigned int i = 0; i < v->n && k < f->nseg; i++) {
+		size_t skip = min_sz(at, v->v[i].iov_len);
+
+		at -= skip;
+		if (skip == v->v[i].iov_len)
+			continue;
+		if (f->seg[k].iov_base !=
+		    (uint8_t *)v->v[i].iov_base + skip)
+			return false;
+		if (++k < f->nseg &&
+		    f->seg[k - 1].iov_len != v->v[i].iov_len - skip)
+			return false;
+	}
+	return k == f->nseg;
+}
+
+/* Its header and beginning are what is missing. Descriptors were judged when the
+ * buffers were taken, and nothing is read from them again. */
+static void finish(struct vhost_port *vp, const struct frame *f)
+{
+	struct vhost_lent *l = &vp->lent;
+	struct vring *ring = &vp->dev.vq[l->ring].ring;
+	size_t need = vp->hdr_len + f->len, sum = 0;
+	uint8_t hdr[VNET_HDR_LEN];
+	struct pos at = {0, 0};
+	unsigned int n = 0;
+
+	while (sum < need)
+		sum += l->len[n++];
+	l->len[n - 1] -= (uint32_t)(sum - need);
+	vring_unpop(ring, l->n - n);
+	l->n = 0;
+	encode(vp, f, n, hdr);
+	put(&l->iov, &at, hdr, vp->hdr_len);
+	put(&l->iov, &at, f->seg[0].iov_base, f->seg[0].iov_len);
+	dirty(vp, &l->iov, need);
+	for (unsigned int j = 0; j < n; j++)
+		vring_push(ring, l->head[j], l->len[j]);
+	vp->touched |= 1u << l->ring;
+	port_sent(&vp->port, 1, f->len);
+}
+
+/* false: it is to be copied. */
+static bool take_in_place(struct vhost_port *vp, const struct frame *f)
+{
+	bool ours = f->in_place == &vp->port;
+
+	if (ours && vp->lent.n && lies_there(vp, f)) {
+		finish(vp, f);
+		return true;
+	}
+	vhost_unlend(&vp->port);
+	if (ours) /* others lie there by now */
+		port_drop(&vp->port, DROP_ERROR, 1);
+	return ours;
+}
+
+/* ---- all frames ---------------------------------------------------------------- */
+
 static void one(struct vhost_port *vp, const struct frame *f)
 {
 	unsigned int i;
 
+	if ((vp->lent.n || f->in_place) && take_in_place(vp, f))
+		return;
 	if (vp->fail || !vp->nrxq) {
 		port_drop(&vp->port, DROP_NO_PEER, 1);
 		return;
@@ -272,14 +423,17 @@ void vhost_rx_kicked(struct vhost_port *vp, unsigned int i)
 	}
 	publish(vp);
 	vp->port.lags = lags(vp, now_ms);
-	if (waited && vhost_backlog_empty(&vp->back))
+	if ((waited || vp->asked) && vhost_backlog_empty(&vp->back)) {
+		vp->asked = false;
 		vswitch_room_again(vp->drv.ctx.sw);
+	}
 }
 
 void vhost_rx_reset(struct vhost_port *vp)
 {
 	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&vp->back));
 	vp->nrxq = 0;
+	vp->lent.n = 0;
 	vp->port.lags = false;
 	for (unsigned int i = 0; i < VHOST_VQS; i += 2) {
 		if (!vhost_vq_usable(&vp->dev, &vp->dev.vq[i]))

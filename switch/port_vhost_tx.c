@@ -87,6 +87,7 @@ static bool make_frame(struct vhost_port *vp, const struct vring_iov *v,
 							: DROP_LONG);
 	take(v, &at, hdr, vp->hdr_len);
 	f->off = (struct offload){0};
+	f->in_place = NULL;
 	if ((hdr[0] || hdr[1]) && !vnet_hdr_decode(hdr, &f->off))
 		return reject(vp, DROP_OFFLOAD);
 	f->len = (uint32_t)(v->len - vp->hdr_len);

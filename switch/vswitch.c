@@ -602,16 +602,39 @@ static struct port *room_port(struct vswitch *sw, uint64_t nic_id)
 	return NULL;
 }
 
-size_t vswitch_room(struct vswitch *sw, uint64_t nic_id)
+static struct port *find_room_port(struct vswitch *sw, uint64_t nic_id)
 {
 	if (!sw->nroom || !nic_id)
-		return SIZE_MAX;
+		return NULL;
 	if (sw->room_nic != nic_id) {
 		sw->room_port = room_port(sw, nic_id);
 		sw->room_nic = nic_id;
 	}
-	return sw->room_port ? sw->room_port->ops->room(sw->room_port)
-			     : SIZE_MAX;
+	return sw->room_port;
+}
+
+size_t vswitch_room(struct vswitch *sw, uint64_t nic_id)
+{
+	struct port *p = find_room_port(sw, nic_id);
+
+	return p ? p->ops->room(p) : SIZE_MAX;
+}
+
+int vswitch_lend(struct vswitch *sw, uint64_t nic_id, uint32_t caps,
+		 size_t *len, struct iovec *v, struct port **to)
+{
+	struct port *p = find_room_port(sw, nic_id);
+
+	/* In software it would be read while its pieces are written there. */
+	if (!p || !p->ops->lend || !p->link_up || (caps & ~p->caps))
+		return 0;
+	*to = p;
+	return p->ops->lend(p, len, v);
+}
+
+void vswitch_unlend(struct port *to)
+{
+	to->ops->unlend(to);
 }
 
 void vswitch_on_room(struct vswitch *sw, vswitch_room_fn fn, void *arg)

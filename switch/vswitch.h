@@ -111,6 +111,18 @@ struct port *vswitch_ingress(const struct vswitch *sw);
  * or for NIC 0. */
 size_t vswitch_room(struct vswitch *sw, uint64_t nic_id);
 
+/**
+ * vswitch_lend() - Room for the next frame to a NIC, of its guest's own memory
+ * @caps: what the frame will leave to be done
+ * @to: out: the port, for frame.in_place and vswitch_unlend()
+ *
+ * The rest as struct port_ops.lend. It is a guess where the frame will go: the switch
+ * decides as ever, and a frame that goes elsewhere is no worse off.
+ */
+int vswitch_lend(struct vswitch *sw, uint64_t nic_id, uint32_t caps,
+		 size_t *len, struct iovec *v, struct port **to);
+void vswitch_unlend(struct port *to);
+
 /* A port that had less room than any has more: tells who has asked to be told, the one
  * of vswitch_on_room(). In a driver's event callback. */
 typedef void (*vswitch_room_fn)(void *arg);

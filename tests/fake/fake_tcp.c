@@ -122,6 +122,8 @@ static ssize_t op_peek(void *sock, size_t off, const struct iovec *v, int n)
 	size_t have = s->in_len - s->in_done, done = 0;
 
 	must(off <= s->r->peek_limit, "peek beyond the limit");
+	if (s->r->lend_fault && v[0].iov_base == s->r->lend_buf)
+		return -EFAULT;
 	for (int i = 0; i < n && off < have; i++) {
 		size_t k = min_sz(v[i].iov_len, have - off);
 
@@ -362,7 +364,10 @@ static int env_emit(void *arg, const struct tcp_out *o, int64_t now_ms)
 	must(r->guest_room >= o->len, "no more than there is room for");
 	if (r->guest_room != SIZE_MAX)
 		r->guest_room -= o->len;
-	if (o->len) {
+	if (r->lending) {
+		must(o->n > 0 && o->v[0].iov_base == r->lend_buf, "lies there");
+		must(o->hdr_len == r->lend_hdr, "behind the header promised");
+	} else if (o->len) {
 		must(r->in_flush, "payload only within a flush");
 		must(o->n == 1 && r->nlent < ARRAY_LEN(r->lent), "lent");
 		r->lent[r->nlent].p = o->v[0].iov_base;
@@ -464,6 +469,35 @@ static size_t env_room(void *arg, uint64_t nic_id)
 	return r->guest_room;
 }
 
+static int env_lend(void *arg, uint64_t nic_id, bool v4, size_t hdr_len,
+		    size_t *len, struct iovec *v)
+{
+	struct fake_tcp *r = arg;
+	int n = 0;
+
+	(void)nic_id;
+	(void)v4;
+	must(!r->lending && r->in_flush, "one at a time");
+	if (!r->lend_room)
+		return r->lend_err;
+	*len = min_sz(min_sz(*len, r->lend_room), sizeof(r->lend_buf));
+	for (size_t at = 0; at < *len; at += FAKE_LEND)
+		v[n++] = (struct iovec){r->lend_buf + at,
+					min_sz(*len - at, FAKE_LEND)};
+	r->lending = true;
+	r->lend_hdr = hdr_len;
+	r->nlend++;
+	return n;
+}
+
+static void env_lend_end(void *arg)
+{
+	struct fake_tcp *r = arg;
+
+	must(r->lending, "was lent");
+	r->lending = false;
+}
+
 void fake_tcp_start(struct fake_tcp *r)
 {
 	struct tcp_env env = {
@@ -475,6 +509,8 @@ void fake_tcp_start(struct fake_tcp *r)
 		.emit = env_emit,
 		.room = env_room,
 		.emit_flush = env_emit_flush,
+		.lend = env_lend,
+		.lend_end = env_lend_end,
 		.unreach = env_unreach,
 		.kick = env_kick,
 		.forward_end = env_forward_end,

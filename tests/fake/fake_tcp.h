@@ -17,6 +17,7 @@
 #define FAKE_SEGS  8192
 #define FAKE_LOCAL 0xc0a80105u /* 192.168.1.5 */
 #define FAKE_SOCKS 1024
+#define FAKE_LEND  4096
 
 /* Holds in every build. */
 static inline void must(bool ok, const char *what)
@@ -100,6 +101,14 @@ struct fake_tcp {
 	size_t peek_limit;
 	size_t room;	/* of new sockets */
 	size_t guest_room; /* what env.room() says, less what was emitted since */
+	/* What env.lend() gives, in pieces of FAKE_LEND bytes; 0: says lend_err. */
+	size_t lend_room;
+	int lend_err;
+	bool lend_fault; /* peek() cannot write there */
+	unsigned int nlend;
+	bool lending;
+	size_t lend_hdr;
+	uint8_t lend_buf[TCP_LEND_PIECES * 4096];
 	unsigned int asked; /* how often space() was called */
 	size_t peek_max; /* most bytes of one peek(); 0 = any */
 	/* Real sockets instead of the fake ones; set before the start. */

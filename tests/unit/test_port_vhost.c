@@ -4,6 +4,7 @@
  * A vhost-user port between a real socket and a real switch; front end and guest are
  * the fake's.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "lib/bytes.h"
 #include "lib/clock.h"
+#include "lib/compat.h"
 #include "lib/log.h"
 #include "switch/offload.h"
 #include "switch/vhost_msg.h"
@@ -453,6 +455,263 @@ static void rx__frame_longer_than_any_buffer__is_dropped(void **state)
 	assert_true(vg_used(&guest, VG_RX, &head, &len));
 }
 
+/* ---- frames that are made in the guest's buffers ----------------------------------- */
+
+#define LARGE	16384 /* a buffer of those that Linux gives */
+#define PAYLOAD 60000
+
+static uint64_t large_gpa(unsigned int i)
+{
+	return VG_GPA + (4u << 20) + (uint64_t)i * LARGE;
+}
+
+static uint8_t *large(unsigned int i)
+{
+	return guest.mem + (4u << 20) + (size_t)i * LARGE;
+}
+
+static void open_lender(struct fix *x, unsigned int buffers)
+{
+	vg_start(&guest, V1 | MRG | EVENT | BIT(VHOST_F_GUEST_CSUM) |
+				 BIT(VHOST_F_GUEST_TSO4));
+	for (unsigned int i = 0; i < buffers; i++) {
+		vg_desc(&guest, VG_RX, i, large_gpa(i), LARGE, 2, 0);
+		vg_avail(&guest, VG_RX, (uint16_t)i);
+	}
+	for (int i = 0; i < 10; i++)
+		fix_turn(x);
+}
+
+static int ask_lent(struct fix *x, size_t *len, struct iovec *v)
+{
+	struct port *to = NULL;
+	int n = vswitch_lend(x->sw, 7, PORT_CAP_CSUM | PORT_CAP_TSO4, len, v,
+			     &to);
+
+	if (n > 0)
+		assert_ptr_equal(to, vhost_port(x));
+	return n;
+}
+
+/* A TCP frame of @len bytes whose payload lies in @v, and holds @tag. */
+static void make_lent(struct fix *x, struct frame *f, uint8_t hdr[FRAME_HDR],
+		      struct iovec *v, int n, size_t len, uint8_t tag)
+{
+	size_t at = 0;
+
+	memset(hdr, tag, FRAME_HDR);
+	memset(hdr, 0xff, 6);
+	memcpy(hdr + 6, "\2\0\0\0\0\5\x8\0\x45\0", 10);
+	put_be16(hdr + 16, (uint16_t)(len - 14));
+	memset(hdr + 18, 0, 36);
+	hdr[22] = 64;
+	hdr[23] = 6;
+	hdr[46] = 0x50;
+	frame_init(f, hdr, FRAME_HDR);
+	f->len = (uint32_t)len;
+	f->off = (struct offload){.needs_csum = true, .gso_type = GSO_TCP4,
+				  .gso_size = 1460, .hdr_len = 54,
+				  .csum_start = 34, .csum_offset = 16};
+	f->in_place = vhost_port(x);
+	for (int i = 0; i < n && at < len; i++) {
+		size_t skip = at < FRAME_HDR ? FRAME_HDR - at : 0;
+		size_t take = min_sz(v[i].iov_len, len - at);
+
+		at += take;
+		if (skip >= take)
+			continue;
+		memset((uint8_t *)v[i].iov_base + skip, tag, take - skip);
+		f->seg[f->nseg].iov_base = (uint8_t *)v[i].iov_base + skip;
+		f->seg[f->nseg++].iov_len = take - skip;
+	}
+}
+
+static void lend__frame_made_in_place__only_its_header_is_copied(void **state)
+{
+	struct fix *x = *state;
+	uint32_t head, got, sum = 0;
+	struct iovec v[FRAME_SEGS];
+	uint8_t hdr[FRAME_HDR];
+	size_t len = PAYLOAD;
+	struct frame f;
+	int n;
+
+	open_lender(x, 8);
+	n = ask_lent(x, &len, v);
+	assert_int_equal(n, 4);
+	assert_int_equal(len, PAYLOAD);
+	make_lent(x, &f, hdr, v, n, PAYLOAD, 7);
+	vswitch_input(&x->f.port, &f, 1, 1000);
+	vswitch_unlend(vhost_port(x));
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_true(vg_used(&guest, VG_RX, &head, &got));
+		assert_int_equal(head, i);
+		sum += got;
+	}
+	assert_int_equal(sum, 12 + PAYLOAD);
+	assert_int_equal(large(0)[1], GSO_TCP4);
+	assert_int_equal(large(0)[10], 4);
+	assert_memory_equal(large(0) + 12, hdr, FRAME_HDR);
+	assert_int_equal(large(3)[12 + PAYLOAD - 3 * LARGE - 1], 7);
+	/* the next one lies behind it */
+	fix_to_driver(x, 100, 9);
+	assert_true(vg_used(&guest, VG_RX, &head, &got));
+	assert_int_equal(head, 4);
+	assert_int_equal(got, 112);
+}
+
+static void lend__frame_is_shorter__buffers_left_over_come_back(void **state)
+{
+	struct fix *x = *state;
+	struct iovec v[FRAME_SEGS];
+	uint8_t hdr[FRAME_HDR];
+	size_t len = PAYLOAD;
+	uint32_t head, got;
+	struct frame f;
+	int n;
+
+	open_lender(x, 8);
+	n = ask_lent(x, &len, v);
+	make_lent(x, &f, hdr, v, n, LARGE + 100, 7);
+	vswitch_input(&x->f.port, &f, 1, 1000);
+	vswitch_unlend(vhost_port(x));
+	assert_true(vg_used(&guest, VG_RX, &head, &got));
+	assert_int_equal(got, LARGE);
+	assert_true(vg_used(&guest, VG_RX, &head, &got));
+	assert_int_equal(got, 112);
+	assert_int_equal(large(0)[10], 2);
+	fix_to_driver(x, 100, 9);
+	assert_true(vg_used(&guest, VG_RX, &head, &got));
+	assert_int_equal(head, 2);
+}
+
+static void lend__no_frame_comes__buffers_come_back(void **state)
+{
+	struct fix *x = *state;
+	struct iovec v[FRAME_SEGS];
+	size_t len = PAYLOAD;
+	uint32_t head, got;
+
+	open_lender(x, 4);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ask_lent(x, &len, v), 4);
+		vswitch_unlend(vhost_port(x));
+	}
+	fix_to_driver(x, 100, 9);
+	assert_true(vg_used(&guest, VG_RX, &head, &got));
+	assert_int_equal(head, 0);
+}
+
+/* It must not be found where it was: that is the other one's now. */
+static void lend__another_frame_first__the_lent_one_is_lost(void **state)
+{
+	struct fix *x = *state;
+	struct iovec v[FRAME_SEGS];
+	uint8_t hdr[FRAME_HDR];
+	size_t len = PAYLOAD;
+	uint32_t head, got;
+	struct frame f;
+	int n;
+
+	open_lender(x, 8);
+	n = ask_lent(x, &len, v);
+	make_lent(x, &f, hdr, v, n, PAYLOAD, 7);
+	fix_to_driver(x, 100, 9);
+	assert_true(vg_used(&guest, VG_RX, &head, &got));
+	assert_int_equal(head, 0);
+	assert_int_equal(large(0)[12 + 50], 9);
+	vswitch_input(&x->f.port, &f, 1, 1000);
+	vswitch_unlend(vhost_port(x));
+	assert_false(vg_used(&guest, VG_RX, &head, &got));
+	assert_int_equal(fix_drops(x, DROP_ERROR), 1);
+}
+
+/* One that lies elsewhere than it says, or is longer than what was lent. */
+static void lend__frame_that_does_not_fit__is_lost(void **state)
+{
+	struct fix *x = *state;
+	struct iovec v[FRAME_SEGS];
+	static uint8_t other[LARGE];
+	uint8_t hdr[FRAME_HDR];
+	size_t len = PAYLOAD;
+	uint32_t head, got;
+	struct frame f;
+	int n;
+
+	open_lender(x, 4);
+	for (int i = 0; i < 3; i++) {
+		n = ask_lent(x, &len, v);
+		assert_int_equal(n, 4);
+		make_lent(x, &f, hdr, v, n, PAYLOAD, 7);
+		if (i == 0)
+			f.seg[1].iov_base = other;
+		else if (i == 1)
+			f.len = 4 * LARGE;
+		else
+			f.seg[1].iov_len--;
+		vswitch_input(&x->f.port, &f, 1, 1000);
+		vswitch_unlend(vhost_port(x));
+	}
+	assert_false(vg_used(&guest, VG_RX, &head, &got));
+	assert_int_equal(fix_drops(x, DROP_ERROR), 3);
+}
+
+static void lend__no_buffers__told_when_there_are(void **state)
+{
+	struct fix *x = *state;
+	struct iovec v[FRAME_SEGS];
+	size_t len = PAYLOAD;
+	int again = 0;
+
+	open_lender(x, 0);
+	vswitch_on_room(x->sw, count_room, &again);
+	assert_int_equal(ask_lent(x, &len, v), -EAGAIN);
+	vg_desc(&guest, VG_RX, 0, large_gpa(0), LARGE, 2, 0);
+	vg_avail(&guest, VG_RX, 0);
+	vg_kick(&guest, VG_RX);
+	for (int i = 0; i < 100 && !again; i++)
+		fix_turn(x);
+	assert_int_equal(again, 1);
+	len = PAYLOAD;
+	assert_int_equal(ask_lent(x, &len, v), 1);
+	assert_int_equal(len, LARGE - 12);
+	vswitch_unlend(vhost_port(x));
+}
+
+static void lend__not_worth_it_or_not_possible__none(void **state)
+{
+	struct fix *x = *state;
+	struct iovec v[FRAME_SEGS];
+	size_t len = PAYLOAD;
+	struct port *to;
+
+	assert_int_equal(vswitch_lend(x->sw, 7, 0, &len, v, &to), 0);
+	open_lender(x, 0);
+	vg_fill_rx(&guest, 40); /* 2 KiB each */
+	fix_turn(x);
+	assert_int_equal(ask_lent(x, &len, v), 0);
+	assert_int_equal(vswitch_lend(x->sw, 7, PORT_CAP_USO, &len, v, &to), 0);
+	assert_int_equal(vswitch_lend(x->sw, 8, 0, &len, v, &to), 0);
+	len = 20000;
+	assert_int_equal(ask_lent(x, &len, v), 10);
+	vswitch_unlend(vhost_port(x));
+	driver_link(x->d, false);
+	assert_int_equal(ask_lent(x, &len, v), 0);
+}
+
+static void lend__buffer_outside__ends_the_connection(void **state)
+{
+	struct fix *x = *state;
+	struct iovec v[FRAME_SEGS];
+	size_t len = PAYLOAD;
+
+	open_lender(x, 1);
+	vg_desc(&guest, VG_RX, 1, VG_GPA + VG_MEM - 16, LARGE, 2, 0);
+	vg_avail(&guest, VG_RX, 1);
+	assert_int_equal(ask_lent(x, &len, v), 0);
+	expect_closed(x);
+}
+
 /* ---- the front end comes and goes ------------------------------------------------ */
 
 static void stop__and_start_again__goes_on_at_the_index(void **state)
@@ -668,6 +927,14 @@ int main(void)
 		T(rx__frame_before_the_call_descriptor__is_signalled),
 		T(rx__link_pulled__nothing_arrives),
 		T(rx__frame_longer_than_any_buffer__is_dropped),
+		T(lend__frame_made_in_place__only_its_header_is_copied),
+		T(lend__frame_is_shorter__buffers_left_over_come_back),
+		T(lend__no_frame_comes__buffers_come_back),
+		T(lend__another_frame_first__the_lent_one_is_lost),
+		T(lend__frame_that_does_not_fit__is_lost),
+		T(lend__no_buffers__told_when_there_are),
+		T(lend__not_worth_it_or_not_possible__none),
+		T(lend__buffer_outside__ends_the_connection),
 		T(stop__and_start_again__goes_on_at_the_index),
 		T(connection__comes_anew__the_guest_goes_on),
 		T(kick__without_a_descriptor__the_ring_is_polled),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: nat_core fake_tcp */
-/* Guests that have no room for what the host's sockets hold: struct tcp_env.room. */
+/* Guests that have no room for what the host's sockets hold, and those that lend theirs:
+ * struct tcp_env.room and lend. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "nat/tcp_int.h"
 #include "tests/fake/fake_tcp.h"
 
 static int setup(void **state)
@@ -95,15 +98,124 @@ static void host_data__one_guest_without_room__others_go_on(void **state)
 	free(p);
 }
 
+/* Bytes that are not all alike. */
+static uint8_t *pattern(size_t n)
+{
+	uint8_t *p = malloc(n);
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(i * 7 + (i >> 8));
+	return p;
+}
+
+static void same_stream(const struct fake_tcp *r, const uint8_t *p, size_t n)
+{
+	size_t at = 0;
+
+	for (unsigned int i = 0; i < r->n; i++) {
+		assert_memory_equal(r->out[i].data, p + at, r->out[i].len);
+		at += r->out[i].len;
+	}
+	assert_int_equal(at, n);
+}
+
+/* A flow that has had much to say lately. */
+static struct fake_conn open_bulk(struct fake_tcp *r)
+{
+	struct fake_conn c = fake_conn_open(r, 1);
+	uint8_t *p = calloc(1, TCP_LEND_MIN);
+
+	c.wnd = 0x2000;
+	fake_conn_send(&c, F_ACK, NULL, 0);
+	r->lend_room = SIZE_MAX;
+	fake_sock_push(c.s, p, TCP_LEND_MIN);
+	fake_conn_ack_all(&c);
+	fake_conn_ack_all(&c);
+	fake_tcp_clear(r);
+	free(p);
+	return c;
+}
+
+static void lend__room_in_the_guest__peeked_into_it(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = open_bulk(r);
+	uint8_t *p = pattern(100000);
+
+	fake_sock_push(c.s, p, 100000);
+	same_stream(r, p, 100000);
+	assert_true(r->nlend >= 3);
+	assert_true(r->out[0].len % 1460 == 0 && r->out[0].gso == 1460);
+	/* what is little is copied, and tells how it will be the next time */
+	fake_conn_ack_all(&c);
+	fake_conn_ack_all(&c);
+	fake_sock_push(c.s, p, 5000);
+	fake_conn_ack_all(&c);
+	r->nlend = 0;
+	fake_sock_push(c.s, p, 5000);
+	assert_int_equal(r->nlend, 0);
+	free(p);
+}
+
+static void lend__less_than_asked__in_whole_segments(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = open_bulk(r);
+	uint8_t *p = pattern(100000);
+
+	r->lend_room = 20000;
+	fake_sock_push(c.s, p, 100000);
+	assert_int_equal(r->out[0].len, 20000 - 20000 % 1460);
+	same_stream(r, p, 100000);
+	free(p);
+}
+
+static void lend__no_buffers__waits_for_them(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = open_bulk(r);
+	uint8_t *p = pattern(60000);
+	unsigned int kicks;
+
+	r->lend_room = 0;
+	r->lend_err = -EAGAIN;
+	fake_sock_push(c.s, p, 60000);
+	assert_int_equal(bytes_out(r), 0);
+	kicks = r->kicks;
+	fake_tcp_wait(r, 50);
+	assert_true(r->kicks - kicks < 10);
+	r->lend_room = SIZE_MAX;
+	tcp_room(r->t);
+	fake_tcp_settle(r);
+	same_stream(r, p, 60000);
+	assert_int_equal(stats(r).rexmits, 0);
+	free(p);
+}
+
+/* Its VMM has cut the file behind it off: what is wrong is found out by who copies. */
+static void lend__memory_that_is_none__copied(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = open_bulk(r);
+	uint8_t *p = pattern(60000);
+
+	r->lend_fault = true;
+	fake_sock_push(c.s, p, 60000);
+	same_stream(r, p, 60000);
+	free(p);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			host_data__guest_without_room__waits_for_it, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
-			host_data__one_guest_without_room__others_go_on, setup,
-			teardown),
+		T(host_data__guest_without_room__waits_for_it),
+		T(host_data__one_guest_without_room__others_go_on),
+		T(lend__room_in_the_guest__peeked_into_it),
+		T(lend__less_than_asked__in_whole_segments),
+		T(lend__no_buffers__waits_for_them),
+		T(lend__memory_that_is_none__copied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
