@@ -120,6 +120,19 @@ static void on_datagram(void *arg, const struct nat_datagram *d)
 		worker_probe_hold(w, &in);
 }
 
+/* The lease's NIC has its address, unless it is of somebody behind that: of a relay's
+ * client, or of another MAC while the NIC's own has a lease. */
+static void lease_to_nic(struct worker *w, const struct dhcp_lease *l)
+{
+	const struct wnic *n = l->nic_id ? worker_nic_find(w, l->nic_id) : NULL;
+
+	if (!n || !ip4_in_net(l->ip, &w->net))
+		return;
+	if (mac_eq(&l->mac, &n->mac) ||
+	    !dhcp_server_find_mac(w->dhcp, n->id, &n->mac))
+		worker_nic_leased(w, n->id, l->ip);
+}
+
 /* The NIC that this ACK is for has the address in it (yiaddr, RFC 2131 2). */
 static void name_reply(struct worker *w, const struct dhcp_reply *r)
 {
@@ -131,8 +144,7 @@ static void name_reply(struct worker *w, const struct dhcp_reply *r)
 	if (!cur_ok(&c) || !l || l->state != DHCP_BOUND)
 		return;
 	worker_probe_forget(w, l->ip);
-	if (ip4_in_net(l->ip, &w->net)) /* else of somebody behind it */
-		worker_nic_leased(w, l->nic_id, l->ip);
+	lease_to_nic(w, l);
 }
 
 void worker_dhcp_done(struct worker *w, uint64_t token, bool ok)
@@ -157,8 +169,8 @@ static bool name_lease(void *arg, const struct dhcp_lease *l)
 {
 	struct worker *w = arg;
 
-	if (l->state == DHCP_BOUND && l->nic_id && ip4_in_net(l->ip, &w->net))
-		worker_nic_leased(w, l->nic_id, l->ip);
+	if (l->state == DHCP_BOUND)
+		lease_to_nic(w, l);
 	return true;
 }
 

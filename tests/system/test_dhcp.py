@@ -11,6 +11,7 @@ import pytest
 import lab as lab_module
 from boxes import Box
 from lab import eventually
+from test_dns import dig
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +149,27 @@ def test_a_relay_has_a_pool_for_its_link(lab, d):
         d.vnet("option", "del", "relayed", "pool:10.99.7.0/24")
         client.start()
         eventually("dropped", lambda: counters(d, "relayed")["drops"].get("relay"))
+
+
+def test_a_guest_behind_a_vm_does_not_take_its_place(lab, d):
+    """Another MAC on the VM's NIC (nested guests): an address of its own, and the VM's
+    name stays with the VM's."""
+    lab_module.need_program("dig")
+    ip = subnet(d, "nested")
+    nested = lab_module.Netns("nested")
+    try:
+        with Box(lab, d, "box-n", "nested") as n, Box(lab, d, "box-a", "nested") as a:
+            n.ns.ip("link", "add", "br0", "type", "bridge")
+            lab_module.veth(n.ns, "v0", nested, "eth0")
+            for port in ("v0", "eth0"):
+                n.ns.ip("link", "set", port, "master", "br0")
+            n.ns.ip("link", "set", "br0", "up")
+            with lab_module.DhcpClient("udhcpc", nested, "eth0") as client:
+                assert client.lease()["ip"] not in (n.ip, a.ip)
+                assert dig(a, "box-n.nested.vnet",
+                           server=ip(3)).values("A") == [n.ip]
+    finally:
+        nested.close()
 
 
 def test_options_of_scopes_reach_a_guest(lab):
