@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "switch/port.h"
+
 struct cpu_case {
 	const char *name, *unit;
 	void (*open)(void);
@@ -25,6 +27,10 @@ extern const struct cpu_case cpu_switch_cases[], cpu_nat_cases[],
 
 void cpu_on(void);
 void cpu_off(void);
+
+/* Of ports that take what comes and do no more than count it, in cpu_sunk. */
+extern const struct port_ops cpu_sink;
+extern unsigned long cpu_sunk;
 
 /* Holds in every build. */
 #define CPU_MUST(c)                                                        \
