@@ -8,6 +8,9 @@ import statistics
 import goals
 
 
+BEGIN, END = "<!-- make bench PAGE=1 -->", "<!-- end of it -->"
+
+
 def number(v):
     return "%.2f" % v if v < 100 else "%.0f" % v
 
@@ -100,6 +103,15 @@ class Report:
         lines += ["Not run: " + text + "." for text in self.left_out]
         with open(self.markdown_path, "w") as f:
             f.write("\n".join(lines).rstrip() + "\n")
+
+    def paste(self, page):
+        """The tables into a page, in the place of those that are there."""
+        with open(page) as f:
+            before, rest = f.read().split(BEGIN)
+        with open(self.markdown_path) as f:
+            tables = f.read()
+        with open(page, "w") as f:
+            f.write(before + BEGIN + "\n" + tables + END + rest.split(END)[1])
 
     def __enter__(self):
         return self
