@@ -74,6 +74,7 @@ struct flow_nic {
 	struct list tcp_used;	 /* least recently used first, by the second */
 	struct list tcp_wait;	 /* TIME_WAIT, in order of expiry */
 	uint32_t tcp_flows, tcp_openings, tcp_waits;
+	uint32_t tcp_held; /* blocks of bytes beyond gaps */
 	int64_t err_since_ms; /* ICMP errors sent to it: window … */
 	uint32_t err_used;    /* … and how many in it */
 };

@@ -79,6 +79,8 @@ struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
 	list_init(&t->late);
 	t->retry.fn = retry_on_timer;
 	pool_init(&t->pool, sizeof(struct tcp_flow));
+	pool_init(&t->sacks, sizeof(struct tcp_sacks));
+	pool_init(&t->holds, sizeof(struct tcp_hold));
 	t->buf = malloc(TCP_BUF);
 	if (!t->buf || htab_init(&t->flows, 64, cfg->seed)) {
 		tcp_free(t);
@@ -107,6 +109,8 @@ void tcp_free(struct tcp *t)
 	wtimer_cancel(t->env.wheel, &t->delack);
 	htab_fini(&t->flows);
 	pool_fini(&t->pool);
+	pool_fini(&t->sacks);
+	pool_fini(&t->holds);
 	free(t->buf);
 	free(t);
 }
@@ -348,6 +352,8 @@ void tcp_flow_end(struct tcp_flow *f, bool reset_host)
 				   f->state >= TCP_ST_OPEN, f->bytes_out,
 				   f->bytes_in);
 	count_state(f, f->state, (uint32_t)-1);
+	tcp_sack_forget(f);
+	tcp_hold_free(f);
 	wtimer_cancel(t->env.wheel, &f->rtx);
 	wtimer_cancel(t->env.wheel, &f->idle);
 	list_del(&f->work);

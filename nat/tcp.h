@@ -5,8 +5,8 @@
  * packets, socket events and time come in by calls; segments and socket requests go
  * out through struct tcp_env. host_tcp.h has the real sockets.
  *
- * No payload is kept here. Guest to host: the packet's own bytes are offered to the
- * socket and what it took is acknowledged. Host to guest: bytes stay in the socket,
+ * No payload is kept here but what comes before its turn. Guest to host: the packet's
+ * own bytes are offered to the socket and what it took is acknowledged. Host to guest: bytes stay in the socket,
  * are peeked at for (re)transmission and discarded when the guest acknowledged them.
  *
  * How to drive it:
@@ -316,9 +316,10 @@ struct tcp_stats {
 	uint64_t bad;		/* malformed packets */
 	uint64_t wrong_nic;	/* from another NIC than the flow's */
 	uint64_t no_flow;	/* answered with RST */
-	uint64_t out_of_order;	/* payload beyond a gap, dropped */
+	uint64_t out_of_order;	/* segments with payload beyond a gap */
+	uint64_t held_bytes;	/* payload kept for its turn … */
+	uint64_t not_kept;	/* … and dropped for want of room */
 	uint64_t old_duplicates; /* by their timestamps, dropped (RFC 7323 5) */
-	uint64_t not_taken;	/* payload bytes a host socket had no room for */
 	uint64_t rexmits;	/* data, SYN or FIN sent again */
 	uint64_t timeouts;	/* retransmission timers that fired */
 	uint64_t fast_rexmits;	/* losses noticed by duplicate ACKs */

@@ -10,6 +10,15 @@
  */
 #include "nat/tcp_int.h"
 
+/* Enough is said to know of a loss (RFC 5681 3.2, RFC 6675 5), and not for what an
+ * earlier one made us repeat (RFC 6582 4.1, RFC 6675 5.1). */
+static bool is_loss(const struct tcp_flow *f)
+{
+	if (f->recovery || seq_lt(f->snd_una, f->recover))
+		return false;
+	return f->dupacks >= TCP_DUPACKS || tcp_sack_lost(f);
+}
+
 void tcp_cc_init(struct tcp_flow *f)
 {
 	f->cwnd = TCP_CWND_INIT;
@@ -62,19 +71,37 @@ static uint32_t half_of_flight(const struct tcp_flow *f)
 	return half > 2u * f->mss ? half : 2u * f->mss;
 }
 
+static void recover(struct tcp_flow *f)
+{
+	f->t->stats.fast_rexmits++;
+	f->ssthresh = f->cwnd = half_of_flight(f);
+	if (!f->sack_ok) /* RFC 5681 3.2: as much has left the network */
+		f->cwnd += TCP_DUPACKS * f->mss;
+	f->recover = f->snd_max;
+	f->recovery = true;
+	f->rescued = false;
+	f->resend = f->owed = true;
+	f->resend_len = f->mss;
+	f->resent_to = f->snd_una;
+}
+
 /* RFC 6582 3.2, step 3: an acknowledgement during recovery. */
 static void recovery_acked(struct tcp_flow *f, uint32_t acked)
 {
 	if (seq_le(f->recover, f->snd_una)) {
-		f->recovery = false;
+		f->recovery = f->resend = f->owed = false;
 		f->cwnd = f->ssthresh;
 		return;
 	}
+	f->resend = f->owed = true;
+	if (f->sacks)
+		return; /* what is under way says how much may follow */
 	if (f->snd_una != f->resent_to)
 		f->resend_len = f->mss;
 	else if (f->resend_len < TCP_SEG_BYTES)
 		f->resend_len *= 2;
-	f->resend = true;
+	if (f->sack_ok)
+		return; /* cwnd did not grow meanwhile */
 	f->cwnd = f->cwnd > acked + f->mss ? f->cwnd - acked : f->mss;
 	f->cwnd += f->mss;
 }
@@ -114,28 +141,23 @@ void tcp_cc_acked(struct tcp_flow *f, const struct tcp_seg *s, uint32_t acked,
 		recovery_acked(f, acked);
 	else if (limited)
 		grow(f, acked);
+	if (f->sacks && is_loss(f))
+		recover(f);
 }
 
 void tcp_cc_dupack(struct tcp_flow *f)
 {
 	if (f->dupacks < UINT16_MAX)
 		f->dupacks++;
-	if (f->recovery) {
+	if (is_loss(f)) {
+		recover(f);
+	} else if (f->recovery && f->sack_ok) {
+		f->resend = f->sacks;
+	} else if (f->recovery) {
 		f->cwnd += f->mss;
 		if (f->cwnd > TCP_CWND_MAX)
 			f->cwnd = TCP_CWND_MAX;
-		return;
 	}
-	/* RFC 6582 4.1: not again for what an earlier loss made us repeat. */
-	if (f->dupacks != TCP_DUPACKS || seq_lt(f->snd_una, f->recover))
-		return;
-	f->t->stats.fast_rexmits++;
-	f->ssthresh = half_of_flight(f);
-	f->cwnd = f->ssthresh + TCP_DUPACKS * f->mss;
-	f->recover = f->snd_max;
-	f->recovery = true;
-	f->resend = true;
-	f->resend_len = f->mss;
 }
 
 void tcp_cc_timeout(struct tcp_flow *f)
@@ -145,8 +167,9 @@ void tcp_cc_timeout(struct tcp_flow *f)
 	f->cwnd = f->mss;
 	f->recover = f->snd_max;
 	f->recovery = false;
-	f->resend = false;
+	f->resend = f->owed = false;
 	f->timing = false;
+	tcp_sack_forget(f);
 	f->dupacks = 0;
 	f->snd_nxt = f->snd_una;
 	f->rto_ms = f->rto_ms * 2 < TCP_RTO_MAX_MS ? f->rto_ms * 2

@@ -84,11 +84,14 @@ static void in_syn_sent(struct tcp_flow *f, const struct tcp_pkt *p,
 
 /* ---- acceptability ------------------------------------------------------- */
 
+/* By what was promised: when our window shrank (the socket refused what we had promised
+ * to take) there is still a place for it, and what such segments acknowledge is no less
+ * true (RFC 9293 3.10.7.4). Else a full socket one way would stop the other way too. */
 static bool in_window(const struct tcp_flow *f, const struct tcp_seg *s)
 {
 	uint32_t n = tcp_seg_space(s);
 
-	if (seq_lt(f->rcv_edge, s->seq))
+	if (seq_lt(f->rcv_told, s->seq))
 		return false;
 	return n ? seq_lt(f->rcv_nxt, s->seq + n) : seq_le(f->rcv_nxt, s->seq);
 }
@@ -206,16 +209,26 @@ static void update_window(struct tcp_flow *f, const struct tcp_seg *s,
 	wtimer_cancel(f->t->env.wheel, &f->rtx);
 }
 
+/* RFC 5681 2; @wnd: what the window was. */
+static bool is_dupack(const struct tcp_flow *f, const struct tcp_seg *s,
+		      uint32_t wnd)
+{
+	return !s->len && !(s->flags & TCP_FIN) && wnd && wnd == f->snd_wnd &&
+	       f->snd_una != f->snd_max;
+}
+
 static void take_ack(struct tcp_flow *f, const struct tcp_seg *s,
 		     int64_t now_ms)
 {
 	uint32_t acked = s->ack - f->snd_una, wnd = f->snd_wnd;
+	bool news;
 
 	if (seq_lt(s->ack, f->snd_una))
 		return; /* old, but its data may be new */
 	f->snd_una = s->ack;
 	if (seq_lt(f->snd_nxt, f->snd_una))
 		f->snd_nxt = f->snd_una;
+	news = (f->sacks || s->nsack) && tcp_sack_take(f, s);
 	update_window(f, s, acked > 0);
 	if (!f->snd_wnd)
 		f->tries = 0; /* it lives: ask for a window for ever */
@@ -223,8 +236,7 @@ static void take_ack(struct tcp_flow *f, const struct tcp_seg *s,
 		tcp_cc_acked(f, s, acked, now_ms);
 		wtimer_cancel(f->t->env.wheel, &f->rtx);
 		tcp_queue(f); /* arms the timer again if need be */
-	} else if (!s->len && !(s->flags & TCP_FIN) && wnd &&
-		   wnd == f->snd_wnd && f->snd_una != f->snd_max) {
+	} else if (f->sack_ok ? news : is_dupack(f, s, wnd)) {
 		tcp_cc_dupack(f);
 		tcp_queue(f);
 	}
@@ -239,16 +251,11 @@ static bool ack_plausible(const struct tcp_flow *f, uint32_t ack)
 
 /* ---- payload ------------------------------------------------------------- */
 
-/* Offer payload from rcv_nxt on to the host's socket. False: not all was taken. */
-static bool offer(struct tcp_flow *f, const struct tcp_pkt *p,
-		  const struct tcp_seg *s, uint32_t skip)
+bool tcp_offer(struct tcp_flow *f, const struct iovec *v, int n, size_t len)
 {
-	size_t len = s->len - skip, taken = 0;
-	struct iovec v[FRAME_SEGS];
-	ssize_t r;
-	int n = iov_slice(p->l4, p->nl4, s->hlen + skip, len, v);
+	size_t taken = 0;
+	ssize_t r = f->ops->send(f->sock, v, n);
 
-	r = f->ops->send(f->sock, v, n);
 	if (r < 0 && r != -EAGAIN) {
 		tcp_host_failed(f, (int)r);
 		return false;
@@ -260,8 +267,33 @@ static bool offer(struct tcp_flow *f, const struct tcp_pkt *p,
 	f->t->stats.bytes_in += taken;
 	f->wnd_due = true;
 	f->refused = f->blocked = taken < len;
-	f->t->stats.not_taken += len - taken;
 	return taken == len;
+}
+
+/* Keep payload from @skip on for later. */
+static void keep(struct tcp_flow *f, const struct tcp_pkt *p,
+		 const struct tcp_seg *s, size_t skip)
+{
+	size_t lost = s->len - skip - tcp_hold_put(f, p, s, skip);
+
+	f->t->stats.not_kept += lost;
+	if (lost && f->refused)
+		f->dropped = true;
+}
+
+/* Offer payload from rcv_nxt on. False: not all was taken. */
+static bool offer(struct tcp_flow *f, const struct tcp_pkt *p,
+		  const struct tcp_seg *s, uint32_t skip)
+{
+	size_t len = s->len - skip;
+	struct iovec v[FRAME_SEGS];
+	int n = iov_slice(p->l4, p->nl4, s->hlen + skip, len, v);
+
+	if (tcp_offer(f, v, n, len))
+		return true;
+	if (!f->host_err)
+		keep(f, p, s, f->rcv_nxt - s->seq);
+	return false;
 }
 
 static void take_fin(struct tcp_flow *f, int64_t now_ms)
@@ -269,6 +301,7 @@ static void take_fin(struct tcp_flow *f, int64_t now_ms)
 	advance(f, 1);
 	f->fin_rcvd = true;
 	f->fin_first = !f->eof || seq_le(f->snd_max, f->fin_seq);
+	tcp_hold_free(f);
 	f->ops->shutdown_wr(f->sock);
 	tcp_arm_idle(f, now_ms); /* it may be the second one */
 }
@@ -283,6 +316,25 @@ static bool may_wait(struct tcp_flow *f, const struct tcp_seg *s)
 	       !(s->flags & TCP_FIN) && !f->ack_due;
 }
 
+/* What was kept for the socket. */
+static void push_held(struct tcp_flow *f, int64_t now_ms)
+{
+	f->ack_due = true;
+	if (tcp_hold_push(f))
+		take_fin(f, now_ms);
+}
+
+static void beyond_gap(struct tcp_flow *f, const struct tcp_pkt *p,
+		       const struct tcp_seg *s)
+{
+	f->t->stats.out_of_order++;
+	keep(f, p, s, 0);
+	/* While the socket is full the gap is our own doing; haste would not
+	 * help. Blocks of a SACK say more than three ACKs. */
+	if (!f->refused && !f->sack_ok && f->dups < TCP_DUPACKS)
+		f->dups++;
+}
+
 static void take_payload(struct tcp_flow *f, const struct tcp_pkt *p,
 			 const struct tcp_seg *s, int64_t now_ms)
 {
@@ -291,7 +343,8 @@ static void take_payload(struct tcp_flow *f, const struct tcp_pkt *p,
 	if (!s->len && !(s->flags & TCP_FIN))
 		return;
 	tcp_queue(f);
-	if (!skip && !f->fin_rcvd && !f->host_err && may_wait(f, s)) {
+	if (!skip && !f->hold && !f->fin_rcvd && !f->host_err &&
+	    may_wait(f, s)) {
 		if (offer(f, p, s, 0))
 			tcp_ack_later(f, now_ms);
 		else
@@ -299,20 +352,23 @@ static void take_payload(struct tcp_flow *f, const struct tcp_pkt *p,
 		return;
 	}
 	f->ack_due = true;
-	if (seq_lt(f->rcv_nxt, s->seq)) {
-		/* No reassembly: it is sent again. While the socket is full
-		 * the gap is our own doing; haste would not help. */
-		f->t->stats.out_of_order++;
-		if (!f->refused && f->dups < TCP_DUPACKS)
-			f->dups++;
-		return;
-	}
 	if (f->fin_rcvd || f->host_err)
 		return;
+	if (seq_lt(f->rcv_nxt, s->seq)) {
+		beyond_gap(f, p, s);
+		return;
+	}
+	if (f->hold && tcp_hold_next(f)) { /* the socket is full */
+		if (skip < s->len || s->flags & TCP_FIN)
+			keep(f, p, s, skip);
+		return;
+	}
 	if (skip < s->len && !offer(f, p, s, skip))
 		return;
 	if (s->flags & TCP_FIN)
 		take_fin(f, now_ms);
+	else if (f->hold)
+		push_held(f, now_ms);
 }
 
 /* Both directions are over. Returns false when the flow is no more. */
@@ -333,18 +389,6 @@ static bool still_open(struct tcp_flow *f, int64_t now_ms)
 }
 
 /* ---- all states ---------------------------------------------------------- */
-
-/* Our window shrank (the socket refused what we had promised to take): the guest's
- * numbers lie beyond it, what it acknowledges is no less true (RFC 9293 3.10.7.4).
- * Else a full socket one way would stop the other way too. */
-static void in_ack_beyond(struct tcp_flow *f, const struct tcp_seg *s,
-			  int64_t now_ms)
-{
-	if (f->state == TCP_ST_OPEN && s->flags & TCP_ACK &&
-	    seq_lt(f->rcv_edge, s->seq) && seq_le(s->seq, f->rcv_told) &&
-	    ack_plausible(f, s->ack))
-		take_ack(f, s, now_ms);
-}
 
 /* Returns false when nothing else is to be taken from the segment. */
 static bool in_ack(struct tcp_flow *f, const struct tcp_pkt *p,
@@ -382,7 +426,6 @@ static void in_synchronized(struct tcp_flow *f, const struct tcp_pkt *p,
 		return;
 	}
 	if (!in_window(f, s)) {
-		in_ack_beyond(f, s, now_ms);
 		in_outside(f, s, now_ms);
 		return;
 	}
@@ -430,11 +473,16 @@ void tcp_host_readable(struct tcp_flow *f, int64_t now_ms)
 
 void tcp_host_writable(struct tcp_flow *f, int64_t now_ms)
 {
-	(void)now_ms;
 	f->blocked = false;
 	f->wnd_due = true;
-	if (f->state == TCP_ST_OPEN)
-		tcp_queue(f);
+	if (f->state != TCP_ST_OPEN)
+		return;
+	if (f->hold && !f->host_err && tcp_hold_next(f)) {
+		push_held(f, now_ms);
+		if (!still_open(f, now_ms))
+			return;
+	}
+	tcp_queue(f);
 }
 
 void tcp_host_error(struct tcp_flow *f, int err, int64_t now_ms)

@@ -8,6 +8,8 @@
  *   tcp_in.c    segments of a flow (RFC 9293 3.10.7)
  *   tcp_out.c   what leaves: acknowledgements, data, retransmission, timers
  *   tcp_cc.c    round trip time and congestion window (RFC 6298, 7323 4, 5681, 6582)
+ *   tcp_sack.c  what the guest has beyond a loss, sending again what it has not
+ *   tcp_hold.c  what we have beyond a gap in the guest's bytes
  *   tcp_seg.c   headers on the wire
  *
  * Theory of operation. A flow has two ends of its own: the guest's TCP, spoken by
@@ -34,6 +36,7 @@
 #include "lib/list.h"
 #include "lib/pool.h"
 #include "lib/wheel.h"
+#include "nat/seqset.h"
 #include "nat/tcp.h"
 #include "nat/tcp_seg.h"
 
@@ -72,6 +75,12 @@
 #define TCP_DELACK_MS 10
 #define TCP_TURNS     3
 #define TCP_CHALLENGES	10 /* per flow and second (RFC 5961 7) */
+/* Bytes beyond a gap: of a connection, in all, of a NIC. */
+#define TCP_HOLD_BLOCK	 16384u
+#define TCP_HOLD_BLOCKS	 64u
+#define TCP_HOLD_MAX	 1024u
+#define TCP_HOLD_RECENT	 SEQSET_MAX
+#define TCP_HOLD_NIC_MAX 256u
 #define TCP_TS_VALID_MS (24ll * 24 * 3600 * 1000) /* RFC 7323 5.5 */
 
 enum tcp_state {
@@ -84,6 +93,22 @@ enum tcp_state {
 
 struct tcp_key {
 	struct endpoint guest, outside;
+};
+
+/** struct tcp_sacks - What a guest has beyond a loss, for tcp_sack.c. */
+struct tcp_sacks {
+	struct seqset set; /* between snd_una and snd_max; not empty */
+};
+
+/** struct tcp_hold - What a guest sent beyond a gap, for tcp_hold.c. */
+struct tcp_hold {
+	struct seqset set; /* from rcv_nxt on */
+	uint8_t *block[TCP_HOLD_BLOCKS];
+	uint32_t base; /* what rcv_nxt was when blocks were let go */
+	uint32_t recent[TCP_HOLD_RECENT]; /* numbers in ranges, the newest first */
+	uint8_t nrecent, untold; /* untold: of these, so many have not been told */
+	bool fin; /* a FIN came, too */
+	uint32_t fin_seq;
 };
 
 struct tcp_flow {
@@ -127,6 +152,10 @@ struct tcp_flow {
 	uint32_t recover;	/* NewReno: snd_max when the loss was noticed */
 	uint32_t resend_len;	/* how much one retransmission covers */
 	uint32_t resent_to;	/* end of the last one */
+	bool sack_ok;		/* the guest knows SACK, and so do we */
+	bool owed;	/* one segment goes again whatever the window says */
+	bool rescued;	/* tcp_sack_rescue() was, in this recovery */
+	struct tcp_sacks *sacks; /* NULL: it has said nothing */
 	uint16_t dupacks;
 	bool recovery;
 	bool timing; /* rtt_seq was sent at rtt_ms; without timestamps: once */
@@ -156,7 +185,9 @@ struct tcp_flow {
 	bool ack_late; /* an ACK is due, but not at once */
 	bool wnd_due;	/* the host socket's room may have changed */
 	bool blocked;	/* it took less than offered: room is 0 until writable */
-	bool refused;	/* bytes were dropped for that */
+	bool refused;	/* bytes were not taken for that … */
+	bool dropped;	/* … and could not be kept either */
+	struct tcp_hold *hold; /* NULL: nothing is kept */
 	bool fin_rcvd;
 	bool fin_first; /* the guest's FIN came before ours was sent */
 	int host_err;	/* negative errno: reset the guest when all is sent */
@@ -173,7 +204,9 @@ struct tcp {
 	struct tcp_env env;
 	struct tcp_config cfg;
 	struct htab flows;
-	struct pool pool; /* of struct tcp_flow */
+	struct pool pool; /* of struct tcp_flow … */
+	struct pool sacks, holds; /* … and of what few of them have */
+	uint32_t held_blocks;
 	struct list shown; /* all flows by id */
 	uint64_t last_id;
 	struct list work;
@@ -291,6 +324,49 @@ void tcp_established(struct tcp_flow *f, const struct tcp_seg *s,
 void tcp_flow_input(struct tcp_flow *f, const struct tcp_pkt *p,
 		    const struct tcp_seg *s, int64_t now_ms);
 
+/* Offer @len bytes from rcv_nxt on to the host's socket. False: not all was taken. */
+bool tcp_offer(struct tcp_flow *f, const struct iovec *v, int n, size_t len);
+
+/* ---- tcp_sack.c ---------------------------------------------------------- */
+
+/* @s moved snd_una or has blocks. True: they tell of bytes not known before. */
+bool tcp_sack_take(struct tcp_flow *f, const struct tcp_seg *s);
+
+/* The guest may have thrown all of it away (RFC 2018 8). */
+void tcp_sack_forget(struct tcp_flow *f);
+
+/* Do the blocks say that the byte at snd_una is lost (RFC 6675 4)? */
+bool tcp_sack_lost(const struct tcp_flow *f);
+
+/* Bytes under way; f->sacks must be there for this one and those below. */
+uint32_t tcp_sack_flight(const struct tcp_flow *f);
+
+/* Behind a timeout: move snd_nxt over what the guest has; bytes from there on that it
+ * has not, SIZE_MAX = as far as we know. */
+void tcp_sack_skip(struct tcp_flow *f);
+size_t tcp_sack_gap(const struct tcp_flow *f);
+
+/* Send lost gaps again, as f->resend asks. */
+void tcp_sack_resend(struct tcp_flow *f, size_t *budget, int64_t now_ms);
+/* During a recovery, when nothing new could be sent. */
+void tcp_sack_rescue(struct tcp_flow *f, int64_t now_ms);
+
+/* ---- tcp_hold.c ---------------------------------------------------------- */
+
+/* Keep payload of @s from its byte @skip on, behind which is its FIN; how much there
+ * was a place for. */
+size_t tcp_hold_put(struct tcp_flow *f, const struct tcp_pkt *p,
+		    const struct tcp_seg *s, size_t skip);
+/* Is the next byte kept? f->hold must be there for this one and those below. */
+bool tcp_hold_next(const struct tcp_flow *f);
+/* Offer the host's socket what is kept and next. True: then a FIN follows. May free
+ * f->hold. */
+bool tcp_hold_push(struct tcp_flow *f);
+/* Blocks for a SACK option, 8 bytes each, at most TCP_SACK_BLOCKS. When hold->untold is
+ * not 0 then, another ACK has more to say. */
+unsigned int tcp_hold_sack(struct tcp_flow *f, uint8_t *buf);
+void tcp_hold_free(struct tcp_flow *f); /* NULL is fine */
+
 /* ---- tcp_out.c ----------------------------------------------------------- */
 
 /* Answer @s, which belongs to no flow, with RST (RFC 9293 3.10.7.1). */
@@ -299,6 +375,13 @@ void tcp_reset_reply(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
 
 /* RST at the end of what was sent. */
 void tcp_send_rst(struct tcp_flow *f, int64_t now_ms);
+
+/* Peek @len bytes at @seq and send them. Returns bytes sent, 0 at the end of the
+ * stream, or negative errno; -EAGAIN when there are none now. */
+ssize_t tcp_send_at(struct tcp_flow *f, uint32_t seq, size_t len,
+		    int64_t now_ms);
+/* How much of @len the guest has room for, in whole segments; 0 = wait. */
+size_t tcp_with_room(struct tcp_flow *f, size_t len);
 
 /* Discard from the host socket what the guest has. */
 void tcp_discard_acked(struct tcp_flow *f);

@@ -138,6 +138,7 @@ void tcp_take_syn(struct tcp_flow *f, const struct tcp_seg *s)
 	f->rcv_nxt = f->rcv_edge = f->rcv_told = s->seq + 1;
 	f->wnd_due = true;
 	take_ts(f, s);
+	f->sack_ok = s->sack_ok;
 	tcp_set_mss(f, s->mss				      ? s->mss
 		       : ipaddr_is4(&f->key.guest.ip) ? TCP_MSS_DEFAULT
 						      : TCP_MSS_DEFAULT6);
@@ -301,7 +302,7 @@ int tcp_accept(struct tcp *t, const struct tcp_accept *a, int64_t now_ms)
 	f->sock = a->sock;
 	f->forward_id = a->forward_id;
 	f->rcv_wscale = TCP_WSCALE; /* offered; kept if the guest has it too … */
-	f->ts = true; /* … as these */
+	f->ts = f->sack_ok = true; /* … as these */
 	tcp_ts_init(f);
 	f->wnd_due = true;
 	f->syn_due = true;

@@ -114,15 +114,23 @@ static uint32_t bare_seq(const struct tcp_flow *f)
 	return f->snd_max;
 }
 
-/* A segment of @f without payload. */
+/* A segment of @f without payload. Only those have SACK: data has room for whole
+ * segments that way, and where something is missing a bare ACK follows (RFC 2018 4:
+ * all ACKs SHOULD). */
 static int emit_bare(struct tcp_flow *f, uint32_t seq, uint8_t flags,
 		     int64_t now_ms)
 {
 	struct tcp_seg s = seg_make(f, seq, flags, now_ms);
+	uint8_t blocks[8 * TCP_SACK_BLOCKS];
 	int err;
 
+	if (flags == TCP_ACK && f->hold && f->sack_ok) {
+		s.sack = blocks;
+		s.nsack = (uint8_t)tcp_hold_sack(f, blocks);
+	}
 	if (flags & TCP_SYN) {
 		s.mss = tcp_mss_max(f);
+		s.sack_ok = f->sack_ok;
 		if (f->rcv_wscale)
 			s.wscale = f->rcv_wscale;
 	}
@@ -253,7 +261,8 @@ static void ack_left(struct tcp_flow *f)
 
 static void data_left(struct tcp_flow *f, size_t len, uint16_t gso)
 {
-	ack_left(f);
+	if (!f->hold)
+		ack_left(f);
 	f->packets_in += gso ? (len + gso - 1) / gso : 1;
 }
 
@@ -282,7 +291,7 @@ static size_t emit_data(struct tcp_flow *f, uint32_t seq, uint8_t *p,
 }
 
 /* One segment at @seq, peeked straight into the guest's memory. -EFAULT: that is not to be
- * had, or is no memory any more; else as send_at(). */
+ * had, or is no memory any more; else as tcp_send_at(). */
 static ssize_t send_in_place(struct tcp_flow *f, uint32_t seq, size_t len,
 			     int64_t now_ms)
 {
@@ -322,10 +331,8 @@ static ssize_t send_in_place(struct tcp_flow *f, uint32_t seq, size_t len,
 	return got;
 }
 
-/* Peek @len bytes at @seq and send them. Returns bytes sent, 0 at the end of the
- * stream, or negative errno; -EAGAIN when there are none now. */
-static ssize_t send_at(struct tcp_flow *f, uint32_t seq, size_t len,
-		       int64_t now_ms)
+ssize_t tcp_send_at(struct tcp_flow *f, uint32_t seq, size_t len,
+		    int64_t now_ms)
 {
 	struct tcp *t = f->t;
 	struct iovec v;
@@ -365,11 +372,16 @@ static size_t usable(const struct tcp_flow *f)
 	size_t off = f->snd_nxt - f->host_seq;
 	size_t limit = f->ops->peek_limit(f->sock);
 	uint32_t wnd = f->snd_wnd < f->cwnd ? f->snd_wnd : f->cwnd;
-	uint32_t flight = f->snd_nxt - f->snd_una;
+	uint32_t out = f->snd_nxt - f->snd_una;
 
-	if (flight >= wnd || off >= limit)
+	if (f->sacks) { /* what the guest has is out and not under way */
+		uint32_t has = out - tcp_sack_flight(f);
+
+		wnd = (uint32_t)min_sz(f->snd_wnd, (size_t)f->cwnd + has);
+	}
+	if (out >= wnd || off >= limit)
 		return 0;
-	return min_sz(wnd - flight, limit - off);
+	return min_sz(wnd - out, limit - off);
 }
 
 /* Sender's silly window avoidance (RFC 9293 3.8.6.2.1) and the answer of the
@@ -415,6 +427,8 @@ static void advance(struct tcp_flow *f, uint32_t n, int64_t now_ms)
 		tcp_touch(f, now_ms);
 		note_turn(f);
 	}
+	if (f->sacks)
+		tcp_sack_skip(f);
 }
 
 /* peek() said that nothing is at snd_nxt: the end, an error, or not yet. */
@@ -439,7 +453,7 @@ static void no_data(struct tcp_flow *f, ssize_t got)
 }
 
 /* How much of @len the guest has room for, in whole segments; 0 = wait. */
-static size_t with_room(struct tcp_flow *f, size_t len)
+static inline size_t with_room(struct tcp_flow *f, size_t len)
 {
 	struct tcp *t = f->t;
 	size_t room = t->env.room ? t->env.room(t->env.arg, f->nic->id) : len;
@@ -454,15 +468,25 @@ static size_t with_room(struct tcp_flow *f, size_t len)
 	return room;
 }
 
+size_t tcp_with_room(struct tcp_flow *f, size_t len)
+{
+	return with_room(f, len);
+}
+
 /* Send what may be sent; @budget shrinks by it. */
 static void send_data(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 {
 	size_t quantum = min_sz(*budget, TCP_QUANTUM_SEGS * f->seg_max);
 
+	if (f->sacks)
+		tcp_sack_skip(f);
 	while (quantum && more_to_send(f) && !f->t->no_room) {
-		size_t len = min_sz(worthwhile(f, usable(f)), quantum);
+		size_t len;
 		ssize_t got;
 
+		len = min_sz(worthwhile(f, usable(f)), quantum);
+		if (f->sacks)
+			len = min_sz(len, tcp_sack_gap(f));
 		if (f->eof)
 			len = min_sz(len, f->fin_seq - f->snd_nxt);
 		if (len)
@@ -471,7 +495,7 @@ static void send_data(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 			return;
 		if (f->probe)
 			f->t->stats.probes++;
-		got = send_at(f, f->snd_nxt, len, now_ms);
+		got = tcp_send_at(f, f->snd_nxt, len, now_ms);
 		f->probe = false;
 		if (got <= 0) {
 			no_data(f, got);
@@ -498,7 +522,7 @@ static void send_again(struct tcp_flow *f, int64_t now_ms)
 		f->resend = false;
 		return;
 	}
-	got = send_at(f, f->snd_una, len, now_ms);
+	got = tcp_send_at(f, f->snd_una, len, now_ms);
 	if (got == -ENOBUFS)
 		return;
 	f->resend = false;
@@ -528,16 +552,24 @@ static void send_fin(struct tcp_flow *f, int64_t now_ms)
 
 /* ---- acknowledgements ---------------------------------------------------- */
 
+/* A bare ACK left; blocks that did not fit into it need another one. */
+static void ack_told(struct tcp_flow *f)
+{
+	ack_left(f);
+	f->ack_due = f->hold && f->sack_ok && f->hold->untold;
+}
+
 static void send_acks(struct tcp_flow *f, int64_t now_ms)
 {
 	uint32_t edge = f->rcv_edge;
 
-	if (f->wnd_due && f->refused && !f->blocked) {
+	if (f->wnd_due && (f->refused || f->dropped) && !f->blocked) {
 		/* It lost bytes to the full socket: duplicates make it repeat
 		 * them now instead of after its timer. */
-		f->refused = false;
 		f->ack_due = true;
-		f->dups = TCP_DUPACKS;
+		if (f->dropped && !f->sack_ok)
+			f->dups = TCP_DUPACKS;
+		f->refused = f->dropped = false;
 	} else if (!f->ack_due && ask_room(f)) {
 		(void)window(f, false);
 		f->ack_due = f->rcv_edge != edge;
@@ -546,7 +578,7 @@ static void send_acks(struct tcp_flow *f, int64_t now_ms)
 		if (emit_bare(f, bare_seq(f), TCP_ACK, now_ms))
 			f->t->no_room = true;
 		else if (f->ack_due)
-			ack_left(f);
+			ack_told(f);
 		else
 			f->dups--;
 	}
@@ -623,10 +655,17 @@ static void arm_timer(struct tcp_flow *f, int64_t now_ms)
 static bool serve_open(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 {
 	tcp_discard_acked(f);
-	if (f->resend && !f->t->no_room)
-		send_again(f, now_ms);
+	if (f->resend && !f->t->no_room) {
+		if (f->sacks)
+			tcp_sack_resend(f, budget, now_ms);
+		else
+			send_again(f, now_ms);
+	}
 	send_data(f, budget, now_ms);
 	send_fin(f, now_ms);
+	if (f->recovery && f->sacks && !f->resend && !f->t->no_room &&
+	    !(more_to_send(f) && worthwhile(f, usable(f))))
+		tcp_sack_rescue(f, now_ms);
 	if (*budget && !f->t->no_room)
 		f->probe = false; /* nothing to probe with */
 	if (f->host_err && drained(f)) {

@@ -58,6 +58,13 @@ static void send_wire(struct tcp_peer *p, const struct fake_seg *s,
 	int64_t at = p->r->now_ms + w->delay_ms;
 	bool lost = w->burst_left > 0;
 
+	if (to_guest)
+		p->sent_to += s->len;
+	if (s->len && w->lose_n && ++w->seen == w->lose_at) {
+		w->lose_at += w->lose_step;
+		w->lose_n--;
+		return;
+	}
 	if (lost)
 		w->burst_left--;
 	else if (tcp_peer_rnd(p, 1000) < w->loss) {
@@ -123,6 +130,35 @@ static uint32_t ts_now(const struct tcp_peer *p)
 	return (uint32_t)p->r->now_ms - 1000000u - 500u;
 }
 
+/* RFC 2018 3: the ranges beyond rx_len, the one with the last segment first. */
+static void add_sack(struct tcp_peer *p, struct fake_seg *s)
+{
+	size_t at = p->rx_len, max = p->ts_on ? 3 : 4;
+
+	while (at < p->rx_end && s->nsack < max) {
+		size_t from, to;
+
+		while (at < p->rx_end && !p->got[at])
+			at++;
+		for (from = to = at; to < p->rx_end && p->got[to]; to++)
+			;
+		at = to;
+		if (from == to)
+			break;
+		s->sack[s->nsack][0] = p->irs + 1 + (uint32_t)from;
+		s->sack[s->nsack][1] = p->irs + 1 + (uint32_t)to;
+		if (p->rx_last >= from && p->rx_last < to && s->nsack) {
+			uint32_t t[2] = {s->sack[0][0], s->sack[0][1]};
+
+			memcpy(s->sack[0], s->sack[s->nsack], sizeof(t));
+			memcpy(s->sack[s->nsack], t, sizeof(t));
+		} else if (s->nsack == max - 1 && p->rx_last >= to) {
+			continue; /* a place is left for that one */
+		}
+		s->nsack++;
+	}
+}
+
 static void transmit(struct tcp_peer *p, uint8_t flags, uint32_t seq,
 		     const uint8_t *data, size_t len)
 {
@@ -138,6 +174,9 @@ static void transmit(struct tcp_peer *p, uint8_t flags, uint32_t seq,
 	};
 
 	p->ack_sent = s.ack;
+	s.sack_ok = syn && p->sack;
+	if (flags == F_ACK && p->sack_on && !len)
+		add_sack(p, &s);
 	if (!syn && p->wscale > 0)
 		wnd >>= p->wscale;
 	s.wnd = (uint16_t)(wnd > 65535 ? 65535 : wnd);
@@ -164,8 +203,10 @@ static uint32_t send_at(struct tcp_peer *p, uint32_t seq, uint32_t room)
 		return 0;
 	transmit(p, (uint8_t)(F_ACK | (fin ? F_FIN : 0)), seq,
 		 len ? p->tx + off : NULL, len);
-	if (before(seq, p->max))
+	if (before(seq, p->max)) {
 		p->resends++;
+		p->resent += len;
+	}
 	seq += (uint32_t)len + fin;
 	if (before(p->max, seq))
 		p->max = seq;
@@ -208,6 +249,9 @@ static void on_rto(struct tcp_peer *p)
 	p->recovering = false;
 	p->dups = 0;
 	p->nxt = p->una;
+	if (p->tx_len)
+		memset(p->sacked, 0, p->tx_len); /* RFC 2018 8 */
+	p->fack = 0;
 	if (!p->rwnd) {
 		(void)send_at(p, p->una, 1);
 		return;
@@ -216,6 +260,50 @@ static void on_rto(struct tcp_peer *p)
 }
 
 /* ---- receiving ------------------------------------------------------------ */
+
+/* As Linux does: what lies below blocks is lost, and sent again at once. */
+static void take_sack(struct tcp_peer *p, const struct fake_seg *s)
+{
+	bool news = false;
+
+	for (unsigned int i = 0; i < s->nsack; i++) {
+		uint32_t from = s->sack[i][0] - (p->iss + 1);
+		uint32_t to = s->sack[i][1] - (p->iss + 1);
+
+		must(before(s->ack, s->sack[i][0]) && from < to &&
+			     to <= p->tx_len && !before(p->max, s->sack[i][1]),
+		     "a block of what was sent");
+		for (uint32_t k = from; k < to; k++) {
+			news |= !p->sacked[k];
+			p->sacked[k] = 1;
+		}
+		if (to > p->fack)
+			p->fack = to;
+	}
+	if (!news || p->recovering)
+		return;
+	p->recovering = true;
+	p->recover = p->max;
+	p->rxt = p->una - (p->iss + 1);
+}
+
+/* Gaps below the last block, once in a recovery. */
+static void send_gaps(struct tcp_peer *p)
+{
+	if (p->rxt < p->una - (p->iss + 1))
+		p->rxt = p->una - (p->iss + 1);
+	while (p->rxt < p->fack) {
+		uint32_t n = 0;
+
+		while (p->rxt < p->fack && p->sacked[p->rxt])
+			p->rxt++;
+		while (p->rxt + n < p->fack && !p->sacked[p->rxt + n] &&
+		       n < p->mss)
+			n++;
+		if (n)
+			p->rxt += send_at(p, p->iss + 1 + p->rxt, n);
+	}
+}
 
 static void take_ack(struct tcp_peer *p, const struct fake_seg *s)
 {
@@ -231,19 +319,26 @@ static void take_ack(struct tcp_peer *p, const struct fake_seg *s)
 		p->dups = 0;
 		p->rto_ms = RTO_MIN;
 		p->rto_at = p->una == p->max ? 0 : p->r->now_ms + p->rto_ms;
-		if (p->recovering && before(p->una, p->recover))
+		if (p->recovering && before(p->una, p->recover) &&
+		    !(p->sack_on && p->una - (p->iss + 1) < p->rxt))
 			(void)send_at(p, p->una, p->mss);
-		else
+		else if (!before(p->una, p->recover))
 			p->recovering = false;
 		if (p->tx_fin && p->una == p->iss + 2 + (uint32_t)p->tx_len)
 			p->fin_acked = true;
-	} else if (!s->len && !(s->flags & F_FIN) && wnd == p->rwnd && wnd &&
+	} else if (!p->sack_on && !s->len && !(s->flags & F_FIN) &&
+		   wnd == p->rwnd && wnd &&
 		   p->una != p->max && ++p->dups == 3 && !p->recovering) {
 		p->recovering = true;
 		p->recover = p->max;
 		(void)send_at(p, p->una, p->mss);
 	}
 	p->rwnd = wnd;
+	if (!p->sack_on)
+		return;
+	take_sack(p, s);
+	if (p->recovering)
+		send_gaps(p);
 }
 
 static void take_data(struct tcp_peer *p, const struct fake_seg *s)
@@ -272,6 +367,9 @@ static void take_data(struct tcp_peer *p, const struct fake_seg *s)
 		     "a repetition has the same bytes");
 		p->rx[at] = s->data[i];
 		p->got[at] = 1;
+		p->rx_last = at;
+		if (p->rx_end <= at)
+			p->rx_end = at + 1;
 	}
 	while (p->rx_len < p->rx_cap && p->got[p->rx_len])
 		p->rx_len++;
@@ -304,6 +402,10 @@ static void take_syn(struct tcp_peer *p, const struct fake_seg *s)
 	p->rwnd = s->wnd;
 	p->rto_at = 0;
 	p->ts_on = p->ts && s->ts;
+	p->sack_on = p->sack && s->sack_ok;
+	if (!p->sacked)
+		p->sacked = calloc(1, p->tx_len + 1);
+	must(p->sacked != NULL, "memory");
 	p->ts_recent = s->tsval;
 	if (s->flags & F_ACK) {
 		if (s->ack != p->iss + 1)
@@ -403,6 +505,7 @@ void tcp_peer_fini(struct tcp_peer *p)
 	}
 	free(p->rx);
 	free(p->got);
+	free(p->sacked);
 	p->r->on_out = NULL;
 }
 

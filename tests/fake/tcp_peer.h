@@ -15,6 +15,9 @@ struct tcp_wire {
 	uint32_t delay_ms, late_ms;
 	/* Burst: after one loss that many more packets are lost. */
 	uint32_t burst, burst_left;
+	/* Besides, once: lose_n packets with payload, each lose_step-th from number
+	 * lose_at on (1 = the first). */
+	uint32_t lose_at, lose_step, lose_n, seen;
 };
 
 struct tcp_peer_pkt;
@@ -26,7 +29,8 @@ struct tcp_peer {
 	/* Choose before the connection begins. */
 	uint16_t mss;
 	int wscale;
-	bool ts;	     /* timestamps, if the other has them, too */
+	bool ts;	     /* timestamps, if the other has them, too … */
+	bool sack;	     /* … and SACK */
 	uint32_t iss;
 	size_t rcv_cap;	     /* receive buffer */
 	size_t read_per_ms;  /* how fast its application reads; 0 = at once */
@@ -40,23 +44,28 @@ struct tcp_peer {
 	size_t tx_len;
 	bool tx_fin; /* then FIN */
 
-	uint8_t *rx, *got; /* what it received; got: byte by byte */
+	uint8_t *rx, *got; /* what it received; got: byte by byte … */
+	size_t rx_end, rx_last; /* … up to here; in the last segment */
 	size_t rx_cap, rx_len, app_read;
 
 	/* Seen by tests. */
 	bool open, rcvd_fin, fin_acked, was_reset;
 	uint32_t resends;
+	uint64_t resent;  /* payload sent again */
+	uint64_t sent_to; /* payload put on the wire to it */
 
 	/* Its own. */
 	bool syn_out, passive;
 	uint32_t irs, una, nxt, max, rwnd, fin_at;
 	uint8_t shift; /* of the other's windows */
-	bool ts_on;
+	bool ts_on, sack_on;
+	uint8_t *sacked; /* of tx, byte by byte: the other has it … */
+	uint32_t fack;	 /* … up to here: offset in tx */
 	uint32_t ts_recent, ack_sent;
 	bool have_fin;
 	unsigned int dups, unacked_segs;
 	bool recovering;
-	uint32_t recover;
+	uint32_t recover, rxt; /* rxt: offset in tx, sent again up to there */
 	bool ack_now;
 	int64_t ack_at, rto_at;
 	int64_t rto_ms;

@@ -47,6 +47,15 @@ static void check_options(const struct tcp_flow *f, const struct fake_seg *s)
 	must(s->ts == f->ts, "timestamps in all segments or in none");
 	must(!s->ts || s->tsval == tcp_ts_now(f, r->now_ms), "our clock");
 	must(!s->ts || s->tsecr == f->ts_recent, "TS.Recent");
+	must(!s->nsack || (f->sack_ok && f->hold), "blocks of something");
+	for (unsigned int i = 0; i < s->nsack; i++) {
+		uint32_t from = s->sack[i][0], to = s->sack[i][1];
+
+		must(seq_lt(s->ack, from) && seq_lt(from, to) &&
+			     seq_le(to, f->rcv_told), "a block beyond a gap");
+		must(seqset_count(&f->hold->set, from, to) == to - from,
+		     "a block that is kept");
+	}
 }
 
 static void on_out(void *arg, const struct fake_seg *s)
@@ -80,8 +89,41 @@ static void on_out(void *arg, const struct fake_seg *s)
 /* ---- invariants ------------------------------------------------------------- */
 
 struct sums {
-	uint32_t flows, opening, time_wait, socks;
+	uint32_t flows, opening, time_wait, socks, held;
 };
+
+/* All in order within [@from, @to]. */
+static void check_set(const struct seqset *s, uint32_t from, uint32_t to)
+{
+	must(s->n <= SEQSET_MAX, "ranges");
+	for (uint32_t i = 0; i < s->n; i++) {
+		must(seq_le(from, s->r[i].from) && (!i || from != s->r[i].from),
+		     "a gap before it");
+		must(seq_lt(s->r[i].from, s->r[i].to), "a range");
+		from = s->r[i].to;
+	}
+	must(seq_le(from, to), "the last range");
+}
+
+static void check_sack(const struct tcp_flow *f, struct sums *u)
+{
+	if (f->sacks) {
+		must(f->sacks->set.n && f->state == TCP_ST_OPEN, "blocks");
+		must(f->sacks->set.r[0].from != f->snd_una, "a gap at una");
+		check_set(&f->sacks->set, f->snd_una, f->snd_max);
+		must(tcp_sack_flight(f) <= f->snd_nxt - f->snd_una, "flight");
+	}
+	if (!f->hold)
+		return;
+	must(f->state == TCP_ST_OPEN && !f->fin_rcvd, "kept in vain");
+	check_set(&f->hold->set, f->rcv_nxt, f->rcv_told);
+	must(!tcp_hold_next(f) || f->refused || f->host_err,
+	     "what is next waits for the socket only");
+	must(f->hold->untold <= f->hold->nrecent &&
+		     f->hold->nrecent <= TCP_HOLD_RECENT, "latest ranges");
+	for (unsigned int i = 0; i < TCP_HOLD_BLOCKS; i++)
+		u->held += f->hold->block[i] != NULL;
+}
 
 static void check_out_bytes(const struct tcp_flow *f)
 {
@@ -129,6 +171,7 @@ static bool check_flow(struct hnode *n, void *arg)
 		     "retransmission timer");
 		check_out_bytes(f);
 	}
+	check_sack(f, u);
 	return true;
 }
 
@@ -149,6 +192,8 @@ static bool sum_nic(struct hnode *n, void *arg)
 	u->flows -= k;
 	u->opening -= nic->tcp_openings;
 	u->time_wait -= nic->tcp_waits;
+	u->held -= nic->tcp_held;
+	must(nic->tcp_held <= TCP_HOLD_NIC_MAX, "a NIC's share of what is kept");
 	return true;
 }
 
@@ -166,8 +211,9 @@ static void check(void)
 	must(u.socks == r->live, "every socket has its flow");
 	must(r->flows.total[FLOW_TCP] == r->live, "every socket is counted");
 	must(r->live <= r->flows.pool[FLOW_SOCKETS], "the pool");
+	must(u.held == r->t->held_blocks, "all that is kept");
 	htab_walk(&r->flows.nics, sum_nic, &u);
-	must(!u.flows && !u.opening && !u.time_wait, "accounts of NICs");
+	must(!u.held && !u.flows && !u.opening && !u.time_wait, "accounts of NICs");
 }
 
 /* ---- steps ------------------------------------------------------------------ */
@@ -178,7 +224,18 @@ static uint32_t near(struct cur *c)
 	return (uint32_t)(int16_t)cur_be16(c);
 }
 
-static void step_segment(struct cur *c)
+static void some_blocks(struct cur *c, const struct guest *g, struct fake_seg *s)
+{
+	s->nsack = cur_u8(c) % 5;
+	if (s->ts && s->nsack > 3)
+		s->nsack = 3;
+	for (unsigned int i = 0; i < s->nsack; i++) {
+		s->sack[i][0] = g->ack + near(c);
+		s->sack[i][1] = s->sack[i][0] + near(c);
+	}
+}
+
+static void step_segment(struct cur *c, bool sack)
 {
 	static uint8_t data[65536];
 	uint8_t who = cur_u8(c), opts = cur_u8(c);
@@ -213,12 +270,16 @@ static void step_segment(struct cur *c)
 	}
 	if (opts & 16) {
 		s.mss = cur_be16(c);
-		s.wscale = cur_u8(c) & 15;
+		s.wscale = cur_u8(c);
+		s.sack_ok = s.wscale & 16;
+		s.wscale &= 15;
 	} else if (opts & 32) {
 		s.raw_opts_len = cur_u8(c) % 33 & ~3u;
 		cur_copy(c, raw, s.raw_opts_len);
 		s.raw_opts = raw;
 	}
+	if (sack && !(opts & 16))
+		some_blocks(c, g, &s);
 	for (size_t k = 0; k < s.len; k++)
 		data[k] = guest_byte(s.seq + !!(s.flags & F_SYN) + (uint32_t)k);
 	fake_tcp_put(r, &s, opts & 64 ? cur_u8(c) : SIZE_MAX, 1 + who % 7);
@@ -343,10 +404,10 @@ static void step(struct cur *c)
 			tcp_address_gone(r->t, &ours, 1, r->now_ms);
 		break;
 	case 15: /* no flush in between */
-		step_segment(c);
+		step_segment(c, op & 0x80);
 		return;
 	default:
-		step_segment(c);
+		step_segment(c, op & 0x80);
 		break;
 	}
 	fake_tcp_settle(r);

@@ -259,6 +259,7 @@ static void echo__in_order_and_not__as_rfc_7323_says(void **state)
 	fake_conn_data(&c, "B", 1);
 	assert_int_equal(fake_tcp_last(r)->tsecr, 140);
 	/* An ACK without data that is newer counts, too. */
+	c.seq++;
 	c.tsval = 150;
 	fake_conn_send(&c, F_ACK, NULL, 0);
 	fake_sock_push(c.s, "x", 1);
