@@ -6,7 +6,7 @@ is a cable away, and leases are on disk for all; that they survive `kill -9` is 
     QUICK=1    fewer and shorter rounds      ROUNDS=9  that many
     V=1        each try                      CASES=vnet,kea-dhcp4  only these
 
-Prints a table and writes build/bench-dhcp.json, as `make bench` does.
+Prints a row for each case and writes build/bench-dhcp.json and .md, as `make bench` does.
 
 The rate is that of the highest rung of a ladder (200 a second, each rung 12 % above the
 one below) where under 1 % of the exchanges are not finished half a second after the
@@ -37,9 +37,9 @@ sys.path.insert(0, os.path.join(TOP, "tests", "system"))
 sys.path.insert(0, HERE)
 
 import lab as L  # noqa: E402
-import report  # noqa: E402
 from basics import scratch  # noqa: E402
 from netns import veth  # noqa: E402
+from report import Report  # noqa: E402
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = int(os.environ.get("ROUNDS", 2 if QUICK else 5))
@@ -50,6 +50,7 @@ RUNGS = [round(200 * 1.12 ** i) for i in range(46)]     # up to 32 800
 DROPS = 1.0                     # per cent
 SHORT = 0.97                    # of what was asked for is sent, or perfdhcp is too slow
 SERVER, POOL = "10.8.0.1", ("10.8.1.0", "10.8.254.255")
+HEAD = "%d rounds, tries of %d s; × = how many times better ours is" % (ROUNDS, SECONDS)
 CLIENTS = 64000                 # fewer than the pool has addresses
 
 
@@ -337,34 +338,39 @@ def race(contenders, rounds):
                 got["rate"][c.name].append(rate)
             except (L.LabError, OSError, subprocess.SubprocessError) as e:
                 print("  failed: %s: %s" % (c.name, e), flush=True)
+                got["rate"][c.name].append(None)
     return got
 
 
-def show(got):
-    with open(os.path.join(TOP, "build", "bench-dhcp.json"), "w") as out:
+def show(got, left_out):
+    build = os.path.join(TOP, "build")
+    with Report(os.path.join(build, "bench-dhcp.json"),
+                os.path.join(build, "bench-dhcp.md"), HEAD) as report:
+        for name in left_out:
+            report.not_run("dhcp", name + " is not here")
         for ours, bench in (("vnet", "dhcp"), ("vnet full", "dhcp-full")):
             for what, title, unit, less in CASES:
-                report.case(out, bench, title, unit, less,
-                            {"vnet": got[what].get(ours), **{
-                                n: v for n, v in got[what].items()
-                                if not n.startswith("vnet")}})
+                if ours in got[what]:
+                    report.case(bench, title, unit, less, {
+                        "vnet": got[what][ours],
+                        **{n: v for n, v in got[what].items() if n[:4] != "vnet"}})
 
 
 def main():
     only = re.split("[, ]+", os.environ.get("CASES", ""))
     if not L.program("perfdhcp"):
         sys.exit("bench-dhcp: no perfdhcp (scripts/deps dhcp)")
-    contenders = []
+    contenders, left_out = [], []
     for c in (Ours, OursFull, Dnsmasq, Kea):
         if c.program and not L.program(c.program):
-            print("  not run: %s: it is not here" % c.name)
+            left_out.append(c.name)
         elif only == [""] or c.name in only:
             contenders.append(c)
     L.end_tidily()
     L.remove_stale()
-    print("%d rounds; × = how many times better ours is" % ROUNDS)
+    print(HEAD)
     with L.nothing_left():
-        show(race(contenders, ROUNDS))
+        show(race(contenders, ROUNDS), left_out)
     return 0
 
 
