@@ -21,13 +21,28 @@ void dhcp_probe_init(struct dhcp_probe *p, void (*ask)(void *arg, uint32_t ip),
 	*p = (struct dhcp_probe){.ask = ask, .arg = arg};
 }
 
+static void roll(struct dhcp_probe *p, int64_t now_ms)
+{
+	int64_t past_ms = now_ms - p->window_ms;
+
+	if (past_ms < 1000)
+		return;
+	p->busy = past_ms < 2000 && p->waits > DHCP_PROBE_WAITS;
+	p->window_ms = now_ms;
+	p->asked = p->waits = 0;
+}
+
+/* May one more message wait? */
+static bool may_wait(struct dhcp_probe *p, int64_t now_ms)
+{
+	roll(p, now_ms);
+	return ++p->waits <= DHCP_PROBE_WAITS && !p->busy;
+}
+
 /* May one more question be asked now? */
 static bool allowed(struct dhcp_probe *p, int64_t now_ms)
 {
-	if (now_ms - p->window_ms >= 1000) {
-		p->window_ms = now_ms;
-		p->asked = 0;
-	}
+	roll(p, now_ms);
 	if (p->asked >= DHCP_PROBE_RATE)
 		return false;
 	p->asked++;
@@ -83,14 +98,16 @@ enum dhcp_use dhcp_probe_use(struct dhcp_probe *p, uint32_t ip,
 		if (!wait)
 			return DHCP_USE_NONE;
 		if (ask(p, ip, now_ms))
-			return DHCP_USE_ASKED;
+			return may_wait(p, now_ms) ? DHCP_USE_ASKED
+						   : DHCP_USE_NONE;
 		p->skipped++;
 		return DHCP_USE_NONE;
 	}
 	if (s->heard)
 		return mac_eq(&s->mac, mac) ? DHCP_USE_NONE : DHCP_USE_TAKEN;
 	if (!s->silent && now_ms - s->asked_ms < DHCP_PROBE_MS)
-		return wait ? DHCP_USE_ASKED : DHCP_USE_NONE;
+		return wait && may_wait(p, now_ms) ? DHCP_USE_ASKED
+						   : DHCP_USE_NONE;
 	if (wait && now_ms - s->asked_ms >= DHCP_PROBE_AGAIN_MS)
 		ask_again(p, s, now_ms);
 	return DHCP_USE_NONE;

@@ -8,7 +8,9 @@
  * for DHCP_PROBE_KEEP_MS at most. When it is wanted later, it is asked about again
  * without waiting: who answers then is heard before the client's REQUEST is granted, as
  * a rule. Many clients at once must not flood the network with questions: beyond
- * DHCP_PROBE_RATE a second an address is given out without.
+ * DHCP_PROBE_RATE a second an address is given out without. Nor do they wait, each for
+ * the address that the one before got after all: beyond DHCP_PROBE_WAITS in a second, and
+ * in the second that follows such a one, addresses are asked about beside the OFFER.
  *
  * A core, of fixed size: the owner sends, and tells whom it hears.
  */
@@ -21,7 +23,8 @@
 #define DHCP_PROBE_AGAIN_MS 300	    /* between two questions about one that is wanted */
 #define DHCP_PROBE_HEARD_MS 10000   /* an answer counts so long */
 #define DHCP_PROBE_KEEP_MS  3600000 /* … and silence */
-#define DHCP_PROBE_RATE	    64 /* questions in a second */
+#define DHCP_PROBE_RATE	    128 /* questions in a second */
+#define DHCP_PROBE_WAITS    16 /* messages that wait, in a second */
 #define DHCP_PROBE_SLOTS    64 /* addresses known of; by their last six bits */
 
 struct dhcp_probe_slot {
@@ -39,6 +42,8 @@ struct dhcp_probe {
 	struct dhcp_probe_slot slot[DHCP_PROBE_SLOTS];
 	int64_t window_ms; /* start of the second that counts */
 	unsigned int asked; /* in it */
+	unsigned int waits; /* in it: that were, or would have been */
+	bool busy;	    /* there were too many in the one before */
 	uint64_t sent;
 	uint64_t skipped; /* given out without asking */
 };
@@ -54,7 +59,8 @@ void dhcp_probe_ahead(struct dhcp_probe *p, uint32_t ip, bool again,
  * dhcp_probe_use() - Who uses @ip, besides @mac?
  * @ask: find out; else what is known, never DHCP_USE_ASKED
  *
- * DHCP_USE_ASKED: come again in DHCP_PROBE_MS.
+ * DHCP_USE_ASKED: come again in DHCP_PROBE_MS. One that comes again may have to wait
+ * once more, or gets DHCP_USE_NONE since too many do.
  */
 enum dhcp_use dhcp_probe_use(struct dhcp_probe *p, uint32_t ip,
 			     const struct mac *mac, bool ask, int64_t now_ms);

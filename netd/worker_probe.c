@@ -16,7 +16,7 @@
 
 #define HELD_MAX  32 /* messages that wait; more: dropped, clients repeat them */
 #define HELD_TRIES 4 /* addresses found taken in a row, then it is dropped */
-#define AHEAD	  8  /* next addresses that are known */
+#define AHEAD	  12  /* next addresses that are known */
 #define SOON_MS	  20 /* not for each of many clients at once */
 
 /* What one NIC can say that it has without a lease: a router that answers for others

@@ -125,10 +125,25 @@ static void use__many_at_once__not_asked_about(void **state)
 
 	for (uint32_t i = 0; i < 1000; i++)
 		waits += use(f, IP(i), T0) == DHCP_USE_ASKED;
-	assert_int_equal(waits, DHCP_PROBE_RATE);
+	assert_int_equal(waits, DHCP_PROBE_WAITS);
 	assert_int_equal(f->asked, DHCP_PROBE_RATE);
 	assert_int_equal(f->p.skipped, 1000 - DHCP_PROBE_RATE);
-	assert_int_equal(use(f, IP(2000), T0 + 1000), DHCP_USE_ASKED);
+	/* Busy, so the next second's first are not made to wait either. */
+	assert_int_equal(use(f, IP(2000), T0 + 1000), DHCP_USE_NONE);
+	assert_int_equal(f->last, IP(2000));
+	assert_int_equal(use(f, IP(2001), T0 + 2000), DHCP_USE_ASKED);
+}
+
+/* Each would get the address that the one before it waits for. */
+static void use__many_want_one_address__few_wait_for_it(void **state)
+{
+	struct fix *f = *state;
+	unsigned int waits = 0;
+
+	for (int i = 0; i < 100; i++)
+		waits += use(f, IP(15), T0 + i) == DHCP_USE_ASKED;
+	assert_int_equal(waits, DHCP_PROBE_WAITS);
+	assert_int_equal(f->asked, 1);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -141,6 +156,7 @@ int main(void)
 		T(use__answered__taken_for_others),
 		T(use__asked_long_ago__asked_again_meanwhile),
 		T(use__many_at_once__not_asked_about),
+		T(use__many_want_one_address__few_wait_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
