@@ -20,7 +20,6 @@ struct event_base;
 struct hostaddr;
 struct hosts;
 struct leases;
-struct leases6;
 struct priv;
 struct resolv;
 struct store;
@@ -35,7 +34,6 @@ struct ctl {
 	struct resolv *resolv;	  /* NULL in tests: no upstreams */
 	struct hostaddr *host;	  /* NULL in tests: no routes */
 	struct leases *leases;
-	struct leases6 *leases6;
 	struct hosts *hosts;	  /* NULL: no hosts file */
 	struct list addr_waiters; /* addrs.c */
 	char run_dir[PATH_MAX], state_dir[PATH_MAX];

@@ -25,7 +25,6 @@
 #include "netd/hostaddr.h"
 #include "netd/hosts.h"
 #include "netd/leases.h"
-#include "netd/leases6.h"
 #include "netd/load.h"
 #include "netd/method.h"
 #include "netd/netctl.h"
@@ -82,7 +81,6 @@ static void begin_stop(struct daemon *d)
 	log_info("stopping");
 	notify_send("STOPPING=1");
 	leases_flush(ctl->leases);
-	leases6_flush(ctl->leases6);
 	ctl->stopping = true;
 	addrs_fini(ctl);
 	list_for_each_safe(n, &ctl->model.nets, struct network, node)
@@ -245,9 +243,8 @@ static int open_parts(struct daemon *d, const struct options *o,
 	if (r)
 		return r;
 	ctl->leases = leases_new(ctl);
-	ctl->leases6 = leases6_new(ctl);
 	ctl->api = api_new(ctl->base, &ctl->events, method_dispatch, ctl);
-	if (!ctl->leases || !ctl->leases6 || !ctl->api)
+	if (!ctl->leases || !ctl->api)
 		return errtext_set(why, -ENOMEM, "no memory");
 	return open_store(ctl, o->full, why);
 }
@@ -366,11 +363,11 @@ static void finish(struct daemon *d)
 	hosts_free(ctl->hosts);
 	ctl->hosts = NULL;
 	if (ctl->model.nets.next) {
+		leases_flush(ctl->leases);
 		list_for_each(n, &ctl->model.nets, struct network, node)
 			netctl_release(ctl, n);
 		addrs_fini(ctl);
 		leases_free(ctl->leases);
-		leases6_free(ctl->leases6);
 		model_fini(&ctl->model);
 	}
 	if (ctl->store && ctl->stopping)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Grouped changes of leases. See leases.h; what a worker may say is judged in wmsg.c. */
-#include "netd/leases.h"
+/* Grouped changes of leases. See leases.h; what a worker may say is judged in wmsg.c, what
+ * is of DHCPv6 is in leases6.c. */
+#include "netd/leases_int.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -13,29 +14,10 @@
 #include "netd/dhcpset.h"
 #include "netd/fwdctl.h"
 #include "netd/hostnames.h"
-#include "netd/lease_wire.h"
 #include "netd/obj.h"
 #include "netd/proto.h"
-#include "netd/store.h"
 #include "netd/super.h"
 #include "netd/wmsg.h"
-
-/* One change, in the order of things. */
-struct change {
-	struct network *net; /* NULL: gone meanwhile */
-	uint64_t token;	     /* 0: nobody waits for it */
-	bool forgotten;
-	struct lease_conf conf;
-};
-
-struct leases {
-	struct ctl *ctl;
-	struct event *flush;
-	struct change batch[LEASES_BATCH];
-	unsigned int n;
-	struct log_budget budget;
-	uint8_t done[LEASES_BATCH * LEASE_WIRE_DONE]; /* an answer in the making */
-};
 
 static void flush_on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -76,17 +58,32 @@ static bool is_kept(const struct change *c)
 	return c->net && !c->net->dying;
 }
 
+static int remove_one(struct store *s, const struct change *c,
+		      struct errtext *why)
+{
+	return c->is6 ? store_lease6_del(s, c->v6.conf.network,
+					 &c->v6.conf.address, why)
+		      : store_lease_del(s, c->v4.network, c->v4.address, why);
+}
+
 static int write_one(struct store *s, const struct change *c,
 		     struct errtext *why)
 {
-	if (!is_kept(c))
-		return 0;
-	if (c->forgotten)
-		return store_lease_del(s, c->conf.network, c->conf.address, why);
-	return store_lease_put(s, &c->conf, why);
+	if (c->gone)
+		return remove_one(s, c, why);
+	return c->is6 ? store_lease6_put(s, &c->v6.conf, why)
+		      : store_lease_put(s, &c->v4, why);
 }
 
-static int write_all(struct leases *l, struct errtext *why)
+/* Is it for the store, and of @only, where that is not NULL? */
+static bool is_meant(const struct change *c, const struct network *only)
+{
+	return is_kept(c) && (!only || c->net == only);
+}
+
+/* In one transaction. */
+static int write_all(struct leases *l, const struct network *only,
+		     struct errtext *why)
 {
 	struct store *s = l->ctl->store;
 	int r = store_begin(s, why);
@@ -94,11 +91,35 @@ static int write_all(struct leases *l, struct errtext *why)
 	if (r)
 		return r;
 	for (unsigned int i = 0; i < l->n && !r; i++)
-		r = write_one(s, &l->batch[i], why);
+		if (is_meant(&l->batch[i], only))
+			r = write_one(s, &l->batch[i], why);
 	if (!r)
-		return store_commit(s, why);
-	store_rollback(s);
+		r = store_commit(s, why);
+	else
+		store_rollback(s);
+	for (unsigned int i = 0; i < l->n && !r; i++)
+		if (is_meant(&l->batch[i], only))
+			l->batch[i].stored = true;
 	return r;
+}
+
+/* Each network by itself, after all of them together were refused. */
+static int write_each(struct leases *l, struct errtext *why)
+{
+	const struct network *tried = NULL;
+	int r, err = 0;
+
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct change *c = &l->batch[i];
+
+		/* A network's changes may lie apart: then it is tried again. */
+		if (c->stored || !is_kept(c) || c->net == tried)
+			continue;
+		tried = c->net;
+		r = write_all(l, tried, why);
+		err = r ? r : err;
+	}
+	return err;
 }
 
 /* The store takes nothing more. What ended can still be removed, and needs no record:
@@ -108,10 +129,24 @@ static void write_ends(struct leases *l)
 	for (unsigned int i = 0; i < l->n; i++) {
 		const struct change *c = &l->batch[i];
 
-		if (!c->token && is_kept(c))
-			(void)store_lease_del(l->ctl->store, c->conf.network,
-					      c->conf.address, NULL);
+		if (c->ends && !c->stored && is_kept(c))
+			(void)remove_one(l->ctl->store, c, NULL);
 	}
+}
+
+static void write_batch(struct leases *l)
+{
+	struct errtext why = {""};
+	int r = write_all(l, NULL, &why);
+
+	/* A full disk is full for all. */
+	if (r && r != -ENOSPC && r != -EROFS)
+		r = write_each(l, &why);
+	if (!r)
+		return;
+	log_limited(&l->budget, clock_mono_ms(), LOG_LVL_ERR,
+		    "leases: not granted: %s", why.s);
+	write_ends(l);
 }
 
 /* ---- to the model, and who wants to know --------------------------------- */
@@ -119,42 +154,41 @@ static void write_ends(struct leases *l)
 static void announce(struct ctl *ctl, const struct change *c)
 {
 	enum event_type type = EVENT_LEASE_RELEASED;
-	const char *state = c->forgotten ? "forgotten"
-					 : dhcp_state_name(c->conf.state);
+	const char *state = c->gone ? "forgotten" : dhcp_state_name(c->v4.state);
 
 	if (!events_wanted(&ctl->events))
 		return;
-	if (!c->forgotten && c->conf.state == DHCP_BOUND)
+	if (!c->gone && c->v4.state == DHCP_BOUND)
 		type = EVENT_LEASE_BOUND;
-	else if (!c->forgotten && c->conf.state == DHCP_EXPIRED)
+	else if (!c->gone && c->v4.state == DHCP_EXPIRED)
 		type = EVENT_LEASE_EXPIRED;
-	else if (!c->forgotten && c->conf.state == DHCP_DECLINED)
+	else if (!c->gone && c->v4.state == DHCP_DECLINED)
 		type = EVENT_LEASE_DECLINED;
 	events_emit(&ctl->events, type,
-		    obj_lease(ctl, c->net, &c->conf, state));
+		    obj_lease(ctl, c->net, &c->v4, state));
 }
 
 /* The store has it. */
 static void remember(struct ctl *ctl, const struct change *c)
 {
-	struct lease *have = model_lease_find(c->net, c->conf.address);
-	bool news = !have || have->conf.state != c->conf.state ||
-		    !mac_eq(&have->conf.mac, &c->conf.mac);
+	struct lease *have = model_lease_find(c->net, c->v4.address);
+	bool news = !have || have->conf.state != c->v4.state ||
+		    !mac_eq(&have->conf.mac, &c->v4.mac);
 	struct nic *nic;
 
 	announce(ctl, c);
-	if (c->forgotten && have)
+	if (c->gone && have)
 		model_lease_del(c->net, have);
-	else if (!c->forgotten && model_lease_put(c->net, &c->conf))
+	else if (!c->gone && model_lease_put(c->net, &c->v4))
 		return;
-	if (!c->forgotten && c->conf.state == DHCP_BOUND)
-		hostnames_leased(ctl, c->net, &c->conf);
+	if (!c->gone && c->v4.state == DHCP_BOUND)
+		hostnames_leased(ctl, c->net, &c->v4);
 	else
-		hostnames_ended(ctl, c->net, c->conf.address);
-	if (!news && !c->forgotten)
+		hostnames_ended(ctl, c->net, c->v4.address);
+	if (!news && !c->gone)
 		return;
-	nic = lease_nic(ctl, c->net, &c->conf);
-	if (!nic || !mac_eq(&nic->conf.mac, &c->conf.mac))
+	nic = lease_nic(ctl, c->net, &c->v4);
+	if (!nic || !mac_eq(&nic->conf.mac, &c->v4.mac))
 		return;
 	if (c->token)
 		addrs_changed(ctl, nic->conf.vm);
@@ -162,7 +196,7 @@ static void remember(struct ctl *ctl, const struct change *c)
 }
 
 /* Answers of one network that follow each other go together. */
-static void answer_all(struct leases *l, unsigned int n, bool ok)
+static void answer_all(struct leases *l, unsigned int n)
 {
 	struct wbuf w = wbuf_make(l->done, sizeof(l->done));
 
@@ -171,8 +205,10 @@ static void answer_all(struct leases *l, unsigned int n, bool ok)
 		const struct network *next =
 			i + 1 < n ? l->batch[i + 1].net : NULL;
 
-		if (c->token && c->net)
-			lease_wire_put_done(&w, c->token, ok && is_kept(c));
+		if (c->is6)
+			leases6_answer(c, c->stored);
+		else if (c->token && c->net)
+			lease_wire_put_done(&w, c->token, c->stored);
 		if (next == c->net || !w.len)
 			continue;
 		if (c->net->sup)
@@ -181,40 +217,58 @@ static void answer_all(struct leases *l, unsigned int n, bool ok)
 	}
 }
 
-void leases_flush(struct leases *l)
+/* Host names are kept, too (hostnames.c); those of a batch in one transaction. */
+static bool has_names(const struct leases *l)
 {
-	struct errtext why = {""};
-	unsigned int n = l->n;
-	int r;
+	for (unsigned int i = 0; i < l->n; i++)
+		if (!l->batch[i].is6 && l->batch[i].v4.hostname[0])
+			return true;
+	return false;
+}
 
-	if (!n)
-		return;
-	r = write_all(l, &why);
-	if (r) {
-		log_limited(&l->budget, clock_mono_ms(), LOG_LVL_ERR,
-			    "leases: not granted: %s", why.s);
-		write_ends(l);
-	}
-	/* First those who wait. Sending may end a worker, and its network forgets
-	 * what is in the batch: so that is counted down last. */
-	answer_all(l, n, !r);
+static void remember_all(struct leases *l, unsigned int n)
+{
+	bool names = has_names(l) && !store_begin(l->ctl->store, NULL);
+
 	for (unsigned int i = 0; i < n; i++) {
 		struct change *c = &l->batch[i];
 
-		if (is_kept(c) && (!r || !c->token))
+		if (!is_kept(c) || (!c->stored && !c->ends))
+			continue;
+		if (c->is6)
+			leases6_remember(l->ctl, c);
+		else
 			remember(l->ctl, c);
 	}
+	if (names)
+		(void)store_commit(l->ctl->store, NULL);
+}
+
+void leases_flush(struct leases *l)
+{
+	unsigned int n = l->n;
+
+	if (!n)
+		return;
+	write_batch(l);
+	answer_all(l, n); /* first those who wait */
+	remember_all(l, n);
 	l->n = 0;
 }
 
 /* ---- from the worker ----------------------------------------------------- */
 
-static void add(struct leases *l, const struct change *c)
+void leases_room(struct leases *l, unsigned int k)
+{
+	if (l->n + k > LEASES_BATCH)
+		leases_flush(l);
+}
+
+void leases_add(struct leases *l, const struct change *c)
 {
 	const struct timeval now = {0};
 
-	if (l->n == LEASES_BATCH)
-		leases_flush(l);
+	leases_room(l, 1);
 	l->batch[l->n++] = *c;
 	if (!evtimer_pending(l->flush, NULL))
 		evtimer_add(l->flush, &now);
@@ -234,16 +288,17 @@ static int take_one(struct leases *l, struct network *n,
 		    const struct lease_rec *rec, int64_t wall_s,
 		    struct errtext *why)
 {
-	struct change c = {n, rec->token, rec->forgotten, {0}};
+	struct change c = {.net = n, .token = rec->token,
+			   .gone = rec->forgotten, .ends = !rec->token};
 	int r = wmsg_lease(rec, &n->conf, dhcpset_relayed(n, rec->lease.ip),
 			   dhcpset_lease_max(n, n->conf.lease_s), wall_s,
-			   &c.conf, why);
+			   &c.v4, why);
 
 	if (r)
 		return r;
 	if (n->leases.count + l->n < MODEL_LEASES_MAX ||
-	    model_lease_find(n, c.conf.address)) {
-		add(l, &c);
+	    model_lease_find(n, c.v4.address)) {
+		leases_add(l, &c);
 		return 0;
 	}
 	log_limited(&l->budget, clock_mono_ms(), LOG_LVL_WARN,

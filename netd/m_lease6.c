@@ -5,7 +5,7 @@
 
 #include "lib/clock.h"
 #include "lib/jx.h"
-#include "netd/leases6.h"
+#include "netd/leases.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
 #include "netd/nicctl.h"
@@ -51,7 +51,7 @@ void m_lease6_release(struct ctl *ctl, struct call *c, struct network *n,
 	char s[IP_TEXT];
 	int r;
 
-	leases6_flush(ctl->leases6);
+	leases_flush(ctl->leases);
 	l = model_lease6_find(n, ip);
 	if (!l) {
 		call_fail(c, RPC_NOT_FOUND, "network %s has no lease of %s",

@@ -13,7 +13,6 @@
 #include "netd/fwdctl.h"
 #include "netd/hostaddr.h"
 #include "netd/leases.h"
-#include "netd/leases6.h"
 #include "netd/netctl_int.h"
 #include "netd/nicctl.h"
 #include "netd/obj.h"
@@ -367,8 +366,7 @@ void netctl_on_ended(struct network *n, bool was_stopped, const char *reason)
 	char text[300];
 
 	n->synced = false;
-	leases_forget(ctl->leases, n);
-	leases6_forget(ctl->leases6, n);
+	leases_flush(ctl->leases); /* its last words are among them */
 	nicctl_net_gone(ctl, n);
 	fwdctl_net_gone(ctl, n, false);
 	events_emit(&ctl->events, EVENT_WORKER_EXITED,
@@ -546,7 +544,6 @@ void netctl_release(struct ctl *ctl, struct network *n)
 	n->sup = NULL;
 	n->synced = false;
 	leases_forget(ctl->leases, n);
-	leases6_forget(ctl->leases6, n);
 	if (n->retry)
 		event_free(n->retry);
 	n->retry = NULL;

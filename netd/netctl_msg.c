@@ -16,7 +16,6 @@
 #include "netd/hostnames.h"
 #include "netd/hosts.h"
 #include "netd/leases.h"
-#include "netd/leases6.h"
 #include "netd/natconf.h"
 #include "netd/netctl_int.h"
 #include "netd/nicctl_int.h"
@@ -544,9 +543,9 @@ static int on_message(void *arg, uint16_t type, json_t *body,
 		return errtext_set(why, -EPROTO, "descriptors nobody wants");
 	switch (type) {
 	case W_LEASE6_COMMIT:
-		return leases6_commit(n->ctl->leases6, n, body, why);
+		return leases_take6(n->ctl->leases, n, body, why);
 	case W_LEASE6_EVENT:
-		return leases6_event(n->ctl->leases6, n, body, why);
+		return leases_take6_event(n->ctl->leases, n, body, why);
 	case W_PEER:
 	case W_ACCEPTED:
 	case W_SENDER:

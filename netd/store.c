@@ -175,18 +175,22 @@ static int bind_all(sqlite3_stmt *st, const char *fmt, va_list ap)
 }
 
 /* Of what runs often: compiled once. */
-static int run_kept(struct store *s, enum store_stmt which, struct errtext *why,
-		    const char *fmt, ...)
+int store_run_kept(struct store *s, enum store_stmt which, struct errtext *why,
+		   const char *fmt, ...)
 {
+	static const char put_lease[] =
+		"INSERT OR REPLACE INTO leases(network,address,mac,client_id,"
+		"hostname,nic,expires,state) VALUES(?,?,?,?,?,?,?,?)";
 	static const char *const sql[STMTS] = {
 		[STMT_BEGIN] = "BEGIN IMMEDIATE",
 		[STMT_COMMIT] = "COMMIT",
-		[STMT_LEASE_PUT] =
-			"INSERT OR REPLACE INTO leases(network,address,mac,"
-			"client_id,hostname,nic,expires,state) "
-			"VALUES(?,?,?,?,?,?,?,?)",
+		[STMT_LEASE_PUT] = put_lease,
 		[STMT_LEASE_DEL] =
 			"DELETE FROM leases WHERE network=? AND address=?",
+		[STMT_LEASE6_PUT] =
+			"REPLACE INTO leases6 VALUES(?,?,?,?,?,?,?,?,?,?)",
+		[STMT_LEASE6_DEL] =
+			"DELETE FROM leases6 WHERE network=? AND address=?",
 	};
 	sqlite3_stmt **st = &s->stmt[which];
 	int rc = SQLITE_OK, r;
@@ -340,12 +344,12 @@ int store_durability(struct store *s, enum store_durability d,
 
 int store_begin(struct store *s, struct errtext *why)
 {
-	return run_kept(s, STMT_BEGIN, why, "");
+	return store_run_kept(s, STMT_BEGIN, why, "");
 }
 
 int store_commit(struct store *s, struct errtext *why)
 {
-	int r = run_kept(s, STMT_COMMIT, why, "");
+	int r = store_run_kept(s, STMT_COMMIT, why, "");
 
 	if (r)
 		store_rollback(s);
@@ -402,17 +406,32 @@ static int run(struct store *s, struct errtext *why, const char *sql,
 	return r;
 }
 
-/* A removal, which a full disk must not prevent. */
-static int run_del(struct store *s, struct errtext *why, const char *sql,
-		   int64_t id, const char *text)
+/* May what a full disk refused be tried again? */
+static bool made_room(struct store *s, int r)
 {
-	const char *fmt = text ? "it" : "i";
-	int r = run(s, why, sql, fmt, id, text);
+	return r == -ENOSPC && sqlite3_get_autocommit(s->db) && reserve_spend(s);
+}
 
-	if (r == -ENOSPC && sqlite3_get_autocommit(s->db) && reserve_spend(s))
-		r = run(s, why, sql, fmt, id, text);
+int store_del(struct store *s, struct errtext *why, const char *sql, int64_t id,
+	      const char *a, const char *b)
+{
+	const char *fmt = b ? "itt" : a ? "it" : "i";
+	int r = run(s, why, sql, fmt, id, a, b);
+
+	if (made_room(s, r))
+		r = run(s, why, sql, fmt, id, a, b);
 	if (!r)
 		reserve_fill(s);
+	return r;
+}
+
+int store_del_kept(struct store *s, enum store_stmt which, int64_t network,
+		   const char *text, struct errtext *why)
+{
+	int r = store_run_kept(s, which, why, "it", network, text);
+
+	if (made_room(s, r))
+		r = store_run_kept(s, which, why, "it", network, text);
 	return r;
 }
 
@@ -550,7 +569,7 @@ int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,
 
 int store_net_del(struct store *s, int64_t id, struct errtext *why)
 {
-	return run_del(s, why, "DELETE FROM networks WHERE id=?1", id, NULL);
+	return store_del(s, why, "DELETE FROM networks WHERE id=?1", id, NULL, NULL);
 }
 
 int store_nic_add(struct store *s, struct nic_conf *c, struct errtext *why)
@@ -579,7 +598,7 @@ int store_nic_update(struct store *s, const struct nic_conf *c,
 
 int store_nic_del(struct store *s, int64_t id, struct errtext *why)
 {
-	return run_del(s, why, "DELETE FROM nics WHERE id=?1", id, NULL);
+	return store_del(s, why, "DELETE FROM nics WHERE id=?1", id, NULL, NULL);
 }
 
 static int del_nics(struct store *s, const int64_t *id, size_t n,
@@ -638,7 +657,7 @@ int store_fwd_update(struct store *s, const struct fwd_conf *c,
 
 int store_fwd_del(struct store *s, int64_t id, struct errtext *why)
 {
-	return run_del(s, why, "DELETE FROM forwards WHERE id=?1", id, NULL);
+	return store_del(s, why, "DELETE FROM forwards WHERE id=?1", id, NULL, NULL);
 }
 
 int store_resv_put(struct store *s, const struct resv_conf *c,
@@ -653,10 +672,10 @@ int store_resv_put(struct store *s, const struct resv_conf *c,
 int store_resv_del(struct store *s, int64_t network, uint32_t address,
 		   struct errtext *why)
 {
-	return run_del(s, why,
-		       "DELETE FROM reservations WHERE network=?1 AND "
-		       "address=?2",
-		       network, ip_text(address).s);
+	return store_del(s, why,
+			 "DELETE FROM reservations WHERE network=?1 AND "
+			 "address=?2",
+			 network, ip_text(address).s, NULL);
 }
 
 /* The network's own scope is "", which 't' would make NULL. */
@@ -672,9 +691,10 @@ int store_dhcpset_put(struct store *s, const struct dhcpset_conf *c,
 int store_dhcpset_del(struct store *s, const struct dhcpset_conf *c,
 		      struct errtext *why)
 {
-	return run(s, why,
-		   "DELETE FROM dhcp WHERE network=? AND scope=? AND name=?",
-		   "itt", c->network, NET_SCOPE(c), c->name);
+	return store_del(s, why,
+			 "DELETE FROM dhcp WHERE network=? AND scope=? AND "
+			 "name=?",
+			 c->network, NET_SCOPE(c), c->name);
 }
 
 int store_record_add(struct store *s, const struct record_conf *c,
@@ -712,9 +732,9 @@ int store_claim_put(struct store *s, const struct claim_conf *c,
 int store_claim_del(struct store *s, const struct claim_conf *c,
 		    struct errtext *why)
 {
-	return run_del(s, why,
-		       "DELETE FROM claims WHERE network=?1 AND address=?2",
-		       c->network, ip_text(c->address).s);
+	return store_del(s, why,
+			 "DELETE FROM claims WHERE network=?1 AND address=?2",
+			 c->network, ip_text(c->address).s, NULL);
 }
 
 int store_lease_put(struct store *s, const struct lease_conf *c,
@@ -723,7 +743,7 @@ int store_lease_put(struct store *s, const struct lease_conf *c,
 	char id[2 * DHCP_CLIENT_ID_MAX + 1], mac[MAC_TEXT];
 
 	hex_encode(c->client_id, c->client_id_len, id);
-	return run_kept(s, STMT_LEASE_PUT, why,
+	return store_run_kept(s, STMT_LEASE_PUT, why,
 			"itttt"
 			"iit",
 			c->network, ip_text(c->address).s,
@@ -734,11 +754,6 @@ int store_lease_put(struct store *s, const struct lease_conf *c,
 int store_lease_del(struct store *s, int64_t network, uint32_t address,
 		    struct errtext *why)
 {
-	struct addr_text ip = ip_text(address);
-	int r = run_kept(s, STMT_LEASE_DEL, why, "it", network, ip.s);
-
-	/* A full disk must not prevent a removal. */
-	if (r == -ENOSPC && sqlite3_get_autocommit(s->db) && reserve_spend(s))
-		r = run_kept(s, STMT_LEASE_DEL, why, "it", network, ip.s);
-	return r;
+	return store_del_kept(s, STMT_LEASE_DEL, network, ip_text(address).s,
+			      why);
 }

@@ -23,31 +23,24 @@ int store_lease6_put(struct store *s, const struct lease6_conf *c,
 		     struct errtext *why)
 {
 	char ip[IP_TEXT], via[IP_TEXT], mac[MAC_TEXT];
-	sqlite3_stmt *st;
-	int r = store_prepare(
-		s, &st, why,
-		"INSERT OR REPLACE INTO leases6 VALUES(?,?,?,?,?,?,?,?,?,?)",
+
+	return store_run_kept(
+		s, STMT_LEASE6_PUT, why,
 		"ititti"
 		"ttii",
 		c->network, ipaddr_format(&c->address, ip), (int64_t)c->plen,
 		mac_text(&c->mac, mac), c->duid, (int64_t)c->iaid,
 		ipaddr_is_zero(&c->via) ? "" : ipaddr_format(&c->via, via),
 		c->hostname, c->nic, c->expires);
-
-	return r ? r : finish(s, st, why);
 }
 
 int store_lease6_del(struct store *s, int64_t network, const struct ipaddr *ip,
 		     struct errtext *why)
 {
 	char text[IP_TEXT];
-	sqlite3_stmt *st;
-	int r = store_prepare(s, &st, why,
-			      "DELETE FROM leases6 WHERE network=?1 AND "
-			      "address=?2",
-			      "it", network, ipaddr_format(ip, text));
 
-	return r ? r : finish(s, st, why);
+	return store_del_kept(s, STMT_LEASE6_DEL, network,
+			      ipaddr_format(ip, text), why);
 }
 
 int store_resv6_put(struct store *s, const struct resv6_conf *c,
@@ -68,11 +61,9 @@ int store_resv6_del(struct store *s, int64_t network, const struct ipaddr *ip,
 		    struct errtext *why)
 {
 	char text[IP_TEXT];
-	sqlite3_stmt *st;
-	int r = store_prepare(s, &st, why,
-			      "DELETE FROM reservations6 WHERE network=?1 AND "
-			      "address=?2",
-			      "it", network, ipaddr_format(ip, text));
 
-	return r ? r : finish(s, st, why);
+	return store_del(s, why,
+			 "DELETE FROM reservations6 WHERE network=?1 AND "
+			 "address=?2",
+			 network, ipaddr_format(ip, text), NULL);
 }

@@ -23,6 +23,7 @@
 #include "netd/proto.h"
 
 #define TURN_MESSAGES 64 /* read in one wake-up */
+#define LAST_MESSAGES 4096 /* … when it has ended; a socket holds fewer */
 #define HEALTHY_MS    30000
 
 struct pending {
@@ -139,11 +140,16 @@ static unsigned int next_backoff(struct super *s)
 	return ms > SUPER_BACKOFF_MAX ? SUPER_BACKOFF_MAX : ms;
 }
 
+/* What it said before it ended. */
+static void hear_last(struct super *s);
+
 static void on_ended(struct super *s)
 {
-	bool stopped = s->state == SUPER_STOPPING;
 	char words[100], reason[320];
+	bool stopped;
 
+	hear_last(s);
+	stopped = s->state == SUPER_STOPPING;
 	close_chan(s);
 	if (s->end)
 		event_free(s->end);
@@ -324,6 +330,35 @@ static int dispatch(struct super *s, struct chan_msg *m, struct errtext *why)
 	return r;
 }
 
+/* The next message: 1 when there was one; 0 the end; -EAGAIN; negative errno with
+ * @why. A callback may have killed or stopped it: then s->chan is NULL. */
+static int hear(struct super *s, struct errtext *why)
+{
+	struct chan_msg m;
+	int r = chan_recv(s->chan, &m);
+
+	if (r != 1)
+		return r;
+	s->dispatching = true;
+	r = dispatch(s, &m, why);
+	s->dispatching = false;
+	chan_free(s->doomed);
+	s->doomed = NULL;
+	if (r == -EAGAIN)
+		r = -EPROTO;
+	return r ? r : 1;
+}
+
+static void hear_last(struct super *s)
+{
+	struct errtext why = {""};
+
+	/* The kernel holds no more than the socket's buffer for it. */
+	for (int i = 0; s->chan && i < LAST_MESSAGES; i++)
+		if (hear(s, &why) != 1)
+			break;
+}
+
 static void chan_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct super *s = arg;
@@ -332,24 +367,16 @@ static void chan_on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (int i = 0; i < TURN_MESSAGES; i++) {
 		struct errtext why = {""};
-		struct chan_msg m;
-		int r = chan_recv(s->chan, &m);
+		int r = hear(s, &why);
 
 		if (r == -EAGAIN)
 			break;
-		if (r == 1) {
-			s->dispatching = true;
-			r = dispatch(s, &m, &why);
-			s->dispatching = false;
-			chan_free(s->doomed);
-			s->doomed = NULL;
-			/* A callback may have killed or stopped it. */
-			if (!s->chan)
-				return;
-			if (!r)
-				continue;
+		if (!s->chan)
+			return;
+		if (r == 1)
+			continue;
+		if (r && why.s[0])
 			log_err("worker %s: killed: %s", s->network, why.s);
-		}
 		if (s->state == SUPER_STOPPING)
 			event_del(s->in); /* the pidfd tells the rest */
 		else

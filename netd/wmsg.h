@@ -34,7 +34,7 @@ int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
 int wmsg_leases6(json_t *body, const struct net_conf *net, int64_t wall_s,
 		 int64_t *token, struct lease6_conf *out, unsigned int cap,
 		 unsigned int *n, struct errtext *why);
-/* The end of one; its address alone is to be believed. */
+/* The end of one; its address alone is to be believed. @state is a constant. */
 int wmsg_lease6_event(json_t *body, const struct net_conf *net,
 		      struct lease6_conf *out, const char **state,
 		      struct errtext *why);

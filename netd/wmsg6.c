@@ -84,12 +84,16 @@ int wmsg_lease6_event(json_t *body, const struct net_conf *net,
 {
 	static const char *const states[] = {"released", "expired", "declined",
 					     "forgotten"};
+	const char *said = "";
 	int r = read_lease(body, net, out, why);
 
-	if (!r && jx_need_str(body, "state", state, why))
+	if (!r && jx_need_str(body, "state", &said, why))
 		r = -EPROTO;
-	for (size_t i = 0; !r && i < ARRAY_LEN(states); i++)
-		if (!strcmp(*state, states[i]))
-			return 0;
+	for (size_t i = 0; !r && i < ARRAY_LEN(states); i++) {
+		if (strcmp(said, states[i]) != 0)
+			continue;
+		*state = states[i];
+		return 0;
+	}
 	return r ? r : errtext_set(why, -EPROTO, "a lease in no known state");
 }

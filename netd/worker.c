@@ -6,6 +6,7 @@
 #include "netd/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "netd/worker_int.h"
 
 #define MSGS_PER_WAKEUP 64
+#define LAST_WORDS_MS	1000 /* without any of them being read */
 
 static void stop(struct worker *w, int status)
 {
@@ -285,6 +287,16 @@ static void tick_on_timer(evutil_socket_t fd, short what, void *arg)
 	worker_rearm(w);
 }
 
+/* What was said and does not fit into the socket yet: control reads on. */
+static void last_words(struct worker *w)
+{
+	struct pollfd p = {.fd = WORKER_CHAN_FD, .events = POLLOUT};
+
+	while (!chan_flush(w->chan) && chan_pending(w->chan))
+		if (poll(&p, 1, LAST_WORDS_MS) <= 0)
+			break;
+}
+
 /* ---- life ------------------------------------------------------------------- */
 
 static void log_to_control(enum log_level level, const char *line, void *arg)
@@ -370,7 +382,7 @@ int worker_main(const char *network, bool isolated)
 		return EXIT_FAILURE;
 	}
 	event_base_dispatch(w.base);
-	(void)chan_flush(w.chan); /* last words */
+	last_words(&w);
 	fini(&w);
 	return w.exit_status;
 }

@@ -4,7 +4,7 @@ medians of several rounds. Each server is alone in a namespace, perfdhcp in anot
 is a cable away, and leases are on disk for all; that they survive `kill -9` is tried.
 
     QUICK=1    fewer and shorter rounds      ROUNDS=9  that many
-    V=1        each try                      CASES=vnet,kea-dhcp4  only these
+    TRIES=1    each try as well              CASES=vnet,kea-dhcp4  only these
 
 Prints a row for each case and writes build/bench-dhcp.json and .md, as `make bench` does.
 
@@ -271,7 +271,7 @@ def attempt(make, rung):
     finally:
         c.close()
     lost = 100 * (1 - done / sent)
-    if os.environ.get("V"):
+    if os.environ.get("TRIES"):
         print("    %-10s asked %5d: begun %5d/s, done %5d/s, %.1f %% lost" % (
             c.name, RUNGS[rung], sent / SECONDS, done / SECONDS, lost), flush=True)
     rate = done / SECONDS if lost < DROPS else 0

@@ -13,7 +13,6 @@
 
 #include "netd/addrs.h"
 #include "netd/leases.h"
-#include "netd/leases6.h"
 #include "netd/method.h"
 #include "netd/netctl.h"
 #include "netd/rundir.h"
@@ -41,7 +40,6 @@ void rig_init(struct rig *r, bool root, enum right right)
 	    store_open(":memory:", &r->ctl.store, &why))
 		abort();
 	r->ctl.leases = leases_new(&r->ctl);
-	r->ctl.leases6 = leases6_new(&r->ctl);
 	r->ctl.api = api_new(r->ctl.base, &r->ctl.events, method_dispatch,
 			     &r->ctl);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) ||
@@ -57,11 +55,11 @@ void rig_fini(struct rig *r)
 	ctl->stopping = true;
 	rpc_conn_free(r->client);
 	api_free(ctl->api);
+	leases_flush(ctl->leases);
 	list_for_each(n, &ctl->model.nets, struct network, node)
 		netctl_release(ctl, n);
 	addrs_fini(ctl);
 	leases_free(ctl->leases);
-	leases6_free(ctl->leases6);
 	model_fini(&ctl->model);
 	store_close(ctl->store);
 	fake_priv_free(r->priv);

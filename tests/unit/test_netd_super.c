@@ -190,6 +190,39 @@ static void bytes__killed_meanwhile__may_be_read_to_their_end(void **state)
 	assert_int_not_equal(super_state(f->s), SUPER_READY);
 }
 
+/* It may be seen to be gone before what it said is read. */
+static void death__words_unread__heard_first(void **state)
+{
+	struct fix *f = *state;
+
+	super_start(f->s);
+	spin(f);
+	for (int i = 0; i < 200; i++)
+		fake_worker_say(worker(f), W_EVENT, "{}", -1);
+	super_stop(f->s);
+	fake_worker_die(worker(f));
+	spin(f);
+	assert_int_equal(f->messages, 200);
+	assert_int_equal(f->stopped, 1);
+}
+
+/* What is said last must not keep alive what was to be stopped. */
+static void death__last_word_is_bad__ended_once(void **state)
+{
+	struct fix *f = *state;
+
+	super_start(f->s);
+	spin(f);
+	f->verdict = -EPROTO;
+	for (int i = 0; i < 3; i++)
+		fake_worker_say(worker(f), W_EVENT, "{}", -1);
+	super_stop(f->s);
+	fake_worker_die(worker(f));
+	spin(f);
+	assert_int_equal(f->ended, 1);
+	assert_int_equal(super_state(f->s), SUPER_DOWN);
+}
+
 static void death__started_again_with_growing_delay(void **state)
 {
 	struct fix *f = *state;
@@ -283,6 +316,8 @@ int main(void)
 		T(start__worker_ready__told),
 		T(request__answered_refused_lost),
 		T(bytes__killed_meanwhile__may_be_read_to_their_end),
+		T(death__words_unread__heard_first),
+		T(death__last_word_is_bad__ended_once),
 		T(death__started_again_with_growing_delay),
 		T(hostile__each__killed),
 		T(stop__clean_end),

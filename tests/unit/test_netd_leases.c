@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: fake_priv ctl_rig netd dhcp_core nat_core */
+/* Leases of both families on their way into the store. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netd/proto.h"
+#include "netd/store_int.h"
+#include "tests/fake/ctl_rig.h"
+
+static int up_lab(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	rig_init(r, true, RIGHT_ADMIN);
+	*state = r;
+	return !rig_call(r, "network.define", "{'name':'lab','mode':'nat'}", -1);
+}
+
+static int down(void **state)
+{
+	rig_fini(*state);
+	free(*state);
+	return 0;
+}
+
+static struct fake_worker *lab(struct rig *r)
+{
+	return fake_worker_of(r->priv, "lab");
+}
+
+/* What the store refuses of one network is not the others' loss. */
+static void lease__one_network_refused__others_granted(void **state)
+{
+	struct rig *r = *state;
+	struct network *n = model_net_find(&r->ctl.model, "lab");
+	struct fake_worker *two;
+
+	assert_non_null(rig_call(r, "network.define",
+				 "{'name':'two','mode':'nat'}", -1));
+	two = fake_worker_of(r->priv, "two");
+	assert_int_equal(store_net_del(r->ctl.store, n->conf.id, NULL), 0);
+	rig_quiet(true);
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(two, 2, 0x0a00030f, DHCP_BOUND);
+	fake_worker_lease(lab(r), 3, 0x0a000210, DHCP_BOUND);
+	rig_spin(r);
+	rig_quiet(false);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES_DONE), ":no"));
+	assert_non_null(strstr(fake_worker_last(two, W_LEASES_DONE), ":ok"));
+}
+
+static json_t *leases_of(struct rig *r, const char *params)
+{
+	return json_object_get(rig_call(r, "lease.list", params, -1), "leases");
+}
+
+/* A worker that is stopped says what it has to, and is gone. */
+static void lease__last_words_of_a_worker__kept(void **state)
+{
+	struct rig *r = *state;
+
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	rig_spin(r);
+	assert_int_equal(json_array_size(leases_of(r, "{}")), 1);
+	fake_worker_lease(lab(r), 0, 0x0a00020f, DHCP_RELEASED);
+	fake_worker_die(lab(r));
+	rig_spin(r);
+	assert_int_equal(json_array_size(leases_of(r, "{}")), 0);
+	assert_string_equal(rig_str(json_array_get(leases_of(r, "{'all':true}"),
+						   0),
+				    "state"),
+			    "released");
+}
+
+#define LEASE6                                                               \
+	"'ip':'fd01:2:3:4::%d','plen':128,'mac':'52:54:00:00:00:01',"         \
+	"'duid':'00030001525400000001','iaid':1,'via':'fe80::1','nic':100,"   \
+	"'expires':9999999999,'hostname':''"
+
+static void say6(struct rig *r, uint16_t type, const char *fmt, int a, int b)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), fmt, a, b);
+	for (char *p = text; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	fake_worker_say(lab(r), type, text, -1);
+}
+
+/* One batch for both families: granted, ended and refused in the order of things. */
+static void lease6__committed_and_ended_in_one_turn__both_kept(void **state)
+{
+	struct rig *r = *state;
+
+	assert_non_null(rig_call(r, "network.set",
+				 "{'name':'lab','subnet6':'fd01:2:3:4::/64',"
+				 "'ipv6':'stateful'}",
+				 -1));
+	say6(r, W_LEASE6_COMMIT,
+	     "{'token':7,'leases':[{" LEASE6 "},{" LEASE6 "}]}", 10, 11);
+	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	say6(r, W_LEASE6_EVENT, "{" LEASE6 ",'state':'released'}", 10, 0);
+	rig_spin(r);
+	assert_string_equal(fake_worker_last(lab(r), W_LEASE6_DONE),
+			    "{\"token\":7,\"ok\":true}");
+	assert_int_equal(fake_worker_count(lab(r), W_LEASE6_DONE), 1);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES_DONE), ":ok"));
+	assert_int_equal(json_array_size(leases_of(r, "{}")), 2);
+	/* What ends does so also when nothing more can be stored. */
+	sqlite3_exec(r->ctl.store->db, "PRAGMA query_only=1", NULL, NULL, NULL);
+	rig_quiet(true);
+	say6(r, W_LEASE6_COMMIT, "{'token':8,'leases':[{" LEASE6 "}]}", 12, 0);
+	say6(r, W_LEASE6_EVENT, "{" LEASE6 ",'state':'expired'}", 11, 0);
+	rig_spin(r);
+	rig_quiet(false);
+	assert_string_equal(fake_worker_last(lab(r), W_LEASE6_DONE),
+			    "{\"token\":8,\"ok\":false}");
+	assert_int_equal(json_array_size(leases_of(r, "{}")), 1);
+}
+
+#define T_LAB(name) cmocka_unit_test_setup_teardown(name, up_lab, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T_LAB(lease__one_network_refused__others_granted),
+		T_LAB(lease__last_words_of_a_worker__kept),
+		T_LAB(lease6__committed_and_ended_in_one_turn__both_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
