@@ -85,7 +85,7 @@ UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 links = $(shell sed -n 's|^/\* links:\(.*\)\*/.*|\1|p' $(1) | head -n 1)
 parts = $(foreach w,$(call links,$(1)),$(if $(wildcard tests/fake/$(w).c),$(B)/tests/fake/$(w).o,$(B)/lib$(w).a)) $(B)/liblib.a
-libs_of = $(call pkg,$(sort jansson $(if $(filter %_io,$(call links,$(1))),libevent_core $(SWITCH_PKGS)) $(if $(filter netd,$(call links,$(1))),$(NETD_PKGS) $(NAT_PKGS) $(SWITCH_PKGS)) $(if $(filter cli,$(call links,$(1))),$(CLI_PKGS))))
+libs_of = $(call pkg,$(sort jansson $(if $(filter %_io,$(call links,$(1))),libevent_core $(SWITCH_PKGS) $(NAT_PKGS)) $(if $(filter netd,$(call links,$(1))),$(NETD_PKGS) $(NAT_PKGS) $(SWITCH_PKGS)) $(if $(filter cli,$(call links,$(1))),$(CLI_PKGS))))
 
 define unit_rule
 $(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $(call parts,tests/unit/$(1).c)

@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Tables in the kernel: read, compared, replaced, deleted. See nft.h. What a plan is in
+ * libnftnl's terms is in nft_build.c, how two tables are compared in nft_image.c.
+ */
+#include "nat/nft.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "nat/nft_int.h"
+
+#define BATCH_MAX (1 << 20) /* bytes in a transaction */
+#define MSG_MAX	  (1 << 17) /* in one message of it, and in an answer */
+#define ANSWER_MS 10000
+
+struct nft {
+	struct mnl_socket *sock;
+	uint32_t seq;
+	char buf[MSG_MAX]; /* answers */
+};
+
+/* ---- life ------------------------------------------------------------------------- */
+
+int nft_open(struct nft **out, struct errtext *why)
+{
+	struct nft *n = calloc(1, sizeof(*n));
+	int size = 2 * BATCH_MAX, r;
+
+	if (!n)
+		return errtext_set(why, -ENOMEM, "no memory");
+	n->sock = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!n->sock || mnl_socket_bind(n->sock, 0, MNL_SOCKET_AUTOPID) < 0) {
+		r = -errno;
+		nft_close(n);
+		return errtext_set(why, r, "no netfilter socket: %s",
+				   strerror(-r));
+	}
+	(void)setsockopt(mnl_socket_get_fd(n->sock), SOL_SOCKET,
+			 SO_SNDBUFFORCE, &size, sizeof(size));
+	n->seq = 1;
+	*out = n;
+	return 0;
+}
+
+void nft_close(struct nft *n)
+{
+	if (!n)
+		return;
+	if (n->sock)
+		mnl_socket_close(n->sock);
+	free(n);
+}
+
+int nft_watch(int *fd_out, struct errtext *why)
+{
+	int group = NFNLGRP_NFTABLES, r;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			NETLINK_NETFILTER);
+
+	if (fd >= 0 && !setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
+				   &group, sizeof(group))) {
+		*fd_out = fd;
+		return 0;
+	}
+	r = -errno;
+	if (fd >= 0)
+		close(fd);
+	return errtext_set(why, r, "rulesets cannot be watched: %s",
+			   strerror(-r));
+}
+
+/* ---- conversation ------------------------------------------------------------------- */
+
+/* One datagram of answers, waited for. */
+static ssize_t receive(struct nft *n)
+{
+	struct pollfd pfd = {.fd = mnl_socket_get_fd(n->sock),
+			     .events = POLLIN};
+	ssize_t len;
+	int r;
+
+	while ((r = poll(&pfd, 1, ANSWER_MS)) < 0 && errno == EINTR)
+		;
+	if (r <= 0)
+		return r ? -errno : -ETIMEDOUT;
+	len = mnl_socket_recvfrom(n->sock, n->buf, sizeof(n->buf));
+	return len < 0 ? -errno : len;
+}
+
+/* A question whose answers go to @cb, until the last one. */
+static int ask(struct nft *n, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+{
+	unsigned int port = mnl_socket_get_portid(n->sock);
+	int r = 1;
+
+	if (mnl_socket_sendto(n->sock, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	while (r > 0) {
+		ssize_t len = receive(n);
+
+		if (len < 0)
+			return (int)len;
+		r = mnl_cb_run(n->buf, (size_t)len, nlh->nlmsg_seq, port, cb,
+			       arg);
+	}
+	return r < 0 ? -errno : 0;
+}
+
+static struct nlmsghdr *question(struct nft *n, char *buf, uint16_t type,
+				 uint16_t flags)
+{
+	return nftnl_nlmsg_build_hdr(buf, type, NFPROTO_INET, flags, ++n->seq);
+}
+
+/* ---- looking ----------------------------------------------------------------------- */
+
+/* What is read of a table, as text. */
+struct look {
+	struct nft *n;
+	const char *table;
+	FILE *f;
+	/* Maps, whose elements are asked for afterwards. */
+	char map[2 * NFT_MAPS][32];
+	unsigned int nmap;
+	bool odd; /* something that no plan has */
+};
+
+static int mark_cb(const struct nftnl_udata *attr, void *arg)
+{
+	bool *ours = arg;
+
+	if (nftnl_udata_type(attr) == NFTNL_UDATA_TABLE_COMMENT &&
+	    nftnl_udata_len(attr) == sizeof(NFT_MARK) &&
+	    !memcmp(nftnl_udata_get(attr), NFT_MARK, sizeof(NFT_MARK)))
+		*ours = true;
+	return 0;
+}
+
+static int table_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nftnl_table *t = nftnl_table_alloc();
+	uint32_t len = 0;
+	const void *data;
+
+	if (t && !nftnl_table_nlmsg_parse(nlh, t)) {
+		data = nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &len);
+		if (data)
+			(void)nftnl_udata_parse(data, len, mark_cb, arg);
+	}
+	nftnl_table_free(t);
+	return MNL_CB_OK;
+}
+
+/* 1 it is there and ours, 0 there is none, -EEXIST somebody else's. */
+static int find_table(struct nft *n, const char *name, struct errtext *why)
+{
+	char buf[512];
+	struct nlmsghdr *nlh =
+		question(n, buf, NFT_MSG_GETTABLE, NLM_F_ACK);
+	bool ours = false;
+	int r;
+
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
+	r = ask(n, nlh, table_cb, &ours);
+	if (r == -ENOENT)
+		return 0;
+	if (r)
+		return errtext_set(why, r, "nftables: %s", strerror(-r));
+	if (!ours)
+		return errtext_set(why, -EEXIST,
+				   "nftables: table inet %s is there and not "
+				   "ours", name);
+	return 1;
+}
+
+static int chain_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	struct look *l = arg;
+
+	if (c && !nftnl_chain_nlmsg_parse(nlh, c) &&
+	    !strcmp(nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE), l->table))
+		nft_image_chain(l->f, c);
+	nftnl_chain_free(c);
+	return MNL_CB_OK;
+}
+
+static int rule_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nftnl_rule *r = nftnl_rule_alloc();
+	struct look *l = arg;
+
+	if (r && !nftnl_rule_nlmsg_parse(nlh, r) &&
+	    !strcmp(nftnl_rule_get_str(r, NFTNL_RULE_TABLE), l->table))
+		nft_image_rule(l->f, r);
+	nftnl_rule_free(r);
+	return MNL_CB_OK;
+}
+
+static int set_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nftnl_set *s = nftnl_set_alloc();
+	struct look *l = arg;
+	const char *name;
+
+	if (s && !nftnl_set_nlmsg_parse(nlh, s) &&
+	    !strcmp(nftnl_set_get_str(s, NFTNL_SET_TABLE), l->table)) {
+		name = nftnl_set_get_str(s, NFTNL_SET_NAME);
+		if (strlen(name) < sizeof(l->map[0]) &&
+		    l->nmap < 2 * NFT_MAPS)
+			strcpy(l->map[l->nmap++], name);
+		else
+			l->odd = true;
+	}
+	nftnl_set_free(s);
+	return MNL_CB_OK;
+}
+
+static int elem_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	(void)nftnl_set_elems_nlmsg_parse(nlh, arg);
+	return MNL_CB_OK;
+}
+
+static int one_set_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	(void)nftnl_set_nlmsg_parse(nlh, arg);
+	return MNL_CB_OK;
+}
+
+/* A map with its elements. */
+static int look_map(struct look *l, const char *name)
+{
+	struct nftnl_set *s = nftnl_set_alloc();
+	char buf[512];
+	struct nlmsghdr *nlh;
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	nlh = question(l->n, buf, NFT_MSG_GETSET, NLM_F_ACK);
+	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, l->table);
+	mnl_attr_put_strz(nlh, NFTA_SET_NAME, name);
+	r = ask(l->n, nlh, one_set_cb, s);
+	if (!r) {
+		nft_image_set(l->f, s);
+		nlh = question(l->n, buf, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, l->table);
+		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, name);
+		r = ask(l->n, nlh, elem_cb, s);
+	}
+	if (!r)
+		nft_image_elems(l->f, s);
+	nftnl_set_free(s);
+	return r;
+}
+
+static int look_at(struct look *l)
+{
+	char buf[512];
+	struct nlmsghdr *nlh;
+	int r;
+
+	nlh = question(l->n, buf, NFT_MSG_GETSET, NLM_F_DUMP);
+	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, l->table);
+	r = ask(l->n, nlh, set_cb, l);
+	for (unsigned int i = 0; !r && i < l->nmap; i++)
+		r = look_map(l, l->map[i]);
+	if (!r) {
+		nlh = question(l->n, buf, NFT_MSG_GETCHAIN, NLM_F_DUMP);
+		r = ask(l->n, nlh, chain_cb, l);
+	}
+	if (!r) {
+		nlh = question(l->n, buf, NFT_MSG_GETRULE, NLM_F_DUMP);
+		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, l->table);
+		r = ask(l->n, nlh, rule_cb, l);
+	}
+	return r;
+}
+
+/* 1 the table says what @p says, 0 it says something else; it is there. */
+static int same(struct nft *n, const struct nft_plan *p, struct errtext *why)
+{
+	struct look l = {.n = n, .table = p->table};
+	char *have = NULL, *want = nft_image_plan(p);
+	size_t len;
+	int r = -ENOMEM;
+
+	l.f = want ? open_memstream(&have, &len) : NULL;
+	if (l.f) {
+		r = look_at(&l);
+		if (fclose(l.f))
+			r = -ENOMEM;
+	}
+	if (!r)
+		r = !l.odd && !strcmp(have, want);
+	else if (r == -EINTR || r == -ENOENT)
+		r = 0; /* it changed while it was read */
+	else
+		errtext_set(why, r, "nftables: %s", strerror(-r));
+	free(have);
+	free(want);
+	return r;
+}
+
+int nft_check(struct nft *n, const struct nft_plan *p, struct errtext *why)
+{
+	int r = find_table(n, p->table, why);
+
+	if (r > 0)
+		r = same(n, p, why);
+	return r < 0 ? r : !r;
+}
+
+/* ---- transactions -------------------------------------------------------------------- */
+
+struct batch {
+	struct nft *n;
+	char *buf;
+	size_t len;
+	uint32_t first, last; /* sequence numbers of what is answered */
+	bool full; /* or no memory */
+};
+
+static void begin(struct batch *b, struct nft *n)
+{
+	*b = (struct batch){.n = n, .buf = malloc(BATCH_MAX)};
+	if (!b->buf) {
+		b->full = true;
+		return;
+	}
+	b->first = n->seq + 1;
+	b->len = nftnl_batch_begin(b->buf, ++n->seq)->nlmsg_len;
+}
+
+/* Room for a message; NULL when there is none any more. */
+static struct nlmsghdr *message(struct batch *b, uint16_t type, uint16_t flags)
+{
+	if (b->full || b->len + MSG_MAX > BATCH_MAX) {
+		b->full = true;
+		return NULL;
+	}
+	b->last = ++b->n->seq;
+	return nftnl_nlmsg_build_hdr(b->buf + b->len, type, NFPROTO_INET,
+				     flags | NLM_F_ACK, b->last);
+}
+
+static void done(struct batch *b, const struct nlmsghdr *nlh)
+{
+	b->len += (nlh->nlmsg_len + 3) & ~(size_t)3;
+}
+
+/* The kernel answers each message, that with the number @last at the end. */
+static int verdict(struct batch *b)
+{
+	int err = 0;
+
+	for (;;) {
+		ssize_t len = receive(b->n);
+		const struct nlmsghdr *h = (const void *)b->n->buf;
+		int left = (int)len;
+
+		if (len < 0)
+			return (int)len;
+		for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+
+			if (h->nlmsg_type != NLMSG_ERROR ||
+			    h->nlmsg_seq < b->first || h->nlmsg_seq > b->last)
+				continue;
+			if (!err)
+				err = e->error;
+			/* What fails as a whole is told with its first number. */
+			if (h->nlmsg_seq == b->last || h->nlmsg_seq == b->first)
+				return err;
+		}
+	}
+}
+
+static int commit(struct batch *b, struct errtext *why)
+{
+	int r = b->full ? -ENOBUFS : 0;
+
+	if (!r) {
+		b->len += nftnl_batch_end(b->buf + b->len, ++b->n->seq)
+				  ->nlmsg_len;
+		if (mnl_socket_sendto(b->n->sock, b->buf, b->len) < 0)
+			r = -errno;
+		else
+			r = verdict(b);
+	}
+	free(b->buf);
+	return r ? errtext_set(why, r, "nftables: %s", strerror(-r)) : 0;
+}
+
+static void put_table(struct batch *b, const struct nft_plan *p)
+{
+	struct nftnl_table *t = nft_build_table(p);
+	struct nlmsghdr *nlh = t ? message(b, NFT_MSG_NEWTABLE, NLM_F_CREATE)
+				 : NULL;
+
+	if (nlh) {
+		nftnl_table_nlmsg_build_payload(nlh, t);
+		done(b, nlh);
+	}
+	b->full |= !t;
+	nftnl_table_free(t);
+}
+
+static void del_table(struct batch *b, const char *name)
+{
+	struct nlmsghdr *nlh = message(b, NFT_MSG_DELTABLE, 0);
+
+	if (!nlh)
+		return;
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
+	done(b, nlh);
+}
+
+/* Elements in as many messages as it takes: an attribute has at most 64 KiB. */
+static void put_elements(struct batch *b, struct nftnl_set *s)
+{
+	struct nftnl_set_elems_iter *it = nftnl_set_elems_iter_create(s);
+	struct nlmsghdr *nlh;
+	int more = 1;
+
+	b->full |= !it;
+	while (it && more > 0 &&
+	       (nlh = message(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE))) {
+		more = nftnl_set_elems_nlmsg_build_payload_iter(nlh, it);
+		done(b, nlh);
+	}
+	if (it)
+		nftnl_set_elems_iter_destroy(it);
+}
+
+static void put_map(struct batch *b, const struct nft_plan *p, enum nft_map m)
+{
+	struct nftnl_set *s = nft_build_map(p, m);
+	struct nlmsghdr *nlh = s ? message(b, NFT_MSG_NEWSET, NLM_F_CREATE)
+				 : NULL;
+
+	if (nlh) {
+		nftnl_set_nlmsg_build_payload(nlh, s);
+		done(b, nlh);
+		put_elements(b, s);
+	}
+	b->full |= !s;
+	nftnl_set_free(s);
+}
+
+static void put_chain(struct batch *b, const struct nft_plan *p, unsigned int i)
+{
+	struct nftnl_chain *c = nft_build_chain(p, i);
+	struct nlmsghdr *nlh = c ? message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE)
+				 : NULL;
+
+	if (nlh) {
+		nftnl_chain_nlmsg_build_payload(nlh, c);
+		done(b, nlh);
+	}
+	b->full |= !c;
+	nftnl_chain_free(c);
+}
+
+static void put_rule(struct batch *b, const struct nft_plan *p, unsigned int i)
+{
+	struct nftnl_rule *r = nft_build_rule(p, i);
+	struct nlmsghdr *nlh =
+		r ? message(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND)
+		  : NULL;
+
+	if (nlh) {
+		nftnl_rule_nlmsg_build_payload(nlh, r);
+		done(b, nlh);
+	}
+	b->full |= !r;
+	nftnl_rule_free(r);
+}
+
+static int replace(struct nft *n, const struct nft_plan *p, bool there,
+		   struct errtext *why)
+{
+	struct batch b;
+
+	begin(&b, n);
+	if (there)
+		del_table(&b, p->table);
+	put_table(&b, p);
+	for (unsigned int m = 0; m < NFT_MAPS; m++)
+		if (p->in_map[m])
+			put_map(&b, p, m);
+	for (unsigned int i = 0; i < p->nchain; i++)
+		put_chain(&b, p, i);
+	for (unsigned int i = 0; i < p->nrule; i++)
+		put_rule(&b, p, i);
+	return commit(&b, why);
+}
+
+int nft_sync(struct nft *n, const struct nft_plan *p, bool *changed,
+	     struct errtext *why)
+{
+	int there = find_table(n, p->table, why);
+	int r = there > 0 ? same(n, p, why) : there;
+
+	if (r < 0)
+		return r;
+	*changed = !r;
+	return r ? 0 : replace(n, p, there > 0, why);
+}
+
+int nft_drop(struct nft *n, const char *network, struct errtext *why)
+{
+	char name[NFT_NETWORK + 8];
+	struct batch b;
+	int r;
+
+	nft_table_name(network, name);
+	r = find_table(n, name, NULL);
+	if (r <= 0)
+		return r == -EEXIST || r == -EOPNOTSUPP ? 0 : r;
+	begin(&b, n);
+	del_table(&b, name);
+	r = commit(&b, why);
+	return r == -ENOENT ? 0 : r;
+}

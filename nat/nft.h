@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A planned table (nftplan.h) in the kernel, over netlink (libmnl, libnftnl): look,
+ * compare, replace in one transaction, delete. A table with the name of one of ours but
+ * without our mark is somebody else's and is not touched. Needs CAP_NET_ADMIN;
+ * synchronous: not for the datapath's process.
+ */
+#ifndef VNET_NAT_NFT_H
+#define VNET_NAT_NFT_H
+
+#include "lib/errtext.h"
+#include "nat/nftplan.h"
+
+/* A socket in the network namespace that it was made in. */
+struct nft;
+
+int nft_open(struct nft **out, struct errtext *why);
+void nft_close(struct nft *n);
+
+/**
+ * nft_sync() - Make the table what @p says
+ * @changed: was it another?
+ *
+ * What is there is read first; only when it is not the same the whole table is
+ * replaced, in one transaction: no packet meets half of it, and what is refused leaves
+ * what was there. Connections under way go on: the kernel keeps their translation.
+ *
+ * Return: 0; -EEXIST a table of this name is not ours; -EOPNOTSUPP the kernel has no
+ * nftables, or no NAT; … with @why.
+ */
+int nft_sync(struct nft *n, const struct nft_plan *p, bool *changed,
+	     struct errtext *why);
+
+/* What would nft_sync() do? 1: replace or make it, 0: nothing; or an error. */
+int nft_check(struct nft *n, const struct nft_plan *p, struct errtext *why);
+
+/* Delete the network's table; 0 also when there is none, or none of ours. */
+int nft_drop(struct nft *n, const char *network, struct errtext *why);
+
+/**
+ * nft_watch() - A socket that becomes readable when anybody changes a ruleset
+ *
+ * What it says is not worth reading: drain it and look. The kernel may drop news
+ * (ENOBUFS), which is news, too.
+ */
+int nft_watch(int *fd_out, struct errtext *why);
+
+#endif

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A plan as objects of libnftnl. See nft_int.h. Registers are those that the kernel
+ * names when it is asked, so that what it tells can be compared. */
+#include "nat/nft_int.h"
+
+#include <libnftnl/chain.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Numbers that nft(8) has for types, so that it can show a map (its datatype.h). */
+#define TYPE_IP4     7u
+#define TYPE_IP6     8u
+#define TYPE_PROTO   12u
+#define TYPE_SERVICE 13u
+#define TYPE_BITS    6
+
+/* ---- expressions ------------------------------------------------------------------- */
+
+/* Without memory @e is NULL and the rule is marked: see nft_build_rule(). */
+struct make {
+	struct nftnl_rule *r;
+	bool nomem;
+	int family; /* that the rule is known to be about; 0 = either */
+};
+
+static struct nftnl_expr *expr(struct make *k, const char *name)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc(name);
+
+	if (e)
+		nftnl_rule_add_expr(k->r, e);
+	else
+		k->nomem = true;
+	return e;
+}
+
+static void set32(struct nftnl_expr *e, uint16_t attr, uint32_t v)
+{
+	if (e)
+		nftnl_expr_set_u32(e, attr, v);
+}
+
+static void set_bytes(struct make *k, struct nftnl_expr *e, uint16_t attr,
+		      const void *p, size_t len)
+{
+	if (e && nftnl_expr_set(e, attr, p, (uint32_t)len))
+		k->nomem = true;
+}
+
+static void cmp(struct make *k, uint32_t op, const void *p, size_t len)
+{
+	struct nftnl_expr *e = expr(k, "cmp");
+
+	set32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	set32(e, NFTNL_EXPR_CMP_OP, op);
+	set_bytes(k, e, NFTNL_EXPR_CMP_DATA, p, len);
+}
+
+static void and_mask(struct make *k, const void *mask, size_t len)
+{
+	static const uint8_t zero[16];
+	struct nftnl_expr *e = expr(k, "bitwise");
+
+	set32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	set32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	set32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+	set32(e, NFTNL_EXPR_BITWISE_LEN, (uint32_t)len);
+	set_bytes(k, e, NFTNL_EXPR_BITWISE_MASK, mask, len);
+	set_bytes(k, e, NFTNL_EXPR_BITWISE_XOR, zero, len);
+}
+
+static void meta(struct make *k, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *e = expr(k, "meta");
+
+	set32(e, NFTNL_EXPR_META_KEY, key);
+	set32(e, NFTNL_EXPR_META_DREG, reg);
+}
+
+static void payload(struct make *k, uint32_t base, uint32_t offset,
+		    uint32_t len, uint32_t reg)
+{
+	struct nftnl_expr *e = expr(k, "payload");
+
+	set32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
+	set32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	set32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
+	set32(e, NFTNL_EXPR_PAYLOAD_DREG, reg);
+}
+
+/* ---- matches ----------------------------------------------------------------------- */
+
+static uint32_t op(const struct nft_match *m)
+{
+	return m->neg ? NFT_CMP_NEQ : NFT_CMP_EQ;
+}
+
+static void match_dev(struct make *k, const struct nft_match *m)
+{
+	size_t len = strlen(m->dev);
+	char name[IFNAMSIZ] = "";
+
+	memcpy(name, m->dev, len);
+	meta(k, m->kind == NFT_IIF ? NFT_META_IIFNAME : NFT_META_OIFNAME,
+	     NFT_REG_1);
+	if (len && name[len - 1] == '*')
+		cmp(k, op(m), name, len - 1);
+	else
+		cmp(k, op(m), name, sizeof(name));
+}
+
+/* Headers of one family may be looked into only where it is known to be that. */
+static void family(struct make *k, int af)
+{
+	uint8_t v = af == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+	if (k->family == af)
+		return;
+	meta(k, NFT_META_NFPROTO, NFT_REG_1);
+	cmp(k, NFT_CMP_EQ, &v, 1);
+	k->family = af;
+}
+
+/* Offsets: RFC 791 3.1, RFC 8200 3. */
+static void load_addr(struct make *k, bool v4, bool src)
+{
+	uint32_t at = v4 ? (src ? 12 : 16) : (src ? 8 : 24);
+
+	payload(k, NFT_PAYLOAD_NETWORK_HEADER, at, v4 ? 4 : 16, NFT_REG_1);
+}
+
+static void match_addr(struct make *k, const struct nft_match *m)
+{
+	bool v4 = ipaddr_is4(&m->ip);
+	size_t len = v4 ? 4 : 16;
+	uint8_t mask[16];
+
+	family(k, v4 ? AF_INET : AF_INET6);
+	load_addr(k, v4, m->kind == NFT_SADDR);
+	if (m->plen < len * 8) {
+		for (size_t i = 0; i < len; i++) {
+			int left = (int)m->plen - (int)(8 * i);
+
+			mask[i] = left >= 8 ? 0xff
+				  : left > 0 ? (uint8_t)(0xff << (8 - left))
+					     : 0;
+		}
+		and_mask(k, mask, len);
+	}
+	cmp(k, op(m), m->ip.b + (v4 ? 12 : 0), len);
+}
+
+static void match_ct(struct make *k, uint32_t key, uint32_t mask)
+{
+	static const uint32_t zero;
+	struct nftnl_expr *e = expr(k, "ct");
+
+	set32(e, NFTNL_EXPR_CT_KEY, key);
+	set32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	and_mask(k, &mask, sizeof(mask));
+	cmp(k, NFT_CMP_NEQ, &zero, sizeof(zero));
+}
+
+static void match_local(struct make *k)
+{
+	static const uint32_t local = RTN_LOCAL;
+	struct nftnl_expr *e = expr(k, "fib");
+
+	set32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	set32(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
+	set32(e, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
+	cmp(k, NFT_CMP_EQ, &local, sizeof(local));
+}
+
+static void match(struct make *k, const struct nft_match *m)
+{
+	uint8_t proto = (uint8_t)m->proto;
+
+	switch (m->kind) {
+	case NFT_IIF:
+	case NFT_OIF:
+		match_dev(k, m);
+		break;
+	case NFT_FAMILY:
+		family(k, m->proto);
+		break;
+	case NFT_SADDR:
+	case NFT_DADDR:
+		match_addr(k, m);
+		break;
+	case NFT_L4PROTO:
+		meta(k, NFT_META_L4PROTO, NFT_REG_1);
+		cmp(k, NFT_CMP_EQ, &proto, 1);
+		break;
+	case NFT_STATE:
+		match_ct(k, NFT_CT_STATE, m->mask);
+		break;
+	case NFT_TRANSLATED:
+		match_ct(k, NFT_CT_STATUS, IPS_DST_NAT);
+		break;
+	case NFT_TO_HOST:
+		match_local(k);
+		break;
+	}
+}
+
+/* ---- verdicts ---------------------------------------------------------------------- */
+
+static void verdict(struct make *k, uint32_t v)
+{
+	struct nftnl_expr *e = expr(k, "immediate");
+
+	set32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	set32(e, NFTNL_EXPR_IMM_VERDICT, v);
+}
+
+/*
+ * The key is loaded part by part into registers of 4 bytes that follow each other; what
+ * is found overwrites it: an address and a port. A register whose number within all is
+ * divisible by four has the name of the wide one that begins there.
+ */
+static void dnat(struct make *k, enum nft_map map)
+{
+	bool v4 = !nft_map_is6(map), at = nft_map_is_at(map);
+	uint32_t proto = NFT_REG_1, port = NFT_REG32_01;
+	struct nftnl_expr *e;
+
+	family(k, v4 ? AF_INET : AF_INET6);
+	if (at) {
+		load_addr(k, v4, false);
+		proto = v4 ? NFT_REG32_01 : NFT_REG_2;
+		port = v4 ? NFT_REG32_02 : NFT_REG32_05;
+	}
+	meta(k, NFT_META_L4PROTO, proto);
+	payload(k, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, port);
+	e = expr(k, "lookup");
+	set32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	set32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_1);
+	set32(e, NFTNL_EXPR_LOOKUP_FLAGS, 0);
+	if (e)
+		nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, nft_map_name(map));
+	port = v4 ? NFT_REG32_01 : NFT_REG_2;
+	e = expr(k, "nat");
+	set32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+	set32(e, NFTNL_EXPR_NAT_FAMILY, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	set32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+	set32(e, NFTNL_EXPR_NAT_REG_ADDR_MAX, NFT_REG_1);
+	set32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, port);
+	set32(e, NFTNL_EXPR_NAT_REG_PROTO_MAX, port);
+	set32(e, NFTNL_EXPR_NAT_FLAGS,
+	      NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED);
+}
+
+static void conclude(struct make *k, const struct nft_rule *r)
+{
+	switch (r->verdict) {
+	case NFT_V_ACCEPT:
+		verdict(k, NF_ACCEPT);
+		break;
+	case NFT_V_DROP:
+		verdict(k, NF_DROP);
+		break;
+	case NFT_V_MASQUERADE:
+		(void)expr(k, "masq");
+		break;
+	case NFT_V_DNAT:
+		dnat(k, r->map);
+		break;
+	}
+}
+
+/* ---- objects ------------------------------------------------------------------------- */
+
+struct nftnl_rule *nft_build_rule(const struct nft_plan *p, unsigned int i)
+{
+	const struct nft_rule *r = &p->rule[i];
+	struct make k = {.r = nftnl_rule_alloc()};
+
+	if (!k.r)
+		return NULL;
+	nftnl_rule_set_u32(k.r, NFTNL_RULE_FAMILY, NFPROTO_INET);
+	nftnl_rule_set_str(k.r, NFTNL_RULE_TABLE, p->table);
+	nftnl_rule_set_str(k.r, NFTNL_RULE_CHAIN, p->chain[r->chain].name);
+	for (unsigned int m = 0; m < r->n; m++)
+		match(&k, &r->m[m]);
+	conclude(&k, r);
+	if (!k.nomem)
+		return k.r;
+	nftnl_rule_free(k.r);
+	return NULL;
+}
+
+struct nftnl_chain *nft_build_chain(const struct nft_plan *p, unsigned int i)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+
+	if (!c)
+		return NULL;
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, NFPROTO_INET);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, p->table);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, p->chain[i].name);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, p->chain[i].type);
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, p->chain[i].hook);
+	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, p->chain[i].priority);
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	return c;
+}
+
+struct nftnl_table *nft_build_table(const struct nft_plan *p)
+{
+	struct nftnl_table *t = nftnl_table_alloc();
+	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(64);
+
+	if (t && u &&
+	    nftnl_udata_put_strz(u, NFTNL_UDATA_TABLE_COMMENT, NFT_MARK)) {
+		nftnl_table_set_u32(t, NFTNL_TABLE_FAMILY, NFPROTO_INET);
+		nftnl_table_set_str(t, NFTNL_TABLE_NAME, p->table);
+		nftnl_table_set_data(t, NFTNL_TABLE_USERDATA,
+				     nftnl_udata_buf_data(u),
+				     nftnl_udata_buf_len(u));
+	} else {
+		nftnl_table_free(t);
+		t = NULL;
+	}
+	nftnl_udata_buf_free(u);
+	return t;
+}
+
+/* ---- maps ------------------------------------------------------------------------------ */
+
+/* Parts of a key or value are padded to 4 bytes. */
+static size_t put_part(uint8_t *b, size_t at, const void *p, size_t len)
+{
+	memcpy(b + at, p, len);
+	return at + ((len + 3) & ~(size_t)3);
+}
+
+static size_t put_addr(uint8_t *b, size_t at, const struct ipaddr *ip)
+{
+	bool v4 = ipaddr_is4(ip);
+
+	return put_part(b, at, ip->b + (v4 ? 12 : 0), v4 ? 4 : 16);
+}
+
+static size_t put_port(uint8_t *b, size_t at, uint16_t port)
+{
+	uint8_t be[2] = {(uint8_t)(port >> 8), (uint8_t)port};
+
+	return put_part(b, at, be, 2);
+}
+
+static bool add_element(struct nftnl_set *s, const struct nft_forward *f)
+{
+	struct nftnl_set_elem *e = nftnl_set_elem_alloc();
+	uint8_t key[24] = {0}, data[20] = {0};
+	size_t n = 0, d;
+
+	if (!e)
+		return false;
+	if (!ipaddr_is_any(&f->at))
+		n = put_addr(key, n, &f->at);
+	n = put_part(key, n, &f->proto, 1);
+	n = put_port(key, n, f->port);
+	d = put_addr(data, 0, &f->to);
+	d = put_port(data, d, f->to_port);
+	nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key, (uint32_t)n);
+	nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, data, (uint32_t)d);
+	nftnl_set_elem_add(s, e);
+	return true;
+}
+
+struct nftnl_set *nft_build_map(const struct nft_plan *p, enum nft_map m)
+{
+	uint32_t ip = nft_map_is6(m) ? TYPE_IP6 : TYPE_IP4;
+	uint32_t ip_len = nft_map_is6(m) ? 16 : 4;
+	uint32_t key = TYPE_PROTO << TYPE_BITS | TYPE_SERVICE;
+	struct nftnl_set *s = nftnl_set_alloc();
+
+	if (!s)
+		return NULL;
+	if (nft_map_is_at(m))
+		key |= ip << (2 * TYPE_BITS);
+	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_INET);
+	nftnl_set_set_str(s, NFTNL_SET_TABLE, p->table);
+	nftnl_set_set_str(s, NFTNL_SET_NAME, nft_map_name(m));
+	nftnl_set_set_u32(s, NFTNL_SET_ID, (uint32_t)m + 1);
+	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_MAP);
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, key);
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN,
+			  8 + (nft_map_is_at(m) ? ip_len : 0));
+	nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, ip << TYPE_BITS | TYPE_SERVICE);
+	nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, ip_len + 4);
+	for (size_t i = 0; i < p->nfwd; i++)
+		if (nft_map_of(&p->fwd[i]) == m && !add_element(s, &p->fwd[i])) {
+			nftnl_set_free(s);
+			return NULL;
+		}
+	return s;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between nft*.c only: a plan as libnftnl's objects, and objects as text to compare. */
+#ifndef VNET_NAT_NFT_INT_H
+#define VNET_NAT_NFT_INT_H
+
+#include <stdio.h>
+
+#include "nat/nftplan.h"
+
+struct nftnl_chain;
+struct nftnl_rule;
+struct nftnl_set;
+struct nftnl_table;
+
+/* ---- nft_build.c: all give heap objects for libnftnl's _free; NULL without memory --- */
+
+struct nftnl_table *nft_build_table(const struct nft_plan *p);
+struct nftnl_chain *nft_build_chain(const struct nft_plan *p, unsigned int i);
+struct nftnl_rule *nft_build_rule(const struct nft_plan *p, unsigned int i);
+/* With its elements. */
+struct nftnl_set *nft_build_map(const struct nft_plan *p, enum nft_map m);
+
+/* ---- nft_image.c: the same text for the same thing, whoever made the object --------- */
+
+void nft_image_chain(FILE *f, const struct nftnl_chain *c);
+void nft_image_rule(FILE *f, struct nftnl_rule *r);
+void nft_image_set(FILE *f, const struct nftnl_set *s);
+/* Elements come in any order; they are sorted. */
+void nft_image_elems(FILE *f, struct nftnl_set *s);
+
+/* All of a plan; heap, NULL without memory. */
+char *nft_image_plan(const struct nft_plan *p);
+
+#endif

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* From a network to its packet filter. Pure; see nftplan.h. As text: nftplan_text.c;
+ * into the kernel: nft.c. */
+#include "nat/nftplan.h"
+
+#include <assert.h>
+#include <linux/netfilter.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Priorities by the names that nft(8) has for them. */
+#define PRIO_RAW    (-300)
+#define PRIO_DSTNAT (-100)
+#define PRIO_FILTER 0
+#define PRIO_SRCNAT 100
+
+#define DEV_OURS   "vn-*"
+#define DEV_UPLINK "vn-br-*"
+
+void nft_table_name(const char *network, char out[NFT_NETWORK + 8])
+{
+	snprintf(out, NFT_NETWORK + 8, "vnet-%.*s", NFT_NETWORK - 1, network);
+}
+
+/* ---- matches --------------------------------------------------------------------- */
+
+static struct nft_match dev(enum nft_match_kind kind, const char *name, bool neg)
+{
+	struct nft_match m = {.kind = kind, .neg = neg};
+
+	snprintf(m.dev, sizeof(m.dev), "%s", name);
+	return m;
+}
+
+static struct nft_match iif(const struct nft_net *n)
+{
+	return dev(NFT_IIF, n->bridge, false);
+}
+
+static struct nft_match oif(const struct nft_net *n)
+{
+	return dev(NFT_OIF, n->bridge, false);
+}
+
+static struct nft_match other_oif(const struct nft_net *n)
+{
+	return dev(NFT_OIF, n->bridge, true);
+}
+
+static struct nft_match addr(enum nft_match_kind kind, const struct ipaddr *ip,
+			     uint8_t plen, bool neg)
+{
+	return (struct nft_match){
+		.kind = kind, .neg = neg, .ip = *ip, .plen = plen};
+}
+
+static struct nft_match from4(const struct nft_net *n, bool neg)
+{
+	struct ipaddr ip = ipaddr_from4(n->net.addr);
+
+	return addr(NFT_SADDR, &ip, n->net.plen, neg);
+}
+
+static struct nft_match from6(const struct nft_net *n, bool neg)
+{
+	return addr(NFT_SADDR, &n->net6.addr, n->net6.plen, neg);
+}
+
+static struct nft_match state(uint32_t mask)
+{
+	return (struct nft_match){.kind = NFT_STATE, .mask = mask};
+}
+
+static struct nft_match translated(void)
+{
+	return (struct nft_match){.kind = NFT_TRANSLATED};
+}
+
+static struct nft_match proto(enum nft_match_kind kind, int p)
+{
+	return (struct nft_match){.kind = kind, .proto = p};
+}
+
+static struct nft_match loopback(enum nft_match_kind kind, bool ip6)
+{
+	struct ipaddr ip = ip6 ? ipaddr_any : ipaddr_from4(0x7f000000);
+
+	if (ip6)
+		ip.b[15] = 1;
+	return addr(kind, &ip, ip6 ? 128 : 8, false);
+}
+
+/* ---- rules ------------------------------------------------------------------------- */
+
+static void chain(struct nft_plan *p, const char *name, const char *type,
+		  unsigned int hook, int priority)
+{
+	assert(p->nchain < NFT_CHAINS);
+	p->chain[p->nchain++] = (struct nft_chain){name, type, hook, priority};
+}
+
+#define MATCHES(...) (const struct nft_match[]){__VA_ARGS__}, \
+	sizeof((const struct nft_match[]){__VA_ARGS__}) / sizeof(struct nft_match)
+
+/* In the chain that was begun last. */
+static struct nft_rule *rule(struct nft_plan *p, enum nft_verdict v,
+			     const struct nft_match *m, size_t n)
+{
+	struct nft_rule *r = &p->rule[p->nrule++];
+
+	assert(p->nrule <= NFT_RULES && n <= NFT_MATCHES && p->nchain);
+	r->chain = p->nchain - 1;
+	r->verdict = v;
+	memcpy(r->m, m, n * sizeof(*m));
+	r->n = (unsigned int)n;
+	return r;
+}
+
+/* To one of the host's addresses and a port that is forwarded. */
+static void forwards(struct nft_plan *p)
+{
+	for (unsigned int m = 0; m < NFT_MAPS; m++)
+		if (p->in_map[m])
+			rule(p, NFT_V_DNAT,
+			     MATCHES({.kind = NFT_TO_HOST}))->map = m;
+}
+
+/* Clients elsewhere, guests (hairpin); and the host itself. */
+static void dnat(struct nft_plan *p)
+{
+	if (!p->nfwd)
+		return;
+	chain(p, "prerouting", "nat", NF_INET_PRE_ROUTING, PRIO_DSTNAT);
+	forwards(p);
+	chain(p, "output", "nat", NF_INET_LOCAL_OUT, PRIO_DSTNAT);
+	forwards(p);
+}
+
+/* So that a client on the host's loopback gets its answers, the bridge may carry such
+ * addresses inward; guests have no business with them. */
+static void guard_loopback(const struct nft_net *n, struct nft_plan *p)
+{
+	chain(p, "guard", "filter", NF_INET_PRE_ROUTING, PRIO_RAW);
+	rule(p, NFT_V_DROP, MATCHES(iif(n), loopback(NFT_DADDR, false)));
+}
+
+static void host_closed(const struct nft_net *n, struct nft_plan *p)
+{
+	chain(p, "input", "filter", NF_INET_LOCAL_IN, PRIO_FILTER);
+	rule(p, NFT_V_ACCEPT,
+	     MATCHES(iif(n), state(NFT_CT_ESTABLISHED | NFT_CT_RELATED)));
+	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), proto(NFT_L4PROTO, IPPROTO_ICMP)));
+	rule(p, NFT_V_ACCEPT,
+	     MATCHES(iif(n), proto(NFT_L4PROTO, IPPROTO_ICMPV6)));
+	rule(p, NFT_V_DROP, MATCHES(iif(n)));
+}
+
+/* Spoofed senders would be answered elsewhere, and leave untranslated. */
+static void no_spoofing(const struct nft_net *n, struct nft_plan *p)
+{
+	rule(p, NFT_V_DROP, MATCHES(iif(n), from4(n, true)));
+	if (n->net6.plen)
+		rule(p, NFT_V_DROP, MATCHES(iif(n), from6(n, true)));
+	else
+		rule(p, NFT_V_DROP,
+		     MATCHES(iif(n), proto(NFT_FAMILY, AF_INET6)));
+	rule(p, NFT_V_DROP, MATCHES(iif(n), state(NFT_CT_INVALID)));
+}
+
+static void forward_nat(const struct nft_net *n, struct nft_plan *p)
+{
+	rule(p, NFT_V_ACCEPT,
+	     MATCHES(oif(n), state(NFT_CT_ESTABLISHED | NFT_CT_RELATED)));
+	rule(p, NFT_V_ACCEPT, MATCHES(oif(n), translated()));
+	rule(p, NFT_V_DROP, MATCHES(oif(n)));
+	no_spoofing(n, p);
+	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), dev(NFT_OIF, DEV_UPLINK, false)));
+	/* A forward of another network's, which anybody may use. */
+	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), translated()));
+	rule(p, NFT_V_DROP, MATCHES(iif(n), dev(NFT_OIF, DEV_OURS, false)));
+}
+
+static void masquerade(const struct nft_net *n, struct nft_plan *p)
+{
+	chain(p, "postrouting", "nat", NF_INET_POST_ROUTING, PRIO_SRCNAT);
+	rule(p, NFT_V_MASQUERADE, MATCHES(other_oif(n), from4(n, false)));
+	rule(p, NFT_V_MASQUERADE, MATCHES(oif(n), from4(n, false), translated()));
+	rule(p, NFT_V_MASQUERADE, MATCHES(oif(n), loopback(NFT_SADDR, false)));
+	if (!n->net6.plen)
+		return;
+	rule(p, NFT_V_MASQUERADE, MATCHES(other_oif(n), from6(n, false)));
+	rule(p, NFT_V_MASQUERADE, MATCHES(oif(n), from6(n, false), translated()));
+	rule(p, NFT_V_MASQUERADE, MATCHES(oif(n), loopback(NFT_SADDR, true)));
+}
+
+/* Where bridges pass their frames through here, those are none of ours to judge. */
+static void forward(const struct nft_net *n, struct nft_plan *p)
+{
+	chain(p, "forward", "filter", NF_INET_FORWARD, PRIO_FILTER);
+	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), oif(n)));
+	if (n->mode == NFT_NAT) {
+		forward_nat(n, p);
+		return;
+	}
+	rule(p, NFT_V_DROP, MATCHES(iif(n)));
+	rule(p, NFT_V_DROP, MATCHES(oif(n)));
+}
+
+void nftplan_make(const struct nft_net *n, struct nft_plan *p)
+{
+	memset(p, 0, sizeof(*p));
+	nft_table_name(n->network, p->table);
+	if (n->mode == NFT_NAT) {
+		p->fwd = n->fwd;
+		p->nfwd = n->nfwd;
+		for (size_t i = 0; i < n->nfwd; i++)
+			p->in_map[nft_map_of(&n->fwd[i])]++;
+		guard_loopback(n, p);
+		dnat(p);
+		if (!n->host)
+			host_closed(n, p);
+	}
+	if (n->mode == NFT_INTERNAL) {
+		chain(p, "input", "filter", NF_INET_LOCAL_IN, PRIO_FILTER);
+		rule(p, NFT_V_DROP, MATCHES(iif(n)));
+		chain(p, "output", "filter", NF_INET_LOCAL_OUT, PRIO_FILTER);
+		rule(p, NFT_V_DROP, MATCHES(oif(n)));
+	}
+	forward(n, p);
+	if (n->mode == NFT_NAT)
+		masquerade(n, p);
+}
+
+enum nft_map nft_map_of(const struct nft_forward *f)
+{
+	bool any = ipaddr_is_any(&f->at);
+
+	if (ipaddr_is4(&f->to))
+		return any ? NFT_MAP_ANY4 : NFT_MAP_AT4;
+	return any ? NFT_MAP_ANY6 : NFT_MAP_AT6;
+}
+
+const char *nft_map_name(enum nft_map m)
+{
+	static const char *const names[] = {
+		[NFT_MAP_AT4] = "at4",
+		[NFT_MAP_AT6] = "at6",
+		[NFT_MAP_ANY4] = "any4",
+		[NFT_MAP_ANY6] = "any6",
+	};
+
+	return names[m];
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel's nftables are to do for a network of the kernel datapath, as plain
+ * values: a pure compile step from the network to a table with its chains, maps and
+ * rules. nft.h brings it into the kernel; nftplan_text() shows it as nft(8) reads it.
+ *
+ * Theory of operation. Each network has a table of its own, "vnet-NAME" of family inet,
+ * which protects that network alone and knows of no other: whoever applies it needs to
+ * know one network only, and one that is stopped, changed or broken leaves the rest as
+ * it is. A packet passes every table's chains; each begins with the name of its own
+ * bridge, so it costs a packet of another network one comparison a rule.
+ *
+ *   from \ to     guest                    host                  elsewhere
+ *   guest         (bridged, not routed)    nat, host-only: yes   nat: as the host's
+ *   host          yes; internal: no
+ *   elsewhere     answers, and forwards
+ *
+ * "Elsewhere" includes our other networks, which are told by their devices' names
+ * (vn-…): guests of one network are nobody's that guests of another know. Uplinks in a
+ * bridge of ours (vn-br-…) are the LAN. An accept here is not the last word: other
+ * tables of the host may still drop the packet.
+ */
+#ifndef VNET_NAT_NFTPLAN_H
+#define VNET_NAT_NFTPLAN_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/inet.h"
+
+#define NFT_NETWORK 64 /* bytes of a network's name */
+#define NFT_RULES   32
+#define NFT_CHAINS  6
+#define NFT_MATCHES 6 /* in a rule */
+#define NFT_MARK    "vnet" /* comment of our tables; those without it are not ours */
+
+enum nft_mode { NFT_NAT, NFT_HOSTONLY, NFT_INTERNAL };
+
+/* One port of the host that leads to one port of a guest. */
+struct nft_forward {
+	uint8_t proto;	  /* IPPROTO_TCP, IPPROTO_UDP */
+	struct ipaddr at; /* address of the host; 0.0.0.0, :: = all of its family */
+	struct ipaddr to; /* of the same family */
+	uint16_t port, to_port;
+};
+
+/** struct nft_net - A network as far as packet filters are concerned */
+struct nft_net {
+	char network[NFT_NETWORK];
+	char bridge[IFNAMSIZ];
+	enum nft_mode mode;
+	struct ip4_net net;  /* plen 0 = none */
+	struct ip6_net net6; /* likewise */
+	bool host;	     /* nat: guests may reach the host itself */
+	const struct nft_forward *fwd; /* nat; borrowed */
+	size_t nfwd;
+};
+
+/* ---- the plan ------------------------------------------------------------------- */
+
+enum nft_match_kind {
+	NFT_IIF,      /* dev; a name that ends in '*' is a prefix */
+	NFT_OIF,
+	NFT_FAMILY,   /* proto: AF_INET or AF_INET6 */
+	NFT_SADDR,    /* net */
+	NFT_DADDR,
+	NFT_L4PROTO,  /* proto: IPPROTO_… */
+	NFT_STATE, /* mask: NFT_CT_… below */
+	NFT_TRANSLATED,  /* the connection's destination was translated */
+	NFT_TO_HOST,  /* the destination is an address of the host's */
+};
+
+/* Bits of the kernel's (NF_CT_STATE_BIT). */
+#define NFT_CT_INVALID	   1
+#define NFT_CT_ESTABLISHED 2
+#define NFT_CT_RELATED	   4
+
+struct nft_match {
+	enum nft_match_kind kind;
+	bool neg;
+	char dev[IFNAMSIZ];
+	int proto;
+	uint32_t mask;
+	struct ipaddr ip; /* with @plen in bits of its own family */
+	uint8_t plen;
+};
+
+enum nft_verdict { NFT_V_ACCEPT, NFT_V_DROP, NFT_V_MASQUERADE, NFT_V_DNAT };
+
+/* Forwards are looked up by family, and by whether they are for one address only. */
+enum nft_map { NFT_MAP_AT4, NFT_MAP_AT6, NFT_MAP_ANY4, NFT_MAP_ANY6, NFT_MAPS };
+
+struct nft_rule {
+	unsigned int chain; /* index */
+	struct nft_match m[NFT_MATCHES];
+	unsigned int n;
+	enum nft_verdict verdict;
+	enum nft_map map; /* NFT_V_DNAT */
+};
+
+struct nft_chain {
+	const char *name, *type; /* "filter", "nat" */
+	unsigned int hook;	 /* NF_INET_… */
+	int priority;
+};
+
+struct nft_plan {
+	char table[NFT_NETWORK + 8];
+	struct nft_chain chain[NFT_CHAINS];
+	unsigned int nchain;
+	struct nft_rule rule[NFT_RULES]; /* by chain */
+	unsigned int nrule;
+	const struct nft_forward *fwd; /* borrowed */
+	size_t nfwd;
+	size_t in_map[NFT_MAPS]; /* how many of them */
+};
+
+/* Compile; never fails. @n's forwards must outlive the plan. */
+void nftplan_make(const struct nft_net *n, struct nft_plan *out);
+
+/* Which map it is in. */
+enum nft_map nft_map_of(const struct nft_forward *f);
+const char *nft_map_name(enum nft_map m);
+static inline bool nft_map_is6(enum nft_map m)
+{
+	return m == NFT_MAP_AT6 || m == NFT_MAP_ANY6;
+}
+static inline bool nft_map_is_at(enum nft_map m)
+{
+	return m == NFT_MAP_AT4 || m == NFT_MAP_AT6;
+}
+
+/* The name of a network's table. */
+void nft_table_name(const char *network, char out[NFT_NETWORK + 8]);
+
+/* The table as nft(8) reads it; heap, NULL without memory. */
+char *nftplan_text(const struct nft_plan *p);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* links: nat_core */
+/* A network's packet filters, against golden text that nft(8) can read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "nat/nftplan.h"
+
+static struct nft_net network(enum nft_mode mode)
+{
+	return (struct nft_net){
+		.network = "lab",
+		.bridge = "vn-lab",
+		.mode = mode,
+		.net = {0x0a000200, 24},
+		.net6 = {{{0xfd, 0, 0, 1}}, 64},
+		.host = true,
+	};
+}
+
+static void is(const struct nft_net *n, const char *golden)
+{
+	struct nft_plan p;
+	char *text;
+
+	nftplan_make(n, &p);
+	text = nftplan_text(&p);
+	assert_non_null(text);
+	assert_string_equal(text, golden);
+	free(text);
+}
+
+#define HEAD "table inet vnet-lab {\n\tcomment \"vnet\"\n"
+#define FORWARD                                                               \
+	"\tchain forward {\n"                                                 \
+	"\t\ttype filter hook forward priority 0; policy accept;\n"           \
+	"\t\tiifname \"vn-lab\" oifname \"vn-lab\" accept\n"
+#define GUARD                                                                 \
+	"\tchain guard {\n"                                                   \
+	"\t\ttype filter hook prerouting priority -300; policy accept;\n"     \
+	"\t\tiifname \"vn-lab\" ip daddr 127.0.0.0/8 drop\n"                  \
+	"\t}\n"
+#define FORWARD_NAT                                                           \
+	FORWARD                                                               \
+	"\t\toifname \"vn-lab\" ct state established,related accept\n"        \
+	"\t\toifname \"vn-lab\" ct status dnat accept\n"                      \
+	"\t\toifname \"vn-lab\" drop\n"                                       \
+	"\t\tiifname \"vn-lab\" ip saddr != 10.0.2.0/24 drop\n"
+#define FORWARD_NAT_END                                                       \
+	"\t\tiifname \"vn-lab\" ct state invalid drop\n"                      \
+	"\t\tiifname \"vn-lab\" oifname \"vn-br-*\" accept\n"                 \
+	"\t\tiifname \"vn-lab\" ct status dnat accept\n"                      \
+	"\t\tiifname \"vn-lab\" oifname \"vn-*\" drop\n"                      \
+	"\t}\n"
+#define MASQUERADE                                                            \
+	"\tchain postrouting {\n"                                             \
+	"\t\ttype nat hook postrouting priority 100; policy accept;\n"        \
+	"\t\toifname != \"vn-lab\" ip saddr 10.0.2.0/24 masquerade\n"         \
+	"\t\toifname \"vn-lab\" ip saddr 10.0.2.0/24 ct status dnat "         \
+	"masquerade\n"                                                        \
+	"\t\toifname \"vn-lab\" ip saddr 127.0.0.0/8 masquerade\n"
+#define MASQUERADE6                                                           \
+	"\t\toifname != \"vn-lab\" ip6 saddr fd00:1::/64 masquerade\n"        \
+	"\t\toifname \"vn-lab\" ip6 saddr fd00:1::/64 ct status dnat "        \
+	"masquerade\n"                                                        \
+	"\t\toifname \"vn-lab\" ip6 saddr ::1 masquerade\n"
+
+static void make__internal__host_is_out_of_reach(void **state)
+{
+	struct nft_net n = network(NFT_INTERNAL);
+
+	(void)state;
+	is(&n, HEAD
+	   "\tchain input {\n"
+	   "\t\ttype filter hook input priority 0; policy accept;\n"
+	   "\t\tiifname \"vn-lab\" drop\n"
+	   "\t}\n"
+	   "\tchain output {\n"
+	   "\t\ttype filter hook output priority 0; policy accept;\n"
+	   "\t\toifname \"vn-lab\" drop\n"
+	   "\t}\n" FORWARD
+	   "\t\tiifname \"vn-lab\" drop\n"
+	   "\t\toifname \"vn-lab\" drop\n"
+	   "\t}\n"
+	   "}\n");
+}
+
+static void make__hostonly__nothing_is_forwarded(void **state)
+{
+	struct nft_net n = network(NFT_HOSTONLY);
+
+	(void)state;
+	is(&n, HEAD FORWARD
+	   "\t\tiifname \"vn-lab\" drop\n"
+	   "\t\toifname \"vn-lab\" drop\n"
+	   "\t}\n"
+	   "}\n");
+}
+
+static void make__nat__out_as_the_host_and_answers_in(void **state)
+{
+	struct nft_net n = network(NFT_NAT);
+
+	(void)state;
+	is(&n, HEAD GUARD FORWARD_NAT
+	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
+	   FORWARD_NAT_END MASQUERADE MASQUERADE6
+	   "\t}\n"
+	   "}\n");
+}
+
+static void make__nat_without_ip6__none_of_it_leaves(void **state)
+{
+	struct nft_net n = network(NFT_NAT);
+
+	(void)state;
+	n.net6.plen = 0;
+	is(&n, HEAD GUARD FORWARD_NAT
+	   "\t\tiifname \"vn-lab\" meta nfproto ipv6 drop\n"
+	   FORWARD_NAT_END MASQUERADE
+	   "\t}\n"
+	   "}\n");
+}
+
+static void make__nat_without_host_access__only_echo_and_answers(void **state)
+{
+	struct nft_net n = network(NFT_NAT);
+
+	(void)state;
+	n.host = false;
+	is(&n, HEAD GUARD
+	   "\tchain input {\n"
+	   "\t\ttype filter hook input priority 0; policy accept;\n"
+	   "\t\tiifname \"vn-lab\" ct state established,related accept\n"
+	   "\t\tiifname \"vn-lab\" meta l4proto icmp accept\n"
+	   "\t\tiifname \"vn-lab\" meta l4proto ipv6-icmp accept\n"
+	   "\t\tiifname \"vn-lab\" drop\n"
+	   "\t}\n" FORWARD_NAT
+	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
+	   FORWARD_NAT_END MASQUERADE MASQUERADE6
+	   "\t}\n"
+	   "}\n");
+}
+
+#define RULE_AT4                                                              \
+	"\t\tfib daddr type local dnat ip to ip daddr . meta l4proto . th "   \
+	"dport map @at4\n"
+#define RULE_ANY4                                                             \
+	"\t\tfib daddr type local dnat ip to meta l4proto . th dport map "    \
+	"@any4\n"
+#define RULE_ANY6                                                             \
+	"\t\tfib daddr type local dnat ip6 to meta l4proto . th dport map "   \
+	"@any6\n"
+
+/* Those for one address come first; each family has its own. */
+static void make__forwards__a_map_a_kind(void **state)
+{
+	const struct ipaddr guest = ipaddr_from4(0x0a00020f),
+			    guest6 = {{0xfd, 0, 0, 1, [15] = 0x15}};
+	const struct nft_forward f[] = {
+		{IPPROTO_TCP, ipaddr_from4(0), guest, 2222, 22},
+		{IPPROTO_UDP, ipaddr_from4(0xc0a84d0a), guest, 53, 5353},
+		{IPPROTO_TCP, ipaddr_any, guest6, 2222, 22},
+		{IPPROTO_TCP, ipaddr_from4(0), guest, 2223, 22},
+	};
+	struct nft_net n = network(NFT_NAT);
+
+	(void)state;
+	n.fwd = f;
+	n.nfwd = 4;
+	is(&n, HEAD
+	   "\tmap at4 {\n"
+	   "\t\ttype ipv4_addr . inet_proto . inet_service : ipv4_addr . "
+	   "inet_service\n"
+	   "\t\telements = { 192.168.77.10 . udp . 53 : 10.0.2.15 . 5353 }\n"
+	   "\t}\n"
+	   "\tmap any4 {\n"
+	   "\t\ttype inet_proto . inet_service : ipv4_addr . inet_service\n"
+	   "\t\telements = { tcp . 2222 : 10.0.2.15 . 22,\n"
+	   "\t\t\t     tcp . 2223 : 10.0.2.15 . 22 }\n"
+	   "\t}\n"
+	   "\tmap any6 {\n"
+	   "\t\ttype inet_proto . inet_service : ipv6_addr . inet_service\n"
+	   "\t\telements = { tcp . 2222 : fd00:1::15 . 22 }\n"
+	   "\t}\n" GUARD
+	   "\tchain prerouting {\n"
+	   "\t\ttype nat hook prerouting priority -100; policy accept;\n"
+	   RULE_AT4 RULE_ANY4 RULE_ANY6
+	   "\t}\n"
+	   "\tchain output {\n"
+	   "\t\ttype nat hook output priority -100; policy accept;\n"
+	   RULE_AT4 RULE_ANY4 RULE_ANY6
+	   "\t}\n" FORWARD_NAT
+	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
+	   FORWARD_NAT_END MASQUERADE MASQUERADE6
+	   "\t}\n"
+	   "}\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(make__internal__host_is_out_of_reach),
+		cmocka_unit_test(make__hostonly__nothing_is_forwarded),
+		cmocka_unit_test(make__nat__out_as_the_host_and_answers_in),
+		cmocka_unit_test(make__nat_without_ip6__none_of_it_leaves),
+		cmocka_unit_test(
+			make__nat_without_host_access__only_echo_and_answers),
+		cmocka_unit_test(make__forwards__a_map_a_kind),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
