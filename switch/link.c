@@ -307,7 +307,8 @@ static int put_change(struct nl_msg *msg, const struct link_change *c)
 	    ((c->what & LINK_MASTER) &&
 	     nla_put_u32(msg, IFLA_MASTER, (uint32_t)c->master)) ||
 	    ((c->what & LINK_MARK) &&
-	     nla_put_string(msg, IFLA_IFALIAS, LINK_OWNER)) ||
+	     nla_put_string(msg, IFLA_IFALIAS,
+			    c->mark ? c->mark : LINK_OWNER)) ||
 	    ((c->what & LINK_GENMODE) && put_genmode(msg, c->genmode)))
 		return -ENOMEM;
 	return 0;
@@ -414,6 +415,31 @@ int link_ip6_add(struct link_nl *nl, int index, const struct ipaddr *ip,
 	return r ? errtext_set(why, r, "cannot add address %s/%u: %s",
 			       ipaddr_format(ip, text), plen, strerror(-r))
 		 : 0;
+}
+
+int link_addr_del(struct link_nl *nl, int index, const struct ipaddr *ip,
+		  uint8_t plen, struct errtext *why)
+{
+	bool v4 = ipaddr_is4(ip);
+	struct ifaddrmsg ifa = {
+		.ifa_family = v4 ? AF_INET : AF_INET6,
+		.ifa_prefixlen = plen,
+		.ifa_index = (unsigned int)index,
+	};
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_DELADDR, 0);
+	char text[IP_TEXT];
+	int r;
+
+	if (!msg || nlmsg_append(msg, &ifa, sizeof(ifa), NLMSG_ALIGNTO) ||
+	    nla_put(msg, IFA_LOCAL, v4 ? 4 : 16, ip->b + (v4 ? 12 : 0))) {
+		nlmsg_free(msg);
+		return -ENOMEM;
+	}
+	r = link_talk(nl, msg);
+	if (!r || r == -EADDRNOTAVAIL)
+		return 0;
+	return errtext_set(why, r, "cannot remove address %s/%u: %s",
+			   ipaddr_format(ip, text), plen, strerror(-r));
 }
 
 /* ---- sysctl ------------------------------------------------------------------------ */

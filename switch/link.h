@@ -17,7 +17,8 @@
 struct nl_msg;
 struct nlmsghdr;
 
-#define LINK_OWNER "vnet" /* alias of every device we make */
+#define LINK_OWNER    "vnet"  /* alias of every device we make … */
+#define LINK_OWNER_OF "vnet:" /* … or this and the network's name (kernel datapath) */
 #define LINK_KIND  16
 #define LINK_ALIAS 64
 
@@ -50,7 +51,9 @@ int link_get_index(struct link_nl *nl, int index, struct link_info *out);
 
 static inline bool link_is_ours(const struct link_info *l)
 {
-	return __builtin_strcmp(l->alias, LINK_OWNER) == 0;
+	return __builtin_strcmp(l->alias, LINK_OWNER) == 0 ||
+	       __builtin_strncmp(l->alias, LINK_OWNER_OF,
+				 sizeof(LINK_OWNER_OF) - 1) == 0;
 }
 
 /**
@@ -68,7 +71,7 @@ enum link_what {
 	LINK_MTU = 1 << 1,    /* @mtu */
 	LINK_MAC = 1 << 2,    /* @mac */
 	LINK_MASTER = 1 << 3, /* @master: index of a bridge, 0 = out of it */
-	LINK_MARK = 1 << 4,   /* set our mark */
+	LINK_MARK = 1 << 4,   /* set @mark */
 	LINK_NOARP = 1 << 5,  /* neither asks nor answers by ARP */
 	LINK_GENMODE = 1 << 6, /* @genmode: IN6_ADDR_GEN_MODE_* (if_link.h) */
 };
@@ -80,6 +83,7 @@ struct link_change {
 	struct mac mac;
 	int master;
 	uint8_t genmode;
+	const char *mark; /* NULL = LINK_OWNER */
 };
 
 /* All in one request. -ENODEV, -EBUSY, -EOPNOTSUPP, … with @why. */
@@ -97,6 +101,10 @@ int link_ip4_add(struct link_nl *nl, int index, uint32_t ip, uint8_t plen,
  * there is no need to ask. -EACCES when the device's IPv6 is off. */
 int link_ip6_add(struct link_nl *nl, int index, const struct ipaddr *ip,
 		 uint8_t plen, struct errtext *why);
+
+/* Remove an address of either family; 0 also when it is not there. */
+int link_addr_del(struct link_nl *nl, int index, const struct ipaddr *ip,
+		  uint8_t plen, struct errtext *why);
 
 /* ---- for messages that callers make themselves (uplink) ------------------------ */
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* TAPs as ports of our bridges. See tapport.h. */
+#include "switch/tapport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lib/fdutil.h"
+
+static int find_bridge(struct link_nl *nl, const struct tapport *t, int *index,
+		       struct errtext *why)
+{
+	struct link_info l;
+	int r = link_get(nl, t->bridge, &l);
+
+	if (r)
+		return errtext_set(why, r, "no bridge %s: %s", t->bridge,
+				   strerror(-r));
+	if (strcmp(l.kind, "bridge") || strcmp(l.alias, t->mark))
+		return errtext_set(why, -EPERM, "%s is not this network's",
+				   t->bridge);
+	*index = l.index;
+	return 0;
+}
+
+/* 1 it is there and ours, 0 it is not there. */
+static int find_tap(struct link_nl *nl, const struct tapport *t,
+		    struct errtext *why)
+{
+	struct link_info l;
+	int r = link_get(nl, t->name, &l);
+
+	if (r == -ENODEV)
+		return 0;
+	if (r)
+		return errtext_set(why, r, "cannot look at %s: %s", t->name,
+				   strerror(-r));
+	if (!link_is_ours(&l) || strcmp(l.kind, "tun"))
+		return errtext_set(why, -EEXIST, "interface %s exists already",
+				   t->name);
+	return 1;
+}
+
+static int make(const struct tapport *t, int *fd_out, struct errtext *why)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), r = 0;
+	struct ifreq ifr = {0};
+
+	memcpy(ifr.ifr_name, t->name, IFNAMSIZ);
+	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	ifr.ifr_flags |= (short)(t->nic ? 0 : IFF_TUN_EXCL);
+	ifr.ifr_flags |= (short)(t->nic && t->queues > 1 ? IFF_MULTI_QUEUE : 0);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
+		r = -errno;
+	if (!r && t->nic &&
+	    (ioctl(fd, TUNSETOWNER, (unsigned long)t->owner) ||
+	     ioctl(fd, TUNSETPERSIST, 1UL)))
+		r = -errno;
+	if (!r) {
+		*fd_out = fd;
+		return 0;
+	}
+	fd_close(&fd);
+	return errtext_set(why, r, "cannot make TAP %s: %s", t->name,
+			   strerror(-r));
+}
+
+/* Down, so that nothing of it reaches the host before it is the bridge's. */
+static int settle(struct link_nl *nl, const struct tapport *t, int bridge,
+		  struct errtext *why)
+{
+	struct link_change c = {
+		.what = LINK_MTU | LINK_MASTER | LINK_MARK | LINK_GENMODE,
+		.mtu = t->mtu,
+		.master = bridge,
+		.mark = t->mark,
+		.genmode = IN6_ADDR_GEN_MODE_NONE,
+	};
+	struct link_change up = {.what = LINK_UP, .up = t->up};
+	struct link_info l;
+	int r = link_get(nl, t->name, &l);
+
+	if (r)
+		return errtext_set(why, r, "%s: %s", t->name, strerror(-r));
+	if (l.master == bridge)
+		c.what &= ~(unsigned int)LINK_MASTER;
+	link_quiet(t->name);
+	r = link_set(nl, l.index, &c, why);
+	return r ? r : link_set(nl, l.index, &up, why);
+}
+
+static void unmake(struct link_nl *nl, const struct tapport *t)
+{
+	struct link_info l;
+
+	if (!link_get(nl, t->name, &l))
+		(void)link_del(nl, l.index, NULL);
+}
+
+int tapport_open(const struct tapport *t, int *fd_out, struct errtext *why)
+{
+	int bridge = 0, fd = -1, r;
+	struct link_nl *nl;
+
+	r = link_nl_new(&nl, why);
+	if (r)
+		return r;
+	r = find_bridge(nl, t, &bridge, why);
+	if (!r)
+		r = find_tap(nl, t, why);
+	if (!r)
+		r = make(t, &fd, why);
+	if (r >= 0)
+		r = settle(nl, t, bridge, why);
+	if (r && fd >= 0)
+		unmake(nl, t);
+	if (r || t->nic)
+		fd_close(&fd);
+	link_nl_free(nl);
+	if (!r)
+		*fd_out = fd;
+	return r;
+}

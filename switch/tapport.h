@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * TAPs that are ports of a bridge of ours (kbridge.h). One is the network's own, through
+ * which its services stand on the bridge: it lives as long as its descriptor does. The
+ * others are NICs: a VMM opens the device by name as their owner, without privilege, and
+ * they stay until they are deleted (tapdev_del()).
+ */
+#ifndef VNET_SWITCH_TAPPORT_H
+#define VNET_SWITCH_TAPPORT_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/errtext.h"
+#include "switch/link.h"
+
+/** struct tapport - What it is to be */
+struct tapport {
+	char name[IFNAMSIZ];
+	char bridge[IFNAMSIZ]; /* there, with the mark */
+	char mark[LINK_ALIAS]; /* link_mark() */
+	uint16_t mtu;
+	bool nic;    /* else the network's own */
+	uid_t owner; /* of a NIC's */
+	uint8_t queues; /* of a NIC's; more than 1: the VMM opens it that often */
+	bool up;     /* false: its cable is out */
+};
+
+/**
+ * tapport_open() - Make it, or bring the one that is there in line
+ * @fd_out: the network's own: IFF_VNET_HDR, non-blocking, when it was made, else -1;
+ *	a NIC's: -1
+ *
+ * A TAP of ours that a VMM has open is changed under its feet: it stays.
+ * Return: 0; -EEXIST the name is somebody else's; -ENODEV no such bridge; -EPERM the
+ * bridge is not this network's; … with @why.
+ */
+int tapport_open(const struct tapport *t, int *fd_out, struct errtext *why);
+
+#endif
