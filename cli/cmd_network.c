@@ -264,6 +264,33 @@ static int simple(struct cli *c, const char *method, json_t *params,
 	return CLI_OK;
 }
 
+/* What the kernel is to be told, a step a line. */
+static int plan_run(struct cli *c)
+{
+	bool all = args_flag(&c->args, "all");
+	json_t *res, *steps, *v;
+	size_t i;
+	int r = cli_call(c, "network.plan",
+			 json_pack("{s:s,s:b}", "name", args_pos(&c->args, 0),
+				   "all", (int)all),
+			 &res);
+
+	if (r)
+		return r;
+	if (!cli_json(c, res)) {
+		steps = json_object_get(res, "steps");
+		json_array_foreach(steps, i, v)
+			printf("%s\n", json_string_value(v));
+		if (json_is_true(json_object_get(res, "filters_change")))
+			fputs(cli_str(res, "filters"), stdout);
+		else if (!json_array_size(steps))
+			printf("network %s: the kernel is as it should be\n",
+			       args_pos(&c->args, 0));
+	}
+	json_decref(res);
+	return CLI_OK;
+}
+
 static json_t *name_param(const struct cli *c)
 {
 	return json_pack("{s:s}", "name", args_pos(&c->args, 0));
@@ -352,6 +379,10 @@ static const struct opt set_opts[] = {
 	{"tftp", "DIR|off", "serve the files below DIR to VMs that boot (TFTP)"},
 	{NULL},
 };
+static const struct opt plan_opts[] = {
+	{"all", NULL, "as if nothing of it were there yet"},
+	{NULL},
+};
 static const struct opt undefine_opts[] = {
 	{"force", NULL, "also when VMs are attached: their NICs are removed"},
 	{NULL},
@@ -398,6 +429,17 @@ const struct cli_cmd cmd_network[] = {
 	 "Examples:\n"
 	 "  vnet stop lab\n",
 	 stop_run},
+	{"plan", "what the kernel would be told now", {"NAME", NULL, plan_opts},
+	 "For networks with --datapath kernel: bridge, addresses and sysctls "
+	 "step by step,\nand the packet filters as nft(8) reads them, where "
+	 "they differ from what is there.\n\n"
+	 "Examples:\n"
+	 "  vnet define lab --mode hostonly --datapath kernel --no-start\n"
+	 "  vnet plan lab\n"
+	 "      what `vnet start lab` is going to do\n"
+	 "  vnet plan lab --all\n"
+	 "      all of it, also what is done already\n",
+	 plan_run},
 	{"autostart", "start a network with vnetd, or not", {"NAME on|off"},
 	 "A network that autostarts runs as soon as vnetd does. That is the "
 	 "default.\n\n"

@@ -32,13 +32,14 @@ static const struct opt attach_opts[] = {
 	{"mac", "MAC", "hardware address; default: one that stays the same",
 	 OPT_MAC},
 	{"type", "stream|dgram|seqpacket|vhost-user|tap|netns|fd",
-	 "how it is reached; default stream, or --for's",
+	 "how it is reached; default stream (tap where the kernel moves the "
+	 "frames), or --for's",
 	 OPT_CHOICE},
 	{"for", RUNNERS, "print what this runner is to be told", OPT_CHOICE},
 	{"netns", "PATH|NAME|PID", "network namespace that gets the interface"},
 	{"ifname", "IF", "name of the interface (tap, netns)"},
 	{"owner", "USER", "who may connect to it; default: you"},
-	{"queues", "N", "pairs of rings (type vhost-user); default 1", OPT_INT,
+	{"queues", "N", "pairs of rings (type vhost-user, tap); default 1", OPT_INT,
 	 false, 1, 8},
 	{"connect", "PATH", "the VM's runner listens there (type vhost-user)"},
 	{"memory", "SIZE|none", "of the VM (type vhost-user for qemu); "
@@ -98,12 +99,29 @@ static const char *wanted_type(const struct cli *c)
 	return args_get(&c->args, "fd") ? "fd" : NULL;
 }
 
+static bool kernel_datapath(struct cli *c)
+{
+	json_t *net;
+	bool kernel;
+
+	if (cli_call(c, "network.show",
+		     json_pack("{s:s}", "name", args_get(&c->args, "network")),
+		     &net))
+		return false; /* attaching says what is wrong */
+	kernel = !strcmp(cli_str(net, "datapath"), "kernel");
+	json_decref(net);
+	return kernel;
+}
+
 /* What a new NIC gets when nothing was asked for. */
-static const char *usual_type(const struct cli *c)
+static const char *usual_type(struct cli *c)
 {
 	const char *runner = args_get(&c->args, "for");
+	const struct runner *r = runner ? runner_find(runner) : NULL;
 
-	return runner ? runner_default_type(runner_find(runner)) : "stream";
+	if ((!r || runner_takes(r, "tap")) && kernel_datapath(c))
+		return "tap";
+	return r ? runner_default_type(r) : "stream";
 }
 
 /* A NIC that is there already keeps its type, so that the same command may be
@@ -147,11 +165,14 @@ static int check_type(const struct cli *c, const char *type)
 	if (args_get(&c->args, "ifname") && strcmp(type, "netns") &&
 	    strcmp(type, "tap"))
 		return cli_usage(c, "--ifname goes with --type tap or netns");
-	if (strcmp(type, "vhost-user") && (args_get(&c->args, "queues") ||
-					   args_get(&c->args, "connect") ||
+	if (args_get(&c->args, "queues") && strcmp(type, "vhost-user") &&
+	    strcmp(type, "tap"))
+		return cli_usage(c, "--queues goes with --type vhost-user or "
+				 "tap");
+	if (strcmp(type, "vhost-user") && (args_get(&c->args, "connect") ||
 					   args_get(&c->args, "memory")))
-		return cli_usage(c, "--queues, --connect and --memory go with "
-				 "--type vhost-user");
+		return cli_usage(c, "--connect and --memory go with --type "
+				 "vhost-user");
 	if (r && !strcmp(type, "fd"))
 		return cli_usage(c, "--for does not go with --type fd: the "
 				 "other end is yours");

@@ -9,6 +9,7 @@
 #include "lib/compat.h"
 
 static const char *const modes[] = {"nat", "bridged", "hostonly", "internal"};
+static const char *const datapaths[] = {"user", "kernel"};
 static const char *const accesses[] = {"off", "address", "loopback"};
 static const char *const types[] = {"stream", "dgram", "seqpacket",
 				    "tap",    "netns", "fd",
@@ -52,6 +53,21 @@ struct ipaddr net_dns_ip6(const struct net_conf *c)
 	return own_ip6(c, c->mode == NET_NAT, 3);
 }
 
+bool net_kernel_routes(const struct net_conf *c)
+{
+	return c->mode == NET_NAT && c->datapath == DATAPATH_KERNEL;
+}
+
+uint32_t net_worker_ip(const struct net_conf *c)
+{
+	return net_kernel_routes(c) ? c->dns_ip : c->service_ip;
+}
+
+struct ipaddr net_worker_ip6(const struct net_conf *c)
+{
+	return net_kernel_routes(c) ? net_dns_ip6(c) : net_service_ip6(c);
+}
+
 bool net_has_services(const struct net_conf *c)
 {
 	return c->mode == NET_NAT || c->dhcp_first || c->subnet6.plen;
@@ -60,6 +76,11 @@ bool net_has_services(const struct net_conf *c)
 const char *net_mode_name(enum net_mode m)
 {
 	return modes[m];
+}
+
+const char *net_datapath_name(enum net_datapath d)
+{
+	return datapaths[d];
 }
 
 const char *net_access_name(enum net_access a)
@@ -84,6 +105,16 @@ int net_mode_parse(const char *s, enum net_mode *out)
 	if (i < 0)
 		return i;
 	*out = (enum net_mode)i;
+	return 0;
+}
+
+int net_datapath_parse(const char *s, enum net_datapath *out)
+{
+	int i = find(datapaths, ARRAY_LEN(datapaths), s);
+
+	if (i < 0)
+		return i;
+	*out = (enum net_datapath)i;
 	return 0;
 }
 

@@ -31,6 +31,7 @@
 #define CONF_SOCKET_MAX	  107  /* characters of a unix socket's path */
 
 enum net_mode { NET_NAT, NET_BRIDGED, NET_HOSTONLY, NET_INTERNAL };
+enum net_datapath { DATAPATH_USER, DATAPATH_KERNEL };
 enum net_access { ACCESS_OFF, ACCESS_ADDRESS, ACCESS_LOOPBACK };
 
 /* How guests get addresses of IPv6: dhcp/ra.h, enum ra_mode. */
@@ -59,6 +60,7 @@ struct net_conf {
 	char host_allow[CONF_ALLOW_MAX + 1]; /* natconf.h; "" = all ports */
 	enum nat_filter udp_filter; /* nat: who may send to a mapping */
 	struct mac mac;		/* of our own port; zero = none */
+	enum net_datapath datapath;
 	bool autostart;
 	bool active; /* running when this was written */
 };
@@ -67,6 +69,14 @@ struct net_conf {
 struct ipaddr net_host_ip6(const struct net_conf *c);	 /* host-only: ::1 */
 struct ipaddr net_service_ip6(const struct net_conf *c); /* ::2 */
 struct ipaddr net_dns_ip6(const struct net_conf *c);	 /* nat: ::3 */
+
+/* Where the worker's own services answer: service_ip but where that is the kernel's
+ * (nat, datapath kernel), then dns_ip. The same for IPv6. */
+uint32_t net_worker_ip(const struct net_conf *c);
+struct ipaddr net_worker_ip6(const struct net_conf *c);
+
+/* Is the gateway the kernel's own? */
+bool net_kernel_routes(const struct net_conf *c);
 
 /* Do we answer in it (DHCP, router advertisements, nat's gateway)? */
 bool net_has_services(const struct net_conf *c);
@@ -175,10 +185,12 @@ struct lease6_conf {
 
 /* Spelled as in API and store; the _parse give -EINVAL for anything else. */
 const char *net_mode_name(enum net_mode m);
+const char *net_datapath_name(enum net_datapath d);
 const char *net_access_name(enum net_access a);
 const char *nic_type_name(enum nic_type t);
 const char *fwd_proto_name(int proto);
 int net_mode_parse(const char *s, enum net_mode *out);
+int net_datapath_parse(const char *s, enum net_datapath *out);
 int net_access_parse(const char *s, enum net_access *out);
 int nic_type_parse(const char *s, enum nic_type *out);
 int fwd_proto_parse(const char *s, int *out);

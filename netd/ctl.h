@@ -19,6 +19,7 @@ struct api;
 struct event_base;
 struct hostaddr;
 struct hosts;
+struct knetctl;
 struct leases;
 struct priv;
 struct resolv;
@@ -33,6 +34,7 @@ struct ctl {
 	struct api *api;	  /* NULL in tests */
 	struct resolv *resolv;	  /* NULL in tests: no upstreams */
 	struct hostaddr *host;	  /* NULL in tests: no routes */
+	struct knetctl *knet; /* NULL in tests, and without root */
 	struct leases *leases;
 	struct hosts *hosts;	  /* NULL: no hosts file */
 	struct list addr_waiters; /* addrs.c */

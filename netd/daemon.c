@@ -24,6 +24,7 @@
 #include "netd/fwdctl.h"
 #include "netd/hostaddr.h"
 #include "netd/hosts.h"
+#include "netd/knetctl.h"
 #include "netd/leases.h"
 #include "netd/load.h"
 #include "netd/method.h"
@@ -243,6 +244,9 @@ static int open_parts(struct daemon *d, const struct options *o,
 	if (r)
 		return r;
 	ctl->leases = leases_new(ctl);
+	ctl->leases6 = leases6_new(ctl);
+	if (ctl->system)
+		ctl->knet = knetctl_new(ctl);
 	ctl->api = api_new(ctl->base, &ctl->events, method_dispatch, ctl);
 	if (!ctl->leases || !ctl->api)
 		return errtext_set(why, -ENOMEM, "no memory");
@@ -314,6 +318,7 @@ static int start_networks(struct daemon *d)
 {
 	struct ctl *ctl = &d->ctl;
 
+	knetctl_sweep(ctl->knet);
 	list_for_each(nic, &ctl->model.nics, struct nic, all)
 		nicctl_open(ctl, nic);
 	note_running(ctl);
@@ -373,6 +378,7 @@ static void finish(struct daemon *d)
 	if (ctl->store && ctl->stopping)
 		load_mark_clean(ctl);
 	store_close(ctl->store);
+	knetctl_free(ctl->knet);
 	resolv_free(ctl->resolv);
 	hostaddr_free(ctl->host);
 	free_event(d->term);

@@ -187,16 +187,25 @@ static int open_parts(struct endpoint *ep, const char *dir, struct priv *priv,
 	return r;
 }
 
+struct endpoint *endpoint_new(enum nic_type type)
+{
+	struct endpoint *ep = calloc(1, sizeof(*ep));
+
+	if (!ep)
+		return NULL;
+	ep->type = type;
+	ep->listen_fd = ep->conn_fd = ep->mem_fd = -1;
+	return ep;
+}
+
 int endpoint_open(const char *dir, struct priv *priv, struct nic_conf *c,
 		  uint16_t mtu, struct endpoint **out, struct errtext *why)
 {
-	struct endpoint *ep = calloc(1, sizeof(*ep));
+	struct endpoint *ep = endpoint_new(c->type);
 	int r;
 
 	if (!ep)
 		return errtext_set(why, -ENOMEM, "no memory");
-	ep->type = c->type;
-	ep->listen_fd = ep->conn_fd = ep->mem_fd = -1;
 	r = open_parts(ep, dir, priv, c, mtu, why);
 	if (r) {
 		endpoint_free(ep, priv);
@@ -221,9 +230,14 @@ static bool tap_in_use(const char *name)
 	return used;
 }
 
+bool endpoint_tap_in_use(const struct endpoint *ep)
+{
+	return ep && ep->tap[0] && tap_in_use(ep->tap);
+}
+
 void endpoint_leave(struct endpoint *ep)
 {
-	if (ep && ep->tap[0] && tap_in_use(ep->tap))
+	if (endpoint_tap_in_use(ep))
 		ep->tap[0] = '\0';
 	if (ep)
 		ep->leave = true;

@@ -40,6 +40,12 @@ struct endpoint {
 int endpoint_open(const char *dir, struct priv *priv, struct nic_conf *c,
 		  uint16_t mtu, struct endpoint **out, struct errtext *why);
 
+/* A NIC without anything of its own yet; NULL without memory. */
+struct endpoint *endpoint_new(enum nic_type type);
+
+/* Does a VMM have its TAP open? */
+bool endpoint_tap_in_use(const struct endpoint *ep);
+
 /* vnetd ends, the NIC does not: a TAP that a VMM has open is left to it, so is a
  * runner's socket; the next vnetd finds them by name. Before endpoint_free(). */
 void endpoint_leave(struct endpoint *ep);

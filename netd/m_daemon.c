@@ -84,7 +84,7 @@ static json_t *features(struct ctl *ctl)
 
 	return json_pack("{s:b,s:b,s:b,s:b,s:b,s:b}", "nat", 1, "internal", 1,
 			 "hostonly", (int)root, "bridged", (int)root, "tap",
-			 (int)root, "kernel_datapath", 0);
+			 (int)root, "kernel_datapath", (int)root);
 }
 
 static void info(struct ctl *ctl, struct call *c, json_t *params)

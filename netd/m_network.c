@@ -7,6 +7,7 @@
 #include "lib/jx.h"
 #include "netd/hostaddr.h"
 #include "netd/ip6conf.h"
+#include "netd/knetctl.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
 #include "netd/obj.h"
@@ -78,25 +79,26 @@ static void start(struct ctl *ctl, struct call *c, struct network *n,
 
 /* ---- define -------------------------------------------------------------- */
 
-static bool refuse_mode(struct ctl *ctl, struct call *c, json_t *params,
-			enum net_mode mode)
+static bool refuse_mode(struct ctl *ctl, struct call *c,
+			const struct net_spec *spec)
 {
-	const char *dp = m_str(params, "datapath");
-
-	if (dp && !strcmp(dp, "kernel")) {
+	if (priv_is_root(ctl->priv))
+		return false;
+	if (spec->datapath == DATAPATH_KERNEL) {
 		call_fail(c, RPC_REFUSED,
-			  "datapath kernel is not in this version; \"user\" "
-			  "serves every mode");
+			  "datapath kernel needs vnetd to run as root: bridges "
+			  "and packet filters are the host's; datapath user "
+			  "works here");
 		return true;
 	}
-	if ((mode == NET_BRIDGED || mode == NET_HOSTONLY) &&
-	    !priv_is_root(ctl->priv)) {
+	if (spec->mode == NET_BRIDGED || spec->mode == NET_HOSTONLY) {
 		call_fail(c, RPC_REFUSED,
 			  "%s networks need vnetd to run as root: an ordinary "
 			  "user may not %s; nat and internal work here",
-			  net_mode_name(mode),
-			  mode == NET_BRIDGED ? "bridge an interface"
-					      : "give the host an adapter");
+			  net_mode_name(spec->mode),
+			  spec->mode == NET_BRIDGED
+				  ? "bridge an interface"
+				  : "give the host an adapter");
 		return true;
 	}
 	return false;
@@ -177,7 +179,10 @@ static void define(struct ctl *ctl, struct call *c, json_t *params)
 	int r;
 
 	(void)net_mode_parse(m_str(params, "mode"), &spec.mode);
-	if (refuse_mode(ctl, c, params, spec.mode))
+	if (m_str(params, "datapath"))
+		(void)net_datapath_parse(m_str(params, "datapath"),
+					 &spec.datapath);
+	if (refuse_mode(ctl, c, &spec))
 		return;
 	if (model_net_find(&ctl->model, m_str(params, "name"))) {
 		call_fail(c, RPC_EXISTS, "network %s exists already",
@@ -523,6 +528,25 @@ static void show(struct ctl *ctl, struct call *c, json_t *params)
 		shown(w, -EPIPE, NULL, "");
 }
 
+/* What would be done now, and what is to be. */
+static void plan(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct network *n = m_find_net(ctl, c, params, "name");
+	struct errtext why = {""};
+	json_t *o = NULL;
+	int r;
+
+	if (!n)
+		return;
+	r = knetctl_plan(n, m_bool(params, "all", false), &o, &why);
+	if (r) {
+		errtext_prefix(&why, r, "network %s", n->conf.name);
+		call_fail_why(c, r, &why);
+	} else {
+		call_result(c, o);
+	}
+}
+
 #define UDP_FILTERS                                                          \
 	"endpoint-independent|address-dependent|address-and-port-dependent"
 #define UDP_FILTER                                                           \
@@ -580,6 +604,12 @@ static const struct param p_name[] = {
 	{"name", P_STR, true, 0, 0, NULL, "of the network"},
 	{NULL},
 };
+static const struct param p_plan[] = {
+	{"name", P_STR, true, 0, 0, NULL, "of the network"},
+	{"all", P_BOOL, false, 0, 0, NULL,
+	 "as if nothing of it were there; else the difference to what is"},
+	{NULL},
+};
 static const struct param p_set[] = {
 	{"name", P_STR, true, 0, 0, NULL, "of the network"},
 	{"host_access", P_STR, false, 0, 0, "off|address|loopback",
@@ -634,6 +664,10 @@ const struct method m_network[] = {
 	{"network.set", RIGHT_ADMIN,
 	 "Change a network while it runs; what is left out stays.", p_set,
 	 NETWORK_OBJECT, set_method},
+	{"network.plan", RIGHT_READ,
+	 "Datapath kernel: the steps that starting it, or repairing it, would "
+	 "take now, and its packet filters as nft reads them.",
+	 p_plan, "{steps:[text],filters:text,filters_change:bool}", plan},
 	{"network.list", RIGHT_READ, "All networks.", NULL,
 	 "{networks:[network]}", list},
 	{"network.show", RIGHT_READ,

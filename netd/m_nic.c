@@ -17,9 +17,13 @@
 /* ---- attach -------------------------------------------------------------- */
 
 /* TAPs are for those who may change the host's network anyway. */
-static bool refuse_type(struct ctl *ctl, struct call *c, enum nic_type type)
+static bool refuse_type(struct ctl *ctl, struct call *c,
+			const struct network *n, enum nic_type type)
 {
 	if (type != NIC_TAP && type != NIC_NETNS)
+		return false;
+	/* It is on the network's own bridge, and nowhere else. */
+	if (type == NIC_TAP && n->conf.datapath == DATAPATH_KERNEL)
 		return false;
 	if (c->who.right != RIGHT_ADMIN) {
 		call_fail(c, RPC_DENIED, "type %s is for root; types stream, "
@@ -74,10 +78,10 @@ static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 		return false;
 	}
 	snprintf(conf->netns, sizeof(conf->netns), "%s", netns ? netns : "");
-	conf->type = NIC_STREAM;
+	conf->type = n->conf.datapath == DATAPATH_KERNEL ? NIC_TAP : NIC_STREAM;
 	if (type)
 		(void)nic_type_parse(type, &conf->type);
-	if (refuse_type(ctl, c, conf->type))
+	if (refuse_type(ctl, c, n, conf->type))
 		return false;
 	if (owner != c->who.uid && c->who.right != RIGHT_ADMIN) {
 		call_fail(c, RPC_DENIED, "only root gives a NIC to another "
@@ -285,7 +289,8 @@ static const struct param p_attach[] = {
 	 "else one made from the VM's name and the number, always the same"},
 	{"type", P_STR, false, 0, 0, 
 	 "stream|dgram|seqpacket|tap|netns|fd|vhost-user",
-	 "how the runner connects; stream when left out"},
+	 "how the runner connects; when left out: stream, or tap where the "
+	 "datapath is the kernel"},
 	{"fd", P_INT, false, 0, INT64_MAX, NULL,
 	 "type fd: index of the descriptor sent along"},
 	{"netns", P_STR, false, 0, 0, NULL,
@@ -293,7 +298,8 @@ static const struct param p_attach[] = {
 	{"ifname", P_STR, false, 0, 0, NULL,
 	 "name of the TAP (vn-…), or of the interface in the namespace"},
 	{"queues", P_INT, false, 1, CONF_QUEUES_MAX, NULL,
-	 "type vhost-user: pairs of rings; 1 when left out"},
+	 "type vhost-user: pairs of rings; type tap where the datapath is the "
+	 "kernel: how often the VMM opens it; 1 when left out"},
 	{"connect_to", P_STR, false, 0, 0, NULL,
 	 "type vhost-user: path of the socket on which the VMM listens, the "
 	 "owner's; vnetd connects, and again when it is gone. Else vnetd "

@@ -64,6 +64,7 @@ struct network {
 	char reason[256]; /* why failed */
 	struct super *sup;
 	int port_fd;	     /* TAP of host adapter or uplink; -1 */
+	bool bridged; /* knetctl.c: its bridge is in the kernel */
 	bool bridge_in;	     /* priv holds the uplink for us */
 	struct event *retry; /* while failed */
 	unsigned int retry_s; /* next delay */

@@ -12,6 +12,7 @@
 #include "lib/fdutil.h"
 #include "netd/fwdctl.h"
 #include "netd/hostaddr.h"
+#include "netd/knetctl.h"
 #include "netd/leases.h"
 #include "netd/netctl_int.h"
 #include "netd/nicctl.h"
@@ -199,6 +200,8 @@ static int open_uplink(struct network *n, struct errtext *why)
 
 static int open_port(struct network *n, struct errtext *why)
 {
+	if (n->conf.datapath == DATAPATH_KERNEL)
+		return knetctl_up(n, why);
 	if (n->port_fd >= 0)
 		return 0;
 	if (n->conf.mode == NET_HOSTONLY)
@@ -214,6 +217,8 @@ static void close_port(struct network *n)
 	char bridge[IFNAMSIZ];
 
 	fd_close(&n->port_fd);
+	if (n->conf.datapath == DATAPATH_KERNEL)
+		knetctl_down(n);
 	if (!n->bridge_in)
 		return;
 	dev_name("vn-br-", n->conf.name, -1, bridge);
@@ -304,6 +309,7 @@ void netctl_on_ready(struct network *n)
 		    json_pack("{s:s,s:i}", "network", n->conf.name, "pid",
 			      (int)super_pid(n->sup)));
 	netctl_send_port(n);
+	knetctl_ready(n);
 	nicctl_net_ready(ctl, n);
 	fwdctl_net_ready(ctl, n);
 	wait_end(n, false, true, "");
@@ -315,7 +321,10 @@ void netctl_port_refused(struct network *n, const char *reason)
 	char text[256];
 
 	snprintf(text, sizeof(text), "%s port: %.200s",
-		 n->conf.mode == NET_BRIDGED ? "uplink" : "host", reason);
+		 n->conf.datapath == DATAPATH_KERNEL ? "bridge"
+		 : n->conf.mode == NET_BRIDGED	     ? "uplink"
+						     : "host",
+		 reason);
 	set_state(n->ctl, n, NET_FAILED, text);
 }
 
@@ -556,6 +565,7 @@ void netctl_release(struct ctl *ctl, struct network *n)
 
 void netctl_links_changed(struct ctl *ctl)
 {
+	knetctl_repair_soon(ctl);
 	list_for_each_safe(n, &ctl->model.nets, struct network, node) {
 		bool there;
 

@@ -15,6 +15,7 @@
 #include "netd/ip6conf.h"
 #include "netd/hostnames.h"
 #include "netd/hosts.h"
+#include "netd/knetctl.h"
 #include "netd/leases.h"
 #include "netd/natconf.h"
 #include "netd/netctl_int.h"
@@ -146,7 +147,7 @@ static json_t *dhcp_conf(const struct network *n)
 			 c->mode == NET_NAT ? obj_ip(c->service_ip)
 					    : json_null(),
 			 "dns", dns, "domain", obj_str(c->domain), "server",
-			 obj_ip(c->service_ip));
+			 obj_ip(net_worker_ip(c)));
 	dhcpset_config(n, o);
 	return o;
 }
@@ -155,8 +156,9 @@ static json_t *dhcp_conf(const struct network *n)
 static json_t *ip6_body(struct network *n, json_t *deny)
 {
 	const struct net_conf *c = &n->conf;
-	struct ipaddr host = ipaddr_any, service = net_service_ip6(c),
-		      dns = net_dns_ip6(c);
+	bool routes = net_kernel_routes(c);
+	struct ipaddr host = ipaddr_any, service = net_worker_ip6(c),
+		      dns = routes ? ipaddr_any : net_dns_ip6(c);
 	char s[IP6_NET_TEXT], p[IP6_NET_TEXT];
 
 	if (!c->subnet6.plen) {
@@ -181,7 +183,7 @@ static json_t *net_body(struct network *n)
 {
 	const struct net_conf *c = &n->conf;
 	struct ctl *ctl = n->ctl;
-	bool nat = c->mode == NET_NAT;
+	bool routes = net_kernel_routes(c), nat = c->mode == NET_NAT && !routes;
 	char s[IP6_NET_TEXT];
 	json_t *deny = json_array(), *deny6 = json_array();
 
@@ -194,8 +196,8 @@ static json_t *net_body(struct network *n)
 		(int)c->mtu, "services", (int)net_has_services(c), "nat", (int)nat,
 		"subnet",
 		c->subnet.plen ? json_string(ip4_net_format(&c->subnet, s))
-			       : json_null(), "mac", obj_mac(&c->mac), "gateway", obj_ip(c->service_ip),
-		"dns", obj_ip(c->dns_ip), "domain", c->domain, "host_access",
+			       : json_null(), "mac", obj_mac(&c->mac), "gateway", obj_ip(net_worker_ip(c)),
+		"dns", obj_ip(routes ? 0 : c->dns_ip), "domain", c->domain, "host_access",
 		net_access_name(c->access), "host_ip",
 		obj_ip(nat && ctl->host ? hostaddr_ip(ctl->host) : 0), "deny",
 		deny, "upstreams", upstream_list(ctl), "dhcp",
@@ -215,6 +217,11 @@ static void add_nat(json_t *body, const struct network *n)
 	for (size_t i = 0; i < k; i++)
 		json_array_append_new(self, obj_ipaddr(&ip[i]));
 	json_object_set_new(body, "self", self);
+	if (net_kernel_routes(&n->conf)) {
+		struct mac mac = knetctl_mac(n);
+
+		json_object_set_new(body, "router_mac", obj_mac(&mac));
+	}
 	json_object_set_new(body, "tftp", json_boolean(n->conf.tftp[0]));
 	json_object_set_new(body, "host_allow",
 			    json_string(n->conf.host_allow));
@@ -230,7 +237,8 @@ static void send_net(struct network *n, bool first)
 	int fds[2];
 
 	add_nat(body, n);
-	if (first && n->conf.mode == NET_NAT && priv_is_root(n->ctl->priv)) {
+	if (first && n->conf.mode == NET_NAT && !net_kernel_routes(&n->conf) &&
+	    priv_is_root(n->ctl->priv)) {
 		if (!priv_raw_icmp(n->ctl->priv, false, &fds[nfd], NULL)) {
 			json_array_append_new(raw, json_string("icmp"));
 			nfd++;
@@ -446,19 +454,22 @@ static void port_added(void *arg, int err, json_t *result, const char *why)
 
 void netctl_send_port(struct network *n)
 {
-	bool host = n->conf.mode == NET_HOSTONLY;
+	bool kernel = n->conf.datapath == DATAPATH_KERNEL;
+	bool host = n->conf.mode == NET_HOSTONLY && !kernel;
 	struct ipaddr ip6 = net_host_ip6(&n->conf);
 
 	if (n->port_fd < 0)
 		return;
 	super_request(
 		n->sup, W_NIC_ADD,
-		json_pack("{s:i,s:s,s:i,s:n,s:s,s:s,s:b,s:o,s:o,s:[s]}", "nic",
+		json_pack("{s:i,s:s,s:i,s:n,s:s,s:s,s:b,s:o,s:o,s:o,s:[s]}", "nic",
 			  host ? NETCTL_PORT_HOST : NETCTL_PORT_UPLINK, "vm",
 			  "", "index", 0, "mac", "type", "tap", "role",
 			  host ? "host" : "uplink", "link", 1, "src_ip4",
-			  obj_ip(n->conf.host_ip), "src_ip6", obj_ipaddr(&ip6),
-			  "fds", "conn"),
+			  obj_ip(kernel ? 0 : n->conf.host_ip), "src_ip6",
+			  obj_ipaddr(kernel ? &ipaddr_any : &ip6), "host",
+			  obj_ip(kernel ? knetctl_host_ip(n) : 0), "fds",
+			  "conn"),
 		&n->port_fd, 1, port_added, n);
 }
 

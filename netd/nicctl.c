@@ -14,6 +14,7 @@
 #include "netd/addrs.h"
 #include "netd/endpoint.h"
 #include "netd/fwdctl.h"
+#include "netd/knetctl.h"
 #include "netd/netctl.h"
 #include "netd/nicctl_int.h"
 #include "netd/obj.h"
@@ -87,7 +88,9 @@ static void send_add(struct nic_req *q, struct nic *nic, json_t *names,
 	json_t *body = json_pack(
 		"{s:I,s:s,s:i,s:o,s:s,s:s,s:b,s:n,s:i,s:o}", "nic",
 		(json_int_t)c->id, "vm", c->vm, "index", c->index, "mac",
-		obj_mac(&c->mac), "type", wire_type(c->type), "role", "guest",
+		obj_mac(&c->mac), "type",
+		knetctl_has_port(nic) ? "bridge" : wire_type(c->type), "role",
+		"guest",
 		"link", (int)nic_link_up(nic), "src_ip4", "queues",
 		c->queues, "fds", names);
 
@@ -130,9 +133,10 @@ void nic_sync(struct ctl *ctl, struct nic *nic, struct nic_req *q)
 		nic_set_state(nic, NIC_NET_STOPPED, "");
 	else if (nic->ep && !nic->on_worker)
 		n = endpoint_fds(nic->ep, fds, names);
-	/* A VMM that listens is connected to when the worker has the NIC. */
+	/* A VMM that listens is connected to when the worker has the NIC. The worker
+	 * of a bridge knows of its ports by name only. */
 	if (n || (nic->net->synced && nic->ep && !nic->on_worker &&
-		  nic->conf.connect_to[0])) {
+		  (nic->conf.connect_to[0] || knetctl_has_port(nic)))) {
 		send_add(q, nic, names, fds, n);
 		return;
 	}
@@ -219,6 +223,8 @@ static int open_all(struct ctl *ctl, struct nic *nic, struct errtext *why)
 	int r = 0;
 
 	nic_dir(ctl, dir, sizeof(dir));
+	if (knetctl_has_port(nic))
+		return knetctl_port(nic, why);
 	if (!nic->ep)
 		r = endpoint_open(dir, ctl->priv, &nic->conf,
 				  nic->net->conf.mtu, &nic->ep, why);

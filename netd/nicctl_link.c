@@ -11,6 +11,7 @@
 
 #include "netd/addrs.h"
 #include "netd/fwdctl.h"
+#include "netd/knetctl.h"
 #include "netd/netctl.h"
 #include "netd/nicctl_int.h"
 #include "netd/obj.h"
@@ -23,9 +24,13 @@
 static void show_link(struct nic *nic, super_done_fn done, void *arg)
 {
 	bool up = nic_link_up(nic);
+	struct errtext why = {""};
 
 	if (nic->qmp)
 		qmp_link(nic->qmp, up);
+	if (knetctl_has_port(nic) && knetctl_port(nic, &why))
+		log_warn("nic %s-%d: link: %s", nic->conf.vm, nic->conf.index,
+			 why.s);
 	if (nic->on_worker)
 		super_request(nic->net->sup, W_NIC_LINK,
 			      json_pack("{s:I,s:b}", "nic",
@@ -127,6 +132,8 @@ void nicctl_move(struct ctl *ctl, struct call *c, struct nic *nic,
 	if (!r && nic->leaving)
 		r = errtext_set(&why, -EBUSY, "nic %s-%d is being moved",
 				conf.vm, conf.index);
+	if (!r)
+		r = knetctl_may_move(nic, to, &why);
 	if (!r && model_nic_by_mac(to, &conf.mac))
 		r = errtext_set(&why, -EEXIST,
 				"network %s has a NIC with this MAC already",

@@ -82,7 +82,7 @@ static json_t *dhcp_of(const struct net_conf *c)
 	return json_pack("{s:o,s:o,s:I,s:o}", "first", obj_ip(c->dhcp_first),
 			 "last", obj_ip(c->dhcp_last), "lease_s",
 			 (json_int_t)c->lease_s, "server",
-			 obj_ip(c->service_ip));
+			 obj_ip(net_worker_ip(c)));
 }
 
 static json_t *worker_of(const struct network *n)
@@ -112,7 +112,7 @@ json_t *obj_network(const struct network *n)
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
 		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
-		"user", "state", net_state_name(n->state), "reason",
+		net_datapath_name(c->datapath), "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
 		subnet, "gateway", obj_ip(gateway), "dns", obj_ip(c->dns_ip),
 		"dhcp", dhcp_of(c), "mtu", (int)c->mtu, "uplink",

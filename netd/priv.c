@@ -330,3 +330,70 @@ int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
 	r = put_name(q.name, sizeof(q.name), bridge, why);
 	return r ? r : ask(p, PRIV_UPLINK_OUT, &q, sizeof(q), &a, NULL, 0, why);
 }
+
+/* ---- the kernel datapath --------------------------------------------------------------- */
+
+static int needs_helper(struct errtext *why)
+{
+	return errtext_set(why, -EPERM,
+			   "the kernel datapath needs vnetd to run as root");
+}
+
+int priv_knet(struct priv *p, const struct knet *k, bool dry, bool *changed,
+	      struct errtext *why)
+{
+	struct priv_req_knet *q;
+	struct priv_answer a = {0};
+	int r;
+
+	if (!p->chan)
+		return needs_helper(why);
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return errtext_set(why, -ENOMEM, "no memory");
+	memcpy(&q->k, k, sizeof(q->k));
+	q->dry = dry;
+	r = ask(p, PRIV_KNET, q, sizeof(*q), &a, NULL, 0, why);
+	free(q);
+	if (!r)
+		*changed = a.changed;
+	return r;
+}
+
+int priv_knet_down(struct priv *p, const char *network, struct errtext *why)
+{
+	struct priv_req_network q = {{0}};
+	struct priv_answer a = {0};
+	int r;
+
+	if (!p->chan)
+		return 0; /* there can be none */
+	r = put_name(q.network, sizeof(q.network), network, why);
+	return r ? r : ask(p, PRIV_KNET_DOWN, &q, sizeof(q), &a, NULL, 0, why);
+}
+
+int priv_kport(struct priv *p, const struct priv_kport *t, int *fd_out,
+	       struct errtext *why)
+{
+	struct priv_answer a = {0};
+	struct priv_kport q;
+	int r, fd[1] = {-1};
+
+	if (!p->chan)
+		return needs_helper(why);
+	memcpy(&q, t, sizeof(q));
+	r = ask(p, PRIV_KPORT, &q, sizeof(q), &a, fd, 1, why);
+	if (!r)
+		*fd_out = a.shared ? -1 : fd[0];
+	return r;
+}
+
+int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)
+{
+	struct priv_req_icmp q = {.ip6 = false}; /* nothing to be said */
+	struct priv_answer a = {0};
+
+	if (!p->chan)
+		return needs_helper(why);
+	return ask(p, PRIV_NFT_WATCH, &q, sizeof(q), &a, fd_out, 1, why);
+}

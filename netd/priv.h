@@ -24,6 +24,7 @@
 #include "lib/errtext.h"
 #include "lib/inet.h"
 
+struct knet;
 struct priv;
 
 /**
@@ -106,6 +107,42 @@ int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
 		   const char *tap, uint16_t mtu, int *fd_out,
 		   struct errtext *why);
 int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why);
+
+/**
+ * priv_knet() - Make the kernel what @k says: bridge, addresses, filters
+ * @dry: look only
+ * @changed: was it another? @dry: are the filters?
+ *
+ * The difference to what is there is taken in steps, the filters in one transaction;
+ * what fails leaves what was there. The same call starts, changes and repairs.
+ * Return: 0; -EPERM without the helper; -EEXIST a device or table of the name is not
+ * ours; … with @why.
+ */
+int priv_knet(struct priv *p, const struct knet *k, bool dry, bool *changed,
+	      struct errtext *why);
+
+/* Bridge and filters of the network go; TAPs of NICs stay, without it. */
+int priv_knet_down(struct priv *p, const char *network, struct errtext *why);
+
+struct priv_kport {
+	char network[64]; /* whose bridge, which is there */
+	char name[IFNAMSIZ]; /* "vn-…" */
+	uint16_t mtu;
+	bool nic;	/* else the port of the network's own services */
+	uid_t owner;	/* of a NIC's */
+	uint8_t queues; /* likewise; 0, 1: one */
+	bool up;
+};
+
+/**
+ * priv_kport() - A TAP on the network's bridge, made or brought in line
+ * @fd_out: not @nic and made now: its descriptor, caller's; else -1
+ */
+int priv_kport(struct priv *p, const struct priv_kport *t, int *fd_out,
+	       struct errtext *why);
+
+/* A socket that is readable when rulesets change (nat/nft.h); caller's. */
+int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why);
 
 struct priv_way {
 	char path[108]; /* sun_path of a runner's datagram socket; a first byte of

@@ -24,6 +24,7 @@
 #include "lib/chan.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "nat/nft.h"
 #include "netd/sandbox.h"
 #include "netd/spawn.h"
 #include "switch/tapdev.h"
@@ -151,6 +152,47 @@ static int do_connect(struct helper *h, const void *body, struct reply *out)
 	return r;
 }
 
+static int do_knet(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_req_knet *q = body;
+	int r = priv_judge_knet(q, &out->a.why);
+
+	(void)h;
+	return r ? r : priv_do_knet(&q->k, q->dry, &out->a.changed, &out->a.why);
+}
+
+static int do_knet_down(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_req_network *q = body;
+	int r = priv_judge_network(q, &out->a.why);
+
+	(void)h;
+	return r ? r : priv_do_knet_down(q->network, &out->a.why);
+}
+
+static int do_kport(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_kport *q = body;
+	int r = priv_judge_kport(q, &out->a.why);
+
+	(void)h;
+	if (!r)
+		r = priv_do_kport(q, &out->fd[0], &out->a.why);
+	out->a.shared = !r && out->fd[0] < 0;
+	out->nfd = !r && out->fd[0] >= 0;
+	return r;
+}
+
+static int do_nft_watch(struct helper *h, const void *body, struct reply *out)
+{
+	int r = nft_watch(&out->fd[0], &out->a.why);
+
+	(void)h;
+	(void)body;
+	out->nfd = r ? 0 : 1;
+	return r;
+}
+
 static void journal_path(const struct helper *h, const char *bridge,
 			 char out[JOURNAL_PATH])
 {
@@ -207,6 +249,10 @@ static const struct {
 	[PRIV_PORT_OWNER] = {sizeof(struct priv_req_port), do_port_owner},
 	[PRIV_WAY] = {sizeof(struct priv_way), do_way, 1},
 	[PRIV_CONNECT] = {sizeof(struct priv_connect), do_connect},
+	[PRIV_KNET] = {sizeof(struct priv_req_knet), do_knet},
+	[PRIV_KNET_DOWN] = {sizeof(struct priv_req_network), do_knet_down},
+	[PRIV_KPORT] = {sizeof(struct priv_kport), do_kport},
+	[PRIV_NFT_WATCH] = {sizeof(struct priv_req_icmp), do_nft_watch},
 };
 
 /* ---- the process ---------------------------------------------------------------------- */
@@ -234,6 +280,9 @@ static int serve(struct helper *h)
 		struct priv_req_name name;
 		struct priv_way way;
 		struct priv_connect connect;
+		struct priv_req_knet knet;
+		struct priv_req_network network;
+		struct priv_kport kport;
 	} body;
 	struct reply out = {.fd = {-1, -1}};
 	struct chan_msg m;

@@ -9,6 +9,7 @@
 #ifndef VNET_NETD_PRIV_INT_H
 #define VNET_NETD_PRIV_INT_H
 
+#include "netd/knet.h"
 #include "netd/priv.h"
 
 #define PRIV_NETWORK 64
@@ -26,6 +27,10 @@ enum priv_type {
 	PRIV_PORT_OWNER, /* answer: text */
 	PRIV_WAY,	 /* with [ours]; answer: [fd], or none: shared */
 	PRIV_CONNECT,	 /* answer: [fd] */
+	PRIV_KNET,	 /* answer: changed */
+	PRIV_KNET_DOWN,
+	PRIV_KPORT,	 /* answer: [fd], or none: shared */
+	PRIV_NFT_WATCH,	 /* answer: [fd] */
 	PRIV_TYPES
 };
 
@@ -56,10 +61,20 @@ struct priv_req_icmp {
 	bool ip6;
 };
 
+struct priv_req_knet {
+	struct knet k;
+	bool dry;
+};
+
+struct priv_req_network {
+	char network[PRIV_NETWORK];
+};
+
 struct priv_answer {
 	int err; /* 0 or negative errno */
 	pid_t pid;
-	bool shared; /* PRIV_WAY: no descriptor comes with it */
+	bool shared; /* PRIV_WAY, PRIV_KPORT: no descriptor comes with it */
+	bool changed; /* PRIV_KNET */
 	char text[PRIV_OWNER];
 	struct errtext why;
 };
@@ -76,6 +91,9 @@ int priv_judge_icmp(const struct priv_req_icmp *r, struct errtext *why);
 int priv_judge_way(const struct priv_way *w, const char *run_dir,
 		   struct errtext *why);
 int priv_judge_connect(const struct priv_connect *c, struct errtext *why);
+int priv_judge_knet(const struct priv_req_knet *r, struct errtext *why);
+int priv_judge_network(const struct priv_req_network *r, struct errtext *why);
+int priv_judge_kport(const struct priv_kport *t, struct errtext *why);
 /* Is it a path of a plain name in the NIC's own folder? */
 bool priv_way_in_folder(const struct priv_way *w);
 
@@ -88,6 +106,10 @@ int priv_do_way(const struct priv_way *w, int ours, int *fd_out,
 		struct errtext *why);
 int priv_do_connect(const struct priv_connect *c, int *fd_out,
 		    struct errtext *why);
+int priv_do_knet(const struct knet *k, bool dry, bool *changed,
+		 struct errtext *why);
+int priv_do_knet_down(const char *network, struct errtext *why);
+int priv_do_kport(const struct priv_kport *t, int *fd_out, struct errtext *why);
 int priv_do_raw_icmp(bool ip6, int *fd_out, struct errtext *why);
 int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
 		       char *out, size_t cap);

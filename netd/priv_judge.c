@@ -3,6 +3,7 @@
  * right here is refused. */
 #include "netd/priv_int.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -234,4 +235,36 @@ int priv_judge_port(const struct priv_req_port *p, struct errtext *why)
 	if (!is_bool(&p->share))
 		return errtext_set(why, -EINVAL, "malformed request");
 	return 0;
+}
+
+int priv_judge_knet(const struct priv_req_knet *r, struct errtext *why)
+{
+	if (!is_bool(&r->dry) || !is_bool(&r->k.host))
+		return errtext_set(why, -EINVAL, "malformed request");
+	return knet_judge(&r->k, why);
+}
+
+int priv_judge_network(const struct priv_req_network *r, struct errtext *why)
+{
+	struct priv_req_worker q = {.isolated = false};
+
+	static_assert(sizeof(q.network) == sizeof(r->network), "one size");
+	memcpy(q.network, r->network, sizeof(q.network));
+	return priv_judge_worker(&q, why);
+}
+
+int priv_judge_kport(const struct priv_kport *t, struct errtext *why)
+{
+	struct priv_req_network n;
+	int r;
+
+	static_assert(sizeof(n.network) == sizeof(t->network), "one size");
+	memcpy(n.network, t->network, sizeof(n.network));
+	if (!is_bool(&t->nic) || !is_bool(&t->up) || t->queues > 8)
+		return errtext_set(why, -EINVAL, "malformed request");
+	if (t->mtu < MTU_MIN)
+		return errtext_set(why, -EINVAL, "mtu %u is below %u", t->mtu,
+				   MTU_MIN);
+	r = priv_judge_network(&n, why);
+	return r ? r : priv_judge_name(t->name, sizeof(t->name), why);
 }

@@ -102,6 +102,8 @@ static const char *const upgrades[] = {
 	" address TEXT NOT NULL, mac TEXT NOT NULL, name TEXT NOT NULL,"
 	" PRIMARY KEY(network, address)) WITHOUT ROWID;"
 	"PRAGMA user_version = 10;",
+	"ALTER TABLE networks ADD COLUMN datapath TEXT NOT NULL DEFAULT 'user';"
+	"PRAGMA user_version = 11;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -514,9 +516,9 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 	char pool[IP6CONF_POOL_TEXT];
 	int r = run(s, why,
 		    "INSERT INTO networks VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?,?,?,?)",
 		    "ttttttttiitttt"
-		    "iitttttt",
+		    "iittttttt",
 		    c->name, net_mode_name(c->mode), net_text(&c->subnet).s,
 		    ip_text(c->host_ip).s, ip_text(c->service_ip).s,
 		    ip_text(c->dns_ip).s, ip_text(c->dhcp_first).s,
@@ -526,7 +528,8 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 		    (int64_t)c->autostart, (int64_t)c->active,
 		    natconf_filter_name(c->udp_filter), c->host_allow,
 		    net6_text(&c->subnet6).s, c->tftp,
-		    ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool));
+		    ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool),
+		    net_datapath_name(c->datapath));
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);

@@ -23,7 +23,7 @@
 #include "lib/errtext.h"
 #include "netd/conf.h"
 
-#define STORE_VERSION 10
+#define STORE_VERSION 11
 
 struct store;
 

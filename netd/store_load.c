@@ -107,6 +107,8 @@ static int read_net(struct row *r, const struct store_sink *sink,
 	r->bad |= ip6conf_mode_parse(t, &c.ipv6) != 0;
 	r_text(r, t, sizeof(t));
 	r->bad |= ip6conf_pool_parse(t, &c) != 0;
+	r_text(r, t, sizeof(t));
+	r->bad |= net_datapath_parse(t, &c.datapath) != 0;
 	return r->bad ? -EUCLEAN : sink->net(sink->arg, &c, why);
 }
 
@@ -262,7 +264,7 @@ static const struct table {
 	{"networks",
 	 "SELECT id,name,mode,subnet,host_ip,service_ip,dns_ip,dhcp_first,"
 	 "dhcp_last,lease_s,mtu,uplink,domain,access,mac,autostart,active,"
-	 "udp_filter,host_allow,subnet6,tftp,ipv6,prefix_pool "
+	 "udp_filter,host_allow,subnet6,tftp,ipv6,prefix_pool,datapath "
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",

@@ -269,7 +269,9 @@ static int refuse_subnet(const struct net_spec *spec, struct errtext *why)
 int net_conf_make(const struct net_spec *spec, const struct net_used *used,
 		  size_t nused, struct net_conf *out, struct errtext *why)
 {
-	struct net_conf c = {.mode = spec->mode, .autostart = spec->autostart};
+	struct net_conf c = {.mode = spec->mode,
+			     .datapath = spec->datapath,
+			     .autostart = spec->autostart};
 	int r = validate_name("network name", spec->name, why);
 
 	if (r)
@@ -368,6 +370,30 @@ static int check_addresses(const struct net_conf *c, struct errtext *why)
 	return 0;
 }
 
+/* What the kernel cannot do, or not yet; each with what would. */
+static int check_kernel(const struct net_conf *c, struct errtext *why)
+{
+	const char *what = NULL;
+
+	if (c->mode == NET_BRIDGED)
+		what = "bridged networks";
+	else if (c->mode == NET_NAT)
+		what = "nat networks";
+	else if (c->mode == NET_NAT && c->access == ACCESS_LOOPBACK)
+		what = "host access \"loopback\"";
+	else if (c->mode == NET_NAT && c->host_allow[0])
+		what = "a list of the host's ports (host_allow)";
+	else if (c->mode == NET_NAT && c->udp_filter != NAT_FILTER_ADDR_PORT)
+		what = "a UDP filter of one's own choice";
+	else if (c->pool6.plen)
+		what = "prefixes for guests that are routers";
+	if (!what)
+		return 0;
+	return errtext_set(why, -EINVAL,
+			   "%s need datapath user in this version; it serves "
+			   "every mode", what);
+}
+
 int net_conf_check(const struct net_conf *c, struct errtext *why)
 {
 	int r = validate_name("network name", c->name, why);
@@ -393,6 +419,11 @@ int net_conf_check(const struct net_conf *c, struct errtext *why)
 		r = ip6conf_check(c, why);
 	if (r)
 		return r;
+	if (c->datapath == DATAPATH_KERNEL) {
+		r = check_kernel(c, why);
+		if (r)
+			return r;
+	}
 	if (c->mode == NET_BRIDGED)
 		return c->uplink[0] ? validate_ifname(c->uplink, why)
 				    : errtext_set(why, -EINVAL,
@@ -452,9 +483,9 @@ int nic_conf_check(const struct nic_conf *c, struct errtext *why)
 	if (c->queues < 0 || c->queues > CONF_QUEUES_MAX)
 		return errtext_set(why, -EINVAL, "queues must be 1 to %d",
 				   CONF_QUEUES_MAX);
-	if (c->queues > 1 && c->type != NIC_VHOST)
+	if (c->queues > 1 && c->type != NIC_VHOST && c->type != NIC_TAP)
 		return errtext_set(why, -EINVAL,
-				   "queues go with type vhost-user");
+				   "queues go with types vhost-user and tap");
 	if (c->connect_to[0] && c->type != NIC_VHOST)
 		return errtext_set(why, -EINVAL,
 				   "connect_to goes with type vhost-user");

@@ -35,6 +35,7 @@ struct net_used {
 struct net_spec {
 	const char *name;
 	enum net_mode mode;
+	enum net_datapath datapath;
 	const struct ip4_net *subnet;
 	const char *subnet6; /* "auto", "off", "fd00:1:2:3::/64" */
 	const struct ip6_net *ula; /* a /48 to take a prefix from */

@@ -113,7 +113,7 @@ static void on_datagram(void *arg, const struct nat_datagram *d)
 		.src_ip = d->src_ip,
 		.dst_ip = d->dst_ip,
 		.src_mac = d->src_mac,
-		.nic_id = d->nic_id,
+		.nic_id = worker_nic_behind(w, d->nic_id, &d->src_mac),
 	};
 
 	if (worker_dhcp_input(w, &in) == DHCP_WAIT)

@@ -180,7 +180,8 @@ static void on_datagram(void *arg, const struct nat_datagram6 *d)
 	struct dhcp6_input in = {
 		.data = d->data, .len = d->len, .src = d->src,
 		.unicast = !ipaddr_is_multicast(&d->dst),
-		.src_mac = d->src_mac, .nic_id = d->nic_id,
+		.src_mac = d->src_mac,
+		.nic_id = worker_nic_behind(w, d->nic_id, &d->src_mac),
 	};
 	struct dhcp6_output out;
 

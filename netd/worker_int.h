@@ -51,7 +51,8 @@ struct wnic {
 	enum port_role role;
 	bool link;
 	uint32_t fds; /* descriptors it may hold */
-	struct driver *driver; /* owned */
+	struct driver *driver; /* owned; NULL: on_bridge */
+	bool on_bridge; /* known by its MAC, behind the port worker.bridge */
 	uint32_t lease_ip;     /* current lease; 0 = none */
 	struct ipaddr lease_ip6; /* the latest of DHCPv6; zero = none */
 	char hostname[DHCP_HOSTNAME_MAX + 1]; /* reserved, if not the VM's name */
@@ -83,6 +84,7 @@ struct worker {
 	char name[WORKER_VM_TEXT];
 	struct ip4_net net;	    /* plen 0: the network has no subnet of ours */
 	struct ip6_net net6;	    /* likewise */
+	uint64_t bridge; /* datapath kernel: id of our port on the bridge; 0 = none */
 	struct vswitch *sw;	    /* NULL before W_NET */
 	struct nat *nat;	    /* NULL: no services on this network */
 	struct dhcp_server *dhcp;   /* NULL: no DHCP */
@@ -139,6 +141,9 @@ int worker_nic_conn(struct worker *w, json_t *body, struct chan_msg *m,
 		    struct errtext *why);
 void worker_nic_free_all(struct worker *w);
 struct wnic *worker_nic_find(struct worker *w, uint64_t id);
+/* Whose frame: that NIC's of port @id, or where it is the one to a bridge, the NIC there
+ * that has @mac; 0 = none that we know. */
+uint64_t worker_nic_behind(struct worker *w, uint64_t id, const struct mac *mac);
 
 /* The NIC has this lease now, or no longer: its name follows. */
 void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4);

@@ -149,6 +149,38 @@ static int read_nic(json_t *body, struct wnic *n, const char **type,
 	return 0;
 }
 
+static void host_name(struct worker *w, uint32_t ip4)
+{
+	struct ipaddr host = ipaddr_from4(ip4);
+
+	if (ip4)
+		nat_host_name(w->nat, &host);
+}
+
+/* The port of a network's services on its bridge (datapath kernel): behind it are guests
+ * and the host. */
+static int to_bridge(struct worker *w, struct wnic *n, json_t *body,
+		     struct errtext *why)
+{
+	uint32_t host = 0;
+	int r = jx_ip4(body, "host", &host, why);
+
+	w->bridge = n->id;
+	if (!r)
+		host_name(w, host);
+	return r;
+}
+
+uint64_t worker_nic_behind(struct worker *w, uint64_t id, const struct mac *mac)
+{
+	if (!id || id != w->bridge)
+		return id;
+	list_for_each(n, &w->nics, struct wnic, node)
+		if (n->on_bridge && mac_eq(&n->mac, mac))
+			return n->id;
+	return 0;
+}
+
 int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 		   struct errtext *why)
 {
@@ -183,27 +215,28 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 	w->driver_ev.sender = on_sender;
 	/* On the list first: the driver may report its peer at once. */
 	list_add_tail(&w->nics, &n->node);
-	r = open_driver(w, type, &spec, &vhost, take_fds(body, m), &n->driver,
-			why);
+	n->on_bridge = !strcmp(type, "bridge");
+	if (!n->on_bridge)
+		r = open_driver(w, type, &spec, &vhost, take_fds(body, m),
+				&n->driver, why);
 	if (r) {
 		list_del(&n->node);
 		free(n);
 		return r;
 	}
-	if (!n->link)
+	if (!n->link && n->driver)
 		driver_link(n->driver, false);
-	if (n->role == PORT_HOST && w->nat && spec.src_ip4) {
-		struct ipaddr host = ipaddr_from4(spec.src_ip4);
-
-		nat_host_name(w->nat, &host);
-	}
+	if (n->role == PORT_HOST && w->nat && spec.src_ip4)
+		host_name(w, spec.src_ip4);
+	if (n->role == PORT_UPLINK && w->nat)
+		r = to_bridge(w, n, body, why);
 	worker_limits(w);
 	worker_names_settle(w, &n->mac);
 	worker_dhcp_nic(w, n);
 	worker_dhcp6_nic(w, n);
-	if (n->role == PORT_GUEST && driver_connected(n->driver))
+	if (n->role == PORT_GUEST && (n->on_bridge || driver_connected(n->driver)))
 		worker_probe_nic(w, n);
-	return 0;
+	return r;
 }
 
 /* ---- names ------------------------------------------------------------------- */
@@ -294,7 +327,8 @@ void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
 		     const struct ipaddr *ip)
 {
 	struct worker *w = arg;
-	struct wnic *n = p->nic_id ? worker_nic_find(w, p->nic_id) : NULL;
+	uint64_t id = worker_nic_behind(w, p->nic_id, mac);
+	struct wnic *n = id ? worker_nic_find(w, id) : NULL;
 	json_t *o;
 
 	if (!n || n->role != PORT_GUEST || !is_here(w, ip))
@@ -373,7 +407,7 @@ int worker_nic_link(struct worker *w, json_t *body, struct errtext *why)
 
 	if (!r)
 		r = jx_bool(body, "up", &n->link, why);
-	if (!r)
+	if (!r && n->driver)
 		driver_link(n->driver, n->link);
 	return r;
 }
@@ -414,6 +448,8 @@ int worker_nic_way(struct worker *w, json_t *body, struct chan_msg *m,
 		r = read_way(body, &ss, &len, &way, why);
 	if (r)
 		return r;
+	if (!n->driver)
+		return -EINVAL;
 	fd = m->nfd ? m->fd[0] : -1;
 	if (m->nfd)
 		m->fd[0] = -1;
@@ -427,7 +463,7 @@ int worker_nic_conn(struct worker *w, json_t *body, struct chan_msg *m,
 	struct wnic *n;
 	int fd, r = find(w, body, &n, why);
 
-	if (!r && !m->nfd)
+	if (!r && (!m->nfd || !n->driver))
 		r = errtext_set(why, -EINVAL, "no connection came along");
 	if (r)
 		return r;
@@ -439,7 +475,10 @@ int worker_nic_conn(struct worker *w, json_t *body, struct chan_msg *m,
 static void nic_free(struct worker *w, struct wnic *n)
 {
 	worker_names_gone(w, n);
-	driver_free(n->driver);
+	if (n->driver)
+		driver_free(n->driver);
+	if (n->id == w->bridge)
+		w->bridge = 0;
 	if (w->nat)
 		nat_nic_gone(w->nat, n->id);
 	list_del(&n->node);

@@ -181,7 +181,7 @@ static const struct wnic *by_hand(struct worker *w, uint32_t ip,
 	list_for_each(n, &w->nics, struct wnic, node) {
 		const struct seen *s = seen_last(&n->seen4);
 
-		if (!n->lease_ip && s && n->driver &&
+		if (!n->lease_ip && s && (n->driver || n->on_bridge) &&
 		    ipaddr_get4(&s->ip) == ip && !mac_eq(&s->mac, mac))
 			return n;
 	}
@@ -233,7 +233,7 @@ void worker_probe_heard(struct worker *w, uint32_t ip, const struct mac *mac,
 static void on_arp(void *arg, uint32_t ip, const struct mac *mac,
 		   uint64_t nic_id)
 {
-	worker_probe_heard(arg, ip, mac, nic_id);
+	worker_probe_heard(arg, ip, mac, worker_nic_behind(arg, nic_id, mac));
 }
 
 void worker_probe_conflict(struct worker *w, uint32_t ip)

@@ -34,6 +34,8 @@ static json_t *nic_status(struct worker *w, struct wnic *n)
 {
 	struct port_stats s;
 
+	if (!n->driver) /* the kernel's to count */
+		return json_pack("{s:I}", "nic", (json_int_t)n->id);
 	driver_stats(n->driver, &s);
 	return json_pack("{s:I,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:o,s:o*}", "nic",
 			 (json_int_t)n->id, "driver", driver_name(n->driver),

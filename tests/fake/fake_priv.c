@@ -249,6 +249,42 @@ int priv_tap_del(struct priv *p, const char *name, struct errtext *why)
 	return 0;
 }
 
+int priv_knet(struct priv *p, const struct knet *k, bool dry, bool *changed,
+	      struct errtext *why)
+{
+	(void)k;
+	if (p->fail_knet)
+		return errtext_set(why, p->fail_knet, "fake: no bridge");
+	*changed = false;
+	p->knets += !dry;
+	return 0;
+}
+
+int priv_knet_down(struct priv *p, const char *network, struct errtext *why)
+{
+	(void)network;
+	(void)why;
+	p->knets_down++;
+	return 0;
+}
+
+int priv_kport(struct priv *p, const struct priv_kport *t, int *fd_out,
+	       struct errtext *why)
+{
+	(void)why;
+	p->kports++;
+	p->last_kport = *t;
+	*fd_out = -1;
+	return t->nic ? 0 : some_fd(fd_out);
+}
+
+int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)
+{
+	(void)p;
+	(void)fd_out;
+	return errtext_set(why, -EPERM, "fake: nothing to watch");
+}
+
 int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
 		   const char *tap, uint16_t mtu, int *fd_out,
 		   struct errtext *why)

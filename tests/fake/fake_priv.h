@@ -45,6 +45,9 @@ struct priv {
 	unsigned int shared_binds;
 	unsigned int taps, taps_deleted, uplinks_in, uplinks_out, binds;
 	struct priv_tap last_tap;
+	int fail_knet; /* of priv_knet(): negative errno */
+	unsigned int knets, knets_down, kports;
+	struct priv_kport last_kport;
 	int way_result; /* of priv_way(): negative errno, 0 = a socket, 1 = shared */
 	unsigned int ways;
 	struct priv_way last_way;

@@ -4,10 +4,13 @@ programs (DHCP clients, iperf3, curl) run on vnet's networks at full speed."""
 
 import contextlib
 import hashlib
+import os
 import socket
+import sys
 import threading
 
 import lab as lab_module
+import tap_pump
 
 
 class Box:
@@ -38,6 +41,68 @@ class Box:
             self.client.close()
         if self.d.proc and self.d.proc.poll() is None:
             self.d.vnet("detach", self.name, check=False)
+        self.ns.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+class TapBox:
+    """A box whose NIC is a TAP that a VMM opens by name (type tap), as an ordinary user.
+    The VMM is tap_pump.py; it may come and go."""
+
+    def __init__(self, lab, daemon, name, network, dhcp="udhcpc", address=None,
+                 user="nobody", attach=()):
+        self.lab, self.d, self.name = lab, daemon, name
+        self.ns = lab_module.Netns(name)
+        self.user = user
+        self.client = self.vmm = self.ip = None
+        with self.ns.entered():
+            self.fd = tap_pump.open_tap("eth0")
+        try:
+            self.nic = daemon.vnet("attach", name, "--network", network, "--type",
+                                   "tap", "--owner", user, *attach, json=True).data
+            self.ns.ip("link", "set", "eth0", "address", self.nic["mac"], "up")
+            self.power_on()
+            if address:
+                self.ns.ip("addr", "add", address, "dev", "eth0")
+                self.ip = address.split("/")[0]
+            elif dhcp:
+                self.client = lab_module.DhcpClient(dhcp, self.ns, "eth0",
+                                                    hostname=name).start()
+                self.lease = self.client.lease()
+                self.ip = self.lease["ip"]
+        except BaseException:
+            self.close()
+            raise
+
+    def power_on(self):
+        with self.lab.host.entered():
+            tun = os.open("/dev/net/tun", os.O_RDWR)
+        self.vmm = self.lab.host.popen(
+            "setpriv", "--reuid", self.user, "--clear-groups", "--inh-caps=-all",
+            sys.executable, "-B", tap_pump.__file__, self.nic["ifname"], str(tun),
+            str(self.fd), pass_fds=[tun, self.fd], stdout=-1,
+            universal_newlines=True)
+        os.close(tun)
+        assert self.vmm.stdout.readline() == "open\n"
+
+    def power_off(self):
+        if self.vmm:
+            lab_module.end(self.vmm)
+            self.vmm.stdout.close()
+        self.vmm = None
+
+    def close(self):
+        if self.client:
+            self.client.close()
+        self.power_off()
+        if self.d.proc and self.d.proc.poll() is None:
+            self.d.vnet("detach", self.name, check=False)
+        os.close(self.fd)
         self.ns.close()
 
     def __enter__(self):

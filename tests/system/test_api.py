@@ -58,7 +58,7 @@ def test_malformed(api, raw, code):
     ("network.define", {"name": "x", "mode": "nat", "subnet": "127.0.0.0/8"}),
     ("network.define", {"name": "x", "mode": "nat", "dhcp": "1.2.3.4-1.2.3.9"}),
     ("network.define", {"name": "x", "mode": "nat", "nosuch": 1}),
-    ("network.define", {"name": "x", "mode": "nat", "datapath": "kernel"}),
+    ("network.define", {"name": "x", "mode": "bridged", "datapath": "kernel"}),
     ("network.show", {"name": "nosuch"}), ("network.start", {"name": "nosuch"}),
     ("nic.attach", {"vm": "v", "network": "nosuch"}),
     ("nic.attach", {"vm": "v", "network": "lab", "mac": "zz"}),

@@ -358,6 +358,7 @@ static void open__second_schema__knows_no_queues(void **state)
 				      "ALTER TABLE networks DROP COLUMN tftp;"
 			     "ALTER TABLE networks DROP COLUMN ipv6;"
 			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
+			     "ALTER TABLE networks DROP COLUMN datapath;"
 			     "DROP TABLE leases6; DROP TABLE reservations6;"
 			     "PRAGMA user_version = 2", NULL, NULL,
 				      NULL), SQLITE_OK);
@@ -477,6 +478,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE networks DROP COLUMN tftp;"
 			     "ALTER TABLE networks DROP COLUMN ipv6;"
 			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
+			     "ALTER TABLE networks DROP COLUMN datapath;"
 			     "DROP TABLE leases6; DROP TABLE reservations6;"
 			     "PRAGMA user_version=1",
 			     NULL, NULL, NULL),

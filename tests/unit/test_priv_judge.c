@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: netd switch_io dhcp_core */
+/* links: netd switch_core nat_core switch_io dhcp_core */
 /* What the privileged helper accepts from a hostile asker; socket table lines. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Networks of the kernel datapath in action. See knetctl.h; the request and what it
+ * compiles to is knet.c. */
+#include "netd/knetctl.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/clock.h"
+#include "lib/fdutil.h"
+#include "netd/endpoint.h"
+#include "netd/knet.h"
+#include "netd/netctl.h"
+#include "netd/nicctl_int.h"
+#include "netd/priv.h"
+#include "netd/super.h"
+#include "netd/validate.h"
+
+#define SETTLE_MS 100  /* changes come in bursts */
+#define RETRY_MS  5000 /* after a repair that failed */
+/* So many repairs in so long a time are made at once, more every RETRY_MS. */
+#define REPAIRS_MAX 32
+#define WINDOW_MS   60000
+
+struct knetctl {
+	struct ctl *ctl;
+	int fd; /* priv_nft_watch() */
+	struct event *news, *repair;
+	unsigned int repairs; /* since … */
+	int64_t since_ms;
+};
+
+/* ---- what it is to be ------------------------------------------------------------ */
+
+static bool is_kernel(const struct network *n)
+{
+	return n->conf.datapath == DATAPATH_KERNEL;
+}
+
+struct mac knetctl_mac(const struct network *n)
+{
+	uint32_t h = hash_bytes(n->ctl->mac_seed, n->conf.name,
+				strlen(n->conf.name));
+
+	return (struct mac){{0x0a, 0x00, 0x28, (uint8_t)(h >> 16),
+			     (uint8_t)(h >> 8), (uint8_t)h}};
+}
+
+uint32_t knetctl_host_ip(const struct network *n)
+{
+	return n->conf.mode == NET_NAT ? n->conf.service_ip : n->conf.host_ip;
+}
+
+/* Heap: it is large. NULL without memory. */
+static struct knet *describe(const struct network *n)
+{
+	static const int modes[] = {
+		[NET_NAT] = NFT_NAT,
+		[NET_BRIDGED] = NFT_INTERNAL, /* never */
+		[NET_HOSTONLY] = NFT_HOSTONLY,
+		[NET_INTERNAL] = NFT_INTERNAL,
+	};
+	const struct net_conf *c = &n->conf;
+	struct knet *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	snprintf(k->network, sizeof(k->network), "%s", c->name);
+	knet_names(c->name, k->bridge, k->tap);
+	k->mode = modes[c->mode];
+	k->mac = knetctl_mac(n);
+	k->mtu = c->mtu;
+	k->host = c->access != ACCESS_OFF;
+	k->net = c->subnet;
+	k->net6 = c->subnet6;
+	k->ip4 = knetctl_host_ip(n);
+	if (c->mode == NET_NAT)
+		k->ip6 = net_service_ip6(c);
+	else if (c->mode == NET_HOSTONLY)
+		k->ip6 = net_host_ip6(c);
+	return k;
+}
+
+/* ---- ports ------------------------------------------------------------------------- */
+
+bool knetctl_has_port(const struct nic *nic)
+{
+	return nic->conf.type == NIC_TAP && is_kernel(nic->net);
+}
+
+int knetctl_may_move(const struct nic *nic, const struct network *to,
+		     struct errtext *why)
+{
+	if (nic->conf.type != NIC_TAP || (!is_kernel(nic->net) && !is_kernel(to)))
+		return 0;
+	return errtext_set(why, -EBUSY,
+			   "a TAP cannot be moved from or to a network of "
+			   "datapath kernel in this version; detach it and attach "
+			   "it there");
+}
+
+static const struct nic *named_alike(const struct nic *nic)
+{
+	list_for_each(o, &nic->net->ctl->model.nics, struct nic, all)
+		if (o->conf.id != nic->conf.id &&
+		    (o->conf.type == NIC_TAP) &&
+		    !strcmp(o->conf.ifname, nic->conf.ifname))
+			return o;
+	return NULL;
+}
+
+static int plug(struct nic *nic, struct errtext *why)
+{
+	struct network *n = nic->net;
+	struct priv_kport t = {
+		.mtu = n->conf.mtu,
+		.nic = true,
+		.owner = nic->conf.owner,
+		.queues = (uint8_t)nic->conf.queues,
+		.up = nic_link_up(nic),
+	};
+	int fd = -1, r;
+
+	snprintf(t.network, sizeof(t.network), "%s", n->conf.name);
+	memcpy(t.name, nic->conf.ifname, sizeof(t.name));
+	r = priv_kport(n->ctl->priv, &t, &fd, why);
+	if (!r)
+		memcpy(nic->ep->tap, nic->conf.ifname, sizeof(nic->ep->tap));
+	return r;
+}
+
+int knetctl_port(struct nic *nic, struct errtext *why)
+{
+	const struct nic *o;
+
+	if (!nic->ep)
+		nic->ep = endpoint_new(NIC_TAP);
+	if (!nic->ep)
+		return errtext_set(why, -ENOMEM, "no memory");
+	if (!nic->conf.ifname[0])
+		dev_name("vn-", nic->conf.vm, nic->conf.index,
+			 nic->conf.ifname);
+	o = named_alike(nic);
+	if (o)
+		return errtext_set(why, -EEXIST,
+				   "interface %s is that of nic %s-%d",
+				   nic->conf.ifname, o->conf.vm,
+				   o->conf.index);
+	return nic->net->bridged ? plug(nic, why) : 0;
+}
+
+void knetctl_ready(struct network *n)
+{
+	struct errtext why = {""};
+
+	if (!is_kernel(n))
+		return;
+	list_for_each(nic, &n->nics, struct nic, node)
+		if (knetctl_has_port(nic) && knetctl_port(nic, &why))
+			nic_set_state(nic, NIC_FAILED, why.s);
+}
+
+/* The port of the network's services. */
+static int open_own(struct network *n, const struct knet *k,
+		    struct errtext *why)
+{
+	struct priv_kport t = {.mtu = n->conf.mtu, .up = true};
+	int fd = -1, r;
+
+	snprintf(t.network, sizeof(t.network), "%s", n->conf.name);
+	memcpy(t.name, k->tap, sizeof(t.name));
+	r = priv_kport(n->ctl->priv, &t, &fd, why);
+	if (r || fd < 0)
+		return r;
+	/* It was deleted while the worker held it: what that has is dead. */
+	if (n->port_fd >= 0 && n->sup)
+		super_kill(n->sup, "its port on the bridge was deleted");
+	fd_close(&n->port_fd);
+	n->port_fd = fd;
+	return 0;
+}
+
+/* ---- up, down ------------------------------------------------------------------------ */
+
+/* The one path of start, change and repair. @changed nullable. */
+static int bring_in_line(struct network *n, bool *changed, struct errtext *why)
+{
+	struct knet *k = describe(n);
+	bool other = false;
+	int r;
+
+	if (!k)
+		return errtext_set(why, -ENOMEM, "no memory");
+	r = priv_knet(n->ctl->priv, k, false, &other, why);
+	if (!r) {
+		n->bridged = true;
+		r = open_own(n, k, why);
+	}
+	if (changed)
+		*changed = other;
+	free(k);
+	return r;
+}
+
+int knetctl_up(struct network *n, struct errtext *why)
+{
+	int r = bring_in_line(n, NULL, why);
+
+	if (r && n->port_fd < 0)
+		knetctl_down(n);
+	return r;
+}
+
+static bool in_use(const struct network *n)
+{
+	list_for_each(nic, &n->nics, struct nic, node)
+		if (knetctl_has_port(nic) && endpoint_tap_in_use(nic->ep))
+			return true;
+	return false;
+}
+
+void knetctl_down(struct network *n)
+{
+	struct errtext why = {""};
+
+	if (!n->bridged)
+		return;
+	n->bridged = false;
+	if (n->ctl->stopping && in_use(n))
+		return; /* VMs go on, and the next vnetd finds it */
+	if (priv_knet_down(n->ctl->priv, n->conf.name, &why))
+		log_err("network %s: not taken out of the kernel: %s",
+			n->conf.name, why.s);
+}
+
+/* ---- changes, repair --------------------------------------------------------------------- */
+
+/* @repairs: counts those that were needed. False: it failed. */
+static bool repair_one(struct network *n, unsigned int *repairs)
+{
+	struct errtext why = {""};
+	bool changed = false;
+
+	if (bring_in_line(n, &changed, &why)) {
+		log_warn("network %s: cannot be repaired: %s", n->conf.name,
+			 why.s);
+		return false;
+	}
+	if (changed) {
+		log_info("network %s: brought in line with its definition",
+			 n->conf.name);
+		(*repairs)++;
+	}
+	knetctl_ready(n);
+	return true;
+}
+
+void knetctl_changed(struct network *n)
+{
+	unsigned int repairs = 0;
+
+	if (is_kernel(n) && n->bridged && !n->ctl->stopping)
+		(void)repair_one(n, &repairs);
+}
+
+static void look_again(struct knetctl *k, unsigned int ms)
+{
+	const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	if (!evtimer_pending(k->repair, NULL))
+		evtimer_add(k->repair, &tv);
+}
+
+static void repair_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct knetctl *k = arg;
+	bool failed = false;
+
+	(void)fd;
+	(void)what;
+	if (k->ctl->stopping)
+		return;
+	list_for_each(n, &k->ctl->model.nets, struct network, node)
+		if (is_kernel(n) && n->bridged)
+			failed |= !repair_one(n, &k->repairs);
+	if (failed)
+		look_again(k, RETRY_MS);
+}
+
+/* Somebody who undoes all we do shall not keep us busy. */
+void knetctl_repair_soon(struct ctl *ctl)
+{
+	struct knetctl *k = ctl->knet;
+	int64_t now = clock_mono_ms();
+
+	if (!k)
+		return;
+	if (now - k->since_ms > WINDOW_MS) {
+		k->since_ms = now;
+		k->repairs = 0;
+	}
+	look_again(k, k->repairs < REPAIRS_MAX ? SETTLE_MS : RETRY_MS);
+}
+
+/* What is said does not matter, nor that some of it was lost. */
+static void news_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct knetctl *k = arg;
+	char buf[4096];
+	int n = 0;
+
+	(void)what;
+	while (n++ < 64 && (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) >= 0 ||
+			    errno == ENOBUFS || errno == EINTR))
+		;
+	knetctl_repair_soon(k->ctl);
+}
+
+struct knetctl *knetctl_new(struct ctl *ctl)
+{
+	struct knetctl *k = calloc(1, sizeof(*k));
+	struct errtext why = {""};
+
+	if (!k)
+		return NULL;
+	k->ctl = ctl;
+	k->fd = -1;
+	k->repair = evtimer_new(ctl->base, repair_on_timer, k);
+	if (priv_nft_watch(ctl->priv, &k->fd, &why))
+		log_info("kernel datapath: %s", why.s);
+	else
+		k->news = event_new(ctl->base, k->fd, EV_READ | EV_PERSIST,
+				    news_on_readable, k);
+	if (!k->repair || (k->news && event_add(k->news, NULL))) {
+		knetctl_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void knetctl_free(struct knetctl *k)
+{
+	if (!k)
+		return;
+	if (k->news)
+		event_free(k->news);
+	if (k->repair)
+		event_free(k->repair);
+	fd_close(&k->fd);
+	free(k);
+}
+
+/* ---- what belongs to nothing ----------------------------------------------------------------- */
+
+#define SWEEP_MAX 256 /* at a start; more go at the next ones */
+
+struct sweep {
+	struct ctl *ctl;
+	struct link_info found[SWEEP_MAX];
+	size_t n;
+};
+
+static bool has_tap(struct ctl *ctl, const char *name)
+{
+	list_for_each(nic, &ctl->model.nics, struct nic, all)
+		if (knetctl_has_port(nic) && !strcmp(nic->conf.ifname, name))
+			return true;
+	return false;
+}
+
+/* Only looked at: the socket is busy with the list. */
+static int look(const struct nlmsghdr *h, void *arg)
+{
+	struct sweep *s = arg;
+	struct link_info *l = &s->found[s->n];
+
+	if (s->n == SWEEP_MAX || link_parse(h, l) ||
+	    strncmp(l->alias, LINK_OWNER_OF, strlen(LINK_OWNER_OF)))
+		return 0;
+	s->n++;
+	return 0;
+}
+
+static void sweep_one(struct ctl *ctl, const struct link_info *l)
+{
+	const char *name = l->alias + strlen(LINK_OWNER_OF);
+	struct network *n = model_net_find(&ctl->model, name);
+	struct errtext why = {""};
+	int r = 0;
+
+	if (!strcmp(l->kind, "bridge")) {
+		if (n && is_kernel(n) && n->conf.active)
+			return;
+		r = priv_knet_down(ctl->priv, name, &why);
+	} else if (!has_tap(ctl, l->name)) {
+		r = priv_tap_del(ctl->priv, l->name, &why);
+	} else {
+		return;
+	}
+	if (r)
+		log_warn("interface %s: left over, and stays: %s", l->name,
+			 why.s);
+	else
+		log_info("interface %s: left over of network %s, removed",
+			 l->name, name);
+}
+
+void knetctl_sweep(struct knetctl *k)
+{
+	struct sweep *s = k ? calloc(1, sizeof(*s)) : NULL;
+	struct link_nl *nl = NULL;
+
+	if (s && !link_nl_new(&nl, NULL))
+		(void)link_dump(nl, RTM_GETLINK, AF_UNSPEC, look, s);
+	for (size_t i = 0; s && i < s->n; i++)
+		sweep_one(k->ctl, &s->found[i]);
+	link_nl_free(nl);
+	free(s);
+}
+
+/* ---- shown ------------------------------------------------------------------------------------ */
+
+static int plan_steps(const struct kbridge *want, bool all, json_t *steps,
+		      struct errtext *why)
+{
+	struct kbridge_seen *seen = calloc(1, sizeof(*seen));
+	struct kbridge_plan *p = calloc(1, sizeof(*p));
+	char text[KBRIDGE_STEP_TEXT];
+	struct link_nl *nl = NULL;
+	int r = seen && p ? 0 : -ENOMEM;
+
+	if (!r && !all)
+		r = link_nl_new(&nl, why);
+	if (!r && !all)
+		r = kbridge_look(nl, want->name, seen, why);
+	if (!r)
+		r = kbridge_plan(want, seen, p, why);
+	for (unsigned int i = 0; !r && i < p->n; i++)
+		json_array_append_new(steps, json_string(kstep_text(p, i, text)));
+	link_nl_free(nl);
+	free(seen);
+	free(p);
+	return r;
+}
+
+int knetctl_plan(struct network *n, bool all, json_t **out, struct errtext *why)
+{
+	struct knet *k = is_kernel(n) ? describe(n) : NULL;
+	struct nft_plan *p = calloc(1, sizeof(*p));
+	json_t *steps = json_array();
+	bool changed = true;
+	struct kbridge want;
+	char *text = NULL;
+	int r;
+
+	if (!is_kernel(n))
+		r = errtext_set(why, -EINVAL,
+				"datapath user asks nothing of the kernel's "
+				"bridges and filters");
+	else
+		r = k && p ? 0 : -ENOMEM;
+	if (!r) {
+		knet_bridge(k, &want);
+		knet_filters(k, p);
+		text = nftplan_text(p);
+		r = plan_steps(&want, all, steps, why);
+	}
+	if (!r && !all)
+		r = priv_knet(n->ctl->priv, k, true, &changed, why);
+	if (!r)
+		*out = json_pack("{s:O,s:s,s:b}", "steps", steps, "filters",
+				 text ? text : "", "filters_change",
+				 (int)changed);
+	json_decref(steps);
+	free(text);
+	free(p);
+	free(k);
+	return r;
+}

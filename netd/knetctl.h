@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Networks of the kernel datapath: what control asks priv for, and when. The network's
+ * worker is as any other's, but for its one port, a TAP on the bridge: through it DHCP, DNS
+ * and router advertisements come to the bridge, and NICs that are no TAPs to the others.
+ *
+ * What the kernel has is compared with what it is to have at every start, change and
+ * whenever somebody changed a ruleset or an interface; there is no other way of repair.
+ */
+#ifndef VNET_NETD_KNETCTL_H
+#define VNET_NETD_KNETCTL_H
+
+#include <jansson.h>
+
+#include "netd/ctl.h"
+
+struct knetctl;
+
+/* Watches the kernel; NULL without memory, then nothing is repaired. */
+struct knetctl *knetctl_new(struct ctl *ctl);
+void knetctl_free(struct knetctl *k);
+
+/* At the start, with the store read: bridges and TAPs that belong to nothing any more, or
+ * to a network that is not to run, go. @k may be NULL. */
+void knetctl_sweep(struct knetctl *k);
+
+/* Bridge, filters, and the port on it (n->port_fd). 0 or negative errno with @why. */
+int knetctl_up(struct network *n, struct errtext *why);
+
+/* The worker runs: TAPs of NICs are plugged in. */
+void knetctl_ready(struct network *n);
+
+/* Bridge and filters go, unless vnetd ends and a VMM has one of the TAPs open. */
+void knetctl_down(struct network *n);
+
+/* Forwards or targets are others. */
+void knetctl_changed(struct network *n);
+
+/* Somebody changed something somewhere: look, soon. */
+void knetctl_repair_soon(struct ctl *ctl);
+
+/* Is the NIC a TAP on a bridge of the kernel datapath? */
+bool knetctl_has_port(const struct nic *nic);
+
+/* Make the TAP, or bring it in line with the NIC's link; while the bridge is not there
+ * only its name is settled. */
+int knetctl_port(struct nic *nic, struct errtext *why);
+
+/* TAPs on bridges are not handed over from worker to worker. */
+int knetctl_may_move(const struct nic *nic, const struct network *to,
+		     struct errtext *why);
+
+/* The host's address inside; 0 = none. */
+uint32_t knetctl_host_ip(const struct network *n);
+/* Of the bridge; always the same for the network. */
+struct mac knetctl_mac(const struct network *n);
+
+/* {steps, filters, filters_change}; @all: as if nothing were there. -EINVAL for datapath
+ * user. */
+int knetctl_plan(struct network *n, bool all, json_t **out, struct errtext *why);
+
+#endif

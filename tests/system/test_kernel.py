@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Datapath kernel: bridge, TAPs and packet filters of the host instead of the
+in-process switch; who reaches whom, and that it is put right whatever happens to it."""
+
+import json
+
+import pytest
+
+import lab as lab_module
+from boxes import Box, TapBox
+from lab import eventually
+
+HOST = "192.168.56.1"
+SERVICE = "192.168.56.100"
+
+
+def define(d, name, mode, *more):
+    return d.vnet("define", name, "--mode", mode, "--datapath", "kernel", *more)
+
+
+@pytest.fixture(scope="module")
+def d(lab):
+    lab_module.need_vnetd()
+    lab.lan.ip("route", "replace", "192.168.56.0/24", "via", lab.host.address)
+    lab.lan.ip("route", "replace", "172.20.0.0/24", "via", lab.host.address)
+    with lab_module.Vnetd(ns=lab.host) as daemon:
+        define(daemon, "ho", "hostonly")
+        define(daemon, "inn", "internal", "--subnet", "172.20.0.0/24")
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def tap(lab, d):
+    with TapBox(lab, d, "vm1", "ho") as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def other(lab, d):
+    """A NIC that is no TAP on the bridge: it is there all the same."""
+    with Box(lab, d, "vm2", "ho") as box:
+        yield box
+
+
+def state(host):
+    """What there is of links, addresses and filters."""
+    links = json.loads(host.run("ip", "-j", "-d", "addr"))
+    kept = [(l["ifname"], l.get("master"), l["address"], "UP" in l["flags"],
+             l.get("ifalias"), sorted(a["local"] for a in l["addr_info"]))
+            for l in links if l["ifname"].startswith("vn-")]
+    return sorted(kept), [host.run("nft", "list", *t.split()) for t in
+                          host.nft_tables()]
+
+
+# ---- host-only -----------------------------------------------------------------
+
+def test_hostonly_lease_host_and_each_other(lab, d, tap, other):
+    assert sorted([tap.ip, other.ip]) == ["192.168.56.101", "192.168.56.102"]
+    assert tap.ns.ping(HOST) and other.ns.ping(HOST)
+    assert lab.host.ping(tap.ip) and lab.host.ping(other.ip)
+    assert tap.ns.ping(other.ip) and other.ns.ping(tap.ip)
+    assert tap.ns.ping(SERVICE)
+
+
+def test_hostonly_nothing_in_or_out(lab, d, tap):
+    lab.host.sysctl("net.ipv4.ip_forward", 1)   # as any other program may
+    try:
+        tap.ns.ip("route", "replace", "default", "via", HOST)
+        assert not tap.ns.ping(lab.lan.router, wait=1)
+        assert not lab.lan.ping(tap.ip, wait=1)
+    finally:
+        lab.host.sysctl("net.ipv4.ip_forward", 0)
+    eventually("its own switch is off again", lambda: lab.host.run(
+        "cat", "/proc/sys/net/ipv4/conf/vn-ho/forwarding") == "0\n")
+
+
+def test_hostonly_ipv6(lab, d, tap, other):
+    host6 = d.vnet("show", "ho", json=True).data["gateway6"]
+    prefix = host6[:-len("::1")]
+
+    def has_address():
+        return [a for a in tap.ns.addresses("eth0", 6) if a.startswith(prefix)]
+
+    eventually("an address by router advertisement", has_address)
+    eventually("the host answers", lambda: tap.ns.ping(host6))
+    assert "default" not in tap.ns.ip("-6", "route")
+
+
+def test_names(d, tap, other):
+    """The name of a VM whose TAP the worker never sees a frame of is known."""
+    for box in tap, other:
+        rows = d.vnet("ip", box.name, json=True).data["addresses"]
+        assert [(a["address"], a["source"]) for a in rows
+                if a["protocol"] == "ipv4"] == [(box.ip, "lease")]
+        got = tap.ns.run("dig", "+short", "+time=2", "@" + SERVICE,
+                         box.name + ".ho.vnet")
+        assert got.split() == [box.ip]
+    assert tap.ns.run("dig", "+short", "+time=2", "@" + SERVICE,
+                      "host.ho.vnet").split() == [HOST]
+
+
+def test_reservation_of_a_tap(lab, d):
+    d.vnet("reserve", "add", "ho", "vm3", "192.168.56.77")
+    with TapBox(lab, d, "vm3", "ho") as box:
+        assert box.ip == "192.168.56.77"
+
+
+def test_link_pulled_and_plugged(d, tap):
+    d.vnet("link", "vm1", "down")
+    assert not tap.ns.ping(HOST, wait=1)
+    d.vnet("link", "vm1", "up")
+    eventually("back", lambda: tap.ns.ping(HOST, wait=1))
+
+
+# ---- internal ------------------------------------------------------------------
+
+def test_internal_each_other_and_nobody_else(lab, d):
+    with TapBox(lab, d, "in1", "inn") as a, Box(lab, d, "in2", "inn") as b:
+        assert a.ip.startswith("172.20.0.") and b.ip.startswith("172.20.0.")
+        assert a.ns.ping(b.ip) and b.ns.ping(a.ip)
+        # not even a guest that makes itself a way reaches the host
+        mac = lab.host.links()["vn-inn"]["address"]
+        for ip in lab.host.address, "172.20.0.250":
+            a.ns.ip("route", "replace", ip + "/32", "dev", "eth0")
+            a.ns.ip("neigh", "replace", ip, "lladdr", mac, "dev", "eth0")
+            assert not a.ns.ping(ip, wait=1)
+        assert not lab.host.addresses("vn-inn")
+        assert not lab.host.addresses("vn-inn", 6)
+
+
+# ---- devices and filters -------------------------------------------------------
+
+def test_tap_is_the_users_and_goes_with_the_nic(lab, d):
+    nic = d.vnet("attach", "vm4", "--network", "ho", "--queues", "4",
+                 json=True).data
+    assert nic["type"] == "tap" and nic["ifname"] == "vn-vm4-0"
+    link = [l for l in json.loads(lab.host.run("ip", "-j", "-d", "link"))
+            if l["ifname"] == "vn-vm4-0"][0]
+    assert link["master"] == "vn-ho" and link["ifalias"] == "vnet:ho"
+    facts = link["linkinfo"]["info_data"]
+    assert facts["persist"] and facts["multi_queue"] and facts["vnet_hdr"]
+    d.vnet("detach", "vm4")
+    assert "vn-vm4-0" not in lab.host.links()
+
+
+def test_names_that_are_taken_are_refused(lab, d):
+    lab.host.tap("vn-vm5-0", up=False)
+    done = d.vnet("attach", "vm5", "--network", "ho", check=False)
+    assert done.status == 1 and "vn-vm5-0 exists already" in done.err
+    assert "vn-vm5-0" in lab.host.links()
+    lab.host.ip("link", "del", "vn-vm5-0")
+    lab.host.ip("link", "add", "vn-mine", "type", "bridge")
+    lab.host.run("nft", "add", "table", "inet", "vnet-other")
+    for name, what in (("mine", "interface vn-mine is there"),
+                       ("other", "table inet vnet-other is there")):
+        done = d.vnet("define", name, "--mode", "hostonly", "--datapath", "kernel",
+                      check=False)
+        assert done.status == 1
+        assert what in d.vnet("show", name).out
+        d.vnet("undefine", name)
+    assert "vn-other" not in lab.host.links()   # its bridge was taken back
+    assert "vn-mine" in lab.host.links()
+    lab.host.ip("link", "del", "vn-mine")
+    lab.host.run("nft", "delete", "table", "inet", "vnet-other")
+
+
+def test_plan(lab, d):
+    same = d.vnet("plan", "ho").out
+    assert same == "network ho: the kernel is as it should be\n"
+    d.vnet("define", "later", "--mode", "hostonly", "--datapath", "kernel",
+           "--no-start")
+    before = state(lab.host)
+    plan = d.vnet("plan", "later", json=True).data
+    assert plan["steps"][0].startswith("bridge vn-later add ")
+    assert plan["filters_change"]
+    assert state(lab.host) == before
+    # what is shown is what nft reads, and what is done
+    with lab_module.Netns("plan") as ns:
+        path = ns.dir + "/filters"
+        with open(path, "w") as f:
+            f.write(plan["filters"])
+        ns.run("nft", "-f", path)
+        d.vnet("start", "later")
+        assert ns.run("nft", "list", "table", "inet", "vnet-later") == \
+            lab.host.run("nft", "list", "table", "inet", "vnet-later")
+    assert "as it should be" in d.vnet("plan", "later").out
+    d.vnet("undefine", "later")
+    assert "vn-later" not in lab.host.links()
+    assert "table inet vnet-later" not in lab.host.nft_tables()
+
+
+def damages(host):
+    yield "ruleset", lambda: host.run("nft", "flush", "ruleset")
+    yield "one rule", lambda: host.run("nft", "flush", "chain", "inet", "vnet-ho",
+                                       "forward")
+    yield "address", lambda: host.ip("addr", "del", HOST + "/24", "dev", "vn-ho")
+    yield "bridge down", lambda: host.ip("link", "set", "vn-ho", "down")
+    yield "bridge", lambda: host.ip("link", "del", "vn-ho")
+    yield "port", lambda: host.ip("link", "del", "vn-sv-ho")
+    yield "NIC out", lambda: host.ip("link", "set", "vn-vm1-0", "nomaster")
+
+
+def test_repair(lab, d, tap):
+    """Whatever somebody does to it, it comes back by itself, as it was."""
+    before = state(lab.host)
+
+    def same():
+        now = state(lab.host)
+        links = [[l for l in s[0] if not l[0].startswith("vn-sv-")]
+                 for s in (now, before)]    # a port's MAC is the kernel's choice
+        return links[0] == links[1] and now[1] == before[1]
+
+    for what, damage in damages(lab.host):
+        damage()
+        eventually("repaired: " + what, same, 20)
+        eventually("reached again: " + what, lambda: tap.ns.ping(HOST, wait=1))
+        eventually("served again: " + what,
+                   lambda: tap.ns.ping(SERVICE, wait=1))
+
+
+# ---- vnetd comes and goes ------------------------------------------------------
+
+def test_killed_and_started_again(lab, d, tap, other):
+    before = state(lab.host)
+    d.kill()
+    assert lab.host.ping(tap.ip)    # its TAP is the kernel's matter
+    d.start()
+    eventually("as before", lambda: state(lab.host)[1] == before[1])
+    eventually("served", lambda: tap.ns.ping(SERVICE, wait=1))
+    assert tap.ns.ping(HOST)
+    assert "as it should be" in d.vnet("plan", "ho").out
+    tap.client.stop()
+    tap.client.start()
+    assert tap.client.lease()["ip"] == tap.ip
+
+
+def test_stopped_and_started_with_a_vm_running(lab, d, tap, other):
+    d.stop()
+    assert lab.host.ping(tap.ip)    # VMs that run go on
+    d.start()
+    eventually("served", lambda: tap.ns.ping(SERVICE, wait=1))
+    assert tap.ns.ping(HOST)
+
+
+def test_left_over_is_swept(lab, d, tap, other):
+    define(d, "gone", "hostonly", "--subnet", "192.168.99.0/24")
+    d.vnet("attach", "vm6", "--network", "gone")
+    d.kill()
+    d.start()
+    assert "vn-gone" in lab.host.links()
+    d.kill()
+    lab_module.sh("sqlite3", d.state + "/vnet.db",
+                  "PRAGMA foreign_keys=ON; DELETE FROM networks WHERE name='gone'")
+    d.start()
+    assert "vn-gone" not in lab.host.links()
+    assert "vn-vm6-0" not in lab.host.links()
+    assert "table inet vnet-gone" not in lab.host.nft_tables()
+
+
+def test_stop_takes_all_away(lab, d, tap, other):
+    for network in "ho", "inn":
+        d.vnet("stop", network)
+    assert [l for l in lab.host.links() if l.startswith("vn-")] == ["vn-vm1-0"]
+    assert lab.host.nft_tables() == []
+    assert not lab.host.ping(tap.ip, wait=1)
+    d.vnet("start", "ho")
+    eventually("back", lambda: tap.ns.ping(HOST, wait=1))
+
+
+def test_pairs_that_cannot_be(d):
+    done = d.vnet("define", "x", "--mode", "bridged", "--datapath", "kernel",
+                  "--uplink", "eth0", check=False)
+    assert done.status == 1 and "bridged networks need datapath user" in done.err
