@@ -244,7 +244,6 @@ static int open_parts(struct daemon *d, const struct options *o,
 	if (r)
 		return r;
 	ctl->leases = leases_new(ctl);
-	ctl->leases6 = leases6_new(ctl);
 	if (ctl->system)
 		ctl->knet = knetctl_new(ctl);
 	ctl->api = api_new(ctl->base, &ctl->events, method_dispatch, ctl);
