@@ -188,6 +188,21 @@ static const struct wnic *by_hand(struct worker *w, uint32_t ip,
 	return NULL;
 }
 
+/* Is there at most one guest? What it asks for nobody else has, and whether something
+ * behind it has it, it finds out itself (RFC 2131 4.4.1). */
+static bool is_alone(struct worker *w)
+{
+	unsigned int guests = 0;
+
+	if (w->bridge)
+		return false;
+	list_for_each(n, &w->nics, struct wnic, node)
+		if (n->role == PORT_GUEST &&
+		    (!n->driver || driver_connected(n->driver)))
+			guests++;
+	return guests <= 1;
+}
+
 enum dhcp_use worker_probe_use(struct worker *w, uint32_t ip,
 			       const struct mac *mac, bool ask)
 {
@@ -203,7 +218,8 @@ enum dhcp_use worker_probe_use(struct worker *w, uint32_t ip,
 		p->taken_nic = n->id;
 		return DHCP_USE_TAKEN;
 	}
-	use = dhcp_probe_use(&p->table, ip, mac, ask, worker_now(w));
+	use = dhcp_probe_use(&p->table, ip, mac, ask && !is_alone(w),
+			     worker_now(w));
 	if (use != DHCP_USE_TAKEN)
 		return use;
 	s = dhcp_probe_find(&p->table, ip);
