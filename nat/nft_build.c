@@ -151,9 +151,9 @@ static void match_addr(struct make *k, const struct nft_match *m)
 		for (size_t i = 0; i < len; i++) {
 			int left = (int)m->plen - (int)(8 * i);
 
-			mask[i] = left >= 8 ? 0xff
-				  : left > 0 ? (uint8_t)(0xff << (8 - left))
-					     : 0;
+			mask[i] = (uint8_t)(left >= 8  ? 0xff
+					    : left > 0 ? 0xff << (8 - left)
+						       : 0);
 		}
 		and_mask(k, mask, len);
 	}
