@@ -72,8 +72,9 @@ const struct cli_cmd cmd_ip[] = {
 	{"ip", "the addresses of a VM", {"VM", NULL, ip_opts},
 	 "What addresses the VM's NICs have, and how that is known: from a "
 	 "DHCP lease, from\nwhat the guest was seen to use, or because it is "
-	 "reserved. When there is none (yet), the table is empty; with\n"
-	 "--wait or --plain that is a failure.\n\n"
+	 "reserved: by `vnet reserve`, or as what\nDHCP will give. When there "
+	 "is none (yet), the table is empty; with --wait or --plain\nthat is a "
+	 "failure. --wait waits until the guest uses one.\n\n"
 	 "Examples:\n"
 	 "  vnet ip MyVM\n"
 	 "  vnet ip MyVM --wait 60\n"

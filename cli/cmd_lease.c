@@ -140,7 +140,7 @@ static const struct opt reserve_opts[] = {
 };
 
 static const struct opt lease_opts[] = {
-	{"all", NULL, "also leases that ended: who had the address"},
+	{"all", NULL, "also whose an address was before, or will be"},
 	{NULL},
 };
 

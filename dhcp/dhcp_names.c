@@ -78,7 +78,7 @@ void dhcp_name_claimed(const struct dhcp_msg *m,
 static const char *const states[] = {
 	[DHCP_OFFERED] = "offered",   [DHCP_BOUND] = "bound",
 	[DHCP_RELEASED] = "released", [DHCP_EXPIRED] = "expired",
-	[DHCP_DECLINED] = "declined",
+	[DHCP_PROMISED] = "reserved", [DHCP_DECLINED] = "declined",
 };
 
 const char *dhcp_state_name(enum dhcp_state s)

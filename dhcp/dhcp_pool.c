@@ -329,6 +329,7 @@ static void on_due(struct wtimer *t, int64_t now_ms)
 		break;
 	case DHCP_RELEASED:
 	case DHCP_EXPIRED:
+	case DHCP_PROMISED:
 		break; /* have no timer */
 	}
 }
@@ -540,12 +541,16 @@ void dhcp_pool_advance(struct dhcp_pool *p, int64_t now_s)
 static int check_loaded(const struct dhcp_pool *p, const struct dhcp_lease *l)
 {
 	bool nobody = mac_is_zero(&l->mac) && l->state == DHCP_DECLINED;
+	const struct dhcp_binding *b;
 
 	if (!l->ip || l->state < DHCP_BOUND || l->state > DHCP_DECLINED)
 		return -EINVAL;
 	if (mac_is_group(&l->mac) || (mac_is_zero(&l->mac) && !nobody))
 		return -EINVAL;
-	if (dhcp_pool_find_ip(p, l->ip))
+	b = dhcp_pool_find_ip(p, l->ip);
+	if (b && l->state == DHCP_PROMISED && dhcp_state_freed(b->lease.state))
+		return 0; /* it was somebody's, now it is kept for this one */
+	if (b)
 		return -EEXIST;
 	return p->by_ip.count < DHCP_BINDINGS_MAX ? 0 : -ENOSPC;
 }
@@ -560,8 +565,10 @@ int dhcp_pool_load(struct dhcp_pool *p, const struct dhcp_lease *l,
 
 	if (err)
 		return err;
-	b = create(p, l->ip);
-	if (!b)
+	b = dhcp_pool_find_ip(p, l->ip);
+	if (b)
+		leave(p, b);
+	else if (!(b = create(p, l->ip)))
 		return -ENOMEM;
 	b->stored = true;
 	set_owner(p, b, &c);

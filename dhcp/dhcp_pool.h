@@ -59,7 +59,7 @@ struct dhcp_pool {
 	struct htab by_ip, by_mac, by_cid, nics;
 	struct list free_list[DHCP_RANGES]; /* least recently freed first */
 	struct wheel wheel;    /* of wall milliseconds */
-	uint32_t count[5];     /* bindings by enum dhcp_state */
+	uint32_t count[DHCP_DECLINED + 1]; /* bindings by enum dhcp_state */
 	uint64_t conflicts;
 	uint64_t map[DHCP_POOL_MAX / 64];
 };
@@ -78,11 +78,6 @@ static inline uint32_t dhcp_hash(const struct htab *t, const void *p,
 				 size_t len)
 {
 	return hash_bytes(t->seed, p, len);
-}
-
-static inline bool dhcp_state_freed(enum dhcp_state s)
-{
-	return s == DHCP_RELEASED || s == DHCP_EXPIRED;
 }
 
 static inline struct dhcp_client dhcp_client_of(const struct dhcp_lease *l)

@@ -383,7 +383,8 @@ void dhcp_server_stats(const struct dhcp_server *s, struct dhcp_stats *out)
 	out->conflicts = p->conflicts;
 	out->offered = p->count[DHCP_OFFERED];
 	out->bound = p->count[DHCP_BOUND];
-	out->freed = p->count[DHCP_RELEASED] + p->count[DHCP_EXPIRED];
+	out->freed = p->count[DHCP_RELEASED] + p->count[DHCP_EXPIRED] +
+		     p->count[DHCP_PROMISED];
 	out->declined = p->count[DHCP_DECLINED];
 	out->pending = s->pending.count;
 	out->reserved = p->reserve.by_mac.count;

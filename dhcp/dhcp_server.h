@@ -77,8 +77,15 @@ enum dhcp_state {
 	DHCP_BOUND,
 	DHCP_RELEASED, /* by the client; remembered until somebody needs it */
 	DHCP_EXPIRED,  /* likewise */
+	DHCP_PROMISED, /* likewise, and no client has had it yet */
 	DHCP_DECLINED, /* somebody else uses the address; until expiry_s */
 };
+
+/* Is it nobody's now, but kept for whom it was or will be? */
+static inline bool dhcp_state_freed(enum dhcp_state s)
+{
+	return s == DHCP_RELEASED || s == DHCP_EXPIRED || s == DHCP_PROMISED;
+}
 
 /* "offered", "bound", …; and back, -EINVAL for other words. */
 const char *dhcp_state_name(enum dhcp_state s);

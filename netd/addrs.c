@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "netd/hostaddr.h"
 #include "netd/obj.h"
+#include "netd/promise.h"
 
 struct waiter {
 	struct list node; /* ctl.addr_waiters */
@@ -40,7 +41,9 @@ uint32_t addrs_of_nic(const struct nic *nic, int64_t wall_s)
 	uint32_t ip = addrs_live(nic, wall_s);
 	const struct resv *r = ip ? NULL : reserved(nic);
 
-	return r ? r->conf.address : ip;
+	if (ip)
+		return ip;
+	return r ? r->conf.address : promise_of(nic, wall_s);
 }
 
 /* A bridged guest's address lies in some subnet of the host's interfaces. */
@@ -110,6 +113,7 @@ static unsigned int add_nic(struct ctl *ctl, json_t *list,
 {
 	struct lease *l = model_lease_by_mac(nic->net, &nic->conf.mac, now);
 	const struct resv *r = reserved(nic);
+	uint32_t kept = r ? r->conf.address : promise_of(nic, now);
 	unsigned int n = 0;
 
 	if (l) {
@@ -124,8 +128,8 @@ static unsigned int add_nic(struct ctl *ctl, json_t *list,
 		add(ctl, list, nic, &s->ip, &s->mac, "seen");
 		n++;
 	}
-	if (!n && r)
-		add4(ctl, list, nic, r->conf.address, "reserved");
+	if (!n && kept)
+		add4(ctl, list, nic, kept, "reserved");
 	return n;
 }
 

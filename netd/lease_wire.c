@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-static_assert(LEASE_FORGOTTEN == DHCP_DECLINED + 1, "states are 0 to 4");
+static_assert(LEASE_FORGOTTEN == DHCP_DECLINED + 1, "states are 0 to 5");
 
 static void put64(struct wbuf *w, uint64_t v)
 {

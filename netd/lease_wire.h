@@ -14,7 +14,7 @@
 #include "dhcp/dhcp_server.h"
 #include "lib/bytes.h"
 
-#define LEASE_FORGOTTEN 5 /* in place of a state: there is no such lease now */
+#define LEASE_FORGOTTEN 6 /* in place of a state: there is no such lease now */
 #define LEASE_WIRE_MAX	(37 + DHCP_CLIENT_ID_MAX + DHCP_HOSTNAME_MAX) /* bytes */
 #define LEASE_WIRE_DONE 9
 

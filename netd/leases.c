@@ -15,6 +15,7 @@
 #include "netd/fwdctl.h"
 #include "netd/hostnames.h"
 #include "netd/obj.h"
+#include "netd/promise.h"
 #include "netd/proto.h"
 #include "netd/super.h"
 #include "netd/wmsg.h"
@@ -174,17 +175,24 @@ static void remember(struct ctl *ctl, const struct change *c)
 	struct lease *have = model_lease_find(c->net, c->v4.address);
 	bool news = !have || have->conf.state != c->v4.state ||
 		    !mac_eq(&have->conf.mac, &c->v4.mac);
+	struct mac owner = have ? have->conf.mac : c->v4.mac;
+	bool promised = have && have->conf.state == DHCP_PROMISED;
+	bool bound = !c->gone && c->v4.state == DHCP_BOUND;
+	struct ipaddr ip = ipaddr_from4(c->v4.address);
 	struct nic *nic;
 
-	announce(ctl, c);
+	if (!c->gone || (have && !promised))
+		announce(ctl, c);
 	if (c->gone && have)
 		model_lease_del(c->net, have);
 	else if (!c->gone && model_lease_put(c->net, &c->v4))
 		return;
-	if (!c->gone && c->v4.state == DHCP_BOUND)
+	if (bound)
 		hostnames_leased(ctl, c->net, &c->v4);
 	else
 		hostnames_ended(ctl, c->net, c->v4.address);
+	if (promised)
+		promise_lost(ctl, c->net, &owner);
 	if (!news && !c->gone)
 		return;
 	nic = lease_nic(ctl, c->net, &c->v4);
@@ -192,6 +200,8 @@ static void remember(struct ctl *ctl, const struct change *c)
 		return;
 	if (c->token)
 		addrs_changed(ctl, nic->conf.vm);
+	if (!bound) /* it was seen because it was leased; as the worker forgets it */
+		seen_drop(&nic->seen4, &ip);
 	fwdctl_vm_changed(ctl, c->net, nic->conf.vm);
 }
 
@@ -356,12 +366,16 @@ static int by_end(const void *a, const void *b)
 	return (x->expires > y->expires) - (x->expires < y->expires);
 }
 
-static void put_conf(struct wbuf *w, const struct lease_conf *c)
+static void put_conf(struct wbuf *w, struct network *n,
+		     const struct lease_conf *c)
 {
+	/* It may be a NIC's that is no more. */
+	bool there = model_nic_by_id(&n->ctl->model, c->nic);
+
 	struct lease_rec r = {.lease = {
 				      .ip = c->address,
 				      .mac = c->mac,
-				      .nic_id = (uint64_t)c->nic,
+				      .nic_id = there ? (uint64_t)c->nic : 0,
 				      .expiry_s = c->expires,
 				      .state = c->state,
 				      .client_id_len = c->client_id_len,
@@ -370,6 +384,15 @@ static void put_conf(struct wbuf *w, const struct lease_conf *c)
 	memcpy(r.lease.client_id, c->client_id, c->client_id_len);
 	memcpy(r.lease.hostname, c->hostname, sizeof(r.lease.hostname));
 	lease_wire_put(w, &r);
+}
+
+void leases_tell_one(struct network *n, const struct lease_conf *c)
+{
+	uint8_t b[LEASE_WIRE_MAX];
+	struct wbuf w = wbuf_make(b, sizeof(b));
+
+	put_conf(&w, n, c);
+	super_send_bytes(n->sup, W_LEASES, w.p, w.len);
 }
 
 void leases_tell(struct network *n)
@@ -385,7 +408,7 @@ void leases_tell(struct network *n)
 	htab_walk(&n->leases, gather_one, &g);
 	qsort(g.list, g.n, sizeof(*g.list), by_end);
 	for (size_t i = 0; i < g.n; i++) {
-		put_conf(&w, g.list[i]);
+		put_conf(&w, n, g.list[i]);
 		if (i + 1 < g.n && w.cap - w.len >= LEASE_WIRE_MAX)
 			continue;
 		super_send_bytes(n->sup, W_LEASES, w.p, w.len);

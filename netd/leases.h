@@ -35,6 +35,7 @@ int leases_take6_event(struct leases *l, struct network *n, json_t *body,
 
 /* Its new worker is told what is known. */
 void leases_tell(struct network *n);
+void leases_tell_one(struct network *n, const struct lease_conf *c);
 
 /* The network is going. */
 void leases_forget(struct leases *l, struct network *n);

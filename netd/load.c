@@ -19,6 +19,7 @@
 #include "netd/hostnames.h"
 #include "netd/netctl.h"
 #include "netd/nicctl.h"
+#include "netd/promise.h"
 #include "netd/store.h"
 #include "netd/validate.h"
 
@@ -255,6 +256,13 @@ static bool drop_expired6(struct hnode *h, void *arg)
 	return true;
 }
 
+static void settle(struct ctl *ctl, struct network *n)
+{
+	htab_walk(&n->leases6, drop_expired6, n);
+	list_for_each(nic, &n->nics, struct nic, node)
+		promise_settle(ctl, n, &nic->conf.mac);
+}
+
 /* A store that takes nothing (a full disk) is no reason not to serve what is in it. */
 static void note_start(struct ctl *ctl, const char *boot)
 {
@@ -262,7 +270,7 @@ static void note_start(struct ctl *ctl, const char *boot)
 	int r = store_begin(ctl->store, &why);
 
 	list_for_each(n, &ctl->model.nets, struct network, node)
-		htab_walk(&n->leases6, drop_expired6, n);
+		settle(ctl, n);
 	if (!r)
 		r = store_meta_set(ctl->store, "boot", boot, &why);
 	if (!r)

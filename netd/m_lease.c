@@ -309,7 +309,7 @@ const struct method m_lease[] = {
 	 "else was found to use them (declined).",
 	 p_leases,
 	 "{leases:[{network,address,mac,client_id,hostname,vm,nic,expires,"
-	 "state:bound|declined|released|expired,name,iaid,prefix,via}]} "
+	 "state:bound|declined|released|expired|reserved,name,iaid,prefix,via}]} "
 	 "(hostname: what the guest calls itself; name: what the network's DNS "
 	 "calls it; the last three: DHCPv6 only)",
 	 list},

@@ -463,6 +463,28 @@ bool lease_runs(const struct lease_conf *c, int64_t wall_s)
 	return c->state == DHCP_BOUND && c->expires > wall_s;
 }
 
+struct lease *model_lease_kept(struct model *m, struct network *n,
+			       const struct mac *mac, int64_t nic,
+			       int64_t wall_s)
+{
+	struct hnode *h = htab_find(&n->leases_mac, hash_mac(n, mac));
+	struct lease *best = NULL;
+
+	for (; h; h = htab_find_next(h)) {
+		struct lease *l = container_of(h, struct lease, by_mac);
+		const struct lease_conf *c = &l->conf;
+		bool ended = dhcp_state_freed(c->state) ||
+			     (c->state == DHCP_BOUND && c->expires <= wall_s);
+
+		if (!ended || !mac_eq(&c->mac, mac) ||
+		    (nic && c->nic != nic && model_nic_by_id(m, c->nic)))
+			continue;
+		if (!best || c->expires > best->conf.expires)
+			best = l;
+	}
+	return best;
+}
+
 struct lease *model_lease_by_mac(struct network *n, const struct mac *mac,
 				 int64_t wall_s)
 {

@@ -57,6 +57,7 @@ struct network {
 	/* Run time, netctl.c. */
 	struct ctl *ctl; /* for the callbacks of its worker */
 	struct log_budget log_budget;
+	int64_t promised_ms; /* promise.c: when one was lost; 0 = never */
 	enum net_state state;
 	bool wanted; /* the user wants it to run */
 	bool synced; /* the worker has NICs and forwards */
@@ -236,6 +237,11 @@ bool lease_runs(const struct lease_conf *c, int64_t wall_s);
 /* The running lease of a MAC: the one that ends last. */
 struct lease *model_lease_by_mac(struct network *n, const struct mac *mac,
 				 int64_t wall_s);
+/* The latest that is kept for a MAC and has no term (any more); not that of another NIC
+ * than @nic (0 = any) which is still there. */
+struct lease *model_lease_kept(struct model *m, struct network *n,
+			       const struct mac *mac, int64_t nic,
+			       int64_t wall_s);
 
 /* The same of IPv6 (model6.c). */
 int model_lease6_put(struct network *n, const struct lease6_conf *c);

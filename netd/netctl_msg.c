@@ -22,6 +22,7 @@
 #include "netd/nicctl_int.h"
 #include "netd/obj.h"
 #include "netd/priv.h"
+#include "netd/promise.h"
 #include "netd/proto.h"
 #include "netd/resolv.h"
 #include "netd/tftpctl.h"
@@ -361,6 +362,7 @@ static void take_back(struct network *n, const struct mac *mac)
 void netctl_push_mac(struct network *n, const struct mac *mac)
 {
 	take_back(n, mac);
+	promise_settle(n->ctl, n, mac);
 	hosts_touch(n->ctl->hosts);
 	if (n->synced && net_has_services(&n->conf) && !mac_is_zero(mac))
 		send_mac(n, mac);

@@ -32,7 +32,7 @@ int wmsg_lease(const struct lease_rec *rec, const struct net_conf *net,
 	if (l->nic_id > INT64_MAX)
 		return errtext_set(why, -EPROTO, "a NIC that cannot be");
 	if (rec->token ? rec->forgotten || l->state != DHCP_BOUND
-		       : l->state <= DHCP_BOUND)
+		       : l->state <= DHCP_BOUND || l->state == DHCP_PROMISED)
 		return errtext_set(why, -EPROTO, "a lease in a wrong state");
 	memset(out, 0, sizeof(*out));
 	out->network = net->id;

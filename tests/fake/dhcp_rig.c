@@ -376,7 +376,7 @@ struct dhcp_ask rig_renewal(uint64_t nic, uint8_t n, uint32_t ip)
 
 struct check {
 	struct dhcp_rig *r;
-	uint32_t count[5], free_listed, pending, held;
+	uint32_t count[DHCP_DECLINED + 1], free_listed, pending, held;
 };
 
 static void check_stored(const struct dhcp_rig *r, const struct dhcp_binding *b)

@@ -54,15 +54,16 @@ def counters(d, network):
 def test_addresses_in_use_are_found_before_they_are_given_out(lab, d):
     """By a guest that never spoke, and by one that did."""
     ip = subnet(d, "squat")
-    with Box(lab, d, "silent", "squat", address=ip(15) + "/24") as silent, \
-            Box(lab, d, "spoke", "squat", address=ip(16) + "/24") as spoke, \
+    # not on what was promised to themselves: .15 and .16
+    with Box(lab, d, "silent", "squat", address=ip(17) + "/24") as silent, \
+            Box(lab, d, "spoke", "squat", address=ip(18) + "/24") as spoke, \
             d.api() as api:
         api.call("events.subscribe", types=["dhcp.conflict", "lease.declined"])
         silent.ns.ip("link", "set", "eth0", "up")
         spoke.ns.ip("link", "set", "eth0", "up")
         spoke.ns.run("ping", "-c1", "-W10", ip(2))
         with Box(lab, d, "box-a", "squat") as a, Box(lab, d, "box-b", "squat") as b:
-            assert (a.ip, b.ip) == (ip(17), ip(18))
+            assert (a.ip, b.ip) == (ip(19), ip(20))
             # the second one's address had been asked about before it was wanted
             assert counters(d, "squat")["waited"] <= 2
             found = {}
@@ -74,9 +75,9 @@ def test_addresses_in_use_are_found_before_they_are_given_out(lab, d):
                 "cat", "/sys/class/net/eth0/address").strip()) for x in (silent, spoke)}
             leases = d.vnet("lease", "list", "squat", json=True).data["leases"]
             assert {l["address"] for l in leases if l["state"] == "declined"} == {
-                ip(15), ip(16)}
+                ip(17), ip(18)}
             assert counters(d, "squat")["conflicts"] == 2
-            assert ip(15) + " is used without a lease" in d.log()
+            assert ip(17) + " is used without a lease" in d.log()
 
 
 def test_a_guest_that_answers_for_all_does_not_use_the_pool_up(lab, d):
@@ -214,3 +215,56 @@ def test_previous_address_outlives_the_daemon(lab):
             d.start()
             b.client.start()
             assert b.client.lease()["ip"] == was
+
+
+# ---- before the first boot ------------------------------------------------------------
+
+def addresses(d, vm):
+    found = d.vnet("ip", vm, json=True).data["addresses"]
+    return [(a["nic"], a["address"], a["source"]) for a in found if a["protocol"] == "ipv4"]
+
+
+def test_a_nics_address_is_known_before_its_first_boot(lab):
+    """And kept: whoever boots first, through restarts, until the NIC goes."""
+    lab_module.need_vnetd()
+    with lab_module.Vnetd(ns=lab.host) as d:
+        d.vnet("define", "lab", "--mode", "nat")
+        d.vnet("define", "own", "--mode", "hostonly")
+        for vm in ("vm-a", "vm-b"):
+            d.vnet("attach", vm, "--network", "lab")
+        assert addresses(d, "vm-a") == [(0, "10.0.2.15", "reserved")]
+        assert addresses(d, "vm-b") == [(0, "10.0.2.16", "reserved")]
+        assert d.vnet("ip", "vm-b", "--plain").out == "10.0.2.16\n"
+        assert d.vnet("ip", "vm-b", "--wait", "1", check=False).status == 1
+        assert not d.vnet("lease", "list", "lab", json=True).data["leases"]
+        kept = d.vnet("lease", "list", "lab", "--all", json=True).data["leases"]
+        assert {(x["vm"], x["address"], x["state"]) for x in kept} == {
+            ("vm-a", "10.0.2.15", "reserved"), ("vm-b", "10.0.2.16", "reserved")}
+        # the last to be attached boots first, and gets its own; so it does later
+        with Box(lab, d, "vm-c", "lab", dhcp=None) as c:
+            assert addresses(d, "vm-c") == [(0, "10.0.2.17", "reserved")]
+            d.kill()
+            d.start()
+            assert addresses(d, "vm-c") == [(0, "10.0.2.17", "reserved")]
+            eventually("its interface", lambda: "eth0" in c.ns.run(
+                "ip", "link", "show", "eth0", check=False))
+            c.client = lab_module.DhcpClient("udhcpc", c.ns, "eth0").start()
+            assert c.client.lease()["ip"] == "10.0.2.17"
+            eventually("leased", lambda: addresses(d, "vm-c") == [
+                (0, "10.0.2.17", "lease")])
+            c.client.release()
+            eventually("kept", lambda: addresses(d, "vm-c")[-1] == (
+                0, "10.0.2.17", "reserved"))
+        # what the user reserves comes first; it is promised again without
+        d.vnet("reserve", "add", "lab", "vm-a", "10.0.2.77")
+        assert addresses(d, "vm-a") == [(0, "10.0.2.77", "reserved")]
+        d.vnet("reserve", "del", "lab", "10.0.2.77")
+        assert addresses(d, "vm-a") == [(0, "10.0.2.15", "reserved")]
+        # it goes with the NIC, and another one's comes with it
+        d.vnet("move", "vm-a", "--network", "own")
+        assert addresses(d, "vm-a") == [(0, "192.168.56.101", "reserved")]
+        d.vnet("detach", "vm-b")
+        d.vnet("attach", "vm-d", "--network", "lab")
+        assert addresses(d, "vm-d") == [(0, "10.0.2.15", "reserved")]
+        d.vnet("set", "lab", "--identity", "rfc2131")
+        assert addresses(d, "vm-d") == []

@@ -403,6 +403,54 @@ static void configure__pool_moves__old_leases_until_renewal(void **state)
 	assert_int_equal(rig_dora(r, 3, 3), IP4(172, 20, 0, 10));
 }
 
+static int promise(struct dhcp_rig *r, uint32_t ip, uint8_t n)
+{
+	const struct dhcp_lease l = {.ip = ip,
+				     .mac = rig_mac(n),
+				     .nic_id = n,
+				     .expiry_s = r->now,
+				     .state = DHCP_PROMISED};
+
+	return dhcp_server_load(r->s, &l, r->now);
+}
+
+/* A NIC's address is known before its first boot, whoever boots first. */
+static void load__promised__its_owner_gets_it_others_while_there_are_none(void **state)
+{
+	struct dhcp_rig *r = *state;
+	struct dhcp_config cfg = rig_config();
+
+	cfg.last = cfg.first + 2;
+	rig_reconfigure(r, &cfg);
+	assert_int_equal(promise(r, IP(15), 1), 0);
+	assert_int_equal(promise(r, IP(16), 2), 0);
+	assert_int_equal(rig_stats(r).freed, 2);
+	assert_int_equal(rig_dora(r, 3, 3), IP(17));
+	assert_int_equal(rig_dora(r, 2, 2), IP(16));
+	assert_int_equal(rig_dora(r, 4, 4), IP(15)); /* the last that there is */
+	assert_int_equal(rig_dora(r, 1, 1), 0);
+	r->rows = 0; /* for rig_check(): it saw no promise stored */
+	for (uint32_t ip = IP(15); ip <= IP(17); ip++)
+		(void)dhcp_server_forget(r->s, ip, r->now);
+}
+
+/* Where another one had it before; not where somebody has it now. */
+static void load__promised_again__freed_only(void **state)
+{
+	struct dhcp_rig *r = *state;
+
+	assert_int_equal(rig_dora(r, 1, 1), IP(15));
+	assert_int_equal(promise(r, IP(15), 2), -EEXIST);
+	rig_pass(r, 2 * DHCP_LEASE_S);
+	assert_int_equal(promise(r, IP(15), 2), 0);
+	assert_int_equal(rig_stats(r).freed, 1);
+	assert_int_equal(rig_dora(r, 1, 1), IP(16));
+	assert_int_equal(rig_dora(r, 2, 2), IP(15));
+	r->rows = 0;
+	for (uint32_t ip = IP(15); ip <= IP(16); ip++)
+		(void)dhcp_server_forget(r->s, ip, r->now);
+}
+
 static void load__every_state__taken_back_or_refused(void **state)
 {
 	struct dhcp_rig *r = *state;
@@ -539,6 +587,8 @@ int main(void)
 		T(configure__nonsense__refused_with_reason),
 		T(configure__no_pool__reserved_clients_only),
 		T(configure__pool_moves__old_leases_until_renewal),
+		T(load__promised__its_owner_gets_it_others_while_there_are_none),
+		T(load__promised_again__freed_only),
 		T(load__every_state__taken_back_or_refused),
 		T(forget__any_state__gone),
 		T(tick__clock_set_back_and_forth__leases_follow),

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which address will a NIC get? It is known before its guest has ever asked: a NIC on
+ * a network with DHCP is promised one of the pool when it is attached, kept as a lease
+ * in the state DHCP_PROMISED. For the server that is like an address that the
+ * client had before: it is offered to its owner, and to others only when no address is
+ * left that nobody has or had. With "identity rfc2131" clients are not
+ * known before they speak, and nothing is promised.
+ */
+#ifndef VNET_NETD_PROMISE_H
+#define VNET_NETD_PROMISE_H
+
+#include "netd/ctl.h"
+
+/* The address kept for a NIC that has no lease: promised, or what it had before;
+ * 0 = none. */
+uint32_t promise_of(const struct nic *nic, int64_t wall_s);
+
+/* @mac has a NIC, a reservation or a lease now, or has it no more: promise an address
+ * where one is missing, take back what is no NIC's. A full store or pool: no promise. */
+void promise_settle(struct ctl *ctl, struct network *n, const struct mac *mac);
+
+/* A promise is gone against our will: another one, but not in a circle. */
+void promise_lost(struct ctl *ctl, struct network *n, const struct mac *mac);
+
+#endif
