@@ -113,16 +113,22 @@ enum dhcp_use dhcp_probe_use(struct dhcp_probe *p, uint32_t ip,
 	return DHCP_USE_NONE;
 }
 
-void dhcp_probe_heard(struct dhcp_probe *p, uint32_t ip, const struct mac *mac,
+bool dhcp_probe_heard(struct dhcp_probe *p, uint32_t ip, const struct mac *mac,
 		      uint64_t nic_id)
 {
 	struct dhcp_probe_slot *s = find(p, ip);
+	bool was_silent;
 
 	if (!s)
-		return;
+		return false;
+	was_silent = s->silent && !s->heard;
 	s->heard = true;
 	s->mac = *mac;
 	s->nic_id = nic_id;
+	for (size_t i = 0; was_silent && i < DHCP_PROBE_SLOTS; i++)
+		if (!p->slot[i].heard)
+			p->slot[i] = (struct dhcp_probe_slot){0};
+	return was_silent;
 }
 
 void dhcp_probe_forget(struct dhcp_probe *p, uint32_t ip)

@@ -65,8 +65,9 @@ void dhcp_probe_ahead(struct dhcp_probe *p, uint32_t ip, bool again,
 enum dhcp_use dhcp_probe_use(struct dhcp_probe *p, uint32_t ip,
 			     const struct mac *mac, bool ask, int64_t now_ms);
 
-/* @mac on NIC @nic_id said that it has @ip. */
-void dhcp_probe_heard(struct dhcp_probe *p, uint32_t ip, const struct mac *mac,
+/* @mac on NIC @nic_id said that it has @ip. True: it had been silent. Somebody came after
+ * all were asked, then, and may have others, too: those are unknown again. */
+bool dhcp_probe_heard(struct dhcp_probe *p, uint32_t ip, const struct mac *mac,
 		      uint64_t nic_id);
 
 /* What is known of @ip, NULL = nothing; borrowed until the next call. */

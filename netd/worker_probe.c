@@ -242,8 +242,9 @@ void worker_probe_heard(struct worker *w, uint32_t ip, const struct mac *mac,
 			uint64_t nic_id)
 {
 	if (w->probe && dhcp_probe_find(&w->probe->table, ip) &&
-	    !claims_too_much(w, nic_id))
-		dhcp_probe_heard(&w->probe->table, ip, mac, nic_id);
+	    !claims_too_much(w, nic_id) &&
+	    dhcp_probe_heard(&w->probe->table, ip, mac, nic_id))
+		worker_probe_soon(w);
 }
 
 static void on_arp(void *arg, uint32_t ip, const struct mac *mac,

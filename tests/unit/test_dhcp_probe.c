@@ -118,6 +118,24 @@ static void use__asked_long_ago__asked_again_meanwhile(void **state)
 			 DHCP_USE_ASKED);
 }
 
+/* Somebody came after all were asked: what else has he? */
+static void heard__was_silent__others_are_unknown_again(void **state)
+{
+	struct fix *f = *state;
+	int64_t now = T0 + DHCP_PROBE_AGAIN_MS;
+
+	dhcp_probe_ahead(&f->p, IP(15), false, T0);
+	dhcp_probe_ahead(&f->p, IP(16), false, T0);
+	(void)use(f, IP(17), T0);
+	assert_false(dhcp_probe_heard(&f->p, IP(17), &other, 7));
+	assert_int_equal(use(f, IP(15), now), DHCP_USE_NONE);
+	assert_true(dhcp_probe_heard(&f->p, IP(15), &other, 7));
+	assert_false(dhcp_probe_heard(&f->p, IP(15), &other, 7));
+	assert_int_equal(use(f, IP(15), now), DHCP_USE_TAKEN);
+	assert_int_equal(use(f, IP(17), now), DHCP_USE_TAKEN);
+	assert_int_equal(use(f, IP(16), now), DHCP_USE_ASKED);
+}
+
 static void use__many_at_once__not_asked_about(void **state)
 {
 	struct fix *f = *state;
@@ -155,6 +173,7 @@ int main(void)
 		T(use__asked_ahead__no_wait),
 		T(use__answered__taken_for_others),
 		T(use__asked_long_ago__asked_again_meanwhile),
+		T(heard__was_silent__others_are_unknown_again),
 		T(use__many_at_once__not_asked_about),
 		T(use__many_want_one_address__few_wait_for_it),
 	};
