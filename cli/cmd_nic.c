@@ -32,9 +32,7 @@ static const struct opt attach_opts[] = {
 	{"mac", "MAC", "hardware address; default: one that stays the same",
 	 OPT_MAC},
 	{"type", "stream|dgram|seqpacket|vhost-user|tap|netns|fd",
-	 "how it is reached; default stream (tap where the kernel moves the "
-	 "frames), or --for's",
-	 OPT_CHOICE},
+	 "how it is reached; default by --for and network"},
 	{"for", RUNNERS, "print what this runner is to be told", OPT_CHOICE},
 	{"netns", "PATH|NAME|PID", "network namespace that gets the interface"},
 	{"ifname", "IF", "name of the interface (tap, netns)"},
