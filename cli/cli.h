@@ -95,6 +95,19 @@ void cli_param(const struct cli *c, json_t *params, const char *option);
 /* With --json print @result and return true. */
 bool cli_json(const struct cli *c, const json_t *result);
 
+/**
+ * cli_list() - All of a kind, or those of the network that was named
+ * @method: answers with an array in member @key
+ * @table: prints it for people
+ *
+ * What `list` of most commands is. Return: as cli_call().
+ */
+int cli_list(struct cli *c, const char *method, const char *key,
+	     void (*table)(const json_t *rows));
+
+/* {"network": the command's first argument}, or {} without one; a new reference. */
+json_t *cli_net_param(const struct cli *c);
+
 /* A member's text; "" when it is absent or no string. */
 const char *cli_str(const json_t *o, const char *key);
 

@@ -79,19 +79,7 @@ static int del_run(struct cli *c)
 
 static int list_run(struct cli *c)
 {
-	const char *net = args_pos(&c->args, 0);
-	json_t *p = json_object(), *res;
-	int r;
-
-	if (net)
-		json_object_set_new(p, "network", json_string(net));
-	r = cli_call(c, "dns.list", p, &res);
-	if (r)
-		return r;
-	if (!cli_json(c, res))
-		table_records(json_object_get(res, "records"));
-	json_decref(res);
-	return CLI_OK;
+	return cli_list(c, "dns.list", "records", table_records);
 }
 
 static void print_hosts(const json_t *hosts, FILE *f)

@@ -260,13 +260,9 @@ static int set_run(struct cli *c)
 
 static int list_run(struct cli *c)
 {
-	const char *net = args_pos(&c->args, 0);
-	json_t *p = json_object(), *res;
-	int r;
+	json_t *res;
+	int r = cli_call(c, "forward.list", cli_net_param(c), &res);
 
-	if (net)
-		json_object_set_new(p, "network", json_string(net));
-	r = cli_call(c, "forward.list", p, &res);
 	if (r)
 		return r;
 	if (!cli_json(c, res))

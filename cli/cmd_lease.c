@@ -7,21 +7,11 @@
 #include "cli/tables.h"
 #include "lib/inet.h"
 
-static json_t *net_param(const struct cli *c)
-{
-	const char *net = args_pos(&c->args, 0);
-	json_t *p = json_object();
-
-	if (net)
-		json_object_set_new(p, "network", json_string(net));
-	return p;
-}
-
 /* ---- leases --------------------------------------------------------------- */
 
 static int lease_list_run(struct cli *c)
 {
-	json_t *p = net_param(c), *res;
+	json_t *p = cli_net_param(c), *res;
 	int r;
 
 	if (args_flag(&c->args, "all"))
@@ -50,7 +40,7 @@ static int lease_release_run(struct cli *c)
 
 	if (ipaddr_parse(address, &ip))
 		return bad_address(c, address);
-	p = net_param(c);
+	p = cli_net_param(c);
 	json_object_set_new(p, "address", json_string(address));
 	r = cli_call(c, "lease.release", p, &res);
 	if (r)
@@ -79,7 +69,7 @@ static int reserve_add_run(struct cli *c)
 	if (is_mac && args_get(&c->args, "nic"))
 		return cli_usage(c, "--nic goes with a VM's name, not with a "
 				 "MAC address");
-	p = net_param(c);
+	p = cli_net_param(c);
 	json_object_set_new(p, is_mac ? "mac" : "vm", json_string(who));
 	json_object_set_new(p, "address", json_string(address));
 	cli_param(c, p, "nic");
@@ -108,7 +98,7 @@ static int reserve_del_run(struct cli *c)
 		return cli_usage(c, "\"%s\": must be the reserved address or "
 				 "the MAC address, see vnet reserve list",
 				 which);
-	p = net_param(c);
+	p = cli_net_param(c);
 	json_object_set_new(p, is_mac ? "mac" : "address", json_string(which));
 	r = cli_call(c, "reserve.del", p, &res);
 	if (r)
@@ -122,15 +112,8 @@ static int reserve_del_run(struct cli *c)
 
 static int reserve_list_run(struct cli *c)
 {
-	json_t *res;
-	int r = cli_call(c, "reserve.list", net_param(c), &res);
-
-	if (r)
-		return r;
-	if (!cli_json(c, res))
-		table_reservations(json_object_get(res, "reservations"));
-	json_decref(res);
-	return CLI_OK;
+	return cli_list(c, "reserve.list", "reservations",
+			table_reservations);
 }
 
 static const struct opt reserve_opts[] = {

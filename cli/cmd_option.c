@@ -52,19 +52,7 @@ static int del_run(struct cli *c)
 
 static int list_run(struct cli *c)
 {
-	const char *net = args_pos(&c->args, 0);
-	json_t *p = json_object(), *res;
-	int r;
-
-	if (net)
-		json_object_set_new(p, "network", json_string(net));
-	r = cli_call(c, "option.list", p, &res);
-	if (r)
-		return r;
-	if (!cli_json(c, res))
-		table_options(json_object_get(res, "options"));
-	json_decref(res);
-	return CLI_OK;
+	return cli_list(c, "option.list", "options", table_options);
 }
 
 #define SCOPE_OPTS                                                             \

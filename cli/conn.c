@@ -180,6 +180,30 @@ bool cli_json(const struct cli *c, const json_t *result)
 	return c->json;
 }
 
+json_t *cli_net_param(const struct cli *c)
+{
+	const char *net = args_pos(&c->args, 0);
+	json_t *p = json_object();
+
+	if (net)
+		json_object_set_new(p, "network", json_string(net));
+	return p;
+}
+
+int cli_list(struct cli *c, const char *method, const char *key,
+	     void (*table)(const json_t *rows))
+{
+	json_t *res;
+	int r = cli_call(c, method, cli_net_param(c), &res);
+
+	if (r)
+		return r;
+	if (!cli_json(c, res))
+		table(json_object_get(res, key));
+	json_decref(res);
+	return CLI_OK;
+}
+
 const char *cli_str(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));

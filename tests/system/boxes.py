@@ -13,6 +13,18 @@ import lab as lab_module
 import tap_pump
 
 
+def settle(box, dhcp, address):
+    """An address for its eth0: the one given, or a lease of the client named."""
+    if address:
+        box.ns.ip("addr", "add", address, "dev", "eth0")
+        box.ip = address.split("/")[0]
+    elif dhcp:
+        box.client = lab_module.DhcpClient(dhcp, box.ns, "eth0",
+                                           hostname=box.name).start()
+        box.lease = box.client.lease()
+        box.ip = box.lease["ip"]
+
+
 class Box:
     """One namespace with one NIC of `network`, configured by a real DHCP client."""
 
@@ -24,14 +36,7 @@ class Box:
         try:
             daemon.vnet("attach", name, "--network", network, "--type", "netns",
                         "--netns", self.ns.path, "--ifname", "eth0")
-            if address:
-                self.ns.ip("addr", "add", address, "dev", "eth0")
-                self.ip = address.split("/")[0]
-            elif dhcp:
-                self.client = lab_module.DhcpClient(dhcp, self.ns, "eth0",
-                                                    hostname=name).start()
-                self.lease = self.client.lease()
-                self.ip = self.lease["ip"]
+            settle(self, dhcp, address)
         except BaseException:
             self.close()
             raise
@@ -67,14 +72,7 @@ class TapBox:
                                    "tap", "--owner", user, *attach, json=True).data
             self.ns.ip("link", "set", "eth0", "address", self.nic["mac"], "up")
             self.power_on()
-            if address:
-                self.ns.ip("addr", "add", address, "dev", "eth0")
-                self.ip = address.split("/")[0]
-            elif dhcp:
-                self.client = lab_module.DhcpClient(dhcp, self.ns, "eth0",
-                                                    hostname=name).start()
-                self.lease = self.client.lease()
-                self.ip = self.lease["ip"]
+            settle(self, dhcp, address)
         except BaseException:
             self.close()
             raise
