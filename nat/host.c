@@ -2,7 +2,7 @@
 /*
  * Datagram sockets of the host: what all kinds share. See host.h.
  *
- * #syscalls bind getsockname recvmmsg recvmsg sendmsg setsockopt
+ * #syscalls bind getsockname getsockopt recvmmsg recvmsg sendmsg setsockopt
  */
 #include "nat/host.h"
 
@@ -24,19 +24,70 @@
 /* Room for TTL, TOS, size and packet info. */
 #define CONTROL 128
 
+/* From one datagram's place to the next: were it a power of two, the beginnings of all
+ * would share a few lines of the processor's cache. */
+#define SLOT (HOST_DGRAM + 192)
+
+/* A socket that got one datagram so often in a row is asked for one; but for as many as
+ * there may be now and then. */
+#define LONELY	    4
+#define LONELY_LOOK 16
+#define BURST	    4 /* at once: from now on they may be many */
+
+/** struct host_rx - Where host_recv() receives; made once, used up and made good. */
+struct host_rx {
+	struct mmsghdr mm[HOST_BATCH];
+	struct iovec iov[HOST_BATCH];
+	struct sockaddr_storage from[HOST_BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[HOST_BATCH][CONTROL];
+	uint8_t data[HOST_BATCH][SLOT];
+};
+
+/* Put back what the kernel changes. */
+static void rx_reset(struct host_rx *rx, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct msghdr *m = &rx->mm[i].msg_hdr;
+
+		m->msg_namelen = sizeof(rx->from[i]);
+		m->msg_controllen = sizeof(rx->control[i]);
+	}
+}
+
+static struct host_rx *rx_new(void)
+{
+	struct host_rx *rx = malloc(sizeof(*rx));
+
+	if (!rx)
+		return NULL;
+	for (int i = 0; i < HOST_BATCH; i++) {
+		rx->iov[i] = (struct iovec){rx->data[i], HOST_DGRAM};
+		rx->mm[i].msg_hdr = (struct msghdr){
+			.msg_name = &rx->from[i], .msg_iov = &rx->iov[i],
+			.msg_iovlen = 1, .msg_control = rx->control[i],
+		};
+	}
+	rx_reset(rx, HOST_BATCH);
+	return rx;
+}
+
 int host_init(struct host *h)
 {
 	for (int i = 0; i < 2; i++)
 		h->raw[i].fd = -1;
-	h->buf = malloc((size_t)HOST_BATCH * HOST_DGRAM);
-	return h->buf ? 0 : -ENOMEM;
+	h->rx = rx_new();
+	if (!h->rx)
+		return -ENOMEM;
+	h->buf = h->rx->data[0];
+	return 0;
 }
 
 void host_fini(struct host *h)
 {
 	host_icmp_raw_close(h);
 	pool_fini(&h->udp_pool);
-	free(h->buf);
+	free(h->rx);
+	h->rx = NULL;
 	h->buf = NULL;
 }
 
@@ -147,38 +198,62 @@ static bool read_name(const struct msghdr *mh, struct endpoint *ep)
 	return !ipaddr_from_sockaddr(&ss, &ep->ip, &ep->port);
 }
 
-int host_recv(struct host *h, int fd)
+/* As large as the host lets us, unless it is already. */
+static void make_roomy(int fd)
 {
-	struct sockaddr_storage from[HOST_BATCH];
-	struct mmsghdr mm[HOST_BATCH];
-	struct iovec iov[HOST_BATCH];
-	_Alignas(struct cmsghdr) uint8_t control[HOST_BATCH][CONTROL];
+	int v = 0;
+	socklen_t len = sizeof(v);
+
+	/* The kernel doubles what it is asked for, and tells that. */
+	if (!getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, &len) &&
+	    v < 2 * HOST_RCVBUF)
+		(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, HOST_RCVBUF);
+}
+
+static unsigned int ask_for(struct host_burst *b)
+{
+	if (!b || b->lonely < LONELY)
+		return HOST_BATCH;
+	if (b->lonely++ % LONELY_LOOK)
+		return 1;
+	b->lonely = LONELY + 1;
+	return HOST_BATCH;
+}
+
+static void note_burst(struct host_burst *b, int fd, int got)
+{
+	if (got > 1)
+		b->lonely = 0;
+	else if (b->lonely < LONELY)
+		b->lonely++;
+	if (got >= BURST && !b->roomy) {
+		b->roomy = true;
+		make_roomy(fd);
+	}
+}
+
+int host_recv(struct host *h, int fd, struct host_burst *b)
+{
+	struct host_rx *rx = h->rx;
 	int got, n = 0;
 
-	for (int i = 0; i < HOST_BATCH; i++) {
-		iov[i].iov_base = h->buf + (size_t)i * HOST_DGRAM;
-		iov[i].iov_len = HOST_DGRAM;
-		mm[i].msg_hdr = (struct msghdr){
-			.msg_name = &from[i], .msg_namelen = sizeof(from[i]),
-			.msg_iov = &iov[i], .msg_iovlen = 1,
-			.msg_control = control[i],
-			.msg_controllen = sizeof(control[i]),
-		};
-	}
-	got = recvmmsg(fd, mm, HOST_BATCH, MSG_DONTWAIT, NULL);
+	got = recvmmsg(fd, rx->mm, ask_for(b), MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return -errno;
+	if (b)
+		note_burst(b, fd, got);
 	for (int i = 0; i < got; i++) {
+		struct msghdr *mh = &rx->mm[i].msg_hdr;
 		struct host_msg *m = &h->msg[n];
 
-		*m = (struct host_msg){.data = iov[i].iov_base,
-				       .len = mm[i].msg_len};
-		if ((mm[i].msg_hdr.msg_flags & MSG_TRUNC) ||
-		    !read_name(&mm[i].msg_hdr, &m->from))
+		*m = (struct host_msg){.data = rx->data[i],
+				       .len = rx->mm[i].msg_len};
+		if ((mh->msg_flags & MSG_TRUNC) || !read_name(mh, &m->from))
 			continue;
-		read_control(m, &mm[i].msg_hdr);
+		read_control(m, mh);
 		n++;
 	}
+	rx_reset(rx, got);
 	return n;
 }
 

@@ -16,6 +16,7 @@
 
 #define HOST_BATCH  32
 #define HOST_DGRAM  65536
+#define HOST_RCVBUF (1024 * 1024) /* of sockets to which many come at once */
 #define HOST_ERRORS 16 /* read from one error queue per wake-up */
 
 struct host_tcp;
@@ -27,6 +28,12 @@ struct host_msg {
 	uint8_t ttl, tos;
 	uint8_t *data;
 	size_t len;
+};
+
+/** struct host_burst - How datagrams come to a socket; the caller's, zero at first. */
+struct host_burst {
+	uint8_t lonely; /* calls in a row that found a single one */
+	bool roomy;	/* its receive buffer was made larger */
 };
 
 /* Echo of one family over a raw socket; see host_icmp.c. */
@@ -48,7 +55,8 @@ struct host {
 	void (*turn_end)(void *arg, int64_t now_ms);
 	void *arg;
 	struct pool udp_pool; /* host_udp.c's sockets */
-	uint8_t *buf; /* HOST_BATCH * HOST_DGRAM */
+	struct host_rx *rx; /* of host_recv() */
+	uint8_t *buf;	    /* HOST_DGRAM of it, for who receives by itself */
 	struct host_msg msg[HOST_BATCH];
 	struct host_raw raw[2]; /* IPv4, IPv6 */
 };
@@ -75,9 +83,17 @@ int host_forward_open(struct host *h, struct forward *f, int fd);
  * and @fd is the caller's. UDP flows that cannot be answered over it end. */
 int host_forward_swap(struct host *h, struct forward *f, int fd);
 
-/* Receive up to HOST_BATCH datagrams into h->msg: how many, or negative errno.
- * They stay until the next call. */
-int host_recv(struct host *h, int fd);
+/**
+ * host_recv() - Receive up to HOST_BATCH datagrams into h->msg
+ * @b: of this socket, which is asked for one at a time then while no more come, and
+ *	gets a larger buffer when many do: what it holds by default is a few ms of them,
+ *	and that long a worker may have to wait for a processor. NULL: neither
+ *
+ * The messages stay until the next call. There may be more to receive.
+ *
+ * Return: how many, or negative errno.
+ */
+int host_recv(struct host *h, int fd, struct host_burst *b);
 
 /**
  * host_recv_err() - Take one error off the socket's queue

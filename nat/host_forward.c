@@ -24,6 +24,7 @@ struct forward_sock {
 	struct endpoint bound;
 	int8_t df;
 	bool plain; /* of host_send() */
+	struct host_burst burst;
 };
 
 /* ---- TCP ---------------------------------------------------------------------- */
@@ -115,7 +116,7 @@ static void udp_on_readable(evutil_socket_t fd, short what, void *arg)
 	struct forward_sock *s = arg;
 	struct host *h = s->host;
 	int64_t now_ms = h->turn(h->arg);
-	int n = host_recv(h, fd);
+	int n = host_recv(h, fd, &s->burst);
 
 	(void)what;
 	for (int i = 0; i < n; i++) {

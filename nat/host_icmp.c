@@ -87,7 +87,7 @@ static void ping_on_readable(evutil_socket_t fd, short what, void *arg)
 	struct icmp_sock *s = arg;
 	struct host *h = s->host;
 	int64_t now_ms = h->turn(h->arg);
-	int n = host_recv(h, fd);
+	int n = host_recv(h, fd, NULL);
 
 	(void)what;
 	for (int i = 0; i < n; i++)
@@ -267,7 +267,7 @@ static void raw_on_readable(evutil_socket_t fd, short what, void *arg)
 	struct host_raw *r = arg;
 	struct host *h = r->host;
 	int64_t now_ms = h->turn(h->arg);
-	int n = host_recv(h, fd);
+	int n = host_recv(h, fd, NULL);
 
 	(void)what;
 	for (int i = 0; i < n; i++)

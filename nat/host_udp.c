@@ -20,6 +20,7 @@ struct udp_sock {
 	int fd;
 	int8_t df; /* state of host_set_df() */
 	bool plain; /* of host_send() */
+	struct host_burst burst;
 };
 
 static void read_errors(struct udp_sock *s, int64_t now_ms)
@@ -42,7 +43,7 @@ static void udp_on_readable(evutil_socket_t fd, short what, void *arg)
 	struct udp_sock *s = arg;
 	struct host *h = s->host;
 	int64_t now_ms = h->turn(h->arg);
-	int n = host_recv(h, fd);
+	int n = host_recv(h, fd, &s->burst);
 
 	(void)what;
 	for (int i = 0; i < n; i++) {
