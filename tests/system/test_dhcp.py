@@ -91,7 +91,8 @@ def test_a_guest_that_answers_for_all_does_not_use_the_pool_up(lab, d):
                          "dev", "lo")
         with Box(lab, d, "box-a", "proxy") as a:
             assert a.ip
-            assert 0 < counters(d, "proxy")["conflicts"] <= 16
+            # Eight for each of a hurried client's messages, of a pool of 154.
+            assert 0 < counters(d, "proxy")["conflicts"] < 77
 
 
 class Relay:
