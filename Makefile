@@ -72,6 +72,10 @@ $(B)/vnet: $(B)/cli/main.o $(VNET_LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(call pkg,$(LIB_PKGS) $(CLI_PKGS))
 
+$(B)/vnet-bridge-helper: $(B)/cli/bridge_helper_main.o $(VNET_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(call pkg,$(LIB_PKGS) $(CLI_PKGS))
+
 # Plays the control process for tests/system/test_priv.py and test_uplink.py.
 $(B)/priv_tool: $(B)/tests/system/priv_tool.o $(VNETD_LIBS)
 	$(call say,LD,$@)
@@ -111,8 +115,9 @@ $(B)/tests/bench/cpu: $(CPU_OBJS) $(call parts,tests/bench/cpu.c)
         check-fuzz check-cpu fuzz lint demo cov bench bench-cpu bench-dhcp deps docs print-flags
 .SECONDARY:
 
-all: $(B)/vnetd $(B)/vnet
-	$(Q)ln -sfn $(CONFIG)/vnetd $(O)/vnetd; ln -sfn $(CONFIG)/vnet $(O)/vnet
+all: $(B)/vnetd $(B)/vnet $(B)/vnet-bridge-helper
+	$(Q)ln -sfn $(CONFIG)/vnetd $(O)/vnetd; ln -sfn $(CONFIG)/vnet $(O)/vnet; \
+		ln -sfn $(CONFIG)/vnet-bridge-helper $(O)/vnet-bridge-helper
 
 system-tools: $(B)/priv_tool
 
@@ -153,14 +158,16 @@ docs: $(B)/vnetd
 
 install: all
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/sbin \
+		$(DESTDIR)$(prefix)/libexec \
 		$(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/man/man8
 	install -m 755 $(B)/vnet $(DESTDIR)$(prefix)/bin/vnet
 	install -m 755 $(B)/vnetd $(DESTDIR)$(prefix)/sbin/vnetd
+	install -m 755 $(B)/vnet-bridge-helper $(DESTDIR)$(prefix)/libexec/
 	install -m 644 docs/vnet.1 $(DESTDIR)$(prefix)/share/man/man1/
 	install -m 644 docs/vnetd.8 $(DESTDIR)$(prefix)/share/man/man8/
 
 clean:
-	rm -rf $(O)/release $(O)/san $(O)/cov $(O)/vnet $(O)/vnetd
+	rm -rf $(O)/release $(O)/san $(O)/cov $(O)/vnet $(O)/vnetd $(O)/vnet-bridge-helper
 
 print-flags:
 	@echo $(filter-out -MMD -MP,$(BASE)) $(PKG_CFLAGS)

@@ -188,6 +188,70 @@ static void look_qemu(const char *const *argv, const char *id,
 	}
 }
 
+/* ---- a NIC on a bridge ---------------------------------------------------- */
+
+/* A netdev that asks a helper for a TAP on @br. */
+static bool wants_bridge(const char *netdev, const char *br)
+{
+	char on[64];
+
+	if (strncmp(netdev, "bridge", 6) && strncmp(netdev, "tap", 3) &&
+	    !list_is(netdev, "type", "bridge") && !list_is(netdev, "type", "tap"))
+		return false;
+	if (!list_get(netdev, "br", on, sizeof(on)))
+		strcpy(on, "br0"); /* QEMU's default */
+	return !strcmp(on, br);
+}
+
+/* The one option (-netdev or -nic) that wants @br; NULL when there are more. */
+static const char *netdev_on(const char *const *argv, const char *br)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; argv[i]; i++) {
+		const char *v = option_at(argv, i, "netdev");
+
+		if (!v)
+			v = option_at(argv, i, "nic");
+		if (!v || !wants_bridge(v, br))
+			continue;
+		if (found)
+			return NULL;
+		found = v;
+	}
+	return found;
+}
+
+void run_bridge_look(const char *const *argv, const char *br, int pid,
+		     struct run_bridge *out)
+{
+	const char *netdev = netdev_on(argv, br);
+	char id[64] = "", mac[MAC_TEXT] = "";
+	unsigned int nics = 0;
+
+	*out = (struct run_bridge){.has_mac = false};
+	run_vm_name(argv, pid, out->vm);
+	if (!netdev)
+		return;
+	(void)list_get(netdev, "id", id, sizeof(id));
+	(void)list_get(netdev, "mac", mac, sizeof(mac)); /* of -nic */
+	for (size_t i = 0; argv[i]; i++) {
+		const char *dev = option_at(argv, i, "device");
+		const char *net = option_at(argv, i, "net");
+		char of[64];
+
+		nics += net || option_at(argv, i, "nic");
+		if (!dev || !list_get(dev, "netdev", of, sizeof(of)))
+			continue;
+		nics++;
+		if (id[0] && !strcmp(of, id))
+			(void)list_get(dev, "mac", mac, sizeof(mac));
+	}
+	if (!mac[0] && nics == 1)
+		strcpy(mac, "52:54:00:12:34:56");
+	out->has_mac = mac[0] && !mac_parse(mac, &out->mac);
+}
+
 /* ---- placeholders --------------------------------------------------------- */
 
 static bool anywhere(const char *const *argv, const char *what)

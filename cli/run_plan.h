@@ -63,4 +63,20 @@ int run_command(const char *const *argv, const struct run_hints *hints,
 		struct runner_nic *n, const char *network, struct strv *out,
 		struct errtext *why);
 
+/** struct run_bridge - What QEMU's command line says of a NIC on a bridge */
+struct run_bridge {
+	char vm[RUN_VM_TEXT];
+	bool has_mac;
+	struct mac mac;
+};
+
+/**
+ * run_bridge_look() - Whose NIC is it that QEMU, running as @argv, wants on @br?
+ *
+ * The MAC is known when the one netdev on @br has a device that says mac=, or there is
+ * no other NIC: then it is QEMU's usual 52:54:00:12:34:56 (qemu_macaddr_default_if_unset()).
+ */
+void run_bridge_look(const char *const *argv, const char *br, int pid,
+		     struct run_bridge *out);
+
 #endif

@@ -105,13 +105,13 @@ static void client_watch(struct client *cl)
 	cl->paused = pause;
 }
 
-static void client_send(struct client *cl, json_t *msg)
+static void client_send_fd(struct client *cl, json_t *msg, int fd)
 {
 	int r;
 
 	if (cl->doomed)
 		return;
-	r = rpc_conn_send(cl->conn, msg, NULL, 0);
+	r = rpc_conn_send(cl->conn, msg, &fd, fd >= 0);
 	if (r) {
 		if (r == -ENOBUFS)
 			log_info("api: client closed: it does not read "
@@ -123,9 +123,14 @@ static void client_send(struct client *cl, json_t *msg)
 	client_watch(cl);
 }
 
+static void client_send(struct client *cl, json_t *msg)
+{
+	client_send_fd(cl, msg, -1);
+}
+
 /* ---- calls --------------------------------------------------------------- */
 
-static void call_end(struct call *c, json_t *msg)
+static void call_end(struct call *c, json_t *msg, int fd)
 {
 	struct client *cl = c->client;
 
@@ -134,7 +139,7 @@ static void call_end(struct call *c, json_t *msg)
 	if (cl) {
 		cl->ncalls--;
 		if (c->id)
-			client_send(cl, msg);
+			client_send_fd(cl, msg, fd);
 		if (!cl->doomed)
 			client_watch(cl);
 	}
@@ -146,7 +151,17 @@ static void call_end(struct call *c, json_t *msg)
 void call_result(struct call *c, json_t *result)
 {
 	call_end(c, rpc_result(json_incref(c->id),
-			       result ? result : json_object()));
+			       result ? result : json_object()), -1);
+}
+
+void call_result_fd(struct call *c, json_t *result, int fd)
+{
+	if (c->client)
+		json_object_set_new(result, "fd",
+				    json_integer(rpc_conn_next_index(
+					    c->client->conn)));
+	call_end(c, rpc_result(json_incref(c->id), result), fd);
+	close(fd);
 }
 
 void call_fail(struct call *c, int code, const char *fmt, ...)
@@ -157,7 +172,7 @@ void call_fail(struct call *c, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	call_end(c, rpc_failure(json_incref(c->id), code, text, NULL));
+	call_end(c, rpc_failure(json_incref(c->id), code, text, NULL), -1);
 }
 
 void call_fail_why(struct call *c, int err, const struct errtext *why)

@@ -74,6 +74,8 @@ unsigned int api_clients(const struct api *a);
 
 /* @result is stolen; NULL = {}. */
 void call_result(struct call *c, json_t *result);
+/* With a descriptor, taken: its index of arrival becomes the result's "fd". */
+void call_result_fd(struct call *c, json_t *result, int fd);
 void call_fail(struct call *c, int code, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 /* The sentence of @why with a code that fits the negative errno. */

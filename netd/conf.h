@@ -105,6 +105,8 @@ struct nic_conf {
 	int queues;  /* vhost-user: pairs of rings; 0 = 1 */
 	char connect_to[CONF_SOCKET_MAX + 1]; /* vhost-user: the VMM listens here,
 					       * and we connect; "" = we listen */
+	bool transient; /* tap: the NIC goes when its VMM closes the TAP */
+	bool plain;	/* … which has no virtio headers; not stored */
 };
 
 struct fwd_conf {

@@ -145,6 +145,8 @@ int knetctl_port(struct nic *nic, struct errtext *why)
 	if (!nic->conf.ifname[0])
 		dev_name("vn-", nic->conf.vm, nic->conf.index,
 			 nic->conf.ifname);
+	if (nic->lent && !if_nametoindex(nic->conf.ifname))
+		return errtext_set(why, -ENODEV, "its VMM has closed its TAP");
 	o = named_alike(nic);
 	if (o)
 		return errtext_set(why, -EEXIST,
@@ -285,6 +287,7 @@ static void repair_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (k->ctl->stopping)
 		return;
+	nicctl_expire(k->ctl, false);
 	list_for_each(n, &k->ctl->model.nets, struct network, node)
 		if (is_kernel(n) && n->bridged)
 			failed |= !repair_one(n, &k->repairs);
@@ -415,6 +418,8 @@ void knetctl_sweep(struct knetctl *k)
 	struct sweep *s = k ? calloc(1, sizeof(*s)) : NULL;
 	struct link_nl *nl = NULL;
 
+	if (k)
+		nicctl_expire(k->ctl, true);
 	if (s && !link_nl_new(&nl, NULL))
 		(void)link_dump(nl, RTM_GETLINK, AF_UNSPEC, look, s);
 	for (size_t i = 0; s && i < s->n; i++)

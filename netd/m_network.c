@@ -645,7 +645,8 @@ static const struct param p_autostart[] = {
 	"autostart,subnet,gateway,dns,dhcp:{first,last,lease_s,server}|null," \
 	"mtu,uplink,domain,host_access,host_allow,udp_filter,mac,nics,"       \
 	"forwards,worker:{pid,restarts}|null,subnet6,gateway6,dns6,tftp,"  \
-	"ipv6:slaac|stateless|stateful|off|null,prefix_pool}"
+	"ipv6:slaac|stateless|stateful|off|null,prefix_pool,"     \
+	"bridge}"
 
 const struct method m_network[] = {
 	{"network.define", RIGHT_ADMIN,

@@ -41,6 +41,34 @@ static bool refuse_type(struct ctl *ctl, struct call *c,
 	return false;
 }
 
+/* Whoever asks for such a NIC does not know what others the VM has. */
+static int free_index(struct ctl *ctl, const char *vm)
+{
+	int i = 0;
+
+	while (i < CONF_NIC_INDEX && model_nic_find(&ctl->model, vm, i))
+		i++;
+	return i;
+}
+
+static bool refuse_transient(struct call *c, const struct network *n)
+{
+	if (n->conf.datapath != DATAPATH_KERNEL)
+		call_fail(c, RPC_REFUSED,
+			  "network %s has datapath user, and no bridge that a "
+			  "TAP could be on; `vnet run`, or --for of `vnet "
+			  "attach`, connects a VM to it, and networks defined "
+			  "with --datapath kernel have bridges",
+			  n->conf.name);
+	else if (!n->bridged)
+		call_fail(c, RPC_REFUSED,
+			  "network %s is stopped; `vnet start %s` starts it",
+			  n->conf.name, n->conf.name);
+	else
+		return false;
+	return true;
+}
+
 static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 		      struct network *n, struct nic_conf *conf)
 {
@@ -55,6 +83,8 @@ static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 	conf->network = n->conf.id;
 	conf->link = true;
 	conf->index = (int)m_int(params, "nic", 0);
+	conf->transient = m_bool(params, "transient", false);
+	conf->plain = !m_bool(params, "vnet_hdr", true);
 	conf->owner = (uid_t)owner;
 	conf->queues = (int)m_int(params, "queues", 0);
 	if (validate_name("VM name", m_str(params, "vm"), &why) ||
@@ -63,6 +93,8 @@ static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 		return false;
 	}
 	snprintf(conf->vm, sizeof(conf->vm), "%s", m_str(params, "vm"));
+	if (conf->transient && !json_object_get(params, "nic"))
+		conf->index = free_index(ctl, conf->vm);
 	if (ifname)
 		snprintf(conf->ifname, sizeof(conf->ifname), "%s", ifname);
 	if (to && strlen(to) > CONF_SOCKET_MAX) {
@@ -81,7 +113,8 @@ static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 	conf->type = n->conf.datapath == DATAPATH_KERNEL ? NIC_TAP : NIC_STREAM;
 	if (type)
 		(void)nic_type_parse(type, &conf->type);
-	if (refuse_type(ctl, c, n, conf->type))
+	if ((conf->transient && refuse_transient(c, n)) ||
+	    refuse_type(ctl, c, n, conf->type))
 		return false;
 	if (owner != c->who.uid && c->who.right != RIGHT_ADMIN) {
 		call_fail(c, RPC_DENIED, "only root gives a NIC to another "
@@ -103,7 +136,12 @@ static void attach_again(struct ctl *ctl, struct call *c, struct nic *nic,
 		fd_close(&fd);
 		return;
 	}
-	if (nic->conf.network != conf->network)
+	if (conf->transient || nic->conf.transient)
+		call_fail(c, RPC_EXISTS, "nic %s-%d exists, and is %s",
+			  conf->vm, conf->index,
+			  nic->conf.transient ? "transient: its VMM runs"
+					      : "not transient");
+	else if (nic->conf.network != conf->network)
 		call_fail(c, RPC_EXISTS,
 			  "nic %s-%d is on network %s; use move to change it",
 			  conf->vm, conf->index, nic->net->conf.name);
@@ -207,6 +245,14 @@ static void connect_method(struct ctl *ctl, struct call *c, json_t *params)
 		nicctl_connect(ctl, c, nic, fd, false);
 }
 
+static void tap_fd(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct nic *nic = m_find_nic(ctl, c, params);
+
+	if (nic && m_owns(c, nic))
+		nicctl_tap_fd(ctl, c, nic, !m_bool(params, "vnet_hdr", true));
+}
+
 /* ---- the rest ------------------------------------------------------------ */
 
 static void detach(struct ctl *ctl, struct call *c, json_t *params)
@@ -281,6 +327,9 @@ static void addresses(struct ctl *ctl, struct call *c, json_t *params)
 #define P_NIC {"nic", P_INT, false, 0, CONF_NIC_INDEX, NULL, \
 	       "number of the NIC, 0 when left out"}
 
+#define P_VNET_HDR {"vnet_hdr", P_BOOL, false, 0, 0, NULL, \
+	"for a descriptor of a TAP: frames have virtio headers, yes when left out"}
+
 static const struct param p_attach[] = {
 	P_VM,
 	{"network", P_STR, true, 0, 0, NULL, "it is to be on"},
@@ -304,6 +353,11 @@ static const struct param p_attach[] = {
 	 "type vhost-user: path of the socket on which the VMM listens, the "
 	 "owner's; vnetd connects, and again when it is gone. Else vnetd "
 	 "listens"},
+	{"transient", P_BOOL, false, 0, 0, NULL,
+	 "type tap where the datapath is the kernel: the answer brings the TAP's "
+	 "descriptor, and the NIC goes when the last copy of it is closed. "
+	 "\"nic\" left out is the VM's next free number then"},
+	P_VNET_HDR,
 	{"owner", P_INT, false, 0, UINT32_MAX - 1, NULL,
 	 "uid that may connect and change it; the caller when left out"},
 	{NULL},
@@ -312,6 +366,12 @@ static const struct param p_connect[] = {
 	P_VM,
 	P_NIC,
 	{"fd", P_INT, true, 0, INT64_MAX, NULL, "index of the descriptor"},
+	{NULL},
+};
+static const struct param p_tap_fd[] = {
+	P_VM,
+	P_NIC,
+	P_VNET_HDR,
 	{NULL},
 };
 static const struct param p_detach[] = {
@@ -346,18 +406,22 @@ static const struct param p_addresses[] = {
 
 #define NIC_OBJECT                                                          \
 	"{vm,nic,network,mac,type,link:up|down,connected,state:ok|failed|"   \
-	"network-stopped,reason,path,ifname,netns,address,owner}"
+	"network-stopped,reason,path,ifname,netns,address,owner,transient}"
 
 const struct method m_nic[] = {
 	{"nic.attach", RIGHT_USE,
 	 "Give a VM a NIC, or find the one that is there. With type fd a new "
 	 "descriptor replaces the old one.",
 	 p_attach, NIC_OBJECT " + {connect:{type,path,peer_dir,ifname,netns,qmp,queues,"
-	 "vmm_listens}}",
+	 "vmm_listens}}, transient: + {fd}",
 	 attach},
 	{"nic.connect", RIGHT_USE,
 	 "Hand in a descriptor for a NIC of type fd, after a restart.",
 	 p_connect, NIC_OBJECT, connect_method},
+	{"nic.tap_fd", RIGHT_USE,
+	 "A descriptor of a NIC's TAP, for a VMM that cannot open it by name; "
+	 "with queues, another one each time.",
+	 p_tap_fd, NIC_OBJECT " + {fd}", tap_fd},
 	{"nic.detach", RIGHT_USE, "Take NICs of a VM away.", p_detach,
 	 "{detached}", detach},
 	{"nic.move", RIGHT_USE,

@@ -99,6 +99,8 @@ static void send_add(struct nic_req *q, struct nic *nic, json_t *names,
 	super_request(nic->net->sup, W_NIC_ADD, body, fds, nfd, added, q);
 }
 
+static void undo_attach(struct ctl *ctl, struct nic *nic);
+
 /* Answer a waiting call with the NIC as it is now. */
 static void answer(struct nic_req *q, struct nic *nic)
 {
@@ -106,7 +108,10 @@ static void answer(struct nic_req *q, struct nic *nic)
 
 	if (!q->call)
 		return;
-	if (!nic) {
+	if (nic && q->fresh && nic->conf.transient) {
+		if (nic_lend(q->ctl, q->call, nic))
+			undo_attach(q->ctl, nic);
+	} else if (!nic) {
 		call_fail(q->call, RPC_NOT_FOUND, "the NIC was detached");
 	} else {
 		o = obj_nic(q->ctl, nic);
@@ -149,7 +154,7 @@ out:
 	free(q);
 }
 
-/* The worker refused a new NIC: it never was. */
+/* A new NIC that could not be used after all: it never was. */
 static void undo_attach(struct ctl *ctl, struct nic *nic)
 {
 	struct network *n = nic->net;
@@ -395,7 +400,11 @@ void nicctl_attach(struct ctl *ctl, struct call *c, struct network *n,
 struct nic *nicctl_load(struct ctl *ctl, struct network *n,
 			const struct nic_conf *conf)
 {
-	return model_nic_add(&ctl->model, n, conf);
+	struct nic *nic = model_nic_add(&ctl->model, n, conf);
+
+	if (nic)
+		nic->lent = conf->transient;
+	return nic;
 }
 
 static void worker_forget(struct nic *nic)
@@ -486,6 +495,15 @@ static void drop(struct ctl *ctl, struct nic *nic, struct detach *d)
 	netctl_push_mac(n, &mac);
 	fwdctl_nics_changed(ctl, n);
 	addrs_changed(ctl, vm);
+}
+
+int nic_forget(struct ctl *ctl, struct nic *nic, struct errtext *why)
+{
+	int r = store_nic_del(ctl->store, nic->conf.id, why);
+
+	if (!r)
+		drop(ctl, nic, NULL);
+	return r;
 }
 
 static bool matches(const struct nic *nic, const char *vm, int index)

@@ -36,6 +36,13 @@ void nicctl_connect(struct ctl *ctl, struct call *c, struct nic *nic, int fd,
  * failure nothing is detached. */
 void nicctl_detach(struct ctl *ctl, struct call *c, const char *vm, int index);
 
+/* nicctl_tap.c: the result is the NIC object with the descriptor of its TAP ("fd").
+ * @plain: without virtio headers */
+void nicctl_tap_fd(struct ctl *ctl, struct call *c, struct nic *nic, bool plain);
+
+/* Transient NICs whose VMM has closed the TAP go. @start: nothing runs yet. */
+void nicctl_expire(struct ctl *ctl, bool start);
+
 /* All NICs of a network go (undefine --force); store is the caller's. */
 void nicctl_drop_all(struct ctl *ctl, struct network *n);
 

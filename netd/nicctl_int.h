@@ -44,6 +44,13 @@ void nic_vmm_seek(struct ctl *ctl, struct nic *nic);
 /* … or until this. */
 void nic_vmm_forget(struct nic *nic);
 
+/* nicctl_tap.c: hand out a transient NIC's TAP with the answer to @c. On failure the
+ * call has been failed; the NIC is still there. */
+int nic_lend(struct ctl *ctl, struct call *c, struct nic *nic);
+
+/* Out of store, model and worker. -errno with @why: the store refuses. */
+int nic_forget(struct ctl *ctl, struct nic *nic, struct errtext *why);
+
 void nic_set_state(struct nic *nic, enum nic_state st, const char *reason);
 
 /* Give the NIC to its network's worker if both are there. @q nullable, stolen;

@@ -13,8 +13,10 @@
 #include "netd/addrs.h"
 #include "netd/endpoint.h"
 #include "netd/hostnames.h"
+#include "netd/knet.h"
 #include "netd/qmp.h"
 #include "netd/super.h"
+#include "netd/validate.h"
 
 const char *net_state_name(enum net_state s)
 {
@@ -107,10 +109,16 @@ json_t *obj_network(const struct network *n)
 	struct ipaddr gateway6 = c->mode == NET_NAT ? net_service_ip6(c)
 						    : net_host_ip6(c);
 	struct ipaddr dns6 = net_dns_ip6(c);
+	char bridge[IFNAMSIZ] = "", tap[IFNAMSIZ];
+
+	if (c->datapath == DATAPATH_KERNEL)
+		knet_names(c->name, bridge, tap);
+	else if (c->mode == NET_BRIDGED)
+		dev_name("vn-br-", c->name, -1, bridge);
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
-		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
 		net_datapath_name(c->datapath), "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
@@ -132,7 +140,8 @@ json_t *obj_network(const struct network *n)
 		obj_str(c->tftp), "ipv6",
 		c->subnet6.plen ? json_string(ip6conf_mode_name(c->ipv6))
 				: json_null(),
-		"prefix_pool", obj_str(ip6conf_pool_format(c, pool)));
+		"prefix_pool", obj_str(ip6conf_pool_format(c, pool)),
+		"bridge", obj_str(bridge));
 }
 
 /* The socket between us and the runner, whoever listens on it. */
@@ -150,7 +159,7 @@ json_t *obj_nic(struct ctl *ctl, const struct nic *nic)
 
 	(void)ctl;
 	return json_pack(
-		"{s:s,s:i,s:s,s:o,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:I}",
+		"{s:s,s:i,s:s,s:o,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:I,s:b}",
 		"vm", c->vm, "nic", c->index, "network", nic->net->conf.name,
 		"mac", obj_mac(&c->mac), "type", nic_type_name(c->type),
 		"link", up ? "up" : "down", "connected", (int)nic->connected,
@@ -158,7 +167,7 @@ json_t *obj_nic(struct ctl *ctl, const struct nic *nic)
 		obj_str(nic->reason), "path", obj_str(path_of(nic)), "ifname",
 		obj_str(c->ifname), "netns", obj_str(c->netns), "address",
 		obj_ip(addrs_of_nic(nic, clock_wall_s())), "owner",
-		(json_int_t)c->owner);
+		(json_int_t)c->owner, "transient", (int)c->transient);
 }
 
 json_t *obj_connect(const struct nic *nic)

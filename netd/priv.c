@@ -388,6 +388,18 @@ int priv_kport(struct priv *p, const struct priv_kport *t, int *fd_out,
 	return r;
 }
 
+int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
+		struct errtext *why)
+{
+	struct priv_answer a = {0};
+	struct priv_tap_fd q;
+
+	if (!p->chan)
+		return needs_helper(why);
+	memcpy(&q, t, sizeof(q));
+	return ask(p, PRIV_TAP_FD, &q, sizeof(q), &a, fd_out, 1, why);
+}
+
 int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)
 {
 	struct priv_req_icmp q = {.ip6 = false}; /* nothing to be said */

@@ -141,6 +141,23 @@ struct priv_kport {
 int priv_kport(struct priv *p, const struct priv_kport *t, int *fd_out,
 	       struct errtext *why);
 
+struct priv_tap_fd {
+	char name[IFNAMSIZ]; /* "vn-…", a TAP of ours */
+	bool multi; /* it was made with queues */
+	bool plain; /* without IFF_VNET_HDR */
+	bool once;  /* the device goes when the descriptor's last copy is closed */
+};
+
+/**
+ * priv_tap_fd() - Open a persistent TAP of ours, as a VMM would by name
+ * @fd_out: blocking, its queue attached; caller's
+ *
+ * Return: 0; -EBUSY somebody else has it open; -ENODEV; -EPERM not ours, or without the
+ * helper.
+ */
+int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
+		struct errtext *why);
+
 /* A socket that is readable when rulesets change (nat/nft.h); caller's. */
 int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why);
 

@@ -183,6 +183,18 @@ static int do_kport(struct helper *h, const void *body, struct reply *out)
 	return r;
 }
 
+static int do_tap_fd(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_tap_fd *q = body;
+	int r = priv_judge_tap_fd(q, &out->a.why);
+
+	(void)h;
+	if (!r)
+		r = priv_do_tap_fd(q, &out->fd[0], &out->a.why);
+	out->nfd = r ? 0 : 1;
+	return r;
+}
+
 static int do_nft_watch(struct helper *h, const void *body, struct reply *out)
 {
 	int r = nft_watch(&out->fd[0], &out->a.why);
@@ -253,6 +265,7 @@ static const struct {
 	[PRIV_KNET_DOWN] = {sizeof(struct priv_req_network), do_knet_down},
 	[PRIV_KPORT] = {sizeof(struct priv_kport), do_kport},
 	[PRIV_NFT_WATCH] = {sizeof(struct priv_req_icmp), do_nft_watch},
+	[PRIV_TAP_FD] = {sizeof(struct priv_tap_fd), do_tap_fd},
 };
 
 /* ---- the process ---------------------------------------------------------------------- */
@@ -283,6 +296,7 @@ static int serve(struct helper *h)
 		struct priv_req_knet knet;
 		struct priv_req_network network;
 		struct priv_kport kport;
+		struct priv_tap_fd tap_fd;
 	} body;
 	struct reply out = {.fd = {-1, -1}};
 	struct chan_msg m;

@@ -31,6 +31,7 @@ enum priv_type {
 	PRIV_KNET_DOWN,
 	PRIV_KPORT,	 /* answer: [fd], or none: shared */
 	PRIV_NFT_WATCH,	 /* answer: [fd] */
+	PRIV_TAP_FD,	 /* answer: [fd] */
 	PRIV_TYPES
 };
 
@@ -94,6 +95,7 @@ int priv_judge_connect(const struct priv_connect *c, struct errtext *why);
 int priv_judge_knet(const struct priv_req_knet *r, struct errtext *why);
 int priv_judge_network(const struct priv_req_network *r, struct errtext *why);
 int priv_judge_kport(const struct priv_kport *t, struct errtext *why);
+int priv_judge_tap_fd(const struct priv_tap_fd *t, struct errtext *why);
 /* Is it a path of a plain name in the NIC's own folder? */
 bool priv_way_in_folder(const struct priv_way *w);
 
@@ -110,6 +112,8 @@ int priv_do_knet(const struct knet *k, bool dry, bool *changed,
 		 struct errtext *why);
 int priv_do_knet_down(const char *network, struct errtext *why);
 int priv_do_kport(const struct priv_kport *t, int *fd_out, struct errtext *why);
+int priv_do_tap_fd(const struct priv_tap_fd *t, int *fd_out,
+		   struct errtext *why);
 int priv_do_raw_icmp(bool ip6, int *fd_out, struct errtext *why);
 int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
 		       char *out, size_t cap);

@@ -268,3 +268,10 @@ int priv_judge_kport(const struct priv_kport *t, struct errtext *why)
 	r = priv_judge_network(&n, why);
 	return r ? r : priv_judge_name(t->name, sizeof(t->name), why);
 }
+
+int priv_judge_tap_fd(const struct priv_tap_fd *t, struct errtext *why)
+{
+	if (!is_bool(&t->multi) || !is_bool(&t->plain) || !is_bool(&t->once))
+		return errtext_set(why, -EINVAL, "malformed request");
+	return priv_judge_name(t->name, sizeof(t->name), why);
+}

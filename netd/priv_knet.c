@@ -125,3 +125,12 @@ int priv_do_kport(const struct priv_kport *k, int *fd_out, struct errtext *why)
 				   k->name);
 	return tapport_open(&t, fd_out, why);
 }
+
+int priv_do_tap_fd(const struct priv_tap_fd *t, int *fd_out, struct errtext *why)
+{
+	unsigned int how = (t->multi ? TAPPORT_MULTI : 0) |
+			   (t->plain ? TAPPORT_PLAIN : 0) |
+			   (t->once ? TAPPORT_ONCE : 0);
+
+	return tapport_fd(t->name, how, fd_out, why);
+}

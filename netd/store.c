@@ -104,6 +104,8 @@ static const char *const upgrades[] = {
 	"PRAGMA user_version = 10;",
 	"ALTER TABLE networks ADD COLUMN datapath TEXT NOT NULL DEFAULT 'user';"
 	"PRAGMA user_version = 11;",
+	"ALTER TABLE nics ADD COLUMN transient INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 12;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -578,13 +580,13 @@ int store_net_del(struct store *s, int64_t id, struct errtext *why)
 int store_nic_add(struct store *s, struct nic_conf *c, struct errtext *why)
 {
 	int r = run(s, why,
-		    "INSERT INTO nics VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)",
+		    "INSERT INTO nics VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?)",
 		    "ititttt"
-		    "iiit",
+		    "iiiti",
 		    c->network, c->vm, (int64_t)c->index, mac_text(&c->mac).s,
 		    nic_type_name(c->type), c->ifname, c->netns,
 		    (int64_t)c->owner, (int64_t)c->link,
-		    (int64_t)c->queues, c->connect_to);
+		    (int64_t)c->queues, c->connect_to, (int64_t)c->transient);
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);

@@ -130,6 +130,7 @@ static int read_nic(struct row *r, const struct store_sink *sink,
 	c.link = r_int(r, 0, 1);
 	c.queues = (int)r_int(r, 0, CONF_QUEUES_MAX);
 	r_text(r, c.connect_to, sizeof(c.connect_to));
+	c.transient = r_int(r, 0, 1);
 	return r->bad ? -EUCLEAN : sink->nic(sink->arg, &c, why);
 }
 
@@ -269,7 +270,7 @@ static const struct table {
 	 read_net},
 	{"nics",
 	 "SELECT id,network,vm,idx,mac,type,ifname,netns,owner,link,queues,"
-	 "connect_to "
+	 "connect_to,transient "
 	 "FROM nics "
 	 "ORDER BY id",
 	 read_nic},

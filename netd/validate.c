@@ -492,6 +492,11 @@ int nic_conf_check(const struct nic_conf *c, struct errtext *why)
 	if (c->connect_to[0] && c->connect_to[0] != '/')
 		return errtext_set(why, -EINVAL,
 				   "connect_to is an absolute path");
+	if (c->transient && c->type != NIC_TAP)
+		return errtext_set(why, -EINVAL, "transient goes with type tap");
+	if (c->transient && c->queues > 1)
+		return errtext_set(why, -EINVAL,
+				   "a transient NIC has one queue");
 	if (c->type == NIC_TAP && c->ifname[0] && strncmp(c->ifname, "vn-", 3))
 		return errtext_set(why, -EINVAL,
 				   "the name of a TAP of ours begins with "

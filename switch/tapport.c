@@ -126,3 +126,46 @@ int tapport_open(const struct tapport *t, int *fd_out, struct errtext *why)
 		*fd_out = fd;
 	return r;
 }
+
+static int is_our_tap(const char *name, struct errtext *why)
+{
+	struct link_nl *nl;
+	struct link_info l;
+	int r = link_nl_new(&nl, why);
+
+	if (r)
+		return r;
+	r = link_get(nl, name, &l);
+	link_nl_free(nl);
+	if (r)
+		return errtext_set(why, r, "interface %s: %s", name,
+				   strerror(-r));
+	if (!link_is_ours(&l) || strcmp(l.kind, "tun"))
+		return errtext_set(why, -EPERM, "%s is no TAP of ours", name);
+	return 0;
+}
+
+int tapport_fd(const char *name, unsigned int how, int *fd_out,
+	       struct errtext *why)
+{
+	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+	int fd, r = is_our_tap(name, why);
+
+	if (r)
+		return r;
+	memcpy(ifr.ifr_name, name, IFNAMSIZ);
+	ifr.ifr_flags |= (short)(how & TAPPORT_PLAIN ? 0 : IFF_VNET_HDR);
+	ifr.ifr_flags |= (short)(how & TAPPORT_MULTI ? IFF_MULTI_QUEUE : 0);
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) ||
+	    ((how & TAPPORT_ONCE) && ioctl(fd, TUNSETPERSIST, 0UL)))
+		r = -errno;
+	if (!r) {
+		*fd_out = fd;
+		return 0;
+	}
+	fd_close(&fd);
+	return errtext_set(why, r, r == -EBUSY ? "TAP %s is open already: a VMM "
+						 "has it"
+					       : "cannot open TAP %s", name);
+}

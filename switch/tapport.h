@@ -39,4 +39,21 @@ struct tapport {
  */
 int tapport_open(const struct tapport *t, int *fd_out, struct errtext *why);
 
+enum tapport_how {
+	TAPPORT_MULTI = 1 << 0, /* it was made with queues: this is one more */
+	TAPPORT_PLAIN = 1 << 1, /* without IFF_VNET_HDR */
+	TAPPORT_ONCE = 1 << 2,	/* it is persistent no longer: it goes with the last
+				 * copy of the descriptor */
+};
+
+/**
+ * tapport_fd() - Open a persistent TAP of ours, on a bridge or not
+ * @how: TAPPORT_*
+ * @fd_out: blocking
+ *
+ * Return: 0; -EBUSY it is open elsewhere; -ENODEV; -EPERM not ours; … with @why.
+ */
+int tapport_fd(const char *name, unsigned int how, int *fd_out,
+	       struct errtext *why);
+
 #endif

@@ -278,6 +278,16 @@ int priv_kport(struct priv *p, const struct priv_kport *t, int *fd_out,
 	return t->nic ? 0 : some_fd(fd_out);
 }
 
+int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
+		struct errtext *why)
+{
+	if (p->fail_tap_fd)
+		return errtext_set(why, p->fail_tap_fd, "fake: TAP is busy");
+	p->tap_fds++;
+	p->last_tap_fd = *t;
+	return some_fd(fd_out);
+}
+
 int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)
 {
 	(void)p;

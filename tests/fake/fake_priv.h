@@ -48,6 +48,9 @@ struct priv {
 	int fail_knet; /* of priv_knet(): negative errno */
 	unsigned int knets, knets_down, kports;
 	struct priv_kport last_kport;
+	int fail_tap_fd;
+	unsigned int tap_fds;
+	struct priv_tap_fd last_tap_fd;
 	int way_result; /* of priv_way(): negative errno, 0 = a socket, 1 = shared */
 	unsigned int ways;
 	struct priv_way last_way;

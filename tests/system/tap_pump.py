@@ -21,16 +21,23 @@ def open_tap(name, fd=None):
     return fd
 
 
-def main():
-    ends = open_tap(sys.argv[1], int(sys.argv[2])), int(sys.argv[3])
-    print("open", flush=True)
+def carry(ends, stop=None):
+    """Frames between both ends, until `stop` is at its end."""
     while True:
-        for fd in select.select(ends, [], [])[0]:
+        for fd in select.select([*ends, *([] if stop is None else [stop])], [], [])[0]:
+            if fd == stop:
+                return
             frame = os.read(fd, 65536)
             try:
                 os.write(ends[fd == ends[0]], frame)
             except OSError:
                 pass    # an interface that is down takes no frames
+
+
+def main():
+    ends = open_tap(sys.argv[1], int(sys.argv[2])), int(sys.argv[3])
+    print("open", flush=True)
+    carry(ends)
 
 
 if __name__ == "__main__":

@@ -352,6 +352,7 @@ static void open__second_schema__knows_no_queues(void **state)
 	assert_int_equal(sqlite3_exec(f->s->db,
 				      "ALTER TABLE nics DROP COLUMN queues;"
 				      "ALTER TABLE nics DROP COLUMN connect_to;"
+			     "ALTER TABLE nics DROP COLUMN transient;"
 			     "ALTER TABLE leases DROP COLUMN state;"
 				      "ALTER TABLE networks DROP COLUMN subnet6;"
 				      "DROP TABLE records; DROP TABLE claims;"
@@ -368,11 +369,14 @@ static void open__second_schema__knows_no_queues(void **state)
 	assert_int_equal(f->nic.type, NIC_VHOST);
 	assert_int_equal(f->nic.queues, 0);
 	assert_string_equal(f->nic.connect_to, "");
+	assert_false(f->nic.transient);
 	nic.index = 1;
+	nic.transient = true;
 	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
 	assert_int_equal(load(f, NULL), 0);
 	assert_int_equal(f->nic.queues, 4);
 	assert_string_equal(f->nic.connect_to, "/run/vm/a.sock");
+	assert_true(f->nic.transient);
 }
 
 static void nic_ids__never_reused(void **state)
@@ -472,6 +476,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE networks DROP COLUMN host_allow;"
 			     "ALTER TABLE nics DROP COLUMN queues;"
 			     "ALTER TABLE nics DROP COLUMN connect_to;"
+			     "ALTER TABLE nics DROP COLUMN transient;"
 			     "ALTER TABLE leases DROP COLUMN state;"
 			     "ALTER TABLE networks DROP COLUMN subnet6;"
 			     "DROP TABLE records; DROP TABLE claims;"

@@ -290,6 +290,21 @@ static void way_in_folder__a_plain_name_in_it__and_nothing_else(void **state)
 	}
 }
 
+static void judge_tap_fd__device_of_ours__and_no_other(void **state)
+{
+	struct priv_tap_fd t = {.name = "vn-vm1-0", .once = true};
+
+	(void)state;
+	assert_int_equal(priv_judge_tap_fd(&t, NULL), 0);
+	memset(&t.plain, 2, 1);
+	assert_int_equal(priv_judge_tap_fd(&t, NULL), -EINVAL);
+	t = (struct priv_tap_fd){.name = "tap0"};
+	assert_int_equal(priv_judge_tap_fd(&t, NULL), -EPERM);
+	memset(t.name, 'v', sizeof(t.name)); /* not terminated */
+	memcpy(t.name, "vn-", 3);
+	assert_int_equal(priv_judge_tap_fd(&t, NULL), -EPERM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +319,7 @@ int main(void)
 		cmocka_unit_test(judge_way__address_and_length_disagree__refused),
 		cmocka_unit_test(judge_connect__anything_but_an_absolute_path__refused),
 		cmocka_unit_test(way_in_folder__a_plain_name_in_it__and_nothing_else),
+		cmocka_unit_test(judge_tap_fd__device_of_ours__and_no_other),
 		cmocka_unit_test(port_line__tcp4_listener__read),
 		cmocka_unit_test(port_line__udp6__read),
 		cmocka_unit_test(port_line__other_text__refused),

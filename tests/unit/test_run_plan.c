@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: cli */
+#include "cli/bridge_helper.h"
 #include "cli/run_plan.h"
 
 #include <setjmp.h>
@@ -82,6 +83,74 @@ static void run_vm_name__nothing_said__is_the_process(void **state)
 	name_is(ARGV("qemu-x", "-name"), "vm-77");
 	name_is(ARGV("qemu-x", "-name", ""), "vm-77");
 	name_is(ARGV("crosvm", "-name", "x"), "vm-77");
+}
+
+/* @mac: "" when it is not known. */
+static void bridge_is(const char *const *argv, const char *vm, const char *mac)
+{
+	struct run_bridge b;
+	char text[MAC_TEXT] = "";
+
+	run_bridge_look(argv, "lab", 77, &b);
+	assert_string_equal(b.vm, vm);
+	if (b.has_mac)
+		mac_format(&b.mac, text);
+	assert_string_equal(text, mac);
+}
+
+static void run_bridge_look__one_nic__is_known(void **state)
+{
+	(void)state;
+	bridge_is(ARGV("qemu-x", "-name", "A", "-netdev",
+		       "bridge,id=n0,br=lab,helper=/h", "-device",
+		       "e1000,netdev=n0,mac=52:54:00:01:02:03"),
+		  "A", "52:54:00:01:02:03");
+	bridge_is(ARGV("qemu-x", "-netdev", "tap,id=n0,br=lab,helper=/h", "-device",
+		       "e1000,netdev=n0"),
+		  "vm-77", "52:54:00:12:34:56");
+	bridge_is(ARGV("qemu-x", "-nic", "bridge,br=lab,mac=52:54:00:01:02:03"),
+		  "vm-77", "52:54:00:01:02:03");
+	bridge_is(ARGV("qemu-x", "-netdev",
+		       "{\"type\":\"bridge\",\"id\":\"n0\",\"br\":\"lab\"}", "-device",
+		       "{\"driver\":\"e1000\",\"netdev\":\"n0\","
+		       "\"mac\":\"52:54:00:01:02:03\"}"),
+		  "vm-77", "52:54:00:01:02:03");
+}
+
+static void run_bridge_look__which_nic_is_not_clear__no_mac(void **state)
+{
+	(void)state;
+	bridge_is(ARGV("qemu-x", "-netdev", "bridge,id=n0,br=lab", "-netdev",
+		       "bridge,id=n1,br=lab", "-device",
+		       "e1000,netdev=n0,mac=52:54:00:01:02:03"), "vm-77", "");
+	bridge_is(ARGV("qemu-x", "-netdev", "bridge,id=n0,br=lab", "-device",
+		       "e1000,netdev=n0", "-nic", "user"), "vm-77", "");
+	bridge_is(ARGV("qemu-x", "-netdev", "bridge,id=n0,br=other", "-device",
+		       "e1000,netdev=n0,mac=52:54:00:01:02:03"), "vm-77", "");
+	bridge_is(ARGV("qemu-x", "-netdev", "bridge,id=n0,br=lab", "-device",
+		       "e1000,netdev=n0,mac=x"), "vm-77", "");
+	bridge_is(ARGV("qemu-x", "-netdev"), "vm-77", "");
+}
+
+static void bridge_args_parse__any_order__read(void **state)
+{
+	char *words[] = {"h", "--fd=31", "--br=virbr0", "--use-vnet", "--vm=A", NULL};
+	struct bridge_args a;
+
+	(void)state;
+	assert_int_equal(bridge_args_parse(5, words, &a, NULL), 0);
+	assert_int_equal(a.fd, 31);
+	assert_string_equal(a.br, "virbr0");
+	assert_string_equal(a.vm, "A");
+	assert_true(a.vnet_hdr);
+	assert_int_equal(bridge_args_parse(2, words, &a, NULL), -EINVAL);
+	words[1] = "--fd=x";
+	assert_int_equal(bridge_args_parse(5, words, &a, NULL), -EINVAL);
+	words[1] = "--fd";
+	assert_int_equal(bridge_args_parse(5, words, &a, NULL), -EINVAL);
+	words[1] = "--help";
+	assert_int_equal(bridge_args_parse(2, words, &a, NULL), 0);
+	assert_true(a.help);
 }
 
 static void run_command__qemu__gets_the_nic(void **state)
@@ -285,6 +354,9 @@ int main(void)
 		cmocka_unit_test(run_is_qemu__names__decide),
 		cmocka_unit_test(run_vm_name__qemu_name__is_taken),
 		cmocka_unit_test(run_vm_name__nothing_said__is_the_process),
+		cmocka_unit_test(run_bridge_look__one_nic__is_known),
+		cmocka_unit_test(run_bridge_look__which_nic_is_not_clear__no_mac),
+		cmocka_unit_test(bridge_args_parse__any_order__read),
 		cmocka_unit_test(run_command__qemu__gets_the_nic),
 		cmocka_unit_test(run_command__own_device__is_not_doubled),
 		cmocka_unit_test(run_command__machines__get_a_fitting_device),
