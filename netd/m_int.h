@@ -4,6 +4,7 @@
 #define VNET_NETD_M_INT_H
 
 #include "netd/method.h"
+#include "netd/natconf.h"
 
 /* The caller's network or NIC; NULL after the call was failed. Parameter names:
  * "network"/"name" as @key; "vm" and "nic" (0 when absent). */
@@ -21,6 +22,13 @@ bool m_owns(struct call *c, const struct nic *nic);
 const char *m_str(json_t *params, const char *key);
 int64_t m_int(json_t *params, const char *key, int64_t def);
 bool m_bool(json_t *params, const char *key, bool def);
+
+/* m_netset.c: parameters of network.set onto @conf, a copy of @n's definition;
+ * -EINVAL, -EEXIST, -EBUSY with @why. */
+int m_netset_read(struct ctl *ctl, const struct network *n, json_t *params,
+		  struct net_conf *conf, struct errtext *why);
+/* What is of NAT in the parameters, network.define's too. */
+struct natconf_spec m_nat_spec(json_t *params);
 
 /* m_lease6.c: where the address is of IPv6. */
 void m_lease6_list(struct ctl *ctl, struct network *n, json_t *list);

@@ -6,7 +6,6 @@
 
 #include "lib/jx.h"
 #include "netd/hostaddr.h"
-#include "netd/ip6conf.h"
 #include "netd/knetctl.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
@@ -118,15 +117,6 @@ static const char *default_uplink(struct ctl *ctl)
 	return dev;
 }
 
-static struct natconf_spec read_nat(json_t *params)
-{
-	return (struct natconf_spec){
-		.access = m_str(params, "host_access"),
-		.host_allow = m_str(params, "host_allow"),
-		.udp_filter = m_str(params, "udp_filter"),
-	};
-}
-
 static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 		     struct ip4_net *subnet, struct errtext *why)
 {
@@ -137,7 +127,7 @@ static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 	spec->ula = &ctl->ula;
 	spec->dhcp = m_str(params, "dhcp");
 	spec->uplink = m_str(params, "uplink");
-	spec->nat = read_nat(params);
+	spec->nat = m_nat_spec(params);
 	spec->domain = m_str(params, "domain");
 	spec->mtu = (uint16_t)m_int(params, "mtu", 0);
 	spec->lease_s = (uint32_t)m_int(params, "lease_s", 0);
@@ -273,92 +263,10 @@ static void autostart(struct ctl *ctl, struct call *c, json_t *params)
 		call_result(c, obj_network(n));
 }
 
-/* Forwards would lead to addresses that no guest can have any more. */
-static int forwards_allow(const struct network *n, const struct net_conf *conf,
-			  struct errtext *why)
-{
-	char ip[IP_TEXT];
-
-	list_for_each(f, &n->fwds, struct forward, node) {
-		const struct ipaddr *to = &f->conf.to_address;
-
-		if (!ipaddr_is_zero(to) && !ipaddr_is4(to) &&
-		    net_guest_ip6(conf, to, NULL))
-			return errtext_set(why, -EBUSY,
-					   "its forward of port %u leads to %s, "
-					   "which such a guest cannot have",
-					   (unsigned int)f->conf.port,
-					   ipaddr_format(to, ip));
-	}
-	return 0;
-}
-
-static int set_subnet6(struct ctl *ctl, const struct network *n, json_t *params,
-		       struct net_conf *conf, struct errtext *why)
-{
-	struct net_spec spec = {.subnet6 = m_str(params, "subnet6"),
-				.ula = &ctl->ula};
-	struct net_used *used;
-	size_t nused;
-	int r;
-
-	if (!spec.subnet6)
-		return 0;
-	/* One of the installation's own is kept. */
-	if (!strcmp(spec.subnet6, "auto") && conf->subnet6.plen &&
-	    ctl->ula.plen && ip6_net_overlap(&conf->subnet6, &ctl->ula))
-		return 0;
-	nused = netctl_used(ctl, n, &used);
-	r = net_subnet6_make(&spec, used, nused, conf, why);
-	free(used);
-	return r ? r : forwards_allow(n, conf, why);
-}
-
-static int set_ipv6(struct ctl *ctl, const struct network *n, json_t *params,
-		    struct net_conf *conf, struct errtext *why)
-{
-	const struct ip6conf_spec spec = {m_str(params, "ipv6"),
-					  m_str(params, "prefix_pool"),
-					  &ctl->ula};
-	struct net_used *used;
-	size_t nused = netctl_used(ctl, n, &used);
-	int r = ip6conf_apply(conf, &spec, used, nused, why);
-
-	free(used);
-	return r;
-}
-
-static int set_tftp(json_t *params, struct net_conf *conf, struct errtext *why)
-{
-	const char *dir = m_str(params, "tftp");
-	int r = 0;
-
-	if (!dir)
-		return 0;
-	if (!strcmp(dir, "off"))
-		dir = "";
-	else
-		r = tftpctl_check(dir, why);
-	if (!r)
-		snprintf(conf->tftp, sizeof(conf->tftp), "%s", dir);
-	return r ? r : net_conf_check(conf, why);
-}
-
-static int set_domain(json_t *params, struct net_conf *conf, struct errtext *why)
-{
-	const char *s = m_str(params, "domain");
-	int r = s ? validate_domain(s, why) : 0;
-
-	if (s && !r)
-		snprintf(conf->domain, sizeof(conf->domain), "%s", s);
-	return r;
-}
-
 static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct network *n = m_find_net(ctl, c, params, "name");
 	struct net_wait *w = n ? wait_new(ctl, c, n, true) : NULL;
-	struct natconf_spec spec = read_nat(params);
 	struct errtext why = {""};
 	struct net_conf conf;
 	int r;
@@ -366,16 +274,7 @@ static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 	if (!w)
 		return;
 	conf = n->conf;
-	conf.lease_s = (uint32_t)m_int(params, "lease_s", conf.lease_s);
-	r = natconf_apply(&conf, &spec, &why);
-	if (!r)
-		r = set_subnet6(ctl, n, params, &conf, &why);
-	if (!r)
-		r = set_ipv6(ctl, n, params, &conf, &why);
-	if (!r)
-		r = set_tftp(params, &conf, &why);
-	if (!r)
-		r = set_domain(params, &conf, &why);
+	r = m_netset_read(ctl, n, params, &conf, &why);
 	if (!r)
 		r = netctl_set(ctl, n, &conf, wait_done, w, &why);
 	if (r) {
