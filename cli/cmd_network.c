@@ -99,9 +99,9 @@ static void say_next_step(const json_t *net)
 				"qemu-system-x86_64 …\n", cli_str(net, "name"));
 }
 
-/* What of the command line is DHCP's own: option.set's words. "a=x,b=y" of
- * --boot-file and --relay-pool are several. NULL when there is none of it. */
-static json_t *dhcp_words(const struct cli *c)
+/* What of the command line is DHCP's own goes as options: option.set's words. "a=x,b=y" of
+ * --boot-file and --relay-pool are several. */
+static void dhcp_param(const struct cli *c, json_t *params)
 {
 	static const struct {
 		const char *opt, *word;
@@ -136,26 +136,8 @@ static json_t *dhcp_words(const struct cli *c)
 		pools += n + (pools[n] == ',');
 	}
 	if (json_array_size(list))
-		return list;
+		json_object_set(params, "options", list);
 	json_decref(list);
-	return NULL;
-}
-
-/* @words is stolen; NULL: nothing to do. */
-static int set_dhcp(struct cli *c, json_t *words)
-{
-	json_t *res;
-	int r;
-
-	if (!words)
-		return CLI_OK;
-	r = cli_call(c, "option.set",
-		     json_pack("{s:s,s:o}", "network", args_pos(&c->args, 0),
-			       "options", words),
-		     &res);
-	if (!r)
-		json_decref(res);
-	return r;
 }
 
 /* "lab: nat, 10.0.2.0/24, gateway 10.0.2.2, DHCP 10.0.2.15-10.0.2.254, running" */
@@ -202,8 +184,7 @@ static int define_run(struct cli *c)
 	static const char *const given[] = {
 		"mode",	  "subnet",	 "subnet6", "dhcp",	"mtu",
 		"uplink", "host-access", "domain",  "datapath", "host-allow",
-		"udp-filter", "ipv6", "prefix-pool",
-					    "domain"};
+		"udp-filter", "ipv6", "prefix-pool"};
 	json_t *params = json_pack("{s:s}", "name", args_pos(&c->args, 0));
 	json_t *net;
 	int r;
@@ -223,19 +204,10 @@ static int define_run(struct cli *c)
 		json_decref(params);
 		return r;
 	}
+	dhcp_param(c, params);
 	r = cli_call(c, "network.define", params, &net);
 	if (r)
 		return r;
-	r = set_dhcp(c, dhcp_words(c));
-	if (r) { /* all or nothing */
-		json_t *gone, *name = json_pack("{s:s}", "name",
-						args_pos(&c->args, 0));
-
-		if (!cli_call(c, "network.undefine", name, &gone))
-			json_decref(gone);
-		json_decref(net);
-		return r;
-	}
 	if (!cli_json(c, net)) {
 		print_network_line(net);
 		say_next_step(net);
@@ -332,7 +304,7 @@ static int set_run(struct cli *c)
 					    "udp-filter", "subnet6",
 					    "ipv6", "prefix-pool",
 					    "domain"};
-	json_t *params = name_param(c), *words;
+	json_t *params = name_param(c);
 	int r;
 
 	for (size_t i = 0; i < ARRAY_LEN(given); i++)
@@ -346,15 +318,10 @@ static int set_run(struct cli *c)
 		json_decref(params);
 		return r;
 	}
-	words = dhcp_words(c);
-	if (json_object_size(params) == 1 && !words) {
+	dhcp_param(c, params);
+	if (json_object_size(params) == 1) {
 		json_decref(params);
 		return cli_usage(c, "nothing to change is named");
-	}
-	r = set_dhcp(c, words);
-	if (r) {
-		json_decref(params);
-		return r;
 	}
 	return simple(c, "network.set", params, "changed");
 }

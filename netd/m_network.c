@@ -160,6 +160,7 @@ static struct mac service_mac(uint32_t ip)
 static void define(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct net_spec spec = {0};
+	struct optset set = {.n = 0};
 	struct errtext why = {""};
 	struct net_used *used;
 	struct net_conf conf;
@@ -182,13 +183,17 @@ static void define(struct ctl *ctl, struct call *c, json_t *params)
 	nused = netctl_used(ctl, NULL, &used);
 	r = read_spec(ctl, params, &spec, &subnet, &why);
 	if (!r)
+		r = optset_read(&set, json_object_get(params, "options"), NULL,
+				&why);
+	if (!r)
 		r = net_conf_make(&spec, used, nused, &conf, &why);
 	free(used);
 	if (!r) {
 		if (conf.service_ip)
 			conf.mac = service_mac(conf.service_ip);
-		n = netctl_define(ctl, &conf, &r, &why);
+		n = netctl_define(ctl, &conf, &set, &r, &why);
 	}
+	optset_free(&set);
 	if (!n) {
 		errtext_prefix(&why, r, "network %s", spec.name);
 		call_fail_why(c, r, &why);
@@ -267,6 +272,7 @@ static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct network *n = m_find_net(ctl, c, params, "name");
 	struct net_wait *w = n ? wait_new(ctl, c, n, true) : NULL;
+	struct optset set = {.n = 0};
 	struct errtext why = {""};
 	struct net_conf conf;
 	int r;
@@ -276,7 +282,11 @@ static void set_method(struct ctl *ctl, struct call *c, json_t *params)
 	conf = n->conf;
 	r = m_netset_read(ctl, n, params, &conf, &why);
 	if (!r)
-		r = netctl_set(ctl, n, &conf, wait_done, w, &why);
+		r = optset_read(&set, json_object_get(params, "options"), NULL,
+				&why);
+	if (!r)
+		r = netctl_set(ctl, n, &conf, &set, wait_done, w, &why);
+	optset_free(&set);
 	if (r) {
 		free(w);
 		errtext_prefix(&why, r, "network %s", n->conf.name);
@@ -468,6 +478,9 @@ static void plan(struct ctl *ctl, struct call *c, json_t *params)
 	"a /56 of this installation's own), off, or like "                    \
 	"fd12:3456:789a:ff00::/56-64"
 
+#define OPTIONS                                                              \
+	"of DHCP for the whole network, as of option.set"
+
 static const struct param p_define[] = {
 	{"name", P_STR, true, 0, 0, NULL, "of the network, unique"},
 	{"mode", P_STR, true, 0, 0, "nat|bridged|hostonly|internal",
@@ -492,6 +505,7 @@ static const struct param p_define[] = {
 	 "term of DHCP leases; a day when left out"},
 	{"domain", P_STR, false, 0, 0, NULL, "NAME.vnet when left out"},
 	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
+	{"options", P_STRS, false, 0, 0, NULL, OPTIONS},
 	{"datapath", P_STR, false, 0, 0, "user|kernel", "what moves frames"},
 	{"autostart", P_BOOL, false, 0, 0, NULL,
 	 "start with vnetd (true when left out)"},
@@ -526,6 +540,7 @@ static const struct param p_set[] = {
 	{"domain", P_STR, false, 0, 0, NULL,
 	 "DNS domain of its names; guests hear of it when they renew"},
 	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
+	{"options", P_STRS, false, 0, 0, NULL, OPTIONS},
 	{NULL},
 };
 static const struct param p_undefine[] = {

@@ -8,9 +8,8 @@
 #include "netd/dhcpset.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
+#include "netd/optset.h"
 #include "netd/store.h"
-
-#define M_OPTIONS_MAX 64 /* in one call */
 
 static int read_scope(json_t *params, char *out, size_t cap,
 		      struct errtext *why)
@@ -40,25 +39,19 @@ static int read_scope(json_t *params, char *out, size_t cap,
 }
 
 /* Into the store and the model; all or none. */
-static int put_all(struct ctl *ctl, struct network *n, const char *scope,
-		   const struct dhcpset_conf *list, size_t k,
+static int put_all(struct ctl *ctl, struct network *n, struct optset *set,
 		   struct errtext *why)
 {
-	int r = dhcpset_fit(n, scope, list, k, why);
+	int r = store_begin(ctl->store, why);
 
-	if (!r)
-		r = store_begin(ctl->store, why);
 	if (r)
 		return r;
-	for (size_t i = 0; i < k && !r; i++)
-		r = store_dhcpset_put(ctl->store, &list[i], why);
+	r = optset_store(set, ctl->store, n, why);
 	if (!r)
 		r = store_commit(ctl->store, why);
 	else
 		store_rollback(ctl->store);
-	for (size_t i = 0; i < k && !r; i++)
-		r = model_dhcpset_put(n, &list[i]);
-	return r;
+	return r ? r : optset_remember(set, n);
 }
 
 static void applied(struct network *n, const char *scope)
@@ -68,72 +61,44 @@ static void applied(struct network *n, const char *scope)
 	dhcpset_tell_scope(n, scope);
 }
 
-static int read_list(struct network *n, json_t *params, const char *scope,
-		     struct dhcpset_conf *list, size_t *k, struct errtext *why)
+/* A group is nothing before it is said who belongs to it. */
+static int is_whole(const struct network *n, const struct optset *set,
+		    struct errtext *why)
 {
-	json_t *v, *options = json_object_get(params, "options");
-	const char *match = m_str(params, "match");
-	size_t i;
-	int r = 0;
-
-	json_array_foreach(options, i, v)
-	{
-		struct dhcpset_conf *c = &list[*k];
-
-		if (*k == M_OPTIONS_MAX)
-			return errtext_set(why, -E2BIG, "at most %d at a time",
-					   M_OPTIONS_MAX);
-		c->network = n->conf.id;
-		snprintf(c->scope, sizeof(c->scope), "%s", scope);
-		r = dhcpset_parse(json_string_value(v), c, why);
-		if (r)
-			return r;
-		++*k;
-	}
-	if (match) {
-		struct dhcpset_conf *c = &list[(*k)++];
-
-		*c = (struct dhcpset_conf){.network = n->conf.id,
-					   .name = "match"};
-		snprintf(c->scope, sizeof(c->scope), "%s", scope);
-		snprintf(c->value, sizeof(c->value), "%s", match);
-		return dhcpset_check(c, why);
-	}
-	if (!strncmp(scope, "group:", 6) &&
-	    !model_dhcpset_find(n, scope, "match"))
-		return errtext_set(why, -EINVAL,
-				   "group %s is new: say who belongs to it "
-				   "(match)",
-				   scope + 6);
-	return *k ? 0 : errtext_set(why, -EINVAL, "no option is named");
+	if (!set->n)
+		return errtext_set(why, -EINVAL, "no option is named");
+	if (strncmp(set->scope, "group:", 6) ||
+	    !strcmp(set->list[set->n - 1].name, "match") ||
+	    model_dhcpset_find(n, set->scope, "match"))
+		return 0;
+	return errtext_set(why, -EINVAL,
+			   "group %s is new: say who belongs to it (match)",
+			   set->scope + 6);
 }
 
 static void set(struct ctl *ctl, struct call *c, json_t *params)
 {
 	struct network *n = m_find_net(ctl, c, params, "network");
-	struct dhcpset_conf *list;
+	struct optset set = {.n = 0};
 	struct errtext why = {""};
-	char scope[sizeof(list->scope)] = "";
-	size_t k = 0;
 	int r;
 
 	if (!n)
 		return;
-	list = calloc(M_OPTIONS_MAX + 1, sizeof(*list));
-	r = list ? read_scope(params, scope, sizeof(scope), &why) : -ENOMEM;
-	if (!r && !n->conf.dhcp_first)
-		r = errtext_set(&why, -EINVAL, "network %s has no DHCP",
-				n->conf.name);
+	r = read_scope(params, set.scope, sizeof(set.scope), &why);
 	if (!r)
-		r = read_list(n, params, scope, list, &k, &why);
+		r = optset_read(&set, json_object_get(params, "options"),
+				m_str(params, "match"), &why);
 	if (!r)
-		r = put_all(ctl, n, scope, list, k, &why);
-	free(list);
+		r = is_whole(n, &set, &why);
+	if (!r)
+		r = put_all(ctl, n, &set, &why);
+	optset_free(&set);
 	if (r) {
 		call_fail_why(c, r, &why);
 		return;
 	}
-	applied(n, scope);
+	applied(n, set.scope);
 	call_result(c, NULL);
 }
 

@@ -10,11 +10,13 @@
 #include <string.h>
 
 #include "lib/fdutil.h"
+#include "netd/dhcpset.h"
 #include "netd/fwdctl.h"
 #include "netd/hostaddr.h"
 #include "netd/knetctl.h"
 #include "netd/leases.h"
 #include "netd/netctl_int.h"
+#include "netd/netset.h"
 #include "netd/nicctl.h"
 #include "netd/obj.h"
 #include "netd/priv.h"
@@ -448,32 +450,22 @@ static void renew(struct network *n)
 }
 
 int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
-	       netctl_done_fn done, void *arg, struct errtext *why)
+	       struct optset *set, netctl_done_fn done, void *arg,
+	       struct errtext *why)
 {
-	bool other6 = n->conf.subnet6.plen != c->subnet6.plen ||
-		      !ipaddr_eq(&n->conf.subnet6.addr, &c->subnet6.addr);
-	bool pool = !ipaddr_eq(&n->conf.pool6.addr, &c->pool6.addr) ||
-		    n->conf.pool6.plen != c->pool6.plen;
+	bool other6 = !netset_same6(&n->conf.subnet6, &c->subnet6);
+	bool pool = !netset_same6(&n->conf.pool6, &c->pool6);
 	bool up = n->wanted && n->sup && super_state(n->sup) != SUPER_DOWN;
-	int r = n->dying ? errtext_set(why, -EBUSY, "it is being undefined")
-			 : store_net_set(ctl->store, c, why);
+	int r = netset_apply(ctl, n, c, set, why);
 
 	if (r)
 		return r;
-	n->conf.access = c->access;
-	n->conf.udp_filter = c->udp_filter;
-	n->conf.lease_s = c->lease_s;
-	n->conf.subnet6 = c->subnet6;
-	n->conf.ipv6 = c->ipv6;
-	n->conf.pool6 = c->pool6;
-	n->conf.pool6_len = c->pool6_len;
-	memcpy(n->conf.host_allow, c->host_allow, sizeof(c->host_allow));
-	memcpy(n->conf.tftp, c->tftp, sizeof(c->tftp));
-	memcpy(n->conf.domain, c->domain, sizeof(c->domain));
 	if (other6 || pool) /* others keep away from it, and look for it no more */
 		netctl_push_all(ctl);
 	else
 		netctl_push(n);
+	if (set->n)
+		dhcpset_tell_scope(n, set->scope);
 	if (!other6 || !up || wait_add(n, false, done, arg)) {
 		done(arg, true, "");
 		return 0;
@@ -493,24 +485,45 @@ struct network *netctl_load(struct ctl *ctl, const struct net_conf *c)
 	return n;
 }
 
-struct network *netctl_define(struct ctl *ctl, struct net_conf *c, int *err,
-			      struct errtext *why)
+/* A network that is not in the store is none: the model has it meanwhile, for its
+ * settings to be judged by. */
+static struct network *add(struct ctl *ctl, struct net_conf *c,
+			   struct optset *set, int *err, struct errtext *why)
+{
+	struct network *n = NULL;
+
+	*err = store_begin(ctl->store, why);
+	if (*err)
+		return NULL;
+	*err = store_net_add(ctl->store, c, why);
+	if (!*err && !(n = netctl_load(ctl, c)))
+		*err = errtext_set(why, -ENOMEM, "no memory");
+	if (!*err)
+		*err = optset_store(set, ctl->store, n, why);
+	if (!*err && optset_remember(set, n))
+		*err = errtext_set(why, -ENOMEM, "no memory");
+	if (!*err)
+		*err = store_commit(ctl->store, why);
+	else
+		store_rollback(ctl->store);
+	if (*err && n)
+		model_net_del(&ctl->model, n);
+	return *err ? NULL : n;
+}
+
+struct network *netctl_define(struct ctl *ctl, struct net_conf *c,
+			      struct optset *set, int *err, struct errtext *why)
 {
 	struct network *n;
 
-	*err = ctl->model.nnets >= MODEL_NETS_MAX
-		       ? errtext_set(why, -E2BIG,
-				     "there are %d networks already",
-				     MODEL_NETS_MAX)
-		       : store_net_add(ctl->store, c, why);
-	if (*err)
-		return NULL;
-	n = netctl_load(ctl, c);
-	if (!n) {
-		(void)store_net_del(ctl->store, c->id, NULL);
-		*err = errtext_set(why, -ENOMEM, "no memory");
+	if (ctl->model.nnets >= MODEL_NETS_MAX) {
+		*err = errtext_set(why, -E2BIG, "there are %d networks already",
+				   MODEL_NETS_MAX);
 		return NULL;
 	}
+	n = add(ctl, c, set, err, why);
+	if (!n)
+		return NULL;
 	log_info("network %s: defined mode=%s", c->name,
 		 net_mode_name(c->mode));
 	events_emit(&ctl->events, EVENT_NET_DEFINED,

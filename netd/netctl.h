@@ -7,6 +7,7 @@
 #define VNET_NETD_NETCTL_H
 
 #include "netd/ctl.h"
+#include "netd/optset.h"
 #include "netd/validate.h"
 
 /* Ids of a network's own ports on the channel (below CONF_NIC_ID_FIRST). */
@@ -21,8 +22,9 @@ typedef void (*netctl_done_fn)(void *arg, bool ok, const char *reason);
 size_t netctl_used(struct ctl *ctl, const struct network *but,
 		   struct net_used **out);
 
-/* Store and remember. NULL with *@err and @why. */
-struct network *netctl_define(struct ctl *ctl, struct net_conf *c, int *err,
+/* Store and remember, with the settings of its DHCP. NULL with *@err and @why. */
+struct network *netctl_define(struct ctl *ctl, struct net_conf *c,
+			      struct optset *set, int *err,
 			      struct errtext *why);
 
 /* Remember only: from the store at start. */
@@ -47,10 +49,12 @@ int netctl_autostart(struct ctl *ctl, struct network *n, bool on,
  * netctl_set() - Take over what may change of a running network: store, then worker
  * @c: access, UDP filter and lease term change live; for another IPv6 prefix the
  *	worker is started anew, so that TCP connections through NAT end; NICs stay
+ * @set: settings of its DHCP beside it; all is stored, or nothing
  * @done: as netctl_start()'s
  */
 int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
-	       netctl_done_fn done, void *arg, struct errtext *why);
+	       struct optset *set, netctl_done_fn done, void *arg,
+	       struct errtext *why);
 
 /* Store's part of undefining first; then stops it and frees everything once the
  * worker is gone. @n is invalid afterwards, @done is called with its end. */

@@ -181,7 +181,7 @@ class Fake:
                        mtu=1500, uplink=None, host_access="address",
                        lease_s=86400, domain=None, datapath="user",
                        autostart=True, start=True, host_allow=None,
-                       udp_filter="address-and-port-dependent"):
+                       udp_filter="address-and-port-dependent", options=None):
         if name in self.data["networks"]:
             raise Refusal(EXISTS, "network %s: is defined already" % name)
         if subnet == "10.0.2.0/24":

@@ -282,6 +282,19 @@ def test_set_asks_only_what_was_said(lab):
     assert "tcp:22" in lab.ok("show", "lab")
 
 
+def test_dhcp_settings_go_with_the_same_call(fake):
+    fake.ok("define", "lab", "--mode", "nat", "--identity", "rfc2131",
+            "--boot-file", "bios=a.0,ipxe=b.ipxe",
+            "--relay-pool", "10.7.0.0/24,10.8.0.0/24=10.8.0.9-10.8.0.9@10.8.0.1")
+    assert fake.asked("network.define")[0]["options"] == [
+        "identity=rfc2131", "boot:bios=a.0", "boot:ipxe=b.ipxe",
+        "pool:10.7.0.0/24=auto", "pool:10.8.0.0/24=10.8.0.9-10.8.0.9@10.8.0.1"]
+    fake.ok("set", "lab", "--leases-per-nic", "7", "--lease-seconds", "600")
+    assert fake.asked("network.set") == [
+        {"name": "lab", "lease_s": 600, "options": ["leases-per-nic=7"]}]
+    assert fake.asked("option.set") == []
+
+
 def test_flows_are_listed_and_killed(lab):
     lines = lab.ok("flow", "list", "lab", "--proto", "tcp").splitlines()
     assert lines[1].split() == ["lab", "3", "MyVM", "tcp", "10.0.5.15:4711",

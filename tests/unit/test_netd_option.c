@@ -245,6 +245,86 @@ static void option_del__one_of_them_is_none__all_stay(void **state)
 	assert_int_equal(json_array_size(o), 1);
 }
 
+/* How many settings "lab" has. */
+static size_t settings(struct rig *r, const char *net)
+{
+	json_t *v, *a = json_object_get(rig_call(r, "option.list", "{}", -1),
+					"options");
+	size_t i, n = 0;
+
+	json_array_foreach(a, i, v)
+		n += !strcmp(rig_str(v, "network"), net);
+	return n;
+}
+
+static void define__with_options__worker_starts_with_them(void **state)
+{
+	struct rig *r = *state;
+	struct fake_worker *w;
+
+	assert_non_null(rig_call(r, "network.define",
+				 "{'name':'two','mode':'nat','options':["
+				 "'identity=rfc2131','mtu=1400']}",
+				 -1));
+	w = fake_worker_of(r->priv, "two");
+	assert_non_null(strstr(fake_worker_last(w, W_NET), "\"rfc2131\""));
+	assert_non_null(strstr(fake_worker_last(w, W_DHCP_SCOPE), "0x0578"));
+	assert_int_equal(settings(r, "two"), 2);
+}
+
+static void define__option_refused__no_network(void **state)
+{
+	static const char *const no[] = {
+		"{'name':'two','mode':'nat','options':['mtu=1400','mtu=x']}",
+		"{'name':'two','mode':'nat','subnet':'10.8.0.0/24',"
+		"'options':['mtu=1400','pool:10.8.0.0/25=auto']}",
+		"{'name':'two','mode':'nat','dhcp':'off',"
+		"'options':['mtu=1400']}",
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		assert_null(rig_call(r, "network.define", no[i], -1));
+		assert_int_equal(json_array_size(json_object_get(
+					 rig_call(r, "network.list", "{}", -1),
+					 "networks")),
+				 1);
+	}
+	/* Nothing of it is in the store, either. */
+	assert_non_null(rig_call(r, "network.define",
+				 "{'name':'two','mode':'nat'}", -1));
+	assert_int_equal(settings(r, "two"), 0);
+}
+
+static void set__with_options__all_or_nothing(void **state)
+{
+	struct rig *r = *state;
+	const char *pool = "{'name':'lab','lease_s':600,"
+			   "'options':['mtu=1400','pool:10.0.2.0/25=auto']}";
+	json_t *o;
+
+	assert_null(rig_call(r, "network.set", pool, -1));
+	assert_null(rig_call(r, "network.set",
+			     "{'name':'lab','host_access':'off',"
+			     "'host_allow':'tcp:22','options':['mtu=1400']}",
+			     -1));
+	assert_int_equal(settings(r, "lab"), 0);
+	o = json_object_get(rig_call(r, "network.list", "{}", -1), "networks");
+	o = json_object_get(json_array_get(o, 0), "dhcp");
+	assert_int_equal(json_integer_value(json_object_get(o, "lease_s")),
+			 86400);
+	assert_non_null(rig_call(r, "network.set",
+				 "{'name':'lab','lease_s':600,'options':["
+				 "'mtu=1400','leases-per-nic=7']}",
+				 -1));
+	assert_int_equal(settings(r, "lab"), 2);
+	rig_spin(r);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_NET),
+			       "\"per_nic\":7"));
+	assert_non_null(strstr(fake_worker_last(lab(r), W_DHCP_SCOPE),
+			       "0x0578"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +335,9 @@ int main(void)
 		T_LAB(option_set__more_than_a_scope_takes__refused),
 		T_LAB(option_set__boot_files__as_many_as_are_used),
 		T_LAB(option_del__one_of_them_is_none__all_stay),
+		T_LAB(define__with_options__worker_starts_with_them),
+		T_LAB(define__option_refused__no_network),
+		T_LAB(set__with_options__all_or_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
