@@ -37,6 +37,12 @@ int leases_take6_event(struct leases *l, struct network *n, json_t *body,
 void leases_tell(struct network *n);
 void leases_tell_one(struct network *n, const struct lease_conf *c);
 
+/* Another IPv6 prefix: leases that @conf has no place for leave the store, in the
+ * transaction of the caller; when it is @n's, they are over (leases6.c). */
+int leases6_unstore_outside(struct ctl *ctl, struct network *n,
+			    const struct net_conf *conf, struct errtext *why);
+void leases6_end_outside(struct ctl *ctl, struct network *n);
+
 /* The network is going. */
 void leases_forget(struct leases *l, struct network *n);
 

@@ -132,3 +132,55 @@ int leases_take6_event(struct leases *l, struct network *n, json_t *body,
 		leases_add(l, &c);
 	return r;
 }
+
+/* ---- another prefix -------------------------------------------------------- */
+
+struct outside {
+	struct ctl *ctl;
+	struct network *net;
+	const struct net_conf *conf;
+	struct errtext *why;
+	int err;
+};
+
+static bool unstore(struct hnode *h, void *arg)
+{
+	const struct lease6_conf *c =
+		&container_of(h, struct lease6, by_ip)->conf;
+	struct outside *o = arg;
+
+	if (!net_lease6_ok(o->conf, c))
+		o->err = store_lease6_del(o->ctl->store, c->network,
+					  &c->address, o->why);
+	return !o->err;
+}
+
+int leases6_unstore_outside(struct ctl *ctl, struct network *n,
+			    const struct net_conf *conf, struct errtext *why)
+{
+	struct outside o = {ctl, n, conf, why, 0};
+
+	htab_walk(&n->leases6, unstore, &o);
+	return o.err;
+}
+
+static bool end_outside(struct hnode *h, void *arg)
+{
+	struct outside *o = arg;
+	struct change c = {
+		.net = o->net, .is6 = true, .gone = true,
+		.v6 = {container_of(h, struct lease6, by_ip)->conf,
+		       "forgotten"},
+	};
+
+	if (!net_lease6_ok(o->conf, &c.v6.conf))
+		forget(o->ctl, &c);
+	return true;
+}
+
+void leases6_end_outside(struct ctl *ctl, struct network *n)
+{
+	struct outside o = {ctl, n, &n->conf, NULL, 0};
+
+	htab_walk(&n->leases6, end_outside, &o);
+}

@@ -39,6 +39,28 @@ static int forwards_allow(const struct network *n, const struct net_conf *conf,
 	return 0;
 }
 
+/* Nor would reservations be anybody's. */
+static int reservations_allow(const struct network *n,
+			      const struct net_conf *conf, struct errtext *why)
+{
+	char ip[IP_TEXT], mac[MAC_TEXT];
+
+	list_for_each(r, &n->resvs6, struct resv6, node) {
+		if (!net_guest_ip6(conf, &r->conf.address, NULL))
+			continue;
+		ipaddr_format(&r->conf.address, ip);
+		return errtext_set(why, -EBUSY,
+				   "%s is reserved for %s and lies outside; "
+				   "vnet reserve del %s %s comes first",
+				   ip,
+				   r->conf.vm[0]
+					   ? r->conf.vm
+					   : mac_format(&r->conf.mac, mac),
+				   n->conf.name, ip);
+	}
+	return 0;
+}
+
 static int set_subnet6(struct ctl *ctl, const struct network *n, json_t *params,
 		       struct net_conf *conf, struct errtext *why)
 {
@@ -57,7 +79,9 @@ static int set_subnet6(struct ctl *ctl, const struct network *n, json_t *params,
 	nused = netctl_used(ctl, n, &used);
 	r = net_subnet6_make(&spec, used, nused, conf, why);
 	free(used);
-	return r ? r : forwards_allow(n, conf, why);
+	if (!r)
+		r = forwards_allow(n, conf, why);
+	return r ? r : reservations_allow(n, conf, why);
 }
 
 static int set_ipv6(struct ctl *ctl, const struct network *n, json_t *params,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "netd/leases.h"
 #include "netd/store.h"
 
 bool netset_same6(const struct ip6_net *a, const struct ip6_net *b)
@@ -22,6 +23,8 @@ static int to_store(struct ctl *ctl, struct network *n,
 	if (r)
 		return r;
 	r = store_net_set(ctl->store, c, why);
+	if (!r && !netset_same6(&n->conf.subnet6, &c->subnet6))
+		r = leases6_unstore_outside(ctl, n, c, why);
 	if (!r)
 		r = optset_store(set, ctl->store, n, why);
 	if (!r)
@@ -47,11 +50,17 @@ static void take_over(struct network *n, const struct net_conf *c)
 int netset_apply(struct ctl *ctl, struct network *n, const struct net_conf *c,
 		 struct optset *set, struct errtext *why)
 {
-	int r = to_store(ctl, n, c, set, why);
+	bool other6 = !netset_same6(&n->conf.subnet6, &c->subnet6);
+	int r;
 
+	if (other6) /* none of the old prefix comes after this */
+		leases_flush(ctl->leases);
+	r = to_store(ctl, n, c, set, why);
 	if (r)
 		return r;
 	take_over(n, c);
+	if (other6)
+		leases6_end_outside(ctl, n);
 	(void)optset_remember(set, n); /* no memory: with the next start */
 	return 0;
 }

@@ -80,6 +80,22 @@ static void lease__last_words_of_a_worker__kept(void **state)
 			    "released");
 }
 
+static int count_rows(struct rig *r, const char *table)
+{
+	char sql[64];
+	sqlite3_stmt *st;
+	int n;
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
+	assert_int_equal(sqlite3_prepare_v2(r->ctl.store->db, sql, -1, &st,
+					    NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return n;
+}
+
 #define LEASE6                                                               \
 	"'ip':'fd01:2:3:4::%d','plen':128,'mac':'52:54:00:00:00:01',"         \
 	"'duid':'00030001525400000001','iaid':1,'via':'fe80::1','nic':100,"   \
@@ -127,6 +143,38 @@ static void lease6__committed_and_ended_in_one_turn__both_kept(void **state)
 	assert_int_equal(json_array_size(leases_of(r, "{}")), 1);
 }
 
+/* Another prefix: what lies in the old one ends, in the store, too; what somebody was
+ * promised for good has to go first. */
+static void subnet6__another__old_leases_end_reservations_refuse(void **state)
+{
+	static const char *const other =
+		"{'name':'lab','subnet6':'fd01:2:3:5::/64'}";
+	struct rig *r = *state;
+
+	assert_non_null(rig_call(r, "network.set",
+				 "{'name':'lab','subnet6':'fd01:2:3:4::/64',"
+				 "'ipv6':'stateful'}",
+				 -1));
+	say6(r, W_LEASE6_COMMIT,
+	     "{'token':7,'leases':[{" LEASE6 "},{" LEASE6 "}]}", 10, 11);
+	rig_spin(r);
+	assert_non_null(rig_call(r, "reserve.add",
+				 "{'network':'lab','vm':'A',"
+				 "'address':'fd01:2:3:4::50'}",
+				 -1));
+	assert_null(rig_call(r, "network.set", other, -1));
+	assert_non_null(strstr(rig_text(r), "fd01:2:3:4::50 is reserved for A"));
+	assert_int_equal(json_array_size(leases_of(r, "{}")), 2);
+	assert_non_null(rig_call(r, "reserve.del",
+				 "{'network':'lab','address':'fd01:2:3:4::50'}",
+				 -1));
+	/* One more is on its way. */
+	say6(r, W_LEASE6_COMMIT, "{'token':8,'leases':[{" LEASE6 "}]}", 12, 0);
+	assert_non_null(rig_call(r, "network.set", other, -1));
+	assert_int_equal(json_array_size(leases_of(r, "{}")), 0);
+	assert_int_equal(count_rows(r, "leases6"), 0);
+}
+
 #define T_LAB(name) cmocka_unit_test_setup_teardown(name, up_lab, down)
 
 int main(void)
@@ -135,6 +183,7 @@ int main(void)
 		T_LAB(lease__one_network_refused__others_granted),
 		T_LAB(lease__last_words_of_a_worker__kept),
 		T_LAB(lease6__committed_and_ended_in_one_turn__both_kept),
+		T_LAB(subnet6__another__old_leases_end_reservations_refuse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
