@@ -288,6 +288,34 @@ static bool has_place(const struct zone_node *n)
 	       zone_first(n, DNS_CNAME);
 }
 
+/* Is it a VM's, or one of the network's own (relative, lower case)? */
+static bool is_guest(const void *arg, const char *name)
+{
+	const struct dns *d = arg;
+
+	return names_has(&d->names, name) || names_is_service(name);
+}
+
+/* An absolute name (with its final dot) in the network's domain, or that itself: do
+ * its records or VMs have it? A wildcard from outside is not for these. */
+static bool is_inside(const void *arg, const char *key)
+{
+	const struct dns *d = arg;
+	char name[DNS_NAME_MAX + 2];
+	size_t at, n = strlen(key);
+
+	if (!n || n > sizeof(name) - 1)
+		return false;
+	memcpy(name, key, n - 1);
+	name[n - 1] = '\0';
+	if (!dns_in_zone(name, d->domain, &at))
+		return false;
+	if (!at)
+		return true;
+	name[at - 1] = '\0';
+	return zone_find(&d->zone, name) || is_guest(d, name);
+}
+
 /* Whatever @name is in this network (relative, lower case); false: nothing. */
 static bool look(const struct dns *d, const struct dns_msg *m, const char *name,
 		 struct dns_local *l, const struct zone_rec **alias)
@@ -298,7 +326,7 @@ static bool look(const struct dns *d, const struct dns_msg *m, const char *name,
 	if (names_is_service(name))
 		return service(d, m, name, l);
 	if (!n && !vm)
-		n = zone_wildcard(&d->zone, name);
+		n = zone_wildcard(&d->zone, name, is_guest, d);
 	if (n)
 		take_node(d, m, n, l, alias);
 	if (vm && !(n && has_place(n)))
@@ -318,8 +346,8 @@ static bool look_absolute(const struct dns *d, const struct dns_msg *m,
 		return false;
 	snprintf(key, sizeof(key), "%s.", name);
 	n = zone_find(&d->zone, key);
-	if (!n)
-		n = zone_wildcard(&d->zone, key);
+	if (!n && !is_inside(d, key))
+		n = zone_wildcard(&d->zone, key, is_inside, d);
 	if (n)
 		take_node(d, m, n, l, alias);
 	return n;

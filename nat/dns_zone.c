@@ -260,7 +260,8 @@ static const char *above(const char *name)
 	return dot[1] ? dot + 1 : NULL;
 }
 
-const struct zone_node *zone_wildcard(const struct zone *z, const char *name)
+const struct zone_node *zone_wildcard(const struct zone *z, const char *name,
+				      zone_exists_fn exists, const void *arg)
 {
 	char star[DNS_NAME_MAX + 4];
 	const char *up;
@@ -272,7 +273,7 @@ const struct zone_node *zone_wildcard(const struct zone *z, const char *name)
 		n = find(z, star);
 		if (n)
 			return n;
-		if (find(z, up))
+		if (find(z, up) || exists(arg, up))
 			return NULL;
 	}
 	return NULL;

@@ -85,9 +85,14 @@ void zone_del(struct zone *z, const char *name, const struct zone_rec *r);
 /* The node called exactly @name (lower case), or NULL. */
 const struct zone_node *zone_find(const struct zone *z, const char *name);
 
+/* Is a name there that is no record's? */
+typedef bool (*zone_exists_fn)(const void *arg, const char *name);
+
 /* What a name that is not there gets: the records of "*" beneath the nearest name
- * above it that is (RFC 4592 3.3.1); NULL when there are none. */
-const struct zone_node *zone_wildcard(const struct zone *z, const char *name);
+ * above it that is, by a record or by what @exists says (RFC 4592 3.3.1); NULL when
+ * there are none. */
+const struct zone_node *zone_wildcard(const struct zone *z, const char *name,
+				      zone_exists_fn exists, const void *arg);
 
 /* Is there a record of this type? */
 const struct zone_entry *zone_first(const struct zone_node *n,

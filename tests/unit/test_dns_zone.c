@@ -273,6 +273,28 @@ static void wildcard__closest_name_above__decides(void **state)
 	assert_int_equal(f->nsent, 1);
 }
 
+/* A VM's name is there, too, and those of the network: nothing is beneath them. */
+static void wildcard__names_that_are_no_records__not_hidden(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_got g;
+
+	add(f, "*", "A", "10.0.2.20");
+	rig_local(f, "x.web.lab.vnet", DNS_A, DNS_NXDOMAIN, 0);
+	rig_local(f, "x.y.web.lab.vnet", DNS_A, DNS_NXDOMAIN, 0);
+	rig_local(f, "x.host.lab.vnet", DNS_A, DNS_NXDOMAIN, 0);
+	rig_local(f, "web.lab.vnet", DNS_AAAA, DNS_NOERROR, 0);
+	rig_local(f, "x.y.lab.vnet", DNS_A, DNS_NOERROR, 1);
+	/* Neither from outside. */
+	add(f, "*.vnet.", "A", "10.0.2.21");
+	g = rig_local(f, "web.lab.vnet", DNS_A, DNS_NOERROR, 1);
+	last_is(&g, "10.0.2.15");
+	g = rig_local(f, "x.lab.vnet", DNS_A, DNS_NOERROR, 1);
+	last_is(&g, "10.0.2.20");
+	g = rig_local(f, "x.other.vnet", DNS_A, DNS_NOERROR, 1);
+	last_is(&g, "10.0.2.21");
+}
+
 static void absolute__names_of_the_world__ours(void **state)
 {
 	struct fake_nat *f = *state;
@@ -342,6 +364,7 @@ int main(void)
 		T(vm__record_of_its_name__place_or_more),
 		T(services__srv_and_mx__with_targets),
 		T(wildcard__closest_name_above__decides),
+		T(wildcard__names_that_are_no_records__not_hidden),
 		T(absolute__names_of_the_world__ours),
 		T(text__long__cut_into_strings),
 		T(domain__changed__names_follow),
