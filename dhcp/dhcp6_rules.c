@@ -121,7 +121,7 @@ static struct dhcp6_lease lease_of(const struct dhcp6_request *r,
 	};
 
 	memcpy(l.duid, c->duid, c->duid_len);
-	memcpy(l.hostname, c->name, sizeof(l.hostname));
+	memcpy(l.hostname, c->said, sizeof(l.hostname));
 	return l;
 }
 

@@ -200,11 +200,10 @@ static enum dhcp6_drop identify(struct dhcp6_request *r)
 	c->duid = m->client;
 	c->duid_len = m->client_len;
 	c->via = r->in->src;
+	if (m->fqdn)
+		dhcp_name_clean(m->fqdn, m->fqdn_len, c->said);
 	v = dhcp6_resv_mac(&r->s->table, &c->mac);
-	if (v && v->name[0])
-		memcpy(c->name, v->name, sizeof(c->name));
-	else if (m->fqdn)
-		dhcp_name_clean(m->fqdn, m->fqdn_len, c->name);
+	memcpy(c->name, v && v->name[0] ? v->name : c->said, sizeof(c->name));
 	return DHCP6_DROPS;
 }
 

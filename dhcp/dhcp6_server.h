@@ -83,7 +83,7 @@ struct dhcp6_lease {
 	struct ipaddr via; /* who asked: a prefix is behind it */
 	int64_t expiry_s;  /* wall clock; DHCP6_NEVER = none */
 	enum dhcp6_state state;
-	char hostname[DHCP6_NAME_MAX + 1]; /* the owner's, else a claim */
+	char hostname[DHCP6_NAME_MAX + 1]; /* what the client calls itself */
 };
 
 static inline bool dhcp6_is_prefix(const struct dhcp6_lease *l)

@@ -59,7 +59,8 @@ struct dhcp6_client {
 	const uint8_t *duid;
 	uint8_t duid_len;
 	struct ipaddr via;
-	char name[DHCP6_NAME_MAX + 1];
+	char said[DHCP6_NAME_MAX + 1]; /* what it calls itself */
+	char name[DHCP6_NAME_MAX + 1]; /* the owner's word, else that */
 };
 
 /* 0 or -ENOMEM; _fini() is fine either way. */

@@ -147,7 +147,7 @@ struct record_conf {
 /* A name that a guest claimed and has. */
 struct claim_conf {
 	int64_t network;
-	uint32_t address; /* of its lease */
+	struct ipaddr address; /* of its lease, of either family */
 	struct mac mac;
 	char name[CONF_HOSTNAME_MAX + 1]; /* lower case */
 };

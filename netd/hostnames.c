@@ -48,11 +48,11 @@ static bool is_given(const struct network *n, const char *name)
 	return false;
 }
 
-static void tell(struct network *n, uint32_t ip, const char *name)
+static void tell(struct network *n, const struct ipaddr *ip, const char *name)
 {
 	if (n->sup && net_has_services(&n->conf))
 		super_send(n->sup, W_CLAIM,
-			   json_pack("{s:o,s:s}", "ip", obj_ip(ip), "name",
+			   json_pack("{s:o,s:s}", "ip", obj_ipaddr(ip), "name",
 				     name),
 			   NULL, 0);
 }
@@ -61,56 +61,85 @@ static void end(struct ctl *ctl, struct network *n, struct claim *c)
 {
 	/* What a full disk keeps is thrown away at the next start: load. */
 	(void)store_claim_del(ctl->store, &c->conf, NULL);
-	tell(n, c->conf.address, "");
+	tell(n, &c->conf.address, "");
 	model_claim_del(n, c);
 }
 
 /* Does the lease that the claim came with still run? */
 static bool is_live(struct network *n, const struct claim_conf *c)
 {
-	struct lease *l = model_lease_find(n, c->address);
+	int64_t now = clock_wall_s();
+	const struct lease6 *l6;
+	const struct lease *l;
 
-	return l && mac_eq(&l->conf.mac, &c->mac) &&
-	       lease_runs(&l->conf, clock_wall_s());
+	if (ipaddr_is4(&c->address)) {
+		l = model_lease_find(n, ipaddr_get4(&c->address));
+		return l && mac_eq(&l->conf.mac, &c->mac) &&
+		       lease_runs(&l->conf, now);
+	}
+	l6 = model_lease6_find(n, &c->address);
+	return l6 && mac_eq(&l6->conf.mac, &c->mac) && l6->conf.expires > now;
 }
 
-static void grant(struct ctl *ctl, struct network *n,
-		  const struct lease_conf *l)
+/* Does somebody else than @mac have it? Claims whose lease is over are none. */
+static bool is_others(struct network *n, const char *name, const struct mac *mac)
 {
-	struct claim_conf c = {.network = n->conf.id, .address = l->address,
-			       .mac = l->mac};
+	struct claim *c = model_claim_find(n, name);
 
-	snprintf(c.name, sizeof(c.name), "%s", l->hostname);
+	for (; c; c = model_claim_next(c))
+		if (!mac_eq(&c->conf.mac, mac) && is_live(n, &c->conf))
+			return true;
+	return false;
+}
+
+/* All claims on it end, but those of @mac (NULL: those, too). */
+static void end_all(struct ctl *ctl, struct network *n, const char *name,
+		    const struct mac *mac)
+{
+	struct claim *next, *c = model_claim_find(n, name);
+
+	for (; c; c = next) {
+		next = model_claim_next(c);
+		if (!same_mac(&c->conf.mac, mac))
+			end(ctl, n, c);
+	}
+}
+
+static void grant(struct ctl *ctl, struct network *n, const struct ipaddr *ip,
+		  const struct mac *mac, const char *name)
+{
+	struct claim_conf c = {.network = n->conf.id, .address = *ip,
+			       .mac = *mac};
+
+	snprintf(c.name, sizeof(c.name), "%s", name);
 	if (store_claim_put(ctl->store, &c, NULL) || model_claim_put(n, &c))
 		return; /* no name this time; the next renewal asks again */
-	tell(n, c.address, c.name);
+	tell(n, &c.address, c.name);
 }
 
 void hostnames_leased(struct ctl *ctl, struct network *n,
-		      const struct lease_conf *l)
+		      const struct ipaddr *ip, const struct mac *mac,
+		      const char *name)
 {
-	struct claim *mine = model_claim_of(n, l->address), *his;
+	struct claim *mine = model_claim_of(n, ip);
 
-	if (mine && mac_eq(&mine->conf.mac, &l->mac) &&
-	    !strcmp(mine->conf.name, l->hostname))
+	if (!name)
+		name = "";
+	if (mine && mac_eq(&mine->conf.mac, mac) &&
+	    !strcmp(mine->conf.name, name))
 		return;
 	if (mine)
 		end(ctl, n, mine);
-	if (!l->hostname[0] || is_barred(l->hostname))
+	if (!name[0] || is_barred(name) || is_others(n, name, mac) ||
+	    is_given(n, name))
 		return;
-	his = model_claim_find(n, l->hostname);
-	if (his && !mac_eq(&his->conf.mac, &l->mac) && is_live(n, &his->conf))
-		return;
-	if (is_given(n, l->hostname))
-		return;
-	if (his)
-		end(ctl, n, his);
-	grant(ctl, n, l);
+	end_all(ctl, n, name, mac);
+	grant(ctl, n, ip, mac, name);
 }
 
-void hostnames_ended(struct ctl *ctl, struct network *n, uint32_t address)
+void hostnames_ended(struct ctl *ctl, struct network *n, const struct ipaddr *ip)
 {
-	struct claim *c = model_claim_of(n, address);
+	struct claim *c = model_claim_of(n, ip);
 
 	if (c)
 		end(ctl, n, c);
@@ -120,23 +149,21 @@ void hostnames_taken(struct ctl *ctl, struct network *n, const char *name,
 		     const struct mac *mac)
 {
 	char low[CONF_RECORD_NAME + 1];
-	struct claim *c;
 	size_t i = 0;
 
 	for (; i < sizeof(low) - 1 && name[i]; i++)
 		low[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32
 								 : name[i]);
 	low[i] = '\0';
-	c = model_claim_find(n, low);
-	if (c && !same_mac(&c->conf.mac, mac))
-		end(ctl, n, c);
+	end_all(ctl, n, low, mac);
 }
 
-const char *hostnames_claim(const struct network *n, const struct lease_conf *l)
+const char *hostnames_claim(const struct network *n, const struct ipaddr *ip,
+			    const struct mac *mac)
 {
-	struct claim *c = model_claim_of((struct network *)n, l->address);
+	struct claim *c = model_claim_of((struct network *)n, ip);
 
-	return c && mac_eq(&c->conf.mac, &l->mac) ? c->conf.name : NULL;
+	return c && mac_eq(&c->conf.mac, mac) ? c->conf.name : NULL;
 }
 
 int hostnames_load(struct ctl *ctl, struct network *n, const struct claim_conf *c)
@@ -152,7 +179,7 @@ static bool send_one(struct hnode *h, void *arg)
 	struct claim *c = container_of(h, struct claim, by_ip);
 
 	if (is_live(arg, &c->conf))
-		tell(arg, c->conf.address, c->conf.name);
+		tell(arg, &c->conf.address, c->conf.name);
 	return true;
 }
 

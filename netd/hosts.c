@@ -95,10 +95,9 @@ static void add_row(struct lister *l, const struct ipaddr *ip,
 
 /* A NIC's names: the reservation's, the VM's, what its guest claimed. */
 static size_t names_of(const struct nic *nic, const struct resv *r,
-		       const struct lease *lease, struct naming out[3])
+		       const struct ipaddr *ip, struct naming out[3])
 {
-	const char *claim = lease ? hostnames_claim(nic->net, &lease->conf)
-				  : NULL;
+	const char *claim = hostnames_claim(nic->net, ip, &nic->conf.mac);
 	size_t n = 0;
 
 	if (r && r->conf.hostname[0] && strcmp(r->conf.hostname, nic->conf.vm))
@@ -109,6 +108,15 @@ static size_t names_of(const struct nic *nic, const struct resv *r,
 	return n;
 }
 
+static void add_address(struct lister *l, const struct nic *nic,
+			const struct resv *r, const struct ipaddr *ip)
+{
+	struct naming n[3];
+	size_t count = names_of(nic, r, ip, n);
+
+	add_row(l, ip, n, count);
+}
+
 static void add_nic(struct lister *l, const struct nic *nic)
 {
 	const struct resv *r = model_resv_by_mac(nic->net, &nic->conf.mac);
@@ -117,14 +125,12 @@ static void add_nic(struct lister *l, const struct nic *nic)
 	struct ipaddr ip = ipaddr_from4(lease ? lease->conf.address
 					: r && !nic->seen4.n ? r->conf.address
 							      : 0);
-	struct naming n[3];
-	size_t count = names_of(nic, r, lease, n);
 
-	add_row(l, &ip, n, count);
+	add_address(l, nic, r, &ip);
 	for (unsigned int i = 0; !lease && i < nic->seen4.n; i++)
-		add_row(l, &nic->seen4.e[i].ip, n, count);
+		add_address(l, nic, r, &nic->seen4.e[i].ip);
 	for (unsigned int i = 0; i < nic->seen6.n; i++)
-		add_row(l, &nic->seen6.e[i].ip, n, count);
+		add_address(l, nic, r, &nic->seen6.e[i].ip);
 }
 
 /* Of machines that are no VM of ours. */

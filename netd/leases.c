@@ -188,9 +188,9 @@ static void remember(struct ctl *ctl, const struct change *c)
 	else if (!c->gone && model_lease_put(c->net, &c->v4))
 		return;
 	if (bound)
-		hostnames_leased(ctl, c->net, &c->v4);
+		hostnames_leased(ctl, c->net, &ip, &c->v4.mac, c->v4.hostname);
 	else
-		hostnames_ended(ctl, c->net, c->v4.address);
+		hostnames_ended(ctl, c->net, &ip);
 	if (promised)
 		promise_lost(ctl, c->net, &owner);
 	if (!news && !c->gone)
@@ -227,18 +227,30 @@ static void answer_all(struct leases *l, unsigned int n)
 	}
 }
 
-/* Host names are kept, too (hostnames.c); those of a batch in one transaction. */
-static bool has_names(const struct leases *l)
+/* Claims on names (hostnames.c) and other promises for those whose one went (promise.c)
+ * are kept, too: those of a batch in one transaction. */
+static bool keeps_more(const struct leases *l)
 {
-	for (unsigned int i = 0; i < l->n; i++)
-		if (!l->batch[i].is6 && l->batch[i].v4.hostname[0])
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct change *c = &l->batch[i];
+		const struct lease *had;
+
+		if (!is_kept(c))
+			continue;
+		if (c->gone || (c->is6 ? c->v6.conf.hostname[0]
+				       : c->v4.hostname[0]))
 			return true;
+		had = c->is6 ? NULL : model_lease_find(c->net, c->v4.address);
+		if (had && (had->conf.state == DHCP_PROMISED ||
+			    c->v4.state != DHCP_BOUND))
+			return true;
+	}
 	return false;
 }
 
 static void remember_all(struct leases *l, unsigned int n)
 {
-	bool names = has_names(l) && !store_begin(l->ctl->store, NULL);
+	bool more = keeps_more(l) && !store_begin(l->ctl->store, NULL);
 
 	for (unsigned int i = 0; i < n; i++) {
 		struct change *c = &l->batch[i];
@@ -250,7 +262,7 @@ static void remember_all(struct leases *l, unsigned int n)
 		else
 			remember(l->ctl, c);
 	}
-	if (names)
+	if (more)
 		(void)store_commit(l->ctl->store, NULL);
 }
 

@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "netd/addrs.h"
 #include "netd/fwdctl.h"
+#include "netd/hostnames.h"
 #include "netd/leases_int.h"
 #include "netd/obj.h"
 #include "netd/proto.h"
@@ -46,6 +47,7 @@ static void forget(struct ctl *ctl, const struct change *c)
 	announce(ctl, type, c->net, &l->conf, c->v6.state);
 	mac = l->conf.mac;
 	model_lease6_del(c->net, l);
+	hostnames_ended(ctl, c->net, &c->v6.conf.address);
 	changed(ctl, c->net, &mac);
 }
 
@@ -58,6 +60,9 @@ void leases6_remember(struct ctl *ctl, const struct change *c)
 	if (model_lease6_put(c->net, &c->v6.conf))
 		return;
 	announce(ctl, EVENT_LEASE_BOUND, c->net, &c->v6.conf, "bound");
+	if (c->v6.conf.plen == 128) /* a prefix has no name */
+		hostnames_leased(ctl, c->net, &c->v6.conf.address,
+				 &c->v6.conf.mac, c->v6.conf.hostname);
 	changed(ctl, c->net, &c->v6.conf.mac);
 }
 

@@ -75,7 +75,7 @@ static void release(struct ctl *ctl, struct call *c, json_t *params)
 	struct network *n = m_find_net(ctl, c, params, "network");
 	struct errtext why = {""};
 	struct lease *l;
-	struct ipaddr any;
+	struct ipaddr any, ip4;
 	uint32_t ip = 0;
 	int r;
 
@@ -101,7 +101,8 @@ static void release(struct ctl *ctl, struct call *c, json_t *params)
 	events_emit(&ctl->events, EVENT_LEASE_RELEASED,
 		    obj_lease(ctl, n, &l->conf, "released"));
 	model_lease_del(n, l);
-	hostnames_ended(ctl, n, ip);
+	ip4 = ipaddr_from4(ip);
+	hostnames_ended(ctl, n, &ip4);
 	if (n->synced)
 		super_request(n->sup, W_LEASE_RELEASE,
 			      json_pack("{s:o}", "ip", obj_ip(ip)), NULL, 0,
@@ -311,7 +312,7 @@ const struct method m_lease[] = {
 	 "{leases:[{network,address,mac,client_id,hostname,vm,nic,expires,"
 	 "state:bound|declined|released|expired|reserved,name,iaid,prefix,via}]} "
 	 "(hostname: what the guest calls itself; name: what the network's DNS "
-	 "calls it; the last three: DHCPv6 only)",
+	 "calls it; iaid, prefix, via: DHCPv6 only)",
 	 list},
 	{"lease.release", RIGHT_ADMIN,
 	 "Forget a lease; the guest keeps the address until it asks again.",

@@ -5,6 +5,7 @@
 
 #include "lib/clock.h"
 #include "lib/jx.h"
+#include "netd/hostnames.h"
 #include "netd/leases.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
@@ -66,6 +67,7 @@ void m_lease6_release(struct ctl *ctl, struct call *c, struct network *n,
 	events_emit(&ctl->events, EVENT_LEASE_RELEASED,
 		    obj_lease6(ctl, n, &l->conf, "released"));
 	model_lease6_del(n, l);
+	hostnames_ended(ctl, n, ip);
 	if (n->synced)
 		super_request(n->sup, W_LEASE6_RELEASE,
 			      json_pack("{s:o}", "ip", obj_ipaddr(ip)), NULL, 0,

@@ -365,6 +365,11 @@ static uint32_t hash_name(const struct network *n, const char *name)
 	return hash_bytes(n->claimed.seed, name, strlen(name));
 }
 
+static uint32_t hash_ip(const struct network *n, const struct ipaddr *ip)
+{
+	return hash_bytes(n->claimed.seed, ip, sizeof(*ip));
+}
+
 int model_claim_put(struct network *n, const struct claim_conf *c)
 {
 	struct claim *cl = n->claims.count < MODEL_LEASES_MAX
@@ -374,7 +379,7 @@ int model_claim_put(struct network *n, const struct claim_conf *c)
 	if (!cl)
 		return -ENOMEM;
 	cl->conf = *c;
-	htab_add(&n->claims, &cl->by_ip, hash_id(c->address));
+	htab_add(&n->claims, &cl->by_ip, hash_ip(n, &c->address));
 	htab_add(&n->claimed, &cl->by_name, hash_name(n, c->name));
 	return 0;
 }
@@ -386,10 +391,8 @@ void model_claim_del(struct network *n, struct claim *c)
 	free(c);
 }
 
-struct claim *model_claim_find(struct network *n, const char *name)
+static struct claim *named(struct hnode *h, const char *name)
 {
-	struct hnode *h = htab_find(&n->claimed, hash_name(n, name));
-
 	for (; h; h = htab_find_next(h)) {
 		struct claim *c = container_of(h, struct claim, by_name);
 
@@ -399,14 +402,24 @@ struct claim *model_claim_find(struct network *n, const char *name)
 	return NULL;
 }
 
-struct claim *model_claim_of(struct network *n, uint32_t address)
+struct claim *model_claim_find(struct network *n, const char *name)
 {
-	struct hnode *h = htab_find(&n->claims, hash_id(address));
+	return named(htab_find(&n->claimed, hash_name(n, name)), name);
+}
+
+struct claim *model_claim_next(struct claim *c)
+{
+	return named(htab_find_next(&c->by_name), c->conf.name);
+}
+
+struct claim *model_claim_of(struct network *n, const struct ipaddr *address)
+{
+	struct hnode *h = htab_find(&n->claims, hash_ip(n, address));
 
 	for (; h; h = htab_find_next(h)) {
 		struct claim *c = container_of(h, struct claim, by_ip);
 
-		if (c->conf.address == address)
+		if (ipaddr_eq(&c->conf.address, address))
 			return c;
 	}
 	return NULL;

@@ -224,11 +224,14 @@ size_t model_dhcpsets(const struct network *n); /* how many */
 int model_record_add(struct network *n, const struct record_conf *c);
 void model_record_del(struct record *r);
 
-/* As many as there are leases. @c's name and address have no other owner. */
+/* As many as there are leases. @c's address has none; its name has nobody else's (a
+ * client may have it with several addresses). */
 int model_claim_put(struct network *n, const struct claim_conf *c);
 void model_claim_del(struct network *n, struct claim *c);
 struct claim *model_claim_find(struct network *n, const char *name);
-struct claim *model_claim_of(struct network *n, uint32_t address);
+/* The next one of the same name; NULL after the last. */
+struct claim *model_claim_next(struct claim *c);
+struct claim *model_claim_of(struct network *n, const struct ipaddr *address);
 
 int model_lease_put(struct network *n, const struct lease_conf *c);
 void model_lease_del(struct network *n, struct lease *l);

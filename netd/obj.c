@@ -258,20 +258,21 @@ struct nic *lease_nic(struct ctl *ctl, const struct network *n,
 }
 
 /* What the network's DNS calls it; NULL when nothing. */
-static const char *lease_name(const struct network *n,
-			      const struct lease_conf *l, const struct nic *nic)
+static const char *lease_name(const struct network *n, const struct ipaddr *ip,
+			      const struct mac *mac, const struct nic *nic)
 {
-	struct resv *r = model_resv_by_mac((struct network *)n, &l->mac);
+	struct resv *r = model_resv_by_mac((struct network *)n, mac);
 
 	if (r && r->conf.hostname[0])
 		return r->conf.hostname;
-	return nic ? nic->conf.vm : hostnames_claim(n, l);
+	return nic ? nic->conf.vm : hostnames_claim(n, ip, mac);
 }
 
 json_t *obj_lease(struct ctl *ctl, const struct network *n,
 		  const struct lease_conf *l, const char *state)
 {
 	const struct nic *nic = lease_nic(ctl, n, l);
+	const struct ipaddr ip = ipaddr_from4(l->address);
 	char id[2 * DHCP_CLIENT_ID_MAX + 1];
 
 	hex_encode(l->client_id, l->client_id_len, id);
@@ -282,7 +283,7 @@ json_t *obj_lease(struct ctl *ctl, const struct network *n,
 			 obj_str(nic ? nic->conf.vm : ""), "nic",
 			 nic ? json_integer(nic->conf.index) : json_null(),
 			 "expires", (json_int_t)l->expires, "state", state, "name",
-			 obj_str(lease_name(n, l, nic)));
+			 obj_str(lease_name(n, &ip, &l->mac, nic)));
 }
 
 json_t *obj_resv6(const struct network *n, const struct resv6 *r)
@@ -301,12 +302,14 @@ json_t *obj_lease6(struct ctl *ctl, const struct network *n,
 		   const struct lease6_conf *l, const char *state)
 {
 	struct nic *nic = model_nic_by_mac((struct network *)n, &l->mac);
+	const char *name;
 
 	if (!nic && l->nic)
 		nic = model_nic_by_id(&ctl->model, l->nic);
 	if (nic && nic->net != n)
 		nic = NULL;
-	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:I,s:o,s:o}",
+	name = l->plen == 128 ? lease_name(n, &l->address, &l->mac, nic) : NULL;
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:I,s:o,s:o}",
 			 "network", n->conf.name, "address",
 			 obj_ipaddr(&l->address), "mac", obj_mac(&l->mac),
 			 "client_id", obj_str(l->duid), "hostname",
@@ -314,7 +317,7 @@ json_t *obj_lease6(struct ctl *ctl, const struct network *n,
 			 obj_str(nic ? nic->conf.vm : ""), "nic",
 			 nic ? json_integer(nic->conf.index) : json_null(),
 			 "expires", (json_int_t)l->expires, "state", state,
-			 "iaid", (json_int_t)l->iaid, "prefix",
+			 "name", obj_str(name), "iaid", (json_int_t)l->iaid, "prefix",
 			 l->plen == 128 ? json_null() : json_integer(l->plen),
 			 "via", l->plen == 128 ? json_null()
 					       : obj_ipaddr(&l->via));

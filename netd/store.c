@@ -730,7 +730,7 @@ int store_claim_put(struct store *s, const struct claim_conf *c,
 		    struct errtext *why)
 {
 	return run(s, why, "INSERT OR REPLACE INTO claims VALUES(?,?,?,?)",
-		   "ittt", c->network, ip_text(c->address).s,
+		   "ittt", c->network, ipaddr_text(&c->address).s,
 		   mac_text(&c->mac).s, c->name);
 }
 
@@ -739,7 +739,7 @@ int store_claim_del(struct store *s, const struct claim_conf *c,
 {
 	return store_del(s, why,
 			 "DELETE FROM claims WHERE network=?1 AND address=?2",
-			 c->network, ip_text(c->address).s, NULL);
+			 c->network, ipaddr_text(&c->address).s, NULL);
 }
 
 int store_lease_put(struct store *s, const struct lease_conf *c,

@@ -195,7 +195,7 @@ static int read_claim(struct row *r, const struct store_sink *sink,
 {
 	struct claim_conf c = {.network = r_int(r, 1, INT64_MAX)};
 
-	c.address = r_ip(r);
+	c.address = r_ipaddr(r);
 	c.mac = r_mac(r);
 	r_text(r, c.name, sizeof(c.name));
 	return r->bad ? -EUCLEAN : sink->claim(sink->arg, &c, why);

@@ -13,7 +13,9 @@
 #include "nat/names.h"
 #include "netd/worker_int.h"
 
-/* Owners in names.h beside NICs, which have their id. */
+/* Owners in names.h beside NICs, which have their id, and claims with IPv4 addresses,
+ * which have those. An address has at most one claim. */
+#define OWNER_CLAIM6 (NAMES_CLAIM | UINT64_C(1) << 62)
 #define OWNER_RESERVED (UINT64_C(1) << 62) /* and a MAC */
 
 static uint64_t owner_of_mac(const struct mac *m)
@@ -128,15 +130,15 @@ int worker_names_records(struct worker *w, json_t *body, struct errtext *why)
 
 int worker_names_claim(struct worker *w, json_t *body, struct errtext *why)
 {
+	struct ipaddr ip = ipaddr_any;
 	const char *name = "";
-	uint32_t ip4 = 0;
-	struct ipaddr ip;
+	uint64_t owner;
 	int r;
 
-	if ((r = jx_ip4(body, "ip", &ip4, why)) ||
+	if ((r = jx_ip(body, "ip", &ip, why)) ||
 	    (r = jx_str(body, "name", &name, why)) || !w->nat)
 		return r;
-	ip = ipaddr_from4(ip4);
-	nat_name_del(w->nat, NAMES_CLAIM | ip4, NULL, &ip);
-	return name[0] ? nat_name_set(w->nat, NAMES_CLAIM | ip4, name, &ip) : 0;
+	owner = ipaddr_is4(&ip) ? NAMES_CLAIM | ipaddr_get4(&ip) : OWNER_CLAIM6;
+	nat_name_del(w->nat, owner, NULL, &ip);
+	return name[0] ? nat_name_set(w->nat, owner, name, &ip) : 0;
 }

@@ -15,6 +15,7 @@ from basics import program
 from boxes import Box
 from dhcp6_client import Dhcp6Client
 from lab import eventually
+from test_dns import dig
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,8 @@ def gone(d, address):
 
 
 def test_dhclient_lives_a_whole_life(lab, d, a):
-    with Dhcp6Client("dhclient", a.ns, "eth0") as c:
+    with Dhcp6Client("dhclient", a.ns, "eth0",
+                     config='send fqdn.fqdn "Crew_1.example.";\n') as c:
         lease = c.wait("BOUND6")
         prefix = show(d, "full")["subnet6"][:-len("::/64")]
         assert lease["ip"].startswith(prefix + "::1:"), lease
@@ -57,6 +59,9 @@ def test_dhclient_lives_a_whole_life(lab, d, a):
         assert rows and rows[0]["vm"] == "box-a" and rows[0]["prefix"] is None
         ips = d.vnet("ip", "box-a", json=True).data["addresses"]
         assert [x["source"] for x in ips if x["address"] == lease["ip"]] == ["lease"]
+        # What it calls itself has an AAAA record, as DHCPv4's names have an A.
+        eventually("its name is known", lambda: dig(
+            a, "crew-1.full.vnet", "AAAA").values("AAAA") == [lease["ip"]], 20)
         # No address of its own making beside it (A is 0).
         assert not [x for x in a.ns.addresses("eth0", 6)
                     if x.startswith(prefix) and not x.startswith(lease["ip"])]

@@ -45,6 +45,13 @@ static struct network *net(struct rig *r)
 	return model_net_find(&r->ctl.model, "lab");
 }
 
+static void told(struct rig *r, struct ipaddr ip, const struct mac *mac,
+		 const char *host)
+{
+	hostnames_leased(&r->ctl, net(r), &ip, mac, host);
+	rig_spin(r);
+}
+
 /* The client with this last byte of address and MAC leases, and calls itself so. */
 static void lease(struct rig *r, int n, const char *host)
 {
@@ -56,23 +63,38 @@ static void lease(struct rig *r, int n, const char *host)
 
 	snprintf(l.hostname, sizeof(l.hostname), "%s", host);
 	assert_int_equal(model_lease_put(net(r), &l), 0);
-	hostnames_leased(&r->ctl, net(r), &l);
-	rig_spin(r);
+	told(r, ipaddr_from4(l.address), &l.mac, host);
+}
+
+/* The same of DHCPv6. */
+static struct ipaddr lease6(struct rig *r, int n, const char *host)
+{
+	struct lease6_conf l = {.network = net(r)->conf.id,
+				.address = {{0xfd, 1, [15] = (uint8_t)n}},
+				.plen = 128,
+				.mac = {{0x52, 0x54, 0, 0, 0, (uint8_t)n}},
+				.expires = clock_wall_s() + 1000};
+
+	assert_int_equal(model_lease6_put(net(r), &l), 0);
+	told(r, l.address, &l.mac, host);
+	return l.address;
 }
 
 static void release(struct rig *r, int n)
 {
 	uint32_t ip = 0x0a000200u + (uint32_t)n;
+	struct ipaddr any = ipaddr_from4(ip);
 
 	model_lease_del(net(r), model_lease_find(net(r), ip));
-	hostnames_ended(&r->ctl, net(r), ip);
+	hostnames_ended(&r->ctl, net(r), &any);
 	rig_spin(r);
 }
 
 static const char *name_of(struct rig *r, int n)
 {
 	struct lease *l = model_lease_find(net(r), 0x0a000200u + (uint32_t)n);
-	const char *s = l ? hostnames_claim(net(r), &l->conf) : NULL;
+	struct ipaddr ip = ipaddr_from4(0x0a000200u + (uint32_t)n);
+	const char *s = l ? hostnames_claim(net(r), &ip, &l->conf.mac) : NULL;
 
 	return s ? s : "";
 }
@@ -155,17 +177,45 @@ static void claim__user_gives_the_name_away__taken_back(void **state)
 static void claim__from_the_store__of_running_leases_only(void **state)
 {
 	struct rig *r = *state;
-	struct claim_conf c = {.network = net(r)->conf.id, .address = 0x0a000214,
+	struct claim_conf c = {.network = net(r)->conf.id,
+			       .address = ipaddr_from4(0x0a000214),
 			       .mac = {{0x52, 0x54, 0, 0, 0, 20}}, .name = "web"};
 
 	lease(r, 20, "");
 	assert_int_equal(hostnames_load(&r->ctl, net(r), &c), 0);
 	assert_string_equal(name_of(r, 20), "web");
-	c.address++;
+	c.address = ipaddr_from4(0x0a000215);
 	assert_int_equal(hostnames_load(&r->ctl, net(r), &c), 0);
 	assert_int_equal(net(r)->claims.count, 1);
 	lease(r, 15, "web"); /* not his, though he comes first */
 	assert_string_equal(name_of(r, 15), "");
+}
+
+/* One client has its name with both families; nobody else has it with either. */
+static void claim__both_families__one_owner(void **state)
+{
+	struct rig *r = *state;
+	struct ipaddr ip = lease6(r, 20, "web");
+	struct mac mac = {{0x52, 0x54, 0, 0, 0, 20}};
+
+	assert_string_equal(hostnames_claim(net(r), &ip, &mac), "web");
+	assert_non_null(strstr(fake_worker_last(lab(r), W_CLAIM),
+			       "\"ip\":\"fd01::14\",\"name\":\"web\""));
+	lease(r, 15, "web");
+	assert_string_equal(name_of(r, 15), "");
+	lease(r, 20, "web");
+	assert_string_equal(name_of(r, 20), "web");
+	assert_int_equal(net(r)->claimed.count, 2);
+	release(r, 20);
+	lease(r, 15, "web"); /* it has it with the other one, still */
+	assert_string_equal(name_of(r, 15), "");
+	hostnames_ended(&r->ctl, net(r), &ip);
+	lease(r, 15, "web");
+	assert_string_equal(name_of(r, 15), "web");
+	lease6(r, 15, "web");
+	rig_call(r, "nic.attach", "{'vm':'Web','network':'lab'}", -1);
+	assert_int_equal(net(r)->claims.count, 0);
+	assert_int_equal(net(r)->claimed.count, 0);
 }
 
 /* ---- records ----------------------------------------------------------------- */
@@ -254,6 +304,7 @@ int main(void)
 		T(claim__names_nobody_may_have__none),
 		T(claim__user_gives_the_name_away__taken_back),
 		T(claim__from_the_store__of_running_leases_only),
+		T(claim__both_families__one_owner),
 		T(dns__added_and_removed__worker_is_told),
 		T(dns__alias_that_leads_abroad__refused),
 		T(dns__domain_changed__stored_and_told),

@@ -646,7 +646,7 @@ static void names__records_and_claims__come_back(void **state)
 	struct fix *f = *state;
 	struct net_conf n = {.name = "lab", .domain = "lab.vnet"};
 	struct record_conf c = {.name = "www", .type = "CNAME", .value = "web"};
-	struct claim_conf cl = {.address = 0x0a00020f,
+	struct claim_conf cl = {.address = {{0xfd, 1, [15] = 9}},
 				.mac = {{2, 0, 0, 0, 0, 1}}, .name = "web"};
 
 	assert_int_equal(store_net_add(f->s, &n, NULL), 0);
@@ -661,7 +661,7 @@ static void names__records_and_claims__come_back(void **state)
 	assert_string_equal(f->record.value, "web");
 	assert_int_equal(f->seen[8], 1);
 	assert_string_equal(f->claim.name, "web");
-	assert_int_equal(f->claim.address, cl.address);
+	assert_true(ipaddr_eq(&f->claim.address, &cl.address));
 	assert_int_equal(store_record_del(f->s, &c, NULL), 0);
 	assert_int_equal(store_claim_del(f->s, &cl, NULL), 0);
 	assert_int_equal(load(f, NULL), 0);
