@@ -180,7 +180,10 @@ const struct cli_cmd cmd_dns[] = {
 	 "up to date.\n\n"
 	 "Examples:\n"
 	 "  vnet hosts\n"
-	 "  vnet hosts --network admin --write /etc/hosts.d/vnet\n",
+	 "  vnet hosts --network admin | sudo tee -a /etc/hosts\n"
+	 "      glibc reads that file alone: the names as they are now\n"
+	 "  vnet hosts --write /run/vnet.hosts\n"
+	 "      for the host's dnsmasq, with addn-hosts=/run/vnet.hosts\n",
 	 hosts_run},
 	{NULL},
 };

@@ -11,6 +11,15 @@ struct pool {
 	uint32_t size;
 };
 
+static struct pool addresses_of(const struct ip6_net *net)
+{
+	struct pool p = {*net, 128, DHCP6_POOL};
+
+	p.net.addr.b[13] = 1; /* net::1:0/112 */
+	p.net.plen = 112;
+	return p;
+}
+
 static bool pool_of(const struct dhcp6_config *c, bool pd, struct pool *p)
 {
 	if (pd) {
@@ -20,12 +29,8 @@ static bool pool_of(const struct dhcp6_config *c, bool pd, struct pool *p)
 				   1u << (c->delegate_len - c->delegate.plen)};
 		return true;
 	}
-	if (!c->addresses)
-		return false;
-	*p = (struct pool){c->net, 128, DHCP6_POOL};
-	p->net.addr.b[13] = 1; /* net::1:0/112 */
-	p->net.plen = 112;
-	return true;
+	*p = addresses_of(&c->net);
+	return c->addresses;
 }
 
 /* Member @i: its bits are those that end at @plen. */
@@ -192,15 +197,58 @@ static int take(struct dhcp6_table *t, const struct dhcp6_client *c,
 }
 
 /* Where to look first: the same for a MAC at any time, on any host. */
-static uint32_t start_of(const struct dhcp6_client *c, const struct dhcp6_ia *ia,
-			 uint32_t size)
+static uint32_t start_of(const struct mac *mac, bool pd, uint32_t size)
 {
 	static const uint64_t fixed[2] = {0x766e6574, 0x64686370};
 	uint8_t key[7];
 
-	memcpy(key, c->mac.b, 6);
-	key[6] = ia->opt == DHCP6_OPT_IA_PD;
+	memcpy(key, mac->b, 6);
+	key[6] = pd;
 	return hash_bytes(fixed, key, sizeof(key)) % size;
+}
+
+uint32_t dhcp6_place_of(const struct mac *mac)
+{
+	return start_of(mac, false, DHCP6_POOL);
+}
+
+struct ipaddr dhcp6_address_at(const struct ip6_net *net, uint32_t place)
+{
+	struct pool p = addresses_of(net);
+
+	return member(&p, place % p.size);
+}
+
+/* An address that is looked at for one client: is it another's place? */
+struct keeper {
+	const struct dhcp6_table *t;
+	const struct mac *mac;
+	struct ipaddr ip;
+	bool found;
+};
+
+static bool keeps(struct hnode *n, void *arg)
+{
+	const struct dhcp6_resv *r = container_of(n, struct dhcp6_resv, by_mac);
+	struct keeper *k = arg;
+	struct ipaddr a;
+
+	if (!ipaddr_is_zero(&r->ip) || mac_eq(&r->mac, k->mac))
+		return true;
+	a = dhcp6_address_at(&k->t->cfg.net, r->place);
+	k->found = ipaddr_eq(&a, &k->ip) &&
+		   !(dhcp6_place_of(k->mac) == r->place &&
+		     memcmp(k->mac->b, r->mac.b, 6) < 0);
+	return !k->found;
+}
+
+static bool is_kept(const struct dhcp6_table *t, const struct mac *mac,
+		    const struct ipaddr *ip)
+{
+	struct keeper k = {t, mac, *ip, false};
+
+	htab_walk((struct htab *)&t->resv_mac, keeps, &k);
+	return k.found;
 }
 
 struct overlap {
@@ -235,7 +283,7 @@ static int take_new(struct dhcp6_table *t, const struct dhcp6_client *c,
 		    const struct dhcp6_ia *ia, const struct pool *p,
 		    int64_t now_s, struct dhcp6_binding **out)
 {
-	uint32_t at = start_of(c, ia, p->size);
+	uint32_t at = start_of(&c->mac, p->plen != 128, p->size);
 	unsigned int conflicts = 0;
 	struct ipaddr a;
 
@@ -244,13 +292,15 @@ static int take_new(struct dhcp6_table *t, const struct dhcp6_client *c,
 
 		if (acceptable(t, p, c, &it->ip, it->plen) &&
 		    is_free(t, &it->ip, it->plen) &&
-		    (it->plen != 128 || !taken(t, c, &it->ip, now_s)))
+		    (it->plen != 128 || (!is_kept(t, &c->mac, &it->ip) &&
+					 !taken(t, c, &it->ip, now_s))))
 			return take(t, c, ia, &it->ip, it->plen, now_s, out);
 	}
 	for (uint32_t i = 0; i < p->size && conflicts < DHCP6_CONFLICTS; i++) {
 		a = member(p, (at + i) % p->size);
 		if (!is_free(t, &a, p->plen) ||
-		    !acceptable(t, p, c, &a, p->plen))
+		    !acceptable(t, p, c, &a, p->plen) ||
+		    (p->plen == 128 && is_kept(t, &c->mac, &a)))
 			continue;
 		if (p->plen == 128 && taken(t, c, &a, now_s)) {
 			conflicts++;

@@ -92,6 +92,7 @@ int dhcp6_resv_set(struct dhcp6_table *t, const struct mac *mac,
 		if (!r)
 			return errtext_set(why, -ENOMEM, "no memory");
 		r->mac = *mac;
+		r->place = dhcp6_place_of(mac);
 		htab_add(&t->resv_mac, &r->by_mac,
 			 dhcp6_hash(&t->resv_mac, mac->b, 6));
 	}

@@ -340,6 +340,14 @@ void dhcp6_server_unreserve(struct dhcp6_server *s, const struct mac *mac)
 	dhcp6_resv_del(&s->table, mac);
 }
 
+struct ipaddr dhcp6_server_reserved(const struct dhcp6_server *s,
+				    const struct mac *mac)
+{
+	const struct dhcp6_resv *r = dhcp6_resv_mac(&s->table, mac);
+
+	return r ? r->ip : ipaddr_any;
+}
+
 static bool orphan(struct hnode *n, void *arg)
 {
 	struct dhcp6_pending *p =

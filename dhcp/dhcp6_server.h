@@ -120,6 +120,14 @@ enum dhcp6_event {
 	DHCP6_EV_EXHAUSTED, /* nothing left for @lease->mac, once a minute */
 };
 
+/* Where an address for @mac is looked for first, of the DHCP6_POOL places that there are:
+ * the same at any time, with nothing remembered. For a MAC that has a name fixed and no
+ * address (as our NICs have) it is kept: others pass it by. Of two with one place the
+ * lower MAC has it. */
+uint32_t dhcp6_place_of(const struct mac *mac);
+/* The address at a place (modulo DHCP6_POOL) of a network. */
+struct ipaddr dhcp6_address_at(const struct ip6_net *net, uint32_t place);
+
 struct dhcp6_ops {
 	/* @lease is borrowed; must not call the server back. Required. */
 	void (*event)(void *arg, enum dhcp6_event type,
@@ -174,6 +182,9 @@ int dhcp6_server_reserve(struct dhcp6_server *s, const struct mac *mac,
 			 const struct ipaddr *ip, const char *name,
 			 struct errtext *why);
 void dhcp6_server_unreserve(struct dhcp6_server *s, const struct mac *mac);
+/* The address fixed for a MAC; zero = none. */
+struct ipaddr dhcp6_server_reserved(const struct dhcp6_server *s,
+				    const struct mac *mac);
 
 /* The NIC is gone for good: its leases wait for the next one with their MAC. */
 void dhcp6_server_nic_del(struct dhcp6_server *s, uint64_t nic_id);

@@ -37,6 +37,7 @@ struct dhcp6_resv {
 	struct hnode by_mac, by_ip;
 	struct mac mac;
 	struct ipaddr ip; /* zero = none: then not in by_ip */
+	uint32_t place;	  /* dhcp6_place_of() */
 	char name[DHCP6_NAME_MAX + 1];
 };
 
@@ -104,7 +105,7 @@ void dhcp6_drop_others(struct dhcp6_table *t, const struct dhcp6_client *c,
  *
  * In this order: the one reserved for the MAC; the IA's own; what another DUID had on
  * this NIC and MAC; the first wish that is free; the one that the MAC points at, and
- * those behind it. What the in_use hook finds taken is put into quarantine. A new
+ * those behind it, but those kept for others (dhcp6_place_of()). What the in_use hook finds taken is put into quarantine. A new
  * one is OFFERED; one that is BOUND stays so, as it is.
  *
  * Return: 0; -EDQUOT (too many on the NIC or MAC); -ENOSPC; -ENOMEM.

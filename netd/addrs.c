@@ -161,6 +161,9 @@ static void add_nic6(struct ctl *ctl, json_t *list, const struct nic *nic,
 	struct leased6 s = {ctl, list, nic, now};
 	const struct seen_list *l = &nic->seen6;
 
+	size_t before = json_array_size(list);
+	struct ipaddr kept;
+
 	htab_walk(&nic->net->leases6, add_lease6, &s);
 	for (unsigned int i = 0; i < l->n; i++) {
 		const struct lease6 *o =
@@ -170,6 +173,9 @@ static void add_nic6(struct ctl *ctl, json_t *list, const struct nic *nic,
 		    !mac_eq(&o->conf.mac, &nic->conf.mac))
 			add(ctl, list, nic, &l->e[i].ip, &l->e[i].mac, "seen");
 	}
+	kept = promise6_of(nic, now);
+	if (json_array_size(list) == before && !ipaddr_is_zero(&kept))
+		add(ctl, list, nic, &kept, &nic->conf.mac, "reserved");
 }
 
 static json_t *collect(struct ctl *ctl, const char *vm, unsigned int *real,

@@ -12,6 +12,7 @@
 #include "lib/replace.h"
 #include "netd/hostnames.h"
 #include "netd/obj.h"
+#include "netd/promise.h"
 
 struct hosts {
 	struct ctl *ctl;
@@ -122,15 +123,20 @@ static void add_nic(struct lister *l, const struct nic *nic)
 	const struct resv *r = model_resv_by_mac(nic->net, &nic->conf.mac);
 	struct lease *lease = model_lease_by_mac(nic->net, &nic->conf.mac,
 						 clock_wall_s());
+	int64_t now = clock_wall_s();
+	struct ipaddr ip6 = promise6_of(nic, now);
+	uint32_t kept = r ? r->conf.address : promise_of(nic, now);
 	struct ipaddr ip = ipaddr_from4(lease ? lease->conf.address
-					: r && !nic->seen4.n ? r->conf.address
-							      : 0);
+					: !nic->seen4.n ? kept
+							: 0);
 
 	add_address(l, nic, r, &ip);
 	for (unsigned int i = 0; !lease && i < nic->seen4.n; i++)
 		add_address(l, nic, r, &nic->seen4.e[i].ip);
 	for (unsigned int i = 0; i < nic->seen6.n; i++)
 		add_address(l, nic, r, &nic->seen6.e[i].ip);
+	if (!nic->seen6.n) /* which has what is leased, too */
+		add_address(l, nic, r, &ip6);
 }
 
 /* Of machines that are no VM of ours. */

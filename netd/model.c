@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "dhcp/dhcp6_server.h"
+
 static uint32_t hash_id(int64_t id)
 {
 	uint64_t x = (uint64_t)id * 0x9e3779b97f4a7c15ULL;
@@ -137,6 +139,7 @@ struct nic *model_nic_add(struct model *m, struct network *n,
 	if (!nic)
 		return NULL;
 	nic->conf = *c;
+	nic->place6 = dhcp6_place_of(&c->mac);
 	nic->net = n;
 	nic->state = NIC_NET_STOPPED;
 	list_add_tail(&n->nics, &nic->node);

@@ -97,6 +97,7 @@ struct nic {
 	struct nic_way *way;	 /* nicctl_way.c */
 	struct nic_vmm *vmm;	 /* nicctl_vmm.c */
 	struct seen_list seen4, seen6;
+	uint32_t place6; /* dhcp6_place_of() its MAC */
 };
 
 enum fwd_state {

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "dhcp/dhcp6_server.h"
 #include "lib/clock.h"
 #include "lib/jx.h"
 #include "netd/leases.h"
@@ -12,7 +13,8 @@
 #include "netd/store.h"
 #include "netd/super.h"
 
-#define AGAIN_MS 1000 /* between two promises for others that were lost */
+#define AGAIN_MS   1000 /* between two promises for others that were lost */
+#define PLACES_MAX 64	/* looked at for one NIC; most have the first */
 
 static bool makes_promises(const struct network *n)
 {
@@ -83,6 +85,62 @@ static uint32_t choose(struct network *n, const struct mac *mac)
 	}
 	return oldest ? oldest->conf.address : 0;
 }
+
+/* ---- IPv6 ------------------------------------------------------------------ */
+
+/* Is it the place of another NIC, or of a machine that is none of our VMs? */
+static bool is_others_place(const struct nic *nic, uint32_t place)
+{
+	const struct mac *mine = &nic->conf.mac;
+
+	list_for_each(o, &nic->net->nics, struct nic, node)
+		if (o != nic && o->place6 == place &&
+		    !model_resv6_by_mac(nic->net, &o->conf.mac) &&
+		    !(nic->place6 == place &&
+		      memcmp(mine->b, o->conf.mac.b, sizeof(mine->b)) < 0))
+			return true;
+	return false;
+}
+
+static bool is_seen6(const struct nic *nic, const struct ipaddr *ip)
+{
+	list_for_each(o, &nic->net->nics, struct nic, node)
+		for (unsigned int i = 0; o != nic && i < o->seen6.n; i++)
+			if (ipaddr_eq(&o->seen6.e[i].ip, ip))
+				return true;
+	return false;
+}
+
+static bool is_free6(const struct nic *nic, const struct ipaddr *ip,
+		     int64_t wall_s)
+{
+	const struct lease6 *l = model_lease6_find(nic->net, ip);
+
+	return !(l && l->conf.expires > wall_s &&
+		 !mac_eq(&l->conf.mac, &nic->conf.mac)) &&
+	       !model_resv6_find(nic->net, ip) && !is_seen6(nic, ip);
+}
+
+struct ipaddr promise6_of(const struct nic *nic, int64_t wall_s)
+{
+	const struct net_conf *c = &nic->net->conf;
+	const struct resv6 *r = model_resv6_by_mac(nic->net, &nic->conf.mac);
+
+	if (!c->subnet6.plen || c->ipv6 != IPV6_STATEFUL)
+		return ipaddr_any;
+	if (r)
+		return r->conf.address;
+	for (uint32_t i = 0; i < PLACES_MAX; i++) {
+		uint32_t place = (nic->place6 + i) % DHCP6_POOL;
+		struct ipaddr ip = dhcp6_address_at(&c->subnet6, place);
+
+		if (!is_others_place(nic, place) && is_free6(nic, &ip, wall_s))
+			return ip;
+	}
+	return ipaddr_any;
+}
+
+/* ---- IPv4: records ---------------------------------------------------------- */
 
 static void make(struct ctl *ctl, struct network *n, const struct nic *nic,
 		 int64_t wall_s)

@@ -4,7 +4,7 @@
  * a network with DHCP is promised one of the pool when it is attached, kept as a lease
  * in the state DHCP_PROMISED. For the server that is like an address that the
  * client had before: it is offered to its owner, and to others only when no address is
- * left that nobody has or had. With "identity rfc2131" clients are not
+ * left that nobody has or had. IPv6 needs no such record: the MAC says it all. With "identity rfc2131" clients are not
  * known before they speak, and nothing is promised.
  */
 #ifndef VNET_NETD_PROMISE_H
@@ -15,6 +15,10 @@
 /* The address kept for a NIC that has no lease: promised, or what it had before;
  * 0 = none. */
 uint32_t promise_of(const struct nic *nic, int64_t wall_s);
+
+/* The IPv6 address that DHCPv6 will give a NIC which has none: the one reserved for it,
+ * or that its MAC points at (dhcp6_place_of()); zero = none, or guests make them. */
+struct ipaddr promise6_of(const struct nic *nic, int64_t wall_s);
 
 /* @mac has a NIC, a reservation or a lease now, or has it no more: promise an address
  * where one is missing, take back what is no NIC's. A full store or pool: no promise. */

@@ -305,6 +305,7 @@ int worker_dhcp6_reserve(struct worker *w, json_t *body, struct errtext *why)
 	r = dhcp6_server_reserve(w->dhcp6, &mac, &ip, name, why);
 	if (r == -EINVAL) /* the VM's name is no host name */
 		r = dhcp6_server_reserve(w->dhcp6, &mac, &ip, NULL, why);
+	worker_names_reserved(w, &mac);
 	return r;
 }
 
@@ -313,8 +314,10 @@ int worker_dhcp6_unreserve(struct worker *w, json_t *body, struct errtext *why)
 	struct mac mac = {{0}};
 	int r = jx_mac(body, "mac", &mac, why);
 
-	if (!r && w->dhcp6)
+	if (!r && w->dhcp6) {
 		dhcp6_server_unreserve(w->dhcp6, &mac);
+		worker_names_reserved(w, &mac);
+	}
 	return r;
 }
 

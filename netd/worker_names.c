@@ -63,21 +63,33 @@ void worker_names_gone(struct worker *w, struct wnic *n)
 		nat_name_del(w->nat, n->id, NULL, NULL);
 }
 
+/* Has a NIC of that MAC an address of this family already? */
+static bool is_met(const struct worker *w, const struct mac *mac, bool ip6)
+{
+	list_for_each(n, &w->nics, struct wnic, node)
+		if (mac_eq(&n->mac, mac) &&
+		    (ip6 ? n->seen6.n || !ipaddr_is_zero(&n->lease_ip6)
+			 : n->seen4.n || n->lease_ip))
+			return true;
+	return false;
+}
+
 /* A reserved address counts until its owner is met elsewhere. */
 void worker_names_reserved(struct worker *w, const struct mac *mac)
 {
 	const char *name = "";
-	struct ipaddr ip = ipaddr_from4(worker_dhcp_reserved(w, mac, &name));
+	struct ipaddr ip[] = {
+		ipaddr_from4(worker_dhcp_reserved(w, mac, &name)),
+		w->dhcp6 ? dhcp6_server_reserved(w->dhcp6, mac) : ipaddr_any,
+	};
 
 	if (!w->nat)
 		return;
 	nat_name_del(w->nat, owner_of_mac(mac), NULL, NULL);
-	if (!name[0] || ipaddr_is_any(&ip))
-		return;
-	list_for_each(n, &w->nics, struct wnic, node)
-		if (mac_eq(&n->mac, mac) && (n->lease_ip || n->seen4.n))
-			return;
-	(void)nat_name_set(w->nat, owner_of_mac(mac), name, &ip);
+	for (int i = 0; i < 2; i++)
+		if (name[0] && !ipaddr_is_any(&ip[i]) && !is_met(w, mac, i))
+			(void)nat_name_set(w->nat, owner_of_mac(mac), name,
+					   &ip[i]);
 }
 
 void worker_names_settle(struct worker *w, const struct mac *mac)

@@ -288,12 +288,14 @@ void worker_nic_leased6(struct worker *w, uint64_t id, const struct ipaddr *ip,
 	if (on) {
 		n->lease_ip6 = *ip;
 		worker_names_set(w, n, ip);
+		worker_names_reserved(w, &n->mac);
 		return;
 	}
 	if (ipaddr_eq(&n->lease_ip6, ip))
 		n->lease_ip6 = ipaddr_any;
 	worker_names_del(w, n, ip);
 	seen_drop(&n->seen6, ip); /* as above */
+	worker_names_reserved(w, &n->mac);
 }
 
 /* ---- addresses seen ---------------------------------------------------------- */
@@ -302,7 +304,8 @@ void worker_nic_leased6(struct worker *w, uint64_t id, const struct ipaddr *ip,
 static void seen_add(struct worker *w, struct wnic *n, const struct mac *mac,
 		     const struct ipaddr *ip)
 {
-	bool v4 = ipaddr_is4(ip), first = v4 && !n->lease_ip && !n->seen4.n;
+	bool v4 = ipaddr_is4(ip);
+	bool first = v4 ? !n->lease_ip && !n->seen4.n : !n->seen6.n;
 	struct ipaddr lost, lease = lease_of(n);
 
 	(void)seen_put(v4 ? &n->seen4 : &n->seen6, ip, mac, &lost);

@@ -107,8 +107,12 @@ def test_only_options_where_guests_make_their_addresses(lab, d):
 
 def test_hostonly_guests_get_addresses_too(lab, d):
     with Box(lab, d, "box-o", "own") as b:
+        before = d.vnet("ip", "box-o", json=True).data["addresses"]
         with Dhcp6Client("dhclient", b.ns, "eth0") as c:
             ip = c.wait("BOUND6")["ip"]
+            # known before it asked
+            assert [(x["source"], x["address"]) for x in before
+                    if x["protocol"] == "ipv6"] == [("reserved", ip)]
             b.ns.ip("-6", "route", "replace", show(d, "own")["subnet6"], "dev", "eth0")
             assert b.ns.ping(show(d, "own")["gateway6"])
             assert lab.host.ping(ip)

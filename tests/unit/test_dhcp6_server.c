@@ -395,6 +395,44 @@ static void in_use__seen_elsewhere__next_one_offered(void **state)
 	assert_int_equal(r->s->table.conflicts, 1);
 }
 
+/* Another MAC, with @second as its second byte, whose place is that of @mac. */
+static struct mac rival(const struct mac *mac, uint8_t second)
+{
+	struct mac m = {{0x52, second}};
+
+	for (uint32_t i = 0; dhcp6_place_of(&m) != dhcp6_place_of(mac); i++)
+		for (int b = 0; b < 4; b++)
+			m.b[2 + b] = (uint8_t)(i >> 8 * b);
+	return m;
+}
+
+/* What a NIC that has not asked yet is going to get is nobody else's. */
+static void place__of_a_known_mac__kept_for_it(void **state)
+{
+	struct dhcp6_rig *r = *state;
+	struct mac one = rig6_mac(1), low = rival(&one, 0x53),
+		   high = rival(&one, 0x55);
+	struct ipaddr ip = dhcp6_address_at(&r->cfg.net, dhcp6_place_of(&one));
+	struct ipaddr next =
+		dhcp6_address_at(&r->cfg.net, dhcp6_place_of(&one) + 1);
+	struct dhcp6_ask a = rig6_ask(DHCP6_REQUEST, 2, 2);
+
+	assert_int_equal(dhcp6_server_reserve(r->s, &one, NULL, "vm", NULL), 0);
+	rig6_wish(&a, &ip, 128);
+	assert_int_equal(rig6_send(r, &a), DHCP6_REPLY);
+	assert_not_ip(A_OF(r, 0), ip);
+	/* Of two with one place the lower MAC has it. */
+	dhcp6_server_reserve(r->s, &low, NULL, "low", NULL);
+	a = rig6_ask(DHCP6_SOLICIT, 1, 1);
+	assert_int_equal(rig6_send(r, &a), DHCP6_ADVERTISE);
+	assert_ip(A_OF(r, 0), next);
+	dhcp6_server_unreserve(r->s, &low);
+	dhcp6_server_reserve(r->s, &high, NULL, "high", NULL);
+	rig6_pass(r, DHCP6_OFFER_S + 1);
+	assert_int_equal(rig6_send(r, &a), DHCP6_ADVERTISE);
+	assert_ip(A_OF(r, 0), ip);
+}
+
 /* ---- prefixes ------------------------------------------------------------------ */
 
 static void solicit__prefix__from_the_pool_and_stays(void **state)
@@ -848,6 +886,7 @@ int main(void)
 		T(release__commit_waits__no_reply_to_that),
 		T(decline__own_address__quarantined),
 		T(in_use__seen_elsewhere__next_one_offered),
+		T(place__of_a_known_mac__kept_for_it),
 		T(solicit__prefix__from_the_pool_and_stays),
 		T(solicit__prefix_pool_used_up__no_prefix),
 		T(solicit__no_prefix_pool__no_prefix),

@@ -7,9 +7,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dhcp/dhcp6_server.h"
 #include "lib/clock.h"
 #include "netd/promise.h"
 #include "netd/proto.h"
@@ -169,6 +171,62 @@ static void lost__twice_at_once__not_in_a_circle(void **state)
 	assert_int_equal(promised(a), 0);
 }
 
+/* The source of @vm's first IPv6 address, which is @ip; "" = none. */
+static const char *source6(struct rig *r, const char *vm, struct ipaddr *ip)
+{
+	char params[64];
+	json_t *a, *v;
+	size_t i;
+
+	snprintf(params, sizeof(params), "{'vm':'%s'}", vm);
+	a = json_object_get(rig_call(r, "nic.addresses", params, -1),
+			    "addresses");
+	json_array_foreach(a, i, v) {
+		if (strcmp(rig_str(v, "protocol"), "ipv6"))
+			continue;
+		assert_int_equal(ipaddr_parse(rig_str(v, "address"), ip), 0);
+		return rig_str(v, "source");
+	}
+	return "";
+}
+
+/* IPv6: what DHCPv6 will give is known, too. */
+static void promise6_of__stateful__what_the_mac_points_at(void **state)
+{
+	struct rig *r = *state;
+	struct lease6_conf l = {.network = net(r)->conf.id, .plen = 128,
+				.mac = {{0x52, 0x54, 0, 0, 9, 1}},
+				.expires = clock_wall_s() + 100};
+	struct ipaddr ip, place;
+	struct nic *nic;
+
+	assert_non_null(rig_call(r, "network.set",
+				 "{'name':'lab','subnet6':'fd01:2:3:4::/64'}",
+				 -1));
+	nic = attach(r, "{'vm':'VM','network':'lab'}");
+	assert_string_equal(source6(r, "VM", &ip), "");
+	assert_non_null(rig_call(r, "network.set",
+				 "{'name':'lab','ipv6':'stateful'}", -1));
+	assert_string_equal(source6(r, "VM", &ip), "reserved");
+	place = dhcp6_address_at(&net(r)->conf.subnet6, nic->place6);
+	assert_true(ipaddr_eq(&ip, &place));
+	/* Somebody has it: then it will be the next one. */
+	l.address = place;
+	assert_int_equal(model_lease6_put(net(r), &l), 0);
+	(void)source6(r, "VM", &ip);
+	place = dhcp6_address_at(&net(r)->conf.subnet6, nic->place6 + 1);
+	assert_true(ipaddr_eq(&ip, &place));
+	assert_non_null(rig_call(r, "reserve.add",
+				 "{'network':'lab','vm':'VM',"
+				 "'address':'fd01:2:3:4::50'}",
+				 -1));
+	assert_string_equal(source6(r, "VM", &ip), "reserved");
+	assert_int_equal(ip.b[15], 0x50);
+	l.mac = nic->conf.mac;
+	assert_int_equal(model_lease6_put(net(r), &l), 0);
+	assert_string_equal(source6(r, "VM", &ip), "lease");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +237,7 @@ int main(void)
 		T(settle__reserved_or_detached__taken_back),
 		T(promise_of__had_one_before__the_same),
 		T(lost__twice_at_once__not_in_a_circle),
+		T(promise6_of__stateful__what_the_mac_points_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
