@@ -133,7 +133,7 @@ static void join_parts(struct gateway *g)
 	g->udp.host_arg = g->icmp.host_arg = g->dns.host_arg =
 		g->forwards.host_arg = e->host_arg;
 	g->udp.filter = c->udp_filter;
-	g->dns.forward = c->nat;
+	g->dns.forward = c->nat || c->resolver;
 	if (c->nat) { /* the gateway's address stands for the host */
 		g->dns.host_at[0] = ipaddr_from4(c->ip);
 		if (c->net6.plen)

@@ -50,7 +50,8 @@ int gateway_icmp6_send(struct gateway *g, const struct nat_icmp6_out *o,
 {
 	struct iovec v = {(uint8_t *)o->data + ICMP_HDR, o->len - ICMP_HDR};
 	struct ipout_pkt p = {
-		.src = g->pol.ll6, .dst = o->dst, .dst_mac = o->dst_mac,
+		.src = ipaddr_is_zero(&o->src) ? g->pol.ll6 : o->src,
+		.dst = o->dst, .dst_mac = o->dst_mac,
 		.proto = IP6_ICMP, .ttl = 255, .df = true, .hdr = o->data,
 		.hdr_len = ICMP_HDR, .v = &v, .n = 1, .csum_at = 2,
 		.full = true,

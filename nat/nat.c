@@ -227,7 +227,7 @@ static void nat_woke(void *arg, int64_t slept_ms)
 	turn_end(nat, now_ms);
 }
 
-static int init_host(struct nat *nat, struct event_base *base, bool tcp)
+static int init_host(struct nat *nat, struct event_base *base, bool tcp, bool wake)
 {
 	struct host *h = &nat->host;
 	int err;
@@ -243,7 +243,7 @@ static int init_host(struct nat *nat, struct event_base *base, bool tcp)
 	nat->kick = event_new(base, -1, 0, nat_on_kick, nat);
 	if (!nat->timer || !nat->kick)
 		return -ENOMEM;
-	if (tcp && host_wake_new(base, nat_woke, nat, &nat->wake))
+	if (wake && host_wake_new(base, nat_woke, nat, &nat->wake))
 		nat->wake = NULL;
 	/* Without NAT no socket is ever made: the process may not be allowed to. */
 	return tcp ? host_tcp_new(base, HOST_TCP_PEEK_AUTO, tcp_now, nat,
@@ -303,7 +303,7 @@ int nat_new(struct event_base *base, struct vswitch *sw,
 	}
 	nat->host.raw[0].fd = nat->host.raw[1].fd = -1;
 	nat->timer_at_ms = WHEEL_NEVER;
-	err = init_host(nat, base, cfg->nat);
+	err = init_host(nat, base, cfg->nat, cfg->nat || cfg->resolver);
 	if (err)
 		errtext_set(why, err, "cannot set up the host's sockets");
 	else

@@ -118,6 +118,9 @@ struct nat_config {
 	/* false = services only (internal, host-only): ARP, echo to ourselves,
 	 * UDP services, DNS for names; all else is DROP_POLICY. */
 	bool nat;
+	/* Services only, but DNS goes on to the host's resolvers: the router is
+	 * another one. */
+	bool resolver;
 	enum nat_host_access host_access;
 	uint32_t host_ip; /* where NAT_HOST_ADDRESS leads; 0 = none for now */
 	struct ipaddr host_ip6; /* the same for IPv6; zero = none for now */
@@ -336,6 +339,8 @@ int nat_icmp6_service(struct nat *nat, uint8_t type, nat_icmp6_fn fn,
 
 /* An ICMPv6 message to guests. */
 struct nat_icmp6_out {
+	struct ipaddr src; /* zero: our link-local address. Or another router's, for
+			    * which we speak */
 	struct ipaddr dst; /* a guest's link-local or other address, or a group */
 	struct mac dst_mac; /* zero: by NDP, of a group its own (RFC 2464 7) */
 	const void *data;   /* from its type on; bytes 2 and 3 are filled in */

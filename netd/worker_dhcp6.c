@@ -339,6 +339,7 @@ static int read_config(struct worker *w, const struct nat_config *gw,
 {
 	const char *duid = "";
 	int64_t lease_s = 86400, len = 0;
+	struct ipaddr dns = worker_dns_ip6(gw);
 	size_t n = 0;
 	int r;
 
@@ -348,8 +349,12 @@ static int read_config(struct worker *w, const struct nat_config *gw,
 	c->own[1] = gw->dns_ip6;
 	c->own[2] = c->own[3] = gw->net6.addr;
 	c->own[3].b[15] = 1; /* the host's, on host-only networks */
-	if (!ipaddr_is_zero(&gw->dns_ip6)) {
-		c->dns[c->ndns++] = gw->dns_ip6;
+	if (gw->resolver) { /* the kernel's, which routes */
+		c->own[1] = gw->net6.addr;
+		c->own[1].b[15] = 2;
+	}
+	if (!ipaddr_is_zero(&dns)) {
+		c->dns[c->ndns++] = dns;
 		snprintf(c->domain, sizeof(c->domain), "%s",
 			 gw->domain ? gw->domain : "");
 	}

@@ -84,6 +84,7 @@ struct worker {
 	char name[WORKER_VM_TEXT];
 	struct ip4_net net;	    /* plen 0: the network has no subnet of ours */
 	struct ip6_net net6;	    /* likewise */
+	struct mac router; /* that is not ourselves but the kernel; zero = none */
 	uint64_t bridge; /* datapath kernel: id of our port on the bridge; 0 = none */
 	struct vswitch *sw;	    /* NULL before W_NET */
 	struct nat *nat;	    /* NULL: no services on this network */
@@ -256,7 +257,9 @@ int worker_forward_socket(struct worker *w, json_t *body, struct chan_msg *m,
 int worker_forward_stats(struct worker *w, json_t *body, json_t **result,
 			 struct errtext *why);
 
-/* worker_ra.c: advertise @cfg's IPv6 prefix, if it has one, in this way from now on. */
+/* worker_ra.c: the resolver that guests are told of; zero = none. */
+struct ipaddr worker_dns_ip6(const struct nat_config *cfg);
+/* Advertise @cfg's IPv6 prefix, if it has one, in this way from now on. */
 int worker_ra_config(struct worker *w, const struct nat_config *cfg,
 		     enum ra_mode mode, struct errtext *why);
 void worker_ra_tick(struct worker *w);

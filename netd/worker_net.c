@@ -152,7 +152,8 @@ static int read_policy(json_t *body, struct gw_plan *g, struct errtext *why)
 	return 0;
 }
 
-static int read_gateway(json_t *body, struct gw_plan *g, struct errtext *why)
+static int read_gateway(json_t *body, struct gw_plan *g, struct mac *router,
+			struct errtext *why)
 {
 	struct nat_config *c = &g->cfg;
 	int r;
@@ -162,12 +163,14 @@ static int read_gateway(json_t *body, struct gw_plan *g, struct errtext *why)
 	    (r = jx_ip4(body, "dns", &c->dns_ip, why)) ||
 	    (r = jx_net4(body, "subnet", &c->net, why)) ||
 	    (r = jx_bool(body, "nat", &c->nat, why)) ||
+	    (r = jx_mac(body, "router_mac", router, why)) ||
 	    (r = jx_ip4(body, "host_ip", &c->host_ip, why)) ||
 	    (r = jx_str(body, "domain", &c->domain, why)) ||
 	    (r = read_access(body, &c->host_access, why)) ||
 	    (r = read_policy(body, g, why)) ||
 	    (r = read_ip6(body, g, why)))
 		return r;
+	c->resolver = !mac_is_zero(router);
 	read_upstreams(body, g);
 	return read_deny(body, g, why);
 }
@@ -313,7 +316,7 @@ int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 	int lvl, r;
 
 	if ((r = jx_str(body, "log_level", &level, why)) ||
-	    (r = read_gateway(body, &g, why)))
+	    (r = read_gateway(body, &g, &w->router, why)))
 		return r;
 	lvl = log_level_parse(level);
 	if (lvl >= 0)

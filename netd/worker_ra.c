@@ -15,6 +15,8 @@
 static void send_msg(struct worker *w, const struct ra_msg *m)
 {
 	struct nat_icmp6_out out = {
+		.src = mac_is_zero(&w->router) ? ipaddr_any
+					       : ipaddr_linklocal(&w->router),
 		.dst = m->dst,
 		.dst_mac = m->mac,
 		.data = m->data,
@@ -39,16 +41,22 @@ static void on_solicit(void *arg, const struct nat_icmp6 *m)
 		worker_tick_by(w, ra_deadline(&w->ra));
 }
 
+struct ipaddr worker_dns_ip6(const struct nat_config *cfg)
+{
+	return cfg->resolver ? cfg->ip6 : cfg->dns_ip6;
+}
+
 int worker_ra_config(struct worker *w, const struct nat_config *cfg,
 		     enum ra_mode mode, struct errtext *why)
 {
 	struct ra_config c = {
 		.mode = mode,
 		.prefix = cfg->net6,
-		.router = cfg->nat,
+		.router = cfg->nat || cfg->resolver,
 		.mtu = cfg->mtu,
-		.mac = cfg->mac,
+		.mac = mac_is_zero(&w->router) ? cfg->mac : w->router,
 	};
+	struct ipaddr dns = worker_dns_ip6(cfg);
 	uint64_t seed;
 	int r;
 
@@ -56,8 +64,8 @@ int worker_ra_config(struct worker *w, const struct nat_config *cfg,
 		return 0;
 	/* A network that leads nowhere has a resolver for nobody but itself: its
 	 * guests may have another NIC with one that knows the world. */
-	if (!ipaddr_is_zero(&cfg->dns_ip6)) {
-		c.dns[c.ndns++] = cfg->dns_ip6;
+	if (!ipaddr_is_zero(&dns)) {
+		c.dns[c.ndns++] = dns;
 		snprintf(c.domain, sizeof(c.domain), "%s",
 			 cfg->domain ? cfg->domain : "");
 	}

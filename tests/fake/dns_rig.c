@@ -52,6 +52,16 @@ struct fake_nat *dns_rig_new(bool nat, int ups)
 	return rig(f, ups);
 }
 
+struct fake_nat *dns_rig_new_resolver(int ups)
+{
+	struct fake_nat *f = malloc(sizeof(*f));
+
+	fake_nat_init(f);
+	f->cfg.nat = false;
+	f->cfg.resolver = true;
+	return rig(f, ups);
+}
+
 struct fake_nat *dns_rig_new6(void)
 {
 	struct fake_nat *f = malloc(sizeof(*f));

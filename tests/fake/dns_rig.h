@@ -10,6 +10,8 @@
 #include "tests/fake/dns_guest.h"
 
 struct fake_nat *dns_rig_new(bool nat, int ups);
+/* The resolver of a network that somebody else routes; the same otherwise. */
+struct fake_nat *dns_rig_new_resolver(int ups);
 /* The same, with the IPv6 of fake_nat_init6(). */
 struct fake_nat *dns_rig_new6(void);
 void dns_rig_free(struct fake_nat *f);

@@ -32,6 +32,28 @@ static int teardown(void **state)
 	return 0;
 }
 
+static int setup_resolver(void **state)
+{
+	*state = dns_rig_new_resolver(3);
+	return 0;
+}
+
+/* Nothing else of a NAT is there. */
+static void resolver__kernel_routes__names_and_queries_and_no_more(void **state)
+{
+	struct fake_nat *f = *state;
+	struct fake_pkt out = {.src = GUEST, .dst = 0x08080808, .proto = IP4_UDP,
+			       .sport = 5000, .dport = 5000};
+
+	rig_ask(f, "web", DNS_A);
+	rig_answer(f, DNS_NOERROR, 1);
+	assert_int_equal(rig_ask(f, "example.org", DNS_A), -1);
+	assert_int_equal(f->nsent, 1);
+	assert_int_equal(ipaddr_get4(&f->sent[0].to.ip), 0x01010101);
+	assert_int_equal(fake_nat_pkt(f, &out), DROP_POLICY);
+	assert_int_equal(f->nsent, 1);
+}
+
 static void foreign__query__forwarded_with_own_id_and_answered(void **state)
 {
 	struct fake_nat *f = *state;
@@ -307,6 +329,9 @@ int main(void)
 		T(foreign__one_refuses_rest_silent__told_when_all_had_a_try),
 		T(foreign__upstream_of_either_family__asked),
 		T(foreign__quota__oldest_makes_room),
+		cmocka_unit_test_setup_teardown(
+			resolver__kernel_routes__names_and_queries_and_no_more,
+			setup_resolver, teardown),
 		cmocka_unit_test_setup_teardown(foreign__no_upstream__servfail,
 						setup_none, teardown),
 	};
