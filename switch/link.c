@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -143,7 +144,8 @@ int link_dump(struct link_nl *nl, int type, int family,
 	/* All start with the family; the kernel wants each table's own size. */
 	size_t len = type == RTM_GETLINK ? sizeof(struct ifinfomsg)
 		     : type == RTM_GETADDR ? sizeof(struct ifaddrmsg)
-					   : sizeof(struct rtmsg);
+		     : type == RTM_GETNEIGH ? sizeof(struct ndmsg)
+					    : sizeof(struct rtmsg);
 	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_DUMP);
 
 	if (!msg || nlmsg_append(msg, &body, len, NLMSG_ALIGNTO)) {
@@ -185,6 +187,35 @@ int link_parse(const struct nlmsghdr *h, struct link_info *l)
 	if (a[IFLA_LINKINFO] &&
 	    !nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL))
 		get_text(l->kind, sizeof(l->kind), info[IFLA_INFO_KIND]);
+	return 0;
+}
+
+int link_neigh_parse(const struct nlmsghdr *h, struct link_neigh *e)
+{
+	static const unsigned int heard = NUD_REACHABLE | NUD_STALE | NUD_DELAY |
+					  NUD_PROBE | NUD_PERMANENT;
+	struct nlmsghdr *hdr = (struct nlmsghdr *)h; /* libnl lacks const */
+	struct ndmsg *nd = nlmsg_data(hdr);
+	struct nlattr *a[NDA_MAX + 1];
+	int len;
+
+	if (h->nlmsg_type != RTM_NEWNEIGH ||
+	    nlmsg_parse(hdr, sizeof(*nd), a, NDA_MAX, NULL) < 0 ||
+	    (nd->ndm_flags & NTF_PROXY) || !a[NDA_DST])
+		return -EINVAL;
+	memset(e, 0, sizeof(*e));
+	len = nla_len(a[NDA_DST]);
+	if (nd->ndm_family == AF_INET && len == 4)
+		e->ip = ipaddr_from4(ntohl(nla_get_u32(a[NDA_DST])));
+	else if (nd->ndm_family == AF_INET6 && len == 16)
+		memcpy(e->ip.b, nla_data(a[NDA_DST]), 16);
+	else
+		return -EINVAL;
+	e->index = nd->ndm_ifindex;
+	if (a[NDA_LLADDR] && nla_len(a[NDA_LLADDR]) == 6) {
+		memcpy(e->mac.b, nla_data(a[NDA_LLADDR]), 6);
+		e->usable = nd->ndm_state & heard;
+	}
 	return 0;
 }
 

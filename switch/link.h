@@ -127,6 +127,17 @@ int link_dump(struct link_nl *nl, int type, int family,
 /* An RTM_NEWLINK message as link_info; -EINVAL for another. */
 int link_parse(const struct nlmsghdr *h, struct link_info *out);
 
+/** struct link_neigh - Somebody that the host knows on a device of its own */
+struct link_neigh {
+	int index;	  /* of the device */
+	struct ipaddr ip;
+	struct mac mac;
+	bool usable; /* it was heard of, and was not looked for in vain since */
+};
+
+/* An RTM_NEWNEIGH message of a device's table; -EINVAL for another. */
+int link_neigh_parse(const struct nlmsghdr *h, struct link_neigh *out);
+
 /* ---- sysctl ---------------------------------------------------------------------- */
 
 /**

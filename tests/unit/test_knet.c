@@ -3,6 +3,9 @@
 /* A network of the kernel datapath: names of its devices, what priv accepts, and the
  * steps from what is there to what is to be, against golden text. */
 #include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -315,6 +318,70 @@ static void plan__foreign_device_of_the_name__refused(void **state)
 	free(s);
 }
 
+/* ---- neighbours ---------------------------------------------------------------------- */
+
+#define ATTR 4 /* NLA_HDRLEN */
+
+struct neigh_msg {
+	struct nlmsghdr h;
+	struct ndmsg nd;
+	struct nlattr dst;
+	uint8_t ip[16];
+	struct nlattr ll;
+	uint8_t mac[8];
+};
+
+static struct neigh_msg neighbour(uint16_t state)
+{
+	return (struct neigh_msg){
+		.h = {.nlmsg_len = sizeof(struct neigh_msg),
+		      .nlmsg_type = RTM_NEWNEIGH},
+		.nd = {.ndm_family = AF_INET6, .ndm_ifindex = 7,
+		       .ndm_state = state},
+		.dst = {.nla_len = ATTR + 16, .nla_type = NDA_DST},
+		.ip = {0xfd, [15] = 9},
+		.ll = {.nla_len = ATTR + 6, .nla_type = NDA_LLADDR},
+		.mac = {0x52, 0x54, 0, 0, 0, 1},
+	};
+}
+
+static void neigh_parse__heard_of__usable(void **state)
+{
+	struct neigh_msg m = neighbour(NUD_STALE);
+	struct link_neigh e;
+
+	(void)state;
+	assert_int_equal(link_neigh_parse(&m.h, &e), 0);
+	assert_int_equal(e.index, 7);
+	assert_memory_equal(e.ip.b, m.ip, 16);
+	assert_memory_equal(e.mac.b, m.mac, 6);
+	assert_true(e.usable);
+	m = neighbour(NUD_FAILED);
+	assert_int_equal(link_neigh_parse(&m.h, &e), 0);
+	assert_false(e.usable);
+}
+
+static void neigh_parse__cut_or_other__refused(void **state)
+{
+	struct neigh_msg m = neighbour(NUD_REACHABLE);
+	struct link_neigh e;
+
+	(void)state;
+	m.nd.ndm_family = AF_BRIDGE; /* an entry of a bridge's own table */
+	assert_int_equal(link_neigh_parse(&m.h, &e), -EINVAL);
+	m = neighbour(NUD_REACHABLE);
+	m.dst.nla_len = ATTR + 4;
+	assert_int_equal(link_neigh_parse(&m.h, &e), -EINVAL);
+	m = neighbour(NUD_REACHABLE);
+	m.h.nlmsg_type = RTM_DELNEIGH;
+	assert_int_equal(link_neigh_parse(&m.h, &e), -EINVAL);
+	/* Without its MAC it is of no use. */
+	m = neighbour(NUD_REACHABLE);
+	m.h.nlmsg_len = (uint32_t)offsetof(struct neigh_msg, ll);
+	assert_int_equal(link_neigh_parse(&m.h, &e), 0);
+	assert_false(e.usable);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +401,8 @@ int main(void)
 		cmocka_unit_test(
 			plan__changed_from_outside__only_that_is_put_right),
 		cmocka_unit_test(plan__foreign_device_of_the_name__refused),
+		cmocka_unit_test(neigh_parse__heard_of__usable),
+		cmocka_unit_test(neigh_parse__cut_or_other__refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
