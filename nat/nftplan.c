@@ -142,6 +142,7 @@ static void guard_loopback(const struct nft_net *n, struct nft_plan *p)
 {
 	chain(p, "guard", "filter", NF_INET_PRE_ROUTING, PRIO_RAW);
 	rule(p, NFT_V_DROP, MATCHES(iif(n), loopback(NFT_DADDR, false)));
+	rule(p, NFT_V_DROP, MATCHES(iif(n), loopback(NFT_SADDR, false)));
 }
 
 static void host_closed(const struct nft_net *n, struct nft_plan *p)

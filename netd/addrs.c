@@ -36,6 +36,35 @@ uint32_t addrs_live(const struct nic *nic, int64_t wall_s)
 	return seen ? ipaddr_get4(&seen->ip) : 0;
 }
 
+struct live6 {
+	const struct nic *nic;
+	int64_t now;
+	struct ipaddr ip;
+};
+
+static bool find_lease6(struct hnode *h, void *arg)
+{
+	const struct lease6_conf *l =
+		&container_of(h, struct lease6, by_ip)->conf;
+	struct live6 *s = arg;
+
+	if (l->plen != 128 || l->expires <= s->now ||
+	    !mac_eq(&l->mac, &s->nic->conf.mac) ||
+	    (l->nic && l->nic != s->nic->conf.id))
+		return true;
+	s->ip = l->address;
+	return false;
+}
+
+struct ipaddr addrs_live6(const struct nic *nic, int64_t wall_s)
+{
+	struct live6 s = {nic, wall_s, ipaddr_any};
+	const struct seen *seen = seen_last(&nic->seen6);
+
+	htab_walk(&nic->net->leases6, find_lease6, &s);
+	return ipaddr_is_zero(&s.ip) && seen ? seen->ip : s.ip;
+}
+
 uint32_t addrs_of_nic(const struct nic *nic, int64_t wall_s)
 {
 	uint32_t ip = addrs_live(nic, wall_s);

@@ -17,6 +17,9 @@ uint32_t addrs_of_nic(const struct nic *nic, int64_t wall_s);
 /* The same without what is only reserved: where its VM can be met now. */
 uint32_t addrs_live(const struct nic *nic, int64_t wall_s);
 
+/* The same of IPv6: leased, else what it used last; zero = none. */
+struct ipaddr addrs_live6(const struct nic *nic, int64_t wall_s);
+
 /* nic.addresses: answers @c now or within @wait_s. */
 void addrs_call(struct ctl *ctl, struct call *c, const char *vm,
 		int64_t wait_s);

@@ -13,6 +13,7 @@
 #include "netd/addrs.h"
 #include "netd/fwdctl_int.h"
 #include "netd/hostaddr.h"
+#include "netd/knetctl.h"
 #include "netd/obj.h"
 #include "netd/store.h"
 #include "netd/validate.h"
@@ -288,6 +289,7 @@ void fwdctl_add(struct ctl *ctl, struct call *c, struct network *n,
 		 (long long)f->conf.id, n->conf.name,
 		 fwd_proto_name(conf->proto), conf->port);
 	fwd_sync(ctl, f);
+	knetctl_change_now(n);
 	fwd_refresh(ctl, f);
 	f->announced = true;
 	events_emit(&ctl->events, EVENT_FWD_ADDED, obj_forward(f));
@@ -368,6 +370,7 @@ void fwdctl_set(struct ctl *ctl, struct call *c, struct forward *f,
 		 f->net->conf.name);
 	fwd_sync(ctl, f);
 	f->announced = false; /* one event for all of it */
+	knetctl_change_now(f->net);
 	fwd_refresh(ctl, f);
 	f->announced = true;
 	events_emit(&ctl->events, EVENT_FWD_CHANGED, obj_forward(f));
@@ -390,6 +393,7 @@ void fwdctl_del(struct ctl *ctl, struct call *c, struct forward *f)
 	log_info("forward %lld on %s: removed", (long long)id, n->conf.name);
 	events_emit(&ctl->events, EVENT_FWD_REMOVED, obj_forward(f));
 	model_fwd_del(&ctl->model, f);
+	knetctl_change_now(n);
 	answer_when_done(ctl, c, n, id);
 }
 
@@ -439,8 +443,11 @@ void fwdctl_nics_changed(struct ctl *ctl, struct network *n)
 void fwdctl_vm_changed(struct ctl *ctl, struct network *n, const char *vm)
 {
 	list_for_each(f, &n->fwds, struct forward, node)
-		if (!strcmp(f->conf.to_vm, vm))
+		if (!strcmp(f->conf.to_vm, vm)) {
+			if (net_kernel_routes(&n->conf))
+				knetctl_changed(n);
 			fwd_refresh(ctl, f);
+		}
 }
 
 void fwdctl_host_changed(struct ctl *ctl)

@@ -44,6 +44,11 @@ void fwd_unsend(struct forward *f);
 /* One socket of it. */
 void fwd_unsend_sock(struct forward *f, struct fwd_sock *s);
 
+/* ---- fwdctl_knet.c: the kernel, where that routes ---------------------------- */
+
+/* The sockets hold their ports and no more: nobody is to wait in their queues. */
+void fwd_knet_reserve(struct forward *f);
+
 /* ---- fwdctl.c ------------------------------------------------------------ */
 
 /* The state follows from the facts; tells subscribers when it is another. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "netd/fwdctl_int.h"
+#include "netd/knetctl.h"
 #include "netd/obj.h"
 #include "netd/proto.h"
 #include "netd/super.h"
@@ -131,6 +132,11 @@ void fwd_sync(struct ctl *ctl, struct forward *f)
 
 	if (!f->net->synced)
 		return;
+	if (net_kernel_routes(&f->net->conf)) {
+		fwd_knet_reserve(f);
+		knetctl_changed(f->net);
+		return;
+	}
 	if (f->sent_nic != want ||
 	    !ipaddr_eq(&f->sent_ip, &f->conf.to_address)) {
 		fwd_unsend(f);

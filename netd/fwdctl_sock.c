@@ -108,14 +108,14 @@ static int busy(struct ctl *ctl, const struct fwd_conf *c,
 
 /*
  * "From any address to this one" has both on the same port for a moment. A
- * listening socket that is shut down stays bound and lets another listen; for UDP
- * both may say that they share.
+ * listening socket that is shut down stays bound and lets another listen; for UDP,
+ * and where sockets only hold their ports (fwdctl_knet.c), both may say that they share.
  */
-static void step(int proto, int fd, bool aside)
+static void step(const struct forward *f, int fd, bool aside)
 {
-	int share = aside;
+	int share = aside, proto = f->conf.proto;
 
-	if (proto == IPPROTO_UDP)
+	if (proto == IPPROTO_UDP || net_kernel_routes(&f->net->conf))
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &share, sizeof(share));
 	else if (aside)
 		shutdown(fd, SHUT_RDWR);
@@ -138,7 +138,7 @@ static bool step_all(const struct forward *f, const struct fwd_sock *s,
 		    ipaddr_eq(&o->ip, &s->ip) ||
 		    (!ipaddr_is_any(&o->ip) && !ipaddr_is_any(&s->ip)))
 			continue;
-		step(f->conf.proto, o->fd, aside);
+		step(f, o->fd, aside);
 		any = true;
 	}
 	return any;

@@ -14,6 +14,8 @@
 #include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "netd/endpoint.h"
+#include "netd/fwdctl.h"
+#include "netd/kneigh.h"
 #include "netd/knet.h"
 #include "netd/netctl.h"
 #include "netd/nicctl_int.h"
@@ -22,6 +24,7 @@
 #include "netd/validate.h"
 
 #define SETTLE_MS 100  /* changes come in bursts */
+#define CHANGE_MS 20   /* our own, likewise */
 #define RETRY_MS  5000 /* after a repair that failed */
 /* So many repairs in so long a time are made at once, more every RETRY_MS. */
 #define REPAIRS_MAX 32
@@ -30,7 +33,8 @@
 struct knetctl {
 	struct ctl *ctl;
 	int fd; /* priv_nft_watch() */
-	struct event *news, *repair;
+	struct event *news, *repair, *change;
+	struct kneigh *neigh; /* NULL: no network was there yet */
 	unsigned int repairs; /* since … */
 	int64_t since_ms;
 };
@@ -57,7 +61,7 @@ uint32_t knetctl_host_ip(const struct network *n)
 }
 
 /* Heap: it is large. NULL without memory. */
-static struct knet *describe(const struct network *n)
+static struct knet *describe(struct network *n)
 {
 	static const int modes[] = {
 		[NET_NAT] = NFT_NAT,
@@ -83,6 +87,8 @@ static struct knet *describe(const struct network *n)
 		k->ip6 = net_service_ip6(c);
 	else if (c->mode == NET_HOSTONLY)
 		k->ip6 = net_host_ip6(c);
+	if (c->mode == NET_NAT)
+		fwd_knet_fill(n, k);
 	return k;
 }
 
@@ -156,26 +162,47 @@ int knetctl_port(struct nic *nic, struct errtext *why)
 	return nic->net->bridged ? plug(nic, why) : 0;
 }
 
-void knetctl_ready(struct network *n)
+static void tell_neighbours(struct network *n)
+{
+	struct knetctl *k = n->ctl->knet;
+	struct errtext why = {""};
+
+	if (!k)
+		return;
+	if (!k->neigh)
+		k->neigh = kneigh_new(n->ctl, &why);
+	if (!k->neigh)
+		log_warn("network %s: IPv6 addresses of guests on TAPs are not "
+			 "known: %s", n->conf.name, why.s);
+	kneigh_tell(k->neigh, n);
+}
+
+static void plug_all(struct network *n)
 {
 	struct errtext why = {""};
 
-	if (!is_kernel(n))
-		return;
 	list_for_each(nic, &n->nics, struct nic, node)
 		if (knetctl_has_port(nic) && knetctl_port(nic, &why))
 			nic_set_state(nic, NIC_FAILED, why.s);
 }
 
+void knetctl_ready(struct network *n)
+{
+	if (!is_kernel(n))
+		return;
+	plug_all(n);
+	tell_neighbours(n);
+}
+
 /* The port of the network's services. */
-static int open_own(struct network *n, const struct knet *k,
-		    struct errtext *why)
+static int open_own(struct network *n, struct errtext *why)
 {
 	struct priv_kport t = {.mtu = n->conf.mtu, .up = true};
+	char bridge[IFNAMSIZ];
 	int fd = -1, r;
 
 	snprintf(t.network, sizeof(t.network), "%s", n->conf.name);
-	memcpy(t.name, k->tap, sizeof(t.name));
+	knet_names(n->conf.name, bridge, t.name);
 	r = priv_kport(n->ctl->priv, &t, &fd, why);
 	if (r || fd < 0)
 		return r;
@@ -190,23 +217,29 @@ static int open_own(struct network *n, const struct knet *k,
 /* ---- up, down ------------------------------------------------------------------------ */
 
 /* The one path of start, change and repair. @changed nullable. */
-static int bring_in_line(struct network *n, bool *changed, struct errtext *why)
+static int apply(struct network *n, bool *changed, struct errtext *why)
 {
 	struct knet *k = describe(n);
 	bool other = false;
-	int r;
+	int r = k ? priv_knet(n->ctl->priv, k, false, &other, why)
+		  : errtext_set(why, -ENOMEM, "no memory");
 
-	if (!k)
-		return errtext_set(why, -ENOMEM, "no memory");
-	r = priv_knet(n->ctl->priv, k, false, &other, why);
 	if (!r) {
 		n->bridged = true;
-		r = open_own(n, k, why);
+		n->bridge_index = (int)if_nametoindex(k->bridge);
 	}
 	if (changed)
 		*changed = other;
+	fwd_knet_applied(n, r, why);
 	free(k);
 	return r;
+}
+
+static int bring_in_line(struct network *n, bool *changed, struct errtext *why)
+{
+	int r = apply(n, changed, why);
+
+	return r ? r : open_own(n, why);
 }
 
 int knetctl_up(struct network *n, struct errtext *why)
@@ -258,16 +291,8 @@ static bool repair_one(struct network *n, unsigned int *repairs)
 			 n->conf.name);
 		(*repairs)++;
 	}
-	knetctl_ready(n);
+	plug_all(n);
 	return true;
-}
-
-void knetctl_changed(struct network *n)
-{
-	unsigned int repairs = 0;
-
-	if (is_kernel(n) && n->bridged && !n->ctl->stopping)
-		(void)repair_one(n, &repairs);
 }
 
 static void look_again(struct knetctl *k, unsigned int ms)
@@ -310,6 +335,44 @@ void knetctl_repair_soon(struct ctl *ctl)
 	look_again(k, k->repairs < REPAIRS_MAX ? SETTLE_MS : RETRY_MS);
 }
 
+static void change_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct knetctl *k = arg;
+
+	(void)fd;
+	(void)what;
+	list_for_each(n, &k->ctl->model.nets, struct network, node)
+		if (n->bridge_due)
+			knetctl_change_now(n);
+}
+
+/* Guests have a say in where forwards lead: so not as often as they like. */
+void knetctl_changed(struct network *n)
+{
+	const struct timeval tv = {0, CHANGE_MS * 1000};
+	struct knetctl *k = n->ctl->knet;
+
+	if (!k || !is_kernel(n) || !n->bridged)
+		return;
+	n->bridge_due = true;
+	if (!evtimer_pending(k->change, NULL))
+		evtimer_add(k->change, &tv);
+}
+
+void knetctl_change_now(struct network *n)
+{
+	struct errtext why = {""};
+
+	n->bridge_due = false;
+	if (!is_kernel(n) || !n->bridged || n->ctl->stopping)
+		return;
+	if (!apply(n, NULL, &why))
+		return;
+	log_warn("network %s: %s", n->conf.name, why.s);
+	if (n->ctl->knet)
+		look_again(n->ctl->knet, RETRY_MS);
+}
+
 /* What is said does not matter, nor that some of it was lost. */
 static void news_on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -334,12 +397,13 @@ struct knetctl *knetctl_new(struct ctl *ctl)
 	k->ctl = ctl;
 	k->fd = -1;
 	k->repair = evtimer_new(ctl->base, repair_on_timer, k);
+	k->change = evtimer_new(ctl->base, change_on_timer, k);
 	if (priv_nft_watch(ctl->priv, &k->fd, &why))
 		log_info("kernel datapath: %s", why.s);
 	else
 		k->news = event_new(ctl->base, k->fd, EV_READ | EV_PERSIST,
 				    news_on_readable, k);
-	if (!k->repair || (k->news && event_add(k->news, NULL))) {
+	if (!k->repair || !k->change || (k->news && event_add(k->news, NULL))) {
 		knetctl_free(k);
 		return NULL;
 	}
@@ -354,6 +418,9 @@ void knetctl_free(struct knetctl *k)
 		event_free(k->news);
 	if (k->repair)
 		event_free(k->repair);
+	if (k->change)
+		event_free(k->change);
+	kneigh_free(k->neigh);
 	fd_close(&k->fd);
 	free(k);
 }

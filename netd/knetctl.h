@@ -33,8 +33,11 @@ void knetctl_ready(struct network *n);
 /* Bridge and filters go, unless vnetd ends and a VMM has one of the TAPs open. */
 void knetctl_down(struct network *n);
 
-/* Forwards or targets are others. */
+/* Forwards, their targets, or what the definition says are others: soon, or now. Does
+ * nothing for other networks. What the kernel does not take is tried again, and what was
+ * before holds on; forwards are told (fwd_knet_applied()). */
 void knetctl_changed(struct network *n);
+void knetctl_change_now(struct network *n);
 
 /* Somebody changed something somewhere: look, soon. */
 void knetctl_repair_soon(struct ctl *ctl);

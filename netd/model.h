@@ -65,7 +65,10 @@ struct network {
 	char reason[256]; /* why failed */
 	struct super *sup;
 	int port_fd;	     /* TAP of host adapter or uplink; -1 */
-	bool bridged; /* knetctl.c: its bridge is in the kernel */
+	bool bridged; /* knetctl.c: its bridge is in the kernel … */
+	int bridge_index; /* … and that interface there */
+	bool bridge_due;  /* knetctl.c: it is to be another */
+	bool neighbours_due; /* kneigh.c: the worker knows of none */
 	bool bridge_in;	     /* priv holds the uplink for us */
 	struct event *retry; /* while failed */
 	unsigned int retry_s; /* next delay */

@@ -466,6 +466,7 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 		netctl_push(n);
 	if (set->n)
 		dhcpset_tell_scope(n, set->scope);
+	knetctl_changed(n);
 	if (!other6 || !up || wait_add(n, false, done, arg)) {
 		done(arg, true, "");
 		return 0;

@@ -115,6 +115,10 @@ enum wmsg {
 	W_LEASE6_DONE,	  /* {"token","ok"} */
 	W_LEASE6_RELEASE, /* {"ip"}: forget it. Request. */
 
+	/* {"mac","ip"}: the host knows it so on the network's bridge (datapath kernel);
+	 * answered with W_SEEN when that is a NIC's. */
+	W_NEIGHBOUR,
+
 	/* ---- worker to control ---- */
 
 	W_READY = 100, /* {} */

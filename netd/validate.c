@@ -377,8 +377,6 @@ static int check_kernel(const struct net_conf *c, struct errtext *why)
 
 	if (c->mode == NET_BRIDGED)
 		what = "bridged networks";
-	else if (c->mode == NET_NAT)
-		what = "nat networks";
 	else if (c->mode == NET_NAT && c->access == ACCESS_LOOPBACK)
 		what = "host access \"loopback\"";
 	else if (c->mode == NET_NAT && c->host_allow[0])

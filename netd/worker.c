@@ -105,6 +105,8 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_nic_link(w, body, why);
 	case W_NIC_WAY:
 		return worker_nic_way(w, body, m, why);
+	case W_NEIGHBOUR:
+		return worker_nic_neighbour(w, body, why);
 	case W_NIC_CONN:
 		return worker_nic_conn(w, body, m, why);
 	case W_FORWARD_ADD:

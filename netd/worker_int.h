@@ -145,6 +145,8 @@ struct wnic *worker_nic_find(struct worker *w, uint64_t id);
 /* Whose frame: that NIC's of port @id, or where it is the one to a bridge, the NIC there
  * that has @mac; 0 = none that we know. */
 uint64_t worker_nic_behind(struct worker *w, uint64_t id, const struct mac *mac);
+/* W_NEIGHBOUR. */
+int worker_nic_neighbour(struct worker *w, json_t *body, struct errtext *why);
 
 /* The NIC has this lease now, or no longer: its name follows. */
 void worker_nic_leased(struct worker *w, uint64_t id, uint32_t ip4);

@@ -326,11 +326,9 @@ static bool is_here(const struct worker *w, const struct ipaddr *ip)
 	return w->net6.plen ? ipaddr_in_net6(ip, &w->net6) : !w->net.plen;
 }
 
-void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
-		     const struct ipaddr *ip)
+static void seen(struct worker *w, uint64_t id, const struct mac *mac,
+		 const struct ipaddr *ip)
 {
-	struct worker *w = arg;
-	uint64_t id = worker_nic_behind(w, p->nic_id, mac);
 	struct wnic *n = id ? worker_nic_find(w, id) : NULL;
 	json_t *o;
 
@@ -343,6 +341,25 @@ void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
 	jx_set_mac(o, "mac", mac);
 	jx_set_ip(o, "ip", ip);
 	worker_tell(w, W_SEEN, 0, o, -1);
+}
+
+void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
+		     const struct ipaddr *ip)
+{
+	seen(arg, worker_nic_behind(arg, p->nic_id, mac), mac, ip);
+}
+
+int worker_nic_neighbour(struct worker *w, json_t *body, struct errtext *why)
+{
+	struct ipaddr ip;
+	struct mac mac;
+	int r;
+
+	if ((r = jx_mac(body, "mac", &mac, why)) ||
+	    (r = jx_ip(body, "ip", &ip, why)))
+		return r;
+	seen(w, worker_nic_behind(w, w->bridge, &mac), &mac, &ip);
+	return 0;
 }
 
 /* ---- guests that play server --------------------------------------------------- */

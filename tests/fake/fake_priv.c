@@ -252,7 +252,7 @@ int priv_tap_del(struct priv *p, const char *name, struct errtext *why)
 int priv_knet(struct priv *p, const struct knet *k, bool dry, bool *changed,
 	      struct errtext *why)
 {
-	(void)k;
+	p->last_knet = *k;
 	if (p->fail_knet)
 		return errtext_set(why, p->fail_knet, "fake: no bridge");
 	*changed = false;

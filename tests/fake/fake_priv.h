@@ -8,6 +8,7 @@
 
 #include "dhcp/dhcp_server.h"
 #include "lib/chan.h"
+#include "netd/knet.h"
 #include "netd/priv.h"
 
 #define FAKE_WORKERS 16
@@ -47,6 +48,7 @@ struct priv {
 	struct priv_tap last_tap;
 	int fail_knet; /* of priv_knet(): negative errno */
 	unsigned int knets, knets_down, kports;
+	struct knet last_knet;
 	struct priv_kport last_kport;
 	int fail_tap_fd;
 	unsigned int tap_fds;

@@ -83,6 +83,9 @@ def test_hostonly_ipv6(lab, d, tap, other):
 
     eventually("an address by router advertisement", has_address)
     eventually("the host answers", lambda: tap.ns.ping(host6))
+    own = has_address()[0].split("/")[0]
+    eventually("known as a neighbour of the host", lambda: own in [
+        a["address"] for a in d.vnet("ip", "vm1", json=True).data["addresses"]])
     assert "default" not in tap.ns.ip("-6", "route")
 
 

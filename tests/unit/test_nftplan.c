@@ -44,6 +44,7 @@ static void is(const struct nft_net *n, const char *golden)
 	"\tchain guard {\n"                                                   \
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"     \
 	"\t\tiifname \"vn-lab\" ip daddr 127.0.0.0/8 drop\n"                  \
+	"\t\tiifname \"vn-lab\" ip saddr 127.0.0.0/8 drop\n"                  \
 	"\t}\n"
 #define FORWARD_NAT                                                           \
 	FORWARD                                                               \
