@@ -281,6 +281,20 @@ bool dhcp_build_opt(struct dhcp_build *b, uint8_t code, const void *p,
 	return false;
 }
 
+bool dhcp_build_text(struct dhcp_build *b, uint8_t code, const void *p,
+		     size_t len)
+{
+	size_t at = b->w.len;
+
+	if (!dhcp_build_opt(b, code, p, len))
+		return false;
+	/* In a field of the header what follows is free already, or an option that
+	 * firmware of this kind does not look for there. */
+	if (b->w.len > at && b->w.cap - b->w.len > b->reserve + 1)
+		wbuf_u8(&b->w, DHCP_OPT_PAD);
+	return true;
+}
+
 void dhcp_build_unreserve(struct dhcp_build *b)
 {
 	uint8_t used = 0;

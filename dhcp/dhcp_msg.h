@@ -178,6 +178,12 @@ size_t dhcp_opt_size(size_t len);
 bool dhcp_build_opt(struct dhcp_build *b, uint8_t code, const void *p,
 		    size_t len);
 
+/* The same, and a pad behind it where there is room: firmware that ends a text with a
+ * NUL in its copy of the message writes it there, not over the next option (edk2
+ * does, with option 67). */
+bool dhcp_build_text(struct dhcp_build *b, uint8_t code, const void *p,
+		     size_t len);
+
 /* Give the reserve free, for what it was kept for; overload ends. */
 void dhcp_build_unreserve(struct dhcp_build *b);
 

@@ -173,7 +173,10 @@ static void put_boot(struct writer *x, uint8_t code)
 		text = ip4_format(x->cfg->boot.server ? x->cfg->boot.server
 						      : x->cfg->server_ip,
 				  ip);
-	(void)dhcp_build_opt(&x->b, code, text, strlen(text));
+	if (code == DHCP_OPT_BOOT_FILE)
+		(void)dhcp_build_text(&x->b, code, text, strlen(text));
+	else
+		(void)dhcp_build_opt(&x->b, code, text, strlen(text));
 }
 
 /* What the server says itself, however scopes call it. */
@@ -198,7 +201,9 @@ static void put_code(struct writer *x, uint8_t code)
 	if (code == DHCP_OPT_ROUTES || code == DHCP_OPT_MS_ROUTES) {
 		put_routes(x, code, p, len);
 	} else if (p) {
-		if (len)
+		if (len && code == DHCP_OPT_BOOT_FILE)
+			(void)dhcp_build_text(&x->b, code, p, len);
+		else if (len)
 			(void)dhcp_build_opt(&x->b, code, p, len);
 	} else if (code == DHCP_OPT_BOOT_FILE || code == DHCP_OPT_TFTP_SERVER) {
 		put_boot(x, code);

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests whose firmware boots from the network, from nothing but vnetd's DHCP and TFTP:
-a BIOS with an iPXE ROM down to the system, UEFI down to the iPXE that it loaded."""
+a BIOS with an iPXE ROM down to the system, UEFI down to the iPXE that it loaded, by TFTP or
+from an HTTP server of the host."""
 
+import contextlib
+import functools
 import glob
+import http.server
 import os
 import re
 import shutil
+import threading
 
 import pytest
 
@@ -109,3 +114,47 @@ def test_uefi_loads_ipxe_which_is_not_sent_round_again(network, guests, folder):
     assert network.log().count("got snponly.efi") == 1
     # The firmware asks for a file's size before it loads it: nothing went wrong.
     assert "did not get" not in network.log()
+
+
+@contextlib.contextmanager
+def served(ns, folder, port):
+    """Files of `folder` by HTTP, on all addresses of `ns`; which ones were asked for."""
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_request(self, code="-", size="-"):
+            asked.append((self.command, self.path, int(code)))
+
+    with ns.entered():
+        server = http.server.ThreadingHTTPServer(
+            ("0.0.0.0", port), functools.partial(Handler, directory=folder))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_uefi_boots_from_an_http_server(lab, network, guests, folder):
+    """UEFI's HTTP boot takes our word for address and URL; the iPXE it loads goes on."""
+    extra, ipxe = uefi()
+    for ip in ("IPv4", "IPv6"):   # or it tries PXE first, for minutes
+        extra += ["-fw_cfg", "name=opt/org.tianocore/%sPXESupport,string=no" % ip]
+    shutil.copy(ipxe, folder)
+    network.vnet("set", "lab", "--boot-file",
+                 "http-x64=http://10.0.2.2:8000/snponly.efi")
+    with served(lab.host, folder, 8000) as asked:
+        g = boot(network, guests, folder, "http-uefi", extra, nic=",romfile=")
+        ip, name = ipxe_says(g)
+    assert name == "http-uefi"
+    assert "Station IP address is " + ip in g.console()
+    assert ("GET", "/snponly.efi", 200) in asked
+    # It did not decline what it was given.
+    leases = network.vnet("lease", "list", "lab", json=True).data["leases"]
+    assert {x["state"] for x in leases} == {"bound"}

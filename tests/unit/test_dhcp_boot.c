@@ -136,6 +136,21 @@ static void boot_file__http__url_and_class(void **state)
 	assert_opt(r, 60, "PXEClient", 9);
 }
 
+/* edk2 ends the URL with a NUL where the next option begins, in the copy that it reads
+ * the subnet mask from: a machine identifier made of zeros took the mask's place. */
+static void boot_file__of_firmware__nothing_right_behind_it(void **state)
+{
+	struct dhcp_rig *r = *state;
+	const uint8_t *p = NULL;
+
+	rules(r, "http-x64=http://10.0.2.2/x.efi", "bios=pxelinux.0", NULL);
+	(void)boot(r, "HTTPClient:Arch:00016:UNDI:003001", 16, NULL, false);
+	p = memmem(r->reply.data + 240, r->reply.len - 240, "\x43\x15http", 6);
+	assert_non_null(p);
+	assert_int_equal(p[2 + 21], DHCP_OPT_PAD);
+	assert_true(rig_has(r, DHCP_OPT_MASK));
+}
+
 /* A network's option as people write it. */
 static void scope(struct dhcp_rig *r, const char *text)
 {
@@ -293,6 +308,7 @@ int main(void)
 		T(boot_file__by_architecture__the_right_one),
 		T(boot_file__ipxe__out_of_the_loop),
 		T(boot_file__http__url_and_class),
+		T(boot_file__of_firmware__nothing_right_behind_it),
 		T(boot_file__pxe__no_other_server_to_wait_for),
 		T(boot_file__of_a_scope__from_our_server),
 		T(boot_file__none__ipxe_goes_on_at_once),
