@@ -263,6 +263,49 @@ bool dhcpset_relayed(struct network *n, uint32_t ip)
 	return model_lease_find(n, ip);
 }
 
+int dhcpset_resv_check(const struct network *n, uint32_t ip, struct errtext *why)
+{
+	struct dhcp_range r;
+	char a[IP4_TEXT], net[IP4_TEXT + 3];
+
+	list_for_each(s, &n->dhcpsets, struct dhcpset, node) {
+		if (!has_prefix(s->conf.name, "pool:") ||
+		    pool_of(&s->conf, &r, NULL) || !ip4_in_net(ip, &r.net))
+			continue;
+		if (ip != r.net.addr && ip != dhcp_net_broadcast(&r.net) &&
+		    ip != r.router)
+			return 0;
+		return errtext_set(why, -EINVAL,
+				   "%s is no address for a host of %s",
+				   ip4_format(ip, a),
+				   ip4_net_format(&r.net, net));
+	}
+	return errtext_set(why, -EINVAL,
+			   "%s is no host address of network %s (%s), nor of "
+			   "a pool for relays",
+			   ip4_format(ip, a), n->conf.name,
+			   ip4_net_format(&n->conf.subnet, net));
+}
+
+int dhcpset_del_check(const struct network *n, const struct dhcpset *s,
+		      struct errtext *why)
+{
+	struct dhcp_range r;
+	char ip[IP4_TEXT], mac[MAC_TEXT];
+
+	if (!has_prefix(s->conf.name, "pool:") || pool_of(&s->conf, &r, NULL))
+		return 0;
+	list_for_each(v, &n->resvs, struct resv, node)
+		if (ip4_in_net(v->conf.address, &r.net))
+			return errtext_set(why, -EBUSY,
+					   "%s of it is reserved for %s; vnet "
+					   "reserve del %s %s comes first",
+					   ip4_format(v->conf.address, ip),
+					   mac_format(&v->conf.mac, mac),
+					   n->conf.name, ip);
+	return 0;
+}
+
 /* ---- text ---------------------------------------------------------------- */
 
 static bool is_server_name(const char *s, size_t n)

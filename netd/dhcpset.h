@@ -50,6 +50,14 @@ void dhcpset_config(const struct network *n, json_t *dhcp);
  * relays, or its lease is known: the pool may be gone. */
 bool dhcpset_relayed(struct network *n, uint32_t ip);
 
+/* May @ip, outside the network's subnet, be reserved: is it a host's in a pool for
+ * relays? */
+int dhcpset_resv_check(const struct network *n, uint32_t ip,
+		       struct errtext *why);
+/* May the setting go, or is an address of its pool reserved? */
+int dhcpset_del_check(const struct network *n, const struct dhcpset *s,
+		      struct errtext *why);
+
 /* Tell the worker of all scopes, of one, of those that hold for a NIC. */
 void dhcpset_tell(struct network *n);
 void dhcpset_tell_scope(struct network *n, const char *scope);

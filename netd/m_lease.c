@@ -7,6 +7,7 @@
 #include "lib/clock.h"
 #include "lib/jx.h"
 #include "netd/addrs.h"
+#include "netd/dhcpset.h"
 #include "netd/hostnames.h"
 #include "netd/leases.h"
 #include "netd/m_int.h"
@@ -193,6 +194,8 @@ static void reserve_add(struct ctl *ctl, struct call *c, json_t *params)
 	r = read_resv(ctl, n, params, &conf, &why);
 	if (!r)
 		r = resv_conf_check(&conf, &n->conf, &why);
+	if (!r && !ip4_in_net(conf.address, &n->conf.subnet))
+		r = dhcpset_resv_check(n, conf.address, &why);
 	if (!r)
 		r = check_free(n, &conf, &why);
 	if (!r)
@@ -290,7 +293,7 @@ static const struct param p_release[] = {
 static const struct param p_add[] = {
 	P_NETWORK,
 	{"address", P_IP, true, 0, 0, NULL,
-	 "in the network's subnet of either family"},
+	 "in the network's subnet of either family, or in a pool for relays"},
 	{"mac", P_MAC, false, 0, 0, NULL, "for this MAC; or:"},
 	{"vm", P_STR, false, 0, 0, NULL, "for this VM, attached or not yet"},
 	{"nic", P_INT, false, 0, CONF_NIC_INDEX, NULL, "which NIC of the VM"},

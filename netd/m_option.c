@@ -170,6 +170,8 @@ static void del(struct ctl *ctl, struct call *c, json_t *params)
 	r = found ? read_scope(params, scope, sizeof(scope), &why) : -ENOMEM;
 	if (!r)
 		r = find_named(n, scope, names, found, &k, &why);
+	for (size_t i = 0; i < k && !r; i++)
+		r = dhcpset_del_check(n, found[i], &why);
 	if (!r)
 		r = del_all(ctl, n, found, k, &why);
 	free(found);

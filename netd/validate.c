@@ -558,7 +558,10 @@ int resv_conf_check(const struct resv_conf *c, const struct net_conf *net,
 		r = validate_mac(&c->mac, why);
 	if (!r && c->hostname[0])
 		r = validate_hostname(c->hostname, why);
-	return r ? r : net_guest_ip(net, c->address, why);
+	/* One outside is of a pool for relays: dhcpset_resv_check(). */
+	return r || !ip4_in_net(c->address, &net->subnet)
+		       ? r
+		       : net_guest_ip(net, c->address, why);
 }
 
 bool fwd_overlap(const struct fwd_conf *a, const struct fwd_conf *b)

@@ -10,6 +10,7 @@ import pytest
 
 import lab as lab_module
 from boxes import Box
+from dhcp_watch import mac_of
 from lab import eventually
 from test_dns import dig
 
@@ -148,6 +149,14 @@ def test_a_relay_has_a_pool_for_its_link(lab, d):
         client.start()
         assert client.lease()["ip"] == "10.99.7.50"
         client.release()
+        # one of its own, fixed
+        d.vnet("reserve", "add", "relayed", mac_of(r.host, "eth0"), "10.99.7.99")
+        client.start()
+        assert client.lease()["ip"] == "10.99.7.99"
+        client.release()
+        assert d.vnet("option", "del", "relayed", "pool:10.99.7.0/24",
+                      check=False).status == 1
+        d.vnet("reserve", "del", "relayed", "10.99.7.99")
         d.vnet("option", "del", "relayed", "pool:10.99.7.0/24")
         client.start()
         eventually("dropped", lambda: counters(d, "relayed")["drops"].get("relay"))

@@ -86,6 +86,21 @@ static void relayed__link_with_a_pool__address_and_options_of_it(void **state)
 	assert_int_equal(dora(r, 1, R(1)), R(2));
 }
 
+/* What is fixed for a MAC holds on the link that it is of, and there only. */
+static void relayed__reserved_for_the_mac__given_on_its_link(void **state)
+{
+	struct dhcp_rig *r = *state;
+	struct mac mac = rig_mac(1);
+
+	assert_int_equal(dhcp_server_reserve(r->s, &mac, R(77), "far", r->now,
+					     NULL),
+			 0);
+	assert_int_equal(dora(r, 2, R(1)), R(2));
+	assert_int_equal(dora(r, 1, R(1)), R(77));
+	assert_int_equal(dora(r, 1, S(1)), S(50));
+	assert_int_equal(dora(r, 1, R(1)), R(77));
+}
+
 static void relayed__link_without_a_pool__dropped(void **state)
 {
 	struct dhcp_rig *r = *state;
@@ -350,6 +365,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(relayed__link_with_a_pool__address_and_options_of_it),
+		T(relayed__reserved_for_the_mac__given_on_its_link),
 		T(relayed__link_without_a_pool__dropped),
 		T(relayed__wished_for_without_a_relay__not_given),
 		T(relayed__link_selection__link_it_names),

@@ -245,6 +245,44 @@ static void option_del__one_of_them_is_none__all_stay(void **state)
 	assert_int_equal(json_array_size(o), 1);
 }
 
+/* Addresses behind relays can be fixed, too, as long as there is a pool for them. */
+static void reserve_add__in_a_pool_for_relays__kept_with_the_pool(void **state)
+{
+	static const char *const no[] = {"10.9.0.0", "10.9.0.1", "10.9.0.255",
+					 "10.8.0.5"};
+	struct rig *r = *state;
+	char params[128];
+
+	assert_non_null(rig_call(r, "option.set",
+				 "{'network':'lab','options':["
+				 "'pool:10.9.0.0/24=10.9.0.50-10.9.0.60']}",
+				 -1));
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		snprintf(params, sizeof(params),
+			 "{'network':'lab','address':'%s',"
+			 "'mac':'52:54:00:00:00:09'}",
+			 no[i]);
+		assert_null(rig_call(r, "reserve.add", params, -1));
+	}
+	assert_non_null(rig_call(r, "reserve.add",
+				 "{'network':'lab','address':'10.9.0.7',"
+				 "'mac':'52:54:00:00:00:09','hostname':'far'}",
+				 -1));
+	rig_spin(r);
+	assert_non_null(strstr(fake_worker_last(lab(r), W_RESERVE),
+			       "\"ip\":\"10.9.0.7\""));
+	assert_null(rig_call(r, "option.del",
+			     "{'network':'lab','options':['pool:10.9.0.0/24']}",
+			     -1));
+	assert_non_null(strstr(rig_text(r), "10.9.0.7 of it is reserved"));
+	assert_non_null(rig_call(r, "reserve.del",
+				 "{'network':'lab','address':'10.9.0.7'}", -1));
+	assert_non_null(rig_call(r, "option.del",
+				 "{'network':'lab',"
+				 "'options':['pool:10.9.0.0/24']}",
+				 -1));
+}
+
 /* How many settings "lab" has. */
 static size_t settings(struct rig *r, const char *net)
 {
@@ -335,6 +373,7 @@ int main(void)
 		T_LAB(option_set__more_than_a_scope_takes__refused),
 		T_LAB(option_set__boot_files__as_many_as_are_used),
 		T_LAB(option_del__one_of_them_is_none__all_stay),
+		T_LAB(reserve_add__in_a_pool_for_relays__kept_with_the_pool),
 		T_LAB(define__with_options__worker_starts_with_them),
 		T_LAB(define__option_refused__no_network),
 		T_LAB(set__with_options__all_or_nothing),
