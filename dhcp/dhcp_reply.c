@@ -2,8 +2,12 @@
 /* Building of replies. See dhcp_reply.h; dhcp_server.c decides what is said. */
 #include "dhcp/dhcp_reply.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "dhcp/dhcp_boot.h"
 #include "dhcp/dhcp_config.h"
+#include "dhcp/dhcp_names.h"
 #include "lib/compat.h"
 
 #define IP_UDP_LEN 28  /* headers that option 57 counts (RFC 2132 9.10) */
@@ -344,6 +348,87 @@ static bool put_for_firmware(struct writer *x)
 	return echo(x, x->req, DHCP_OPT_MACHINE); /* RFC 4578 2.3 */
 }
 
+/* ---- the client's full name (RFC 4702) ------------------------------------ */
+
+enum { FQDN_S = 1, FQDN_O = 2, FQDN_E = 4, FQDN_N = 8 }; /* 2.1 */
+
+/* @name's labels in DNS' wire format; false when it is no name (a scope may say
+ * anything). */
+static bool put_labels(struct wbuf *w, const char *name)
+{
+	while (*name) {
+		size_t n = strcspn(name, ".");
+
+		if (!n || n > DHCP_HOSTNAME_MAX)
+			return false;
+		wbuf_u8(w, (uint8_t)n);
+		wbuf_copy(w, name, n);
+		name += n + (name[n] == '.');
+	}
+	return true;
+}
+
+/* The domain that the client is told otherwise; "" = none. */
+static void domain_of(const struct writer *x, char out[DHCP_DOMAIN_MAX + 1])
+{
+	size_t len;
+	const uint8_t *p = dhcp_view_find(x->view, DHCP_OPT_DOMAIN, &len);
+
+	if (p && len <= DHCP_DOMAIN_MAX)
+		snprintf(out, DHCP_DOMAIN_MAX + 1, "%.*s", (int)len,
+			 (const char *)p);
+	else
+		snprintf(out, DHCP_DOMAIN_MAX + 1, "%s", x->cfg->domain);
+}
+
+static bool put_fqdn_name(struct wbuf *w, const char *label, const char *domain,
+			  bool wire)
+{
+	if (!wire) {
+		wbuf_copy(w, label, strlen(label));
+		if (domain[0])
+			wbuf_u8(w, '.');
+		wbuf_copy(w, domain, strlen(domain));
+	} else if (!put_labels(w, label) || !put_labels(w, domain)) {
+		return false;
+	} else if (domain[0]) {
+		wbuf_u8(w, 0); /* the whole name */
+	}
+	return wbuf_ok(w);
+}
+
+/* Our word on it, to a client that sent one (4): we keep the A record, unless it wants
+ * none; its own way of spelling (2.1), no codes (2.2). */
+static void put_fqdn(struct writer *x)
+{
+	uint8_t value[3 + DHCP_HOSTNAME_MAX + DHCP_DOMAIN_MAX + 4], flags;
+	char claimed[DHCP_HOSTNAME_MAX + 1], domain[DHCP_DOMAIN_MAX + 1];
+	struct wbuf w = wbuf_make(value, sizeof(value));
+	const char *name = x->t->name;
+	size_t len;
+	const uint8_t *p = dhcp_msg_opt(x->req, DHCP_OPT_FQDN, &len);
+
+	if (len < 3 || x->done[DHCP_OPT_FQDN])
+		return;
+	dhcp_name_claimed(x->req, claimed);
+	if (!name || !name[0])
+		name = claimed;
+	if (!name[0])
+		return;
+	flags = p[0] & FQDN_E;
+	if (p[0] & FQDN_N)
+		flags |= FQDN_N;
+	else
+		flags |= p[0] & FQDN_S ? FQDN_S : FQDN_S | FQDN_O;
+	domain_of(x, domain);
+	wbuf_u8(&w, flags);
+	wbuf_be16(&w, 0xffff);
+	if (put_fqdn_name(&w, name, domain, flags & FQDN_E))
+		(void)dhcp_build_opt(&x->b, DHCP_OPT_FQDN, value, w.len);
+}
+
+/* ---- all of it -------------------------------------------------------------- */
+
 /* Message type, server and terms: of DHCP, not of BOOTP. */
 static bool put_exchange(struct writer *x)
 {
@@ -377,6 +462,7 @@ static bool put_options(struct writer *x)
 		if (!put_for_firmware(x))
 			return false;
 		put_wishes(x);
+		put_fqdn(x);
 	}
 	dhcp_build_unreserve(&x->b);
 	return echo(x, req, DHCP_OPT_RELAY); /* last (RFC 3046 2.2) */

@@ -57,6 +57,7 @@ size_t dhcp_ask_build(const struct dhcp_ask *a, uint8_t *buf, size_t cap)
 	opt_bytes(&b, DHCP_OPT_MAX_SIZE, size, a->max_size ? 2 : 0);
 	opt_bytes(&b, DHCP_OPT_HOSTNAME, a->hostname,
 		  a->hostname ? strlen(a->hostname) : 0);
+	opt_bytes(&b, DHCP_OPT_FQDN, a->fqdn, a->fqdn_len);
 	opt_bytes(&b, DHCP_OPT_PARAMETERS, a->wish, a->wishes);
 	if (a->rapid)
 		(void)dhcp_build_opt(&b, DHCP_OPT_RAPID, "", 0);

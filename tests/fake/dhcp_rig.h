@@ -28,6 +28,8 @@ struct dhcp_ask {
 	uint32_t src_ip, dst_ip; /* of the IP header; dst 0 = broadcast */
 	struct mac src_mac;	 /* zero = mac */
 	const char *hostname;
+	const char *fqdn; /* option 81's bytes, fqdn_len of them */
+	size_t fqdn_len;
 	const void *cid;
 	size_t cid_len;
 	const uint8_t *wish;

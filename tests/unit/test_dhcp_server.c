@@ -792,6 +792,42 @@ static void input__cut_at_every_length__safe(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
+static void assert_fqdn(struct dhcp_rig *r, const char *bytes, size_t len)
+{
+	size_t n = 0;
+	const uint8_t *p = dhcp_msg_opt(&r->answer, DHCP_OPT_FQDN, &n);
+
+	assert_int_equal(n, len);
+	assert_memory_equal(p, bytes, len);
+}
+
+/* RFC 4702 4: who sends a name hears the whole of it, spelt as its own was. */
+static void fqdn__sent__answered_in_its_spelling(void **state)
+{
+	struct dhcp_rig *r = *state;
+	struct dhcp_ask a = rig_ask(DHCP_DISCOVER, 1, 7);
+	struct mac mac = rig_mac(7);
+
+	rig_send(r, &a);
+	assert_false(rig_has(r, DHCP_OPT_FQDN));
+	a.fqdn = "\1\0\0My_Box.corp";
+	a.fqdn_len = 14;
+	rig_send(r, &a);
+	assert_fqdn(r, "\1\377\377my-box.lab.vnet", 18);
+	a.fqdn = "\4\0\0\2pc\3lan"; /* in DNS' format, and it would do it itself */
+	a.fqdn_len = 10;
+	rig_send(r, &a);
+	assert_fqdn(r, "\7\377\377\2pc\3lab\4vnet", 16);
+	a.fqdn = "\010\0\0pc"; /* nobody is to */
+	a.fqdn_len = 5;
+	dhcp_server_reserve(r->s, &mac, 0, "db", r->now, NULL);
+	rig_send(r, &a);
+	assert_fqdn(r, "\010\377\377db.lab.vnet", 14);
+	a.fqdn_len = 2;
+	rig_send(r, &a);
+	assert_false(rig_has(r, DHCP_OPT_FQDN));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -826,6 +862,7 @@ int main(void)
 		T(reply__max_size__respected),
 		T(input__not_for_us__dropped_and_counted),
 		T(input__cut_at_every_length__safe),
+		T(fqdn__sent__answered_in_its_spelling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
