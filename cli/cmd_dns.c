@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Records of a network's DNS that the user adds. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "lib/replace.h"
 
 #define HOSTS_MARK "# vnet: names of VMs" /* as vnetd's */
+#define MERGE_BEGIN "# vnet: begin of names of VMs, by vnet hosts --merge"
+#define MERGE_END   "# vnet: end of names of VMs"
 #define VALUE_AT 3 /* the words from here on are the value */
 
 /* "0 5 5060 sip" in words or in quotes. */
@@ -82,12 +85,11 @@ static int list_run(struct cli *c)
 	return cli_list(c, "dns.list", "records", table_records);
 }
 
-static void print_hosts(const json_t *hosts, FILE *f)
+static void print_rows(const json_t *hosts, FILE *f)
 {
 	json_t *row, *name;
 	size_t i, k;
 
-	fprintf(f, "%s\n", HOSTS_MARK);
 	json_array_foreach(hosts, i, row) {
 		fputs(cli_str(row, "address"), f);
 		json_array_foreach(json_object_get(row, "names"), k, name)
@@ -95,6 +97,12 @@ static void print_hosts(const json_t *hosts, FILE *f)
 				json_string_value(name));
 		fputc('\n', f);
 	}
+}
+
+static void print_hosts(const json_t *hosts, FILE *f)
+{
+	fprintf(f, "%s\n", HOSTS_MARK);
+	print_rows(hosts, f);
 }
 
 static int write_hosts(const json_t *hosts, const char *path)
@@ -114,19 +122,93 @@ static int write_hosts(const json_t *hosts, const char *path)
 	return r ? cli_refuse("%s", why.s) : CLI_OK;
 }
 
+/* What of @in is not ours, onto @out; false: where our block ends is not to be seen. */
+static bool copy_others(FILE *in, FILE *out)
+{
+	bool ours = false;
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+
+	while ((n = getline(&line, &cap, in)) > 0) {
+		if (!strcmp(line, MERGE_BEGIN "\n"))
+			ours = true;
+		else if (ours && !strcmp(line, MERGE_END "\n"))
+			ours = false;
+		else if (!ours)
+			fprintf(out, "%s%s", line,
+				line[n - 1] == '\n' ? "" : "\n");
+	}
+	free(line);
+	return !ours;
+}
+
+/* The file as it is to be, malloc'ed. */
+static int merged(const json_t *hosts, const char *path, char **text,
+		  size_t *len)
+{
+	FILE *in = fopen(path, "re"), *out;
+	bool whole;
+
+	if (!in)
+		return cli_refuse("%s: %s", path, strerror(errno));
+	out = open_memstream(text, len);
+	if (!out) {
+		fclose(in);
+		return cli_refuse("no memory");
+	}
+	whole = copy_others(in, out);
+	if (json_array_size(hosts)) {
+		fprintf(out, "%s\n", MERGE_BEGIN);
+		print_rows(hosts, out);
+		fprintf(out, "%s\n", MERGE_END);
+	}
+	fclose(in);
+	if (fclose(out))
+		return cli_refuse("no memory");
+	return whole ? CLI_OK
+		     : cli_refuse("%s: \"%s\" without \"%s\" behind it; put "
+				  "that where the names end",
+				  path, MERGE_BEGIN, MERGE_END);
+}
+
+/* Among what there is: links are followed, all else in the file stays. */
+static int merge_hosts(const json_t *hosts, const char *name)
+{
+	struct errtext why = {""};
+	char path[PATH_MAX], *text = NULL;
+	size_t len = 0;
+	int r;
+
+	if (!realpath(name, path))
+		return cli_refuse("%s: %s", name, strerror(errno));
+	r = merged(hosts, path, &text, &len);
+	if (!r && replace_file(path, text, len, NULL, &why))
+		r = cli_refuse("%s", why.s);
+	free(text);
+	return r;
+}
+
 static int hosts_run(struct cli *c)
 {
 	const char *net = args_get(&c->args, "network");
 	const char *path = args_get(&c->args, "write");
+	const char *merge = args_get(&c->args, "merge");
 	json_t *p = json_object(), *res;
 	int r;
 
+	if (path && merge) {
+		json_decref(p);
+		return cli_usage(c, "--write or --merge, not both");
+	}
 	if (net)
 		json_object_set_new(p, "network", json_string(net));
 	r = cli_call(c, "dns.hosts", p, &res);
 	if (r)
 		return r;
-	if (path)
+	if (merge)
+		r = merge_hosts(json_object_get(res, "hosts"), merge);
+	else if (path)
 		r = write_hosts(json_object_get(res, "hosts"), path);
 	else if (!cli_json(c, res))
 		print_hosts(json_object_get(res, "hosts"), stdout);
@@ -137,6 +219,7 @@ static int hosts_run(struct cli *c)
 static const struct opt hosts_opts[] = {
 	{"network", "NET", "only names of this network"},
 	{"write", "FILE", "replace FILE with them, in one step"},
+	{"merge", "FILE", "put them into FILE, in place of those of last time"},
 	{NULL},
 };
 
@@ -180,8 +263,8 @@ const struct cli_cmd cmd_dns[] = {
 	 "up to date.\n\n"
 	 "Examples:\n"
 	 "  vnet hosts\n"
-	 "  vnet hosts --network admin | sudo tee -a /etc/hosts\n"
-	 "      glibc reads that file alone: the names as they are now\n"
+	 "  sudo vnet hosts --network admin --merge /etc/hosts\n"
+	 "      for all programs of the host: the names as they are now\n"
 	 "  vnet hosts --write /run/vnet.hosts\n"
 	 "      for the host's dnsmasq, with addn-hosts=/run/vnet.hosts\n",
 	 hosts_run},

@@ -212,6 +212,26 @@ def test_hosts(lab, d, box, tmp_path):
         d.vnet("dns", "del", "lab", "printer")
 
 
+def test_hosts_in_a_file_with_others(lab, d, box, tmp_path):
+    path, link = tmp_path / "real", tmp_path / "hosts"
+    path.write_text("127.0.0.1 localhost\n10.7.7.7 mine")
+    link.symlink_to(path)
+    d.vnet("hosts", "--merge", str(link))
+    first = path.read_text()
+    assert first.startswith("127.0.0.1 localhost\n10.7.7.7 mine\n# vnet: begin")
+    assert "vm-one" in rows(first)[box.ip] and link.is_symlink()
+    with open(path, "a") as f:
+        f.write("10.7.7.8 later\n")
+    d.vnet("hosts", "--merge", str(link))
+    again = rows(path.read_text())
+    assert again["10.7.7.8"] == ["later"] and "vm-one" in again[box.ip]
+    assert path.read_text().count("vnet: begin") == 1
+    path.write_text(first.replace("# vnet: end", "# my end"))
+    done = d.vnet("hosts", "--merge", str(path), check=False)
+    assert done.status == 1 and "put that where the names end" in done.err
+    assert "# my end" in path.read_text()
+
+
 def test_a_hosts_file_is_kept_up_to_date(lab, tmp_path):
     path = tmp_path / "hosts"
     with lab_module.Vnetd(ns=lab.host, args=["--hosts-file", str(path)]) as d:
