@@ -37,6 +37,7 @@ static const struct help_section sections[] = {
 	{"", cmd_dns},
 	{"The daemon", cmd_events},
 	{"", cmd_info},
+	{"", cmd_doctor},
 	{NULL},
 };
 
@@ -65,6 +66,7 @@ static const struct {
 	{"forwards", "forward list"},
 	{"port-forward", "forward add"},
 	{"publish", "forward add"},
+	{"check", "doctor"},	  {"diagnose", "doctor"},
 	{"monitor", "events"},	  {"watch", "events"},
 };
 

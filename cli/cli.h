@@ -45,7 +45,7 @@ struct cli_cmd {
 /* One table a file. */
 extern const struct cli_cmd cmd_network[], cmd_show[], cmd_nic[], cmd_ip[],
 	cmd_run[], cmd_forward[], cmd_flow[], cmd_lease[], cmd_option[], cmd_dns[],
-	cmd_events[], cmd_info[];
+	cmd_events[], cmd_info[], cmd_doctor[];
 
 /* Parse, dispatch, clean up. Returns the exit status. */
 int cli_main(int argc, char **argv);

@@ -3,5 +3,5 @@
 # vnet-bridge-helper.
 CLI_FILES := cli args conn help out strv tables nic_facts runner run_plan \
              run_child bridge_helper forward_spec cmd_network cmd_show cmd_nic cmd_ip \
-             cmd_run cmd_forward cmd_flow cmd_lease cmd_option cmd_dns cmd_events cmd_info
+             cmd_run cmd_forward cmd_flow cmd_lease cmd_option cmd_dns cmd_events cmd_info cmd_doctor
 CLI_PKGS  := jansson

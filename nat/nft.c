@@ -103,7 +103,7 @@ static ssize_t receive(struct nft *n)
 }
 
 /* A question whose answers go to @cb, until the last one. */
-static int ask(struct nft *n, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+int nft_ask(struct nft *n, struct nlmsghdr *nlh, nft_cb cb, void *arg)
 {
 	unsigned int port = mnl_socket_get_portid(n->sock);
 	int r = 1;
@@ -121,10 +121,16 @@ static int ask(struct nft *n, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 	return r < 0 ? -errno : 0;
 }
 
+struct nlmsghdr *nft_question(struct nft *n, char *buf, uint16_t type,
+			      uint16_t family, uint16_t flags)
+{
+	return nftnl_nlmsg_build_hdr(buf, type, family, flags, ++n->seq);
+}
+
 static struct nlmsghdr *question(struct nft *n, char *buf, uint16_t type,
 				 uint16_t flags)
 {
-	return nftnl_nlmsg_build_hdr(buf, type, NFPROTO_INET, flags, ++n->seq);
+	return nft_question(n, buf, type, NFPROTO_INET, flags);
 }
 
 /* ---- looking ----------------------------------------------------------------------- */
@@ -176,7 +182,7 @@ static int find_table(struct nft *n, const char *name, struct errtext *why)
 	int r;
 
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
-	r = ask(n, nlh, table_cb, &ours);
+	r = nft_ask(n, nlh, table_cb, &ours);
 	if (r == -ENOENT)
 		return 0;
 	if (r)
@@ -256,13 +262,13 @@ static int look_map(struct look *l, const char *name)
 	nlh = question(l->n, buf, NFT_MSG_GETSET, NLM_F_ACK);
 	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, l->table);
 	mnl_attr_put_strz(nlh, NFTA_SET_NAME, name);
-	r = ask(l->n, nlh, one_set_cb, s);
+	r = nft_ask(l->n, nlh, one_set_cb, s);
 	if (!r) {
 		nft_image_set(l->f, s);
 		nlh = question(l->n, buf, NFT_MSG_GETSETELEM, NLM_F_DUMP);
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, l->table);
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, name);
-		r = ask(l->n, nlh, elem_cb, s);
+		r = nft_ask(l->n, nlh, elem_cb, s);
 	}
 	if (!r)
 		nft_image_elems(l->f, s);
@@ -278,17 +284,17 @@ static int look_at(struct look *l)
 
 	nlh = question(l->n, buf, NFT_MSG_GETSET, NLM_F_DUMP);
 	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, l->table);
-	r = ask(l->n, nlh, set_cb, l);
+	r = nft_ask(l->n, nlh, set_cb, l);
 	for (unsigned int i = 0; !r && i < l->nmap; i++)
 		r = look_map(l, l->map[i]);
 	if (!r) {
 		nlh = question(l->n, buf, NFT_MSG_GETCHAIN, NLM_F_DUMP);
-		r = ask(l->n, nlh, chain_cb, l);
+		r = nft_ask(l->n, nlh, chain_cb, l);
 	}
 	if (!r) {
 		nlh = question(l->n, buf, NFT_MSG_GETRULE, NLM_F_DUMP);
 		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, l->table);
-		r = ask(l->n, nlh, rule_cb, l);
+		r = nft_ask(l->n, nlh, rule_cb, l);
 	}
 	return r;
 }

@@ -37,6 +37,16 @@ int nft_check(struct nft *n, const struct nft_plan *p, struct errtext *why);
 /* Delete the network's table; 0 also when there is none, or none of ours. */
 int nft_drop(struct nft *n, const char *network, struct errtext *why);
 
+#define NFT_DUMP_MAX (32u << 20) /* bytes */
+
+/**
+ * nft_dump() - Write the kernel's messages on all rulesets to @fd, for ruleset_read()
+ *
+ * Chains, sets, their elements, rules. Return: 0; -EFBIG more than NFT_DUMP_MAX; -EINTR
+ * somebody changes them all the time; … with @why.
+ */
+int nft_dump(struct nft *n, int fd, struct errtext *why);
+
 /**
  * nft_watch() - A socket that becomes readable when anybody changes a ruleset
  *

@@ -7,6 +7,8 @@
 
 #include "nat/nftplan.h"
 
+struct nft;
+struct nlmsghdr;
 struct nftnl_chain;
 struct nftnl_rule;
 struct nftnl_set;
@@ -19,6 +21,17 @@ struct nftnl_chain *nft_build_chain(const struct nft_plan *p, unsigned int i);
 struct nftnl_rule *nft_build_rule(const struct nft_plan *p, unsigned int i);
 /* With its elements. */
 struct nftnl_set *nft_build_map(const struct nft_plan *p, enum nft_map m);
+
+/* ---- nft.c: questions ------------------------------------------------------------- */
+
+typedef int (*nft_cb)(const struct nlmsghdr *nlh, void *arg); /* libmnl's */
+
+/* @buf: of the caller, for a question with its attributes. */
+struct nlmsghdr *nft_question(struct nft *n, char *buf, uint16_t type,
+			      uint16_t family, uint16_t flags);
+/* The answers go to @cb, until the last one. 0 or negative errno; -EINTR: what was
+ * listed changed meanwhile. */
+int nft_ask(struct nft *n, struct nlmsghdr *nlh, nft_cb cb, void *arg);
 
 /* ---- nft_image.c: the same text for the same thing, whoever made the object --------- */
 

@@ -9,6 +9,7 @@
 
 static const struct method *const tables[] = {
 	m_daemon, m_network, m_nic, m_forward, m_lease, m_option, m_dns, m_flow, m_events,
+	m_doctor,
 };
 
 static const char *const rights[] = {"read", "use", "admin"};

@@ -34,7 +34,7 @@ struct method {
 
 extern const struct method m_daemon[], m_network[], m_nic[], m_forward[],
 	m_lease[], m_option[], m_dns[], m_flow[],
-	m_events[];
+	m_events[], m_doctor[];
 
 /* api_handler with the struct ctl as @arg. */
 void method_dispatch(void *arg, struct call *c, const char *method,

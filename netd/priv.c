@@ -400,6 +400,16 @@ int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
 	return ask(p, PRIV_TAP_FD, &q, sizeof(q), &a, fd_out, 1, why);
 }
 
+int priv_rulesets(struct priv *p, int *fd_out, struct errtext *why)
+{
+	struct priv_req_icmp q = {.ip6 = false}; /* nothing to be said */
+	struct priv_answer a = {0};
+
+	if (!p->chan)
+		return needs_helper(why);
+	return ask(p, PRIV_RULESETS, &q, sizeof(q), &a, fd_out, 1, why);
+}
+
 int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)
 {
 	struct priv_req_icmp q = {.ip6 = false}; /* nothing to be said */

@@ -161,6 +161,10 @@ int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
 /* A socket that is readable when rulesets change (nat/nft.h); caller's. */
 int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why);
 
+/* All rulesets as nft_dump() (nat/nft.h) writes them, in a memory file; caller's.
+ * -EPERM without the helper. */
+int priv_rulesets(struct priv *p, int *fd_out, struct errtext *why);
+
 struct priv_way {
 	char path[108]; /* sun_path of a runner's datagram socket; a first byte of
 			 * 0 makes it an abstract name */

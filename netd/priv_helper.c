@@ -195,6 +195,16 @@ static int do_tap_fd(struct helper *h, const void *body, struct reply *out)
 	return r;
 }
 
+static int do_rulesets(struct helper *h, const void *body, struct reply *out)
+{
+	int r = priv_do_rulesets(&out->fd[0], &out->a.why);
+
+	(void)h;
+	(void)body;
+	out->nfd = r ? 0 : 1;
+	return r;
+}
+
 static int do_nft_watch(struct helper *h, const void *body, struct reply *out)
 {
 	int r = nft_watch(&out->fd[0], &out->a.why);
@@ -265,6 +275,7 @@ static const struct {
 	[PRIV_KNET_DOWN] = {sizeof(struct priv_req_network), do_knet_down},
 	[PRIV_KPORT] = {sizeof(struct priv_kport), do_kport},
 	[PRIV_NFT_WATCH] = {sizeof(struct priv_req_icmp), do_nft_watch},
+	[PRIV_RULESETS] = {sizeof(struct priv_req_icmp), do_rulesets},
 	[PRIV_TAP_FD] = {sizeof(struct priv_tap_fd), do_tap_fd},
 };
 

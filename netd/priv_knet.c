@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "nat/nft.h"
 #include "switch/link.h"
@@ -133,4 +135,23 @@ int priv_do_tap_fd(const struct priv_tap_fd *t, int *fd_out, struct errtext *why
 			   (t->once ? TAPPORT_ONCE : 0);
 
 	return tapport_fd(t->name, how, fd_out, why);
+}
+
+int priv_do_rulesets(int *fd_out, struct errtext *why)
+{
+	int fd = memfd_create("rulesets", MFD_CLOEXEC), r;
+	struct nft *n = NULL;
+
+	if (fd < 0)
+		return errtext_set(why, -errno, "no memory file: %s",
+				   strerror(errno));
+	r = nft_open(&n, why);
+	if (!r)
+		r = nft_dump(n, fd, why);
+	nft_close(n);
+	if (r)
+		close(fd);
+	else
+		*fd_out = fd;
+	return r;
 }

@@ -18,6 +18,7 @@ struct priv *fake_priv_new(bool root)
 	struct priv *p = calloc(1, sizeof(*p));
 
 	p->root = root;
+	p->rulesets = -1;
 	return p;
 }
 
@@ -286,6 +287,16 @@ int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
 	p->tap_fds++;
 	p->last_tap_fd = *t;
 	return some_fd(fd_out);
+}
+
+int priv_rulesets(struct priv *p, int *fd_out, struct errtext *why)
+{
+	if (!p->root)
+		return errtext_set(why, -EPERM, "fake: not root");
+	if (p->rulesets < 0)
+		return errtext_set(why, -EIO, "fake: no rulesets");
+	*fd_out = dup(p->rulesets);
+	return *fd_out < 0 ? -errno : 0;
 }
 
 int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)
