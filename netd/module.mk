@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layer 3: the daemon. main.c is linked only into vnetd.
-NETD_FILES := worker worker_net worker_nic worker_names worker_dhcp worker_lease worker_forward worker_flow worker_limits \
+NETD_FILES := worker worker_poll worker_net worker_nic worker_names worker_dhcp worker_lease worker_forward worker_flow worker_limits \
               worker_ra worker_dhcp6 worker_probe worker_status worker_tftp \
               spawn sandbox sandbox_landlock sandbox_seal \
               priv priv_helper priv_judge priv_do priv_port priv_way priv_connect priv_act priv_knet knet knetctl kneigh \

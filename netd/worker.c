@@ -19,6 +19,7 @@
 #include "lib/log.h"
 #include "netd/sandbox.h"
 #include "netd/worker_int.h"
+#include "netd/worker_poll.h"
 
 #define MSGS_PER_WAKEUP 64
 #define LAST_WORDS_MS	1000 /* without any of them being read */
@@ -360,6 +361,30 @@ static bool has_company(void)
 	return sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) > 1;
 }
 
+/* As event_base_dispatch(), but it may wait awake. */
+static void run(struct worker *w)
+{
+	const int active = EVENT_BASE_COUNT_ACTIVE;
+	struct worker_poll poll = {0};
+	uint32_t turns = 0, before = 0;
+	int how = EVLOOP_ONCE;
+
+	while (!event_base_loop(w->base, how) &&
+	       !event_base_got_break(w->base)) {
+		if (!w->poll || !w->sw)
+			continue;
+		turns = vswitch_turns(w->sw);
+		worker_poll_looked(&poll,
+				   event_base_get_max_events(w->base, active,
+							     1) > 0,
+				   turns != before, clock_mono_us());
+		before = turns;
+		how = EVLOOP_ONCE;
+		if (worker_poll_stay(&poll))
+			how |= EVLOOP_NONBLOCK;
+	}
+}
+
 int worker_main(const char *network, bool isolated)
 {
 	struct worker w = {0};
@@ -383,7 +408,7 @@ int worker_main(const char *network, bool isolated)
 		fini(&w);
 		return EXIT_FAILURE;
 	}
-	event_base_dispatch(w.base);
+	run(&w);
 	last_words(&w);
 	fini(&w);
 	return w.exit_status;

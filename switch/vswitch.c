@@ -32,6 +32,8 @@ struct vswitch {
 	struct fdb *fdb;
 	int64_t now_ms;
 	struct port *ingress; /* whose frames are being delivered */
+	uint16_t spoke;	      /* id of the port whose frames came last */
+	uint32_t turns;	      /* how often that was another one than before */
 	vswitch_seen_fn seen;
 	void *seen_arg;
 	unsigned int forbidden; /* enum rogue_kind, of guests */
@@ -533,6 +535,8 @@ void vswitch_input(struct port *in, const struct frame *f, unsigned int n,
 	assert(!sw->in_tx && n <= FRAME_BATCH);
 	sw->now_ms = now_ms;
 	sw->ingress = in;
+	sw->turns += in->id != sw->spoke;
+	sw->spoke = in->id;
 	for (unsigned int i = 0; i < n; i++)
 		classify(sw, in, &f[i], &hot);
 	deliver(sw);
@@ -545,6 +549,11 @@ void vswitch_input(struct port *in, const struct frame *f, unsigned int n,
 int64_t vswitch_now(const struct vswitch *sw)
 {
 	return sw->now_ms;
+}
+
+uint32_t vswitch_turns(const struct vswitch *sw)
+{
+	return sw->turns;
 }
 
 struct port *vswitch_ingress(const struct vswitch *sw)

@@ -99,6 +99,10 @@ int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
 void vswitch_input(struct port *in, const struct frame *f, unsigned int n,
 		   int64_t now_ms);
 
+/* How often frames came from another port than those before: grows while machines
+ * speak to and fro, and not while one of them sends. */
+uint32_t vswitch_turns(const struct vswitch *sw);
+
 /* For use inside ops->tx and ops->flush: the time given to the vswitch_input()
  * under way (outside of one: to the last one), … */
 int64_t vswitch_now(const struct vswitch *sw);
