@@ -369,8 +369,11 @@ def main():
     L.end_tidily()
     L.remove_stale()
     print(HEAD)
-    with L.nothing_left():
-        show(race(contenders, ROUNDS), left_out)
+    try:
+        with L.nothing_left():
+            show(race(contenders, ROUNDS), left_out)
+    finally:
+        L.remove_own()
     return 0
 
 

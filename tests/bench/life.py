@@ -24,7 +24,7 @@ from boxes import Box
 
 QUICK = bool(os.environ.get("QUICK"))
 COUNT = 10 if QUICK else 100                    # networks
-SETTLE, WATCH = 2, 4 if QUICK else 10           # seconds
+SETTLE, WATCH = 2, 3 if QUICK else 6            # seconds
 PORT = 7001
 
 

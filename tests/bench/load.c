@@ -457,7 +457,7 @@ static bool trial(struct udp_run *u, double pps, double *real)
 static void udp(bool up, const char *ip, int port, size_t size, double seconds,
 		double hint)
 {
-	struct timeval patience = {0, 200000};
+	struct timeval patience = {0, 150000};
 	struct udp_run u = {
 		.fd = sock(SOCK_DGRAM, 0), .ctl = dial(ip, port + 2),
 		.to = address(ip, port + 1), .size = size, .seconds = seconds,
@@ -474,7 +474,7 @@ static void udp(bool up, const char *ip, int port, size_t size, double seconds,
 		else
 			high = r;
 	}
-	for (int i = 0; i < 6 && high / low > 1.03; i++) {
+	for (int i = 0; i < 5 && high / low > 1.05; i++) {
 		double mid = (low + high) / 2;
 
 		if (trial(&u, mid, &real))

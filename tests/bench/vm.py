@@ -4,9 +4,9 @@ iperf3, from the guest (out) and to it (in). All of them run side by side and wa
 their turns; an idle guest needs next to nothing. Without KVM the guest's own processor
 is the slowest part: what the host needs is what is left to compare.
 
-Ours are on vhost-user, which is QEMU's fastest, on a stream socket, which passt has, too,
-and on a TAP; peers are passt (stream), QEMU's own slirp, and a TAP on the kernel's bridge
-with nftables' masquerading.
+Ours are on vhost-user, which is QEMU's fastest, and on a stream socket, which passt has,
+too; peers are passt (stream), QEMU's own slirp, and a TAP on the kernel's bridge with
+nftables' masquerading.
 """
 
 import os
@@ -71,10 +71,6 @@ class Stream(VnetVm):
     name, kind, address = "vnet-stream", "stream", "10.0.2.16/24@10.0.2.2"
 
 
-class Tap(VnetVm):
-    name, kind, address = "vnet-tap", "tap", "10.0.2.17/24@10.0.2.2"
-
-
 class Passt(Vm):
     # Its guest has the host's address, and believes all others to be next door.
     name, address = "passt", "192.0.2.1/24@192.0.2.2"
@@ -133,7 +129,7 @@ def race(report, rounds):
 
 def boot(report, world, daemon, up):
     VnetVm.daemon = daemon
-    for cls in (VhostUser, Stream, *(() if QUICK else (Tap,)), Passt, Slirp, Kernel):
+    for cls in (VhostUser, Stream, Passt, Slirp, Kernel):
         try:
             up.append(cls(world))
         except (S.Missing, L.LabError, guest.GuestError) as e:

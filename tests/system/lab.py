@@ -20,11 +20,12 @@ import glob
 import ipaddress
 import os
 import shutil
+import signal
 import tempfile
 import time
 
 # Everything that a test needs is found here, under lab.
-from basics import (LabError, TAG, binary, command_line,    # noqa: F401
+from basics import (LabError, PREFIX, TAG, binary, command_line,    # noqa: F401
                     descendants, end, end_tidily, environment, eventually, fd_count,
                     goes_on, is_anothers, owner,
                     is_root,
@@ -238,6 +239,20 @@ def assert_nothing_left(before, settle=10):
         left = Traces() - before
     if left:
         raise LabError("left behind: %s" % left)
+
+
+def remove_own():
+    """What this run has made and not taken down itself, as when it was interrupted while
+    it set something up: its processes, namespaces and folders."""
+    for pid, _ in tagged():
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    if is_root():
+        for name in _list("/run/netns"):
+            if name.startswith(PREFIX):
+                sh("ip", "netns", "del", name, check=False)
+    for path in glob.glob(os.path.join(tempfile.gettempdir(), PREFIX + "*")):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_stale():
