@@ -188,6 +188,9 @@ static int take(struct link_nl *nl, const struct kbridge *w,
 	case KSTEP_MTU:
 		c.what = LINK_MTU;
 		break;
+	case KSTEP_NF_CALL:
+		c.what = LINK_NF_CALL;
+		break;
 	case KSTEP_UP:
 		c.what = LINK_UP;
 		break;
@@ -202,7 +205,8 @@ static int take(struct link_nl *nl, const struct kbridge *w,
 
 static void take_back(struct link_nl *nl, const struct kstep *s)
 {
-	struct link_change c = {.mac = s->was_mac, .mtu = s->was_mtu};
+	struct link_change c = {.mac = s->was_mac, .mtu = s->was_mtu,
+				.nf_call = s->was_nf_call};
 	struct link_info l;
 
 	switch (s->kind) {
@@ -215,6 +219,9 @@ static void take_back(struct link_nl *nl, const struct kstep *s)
 		break;
 	case KSTEP_MTU:
 		c.what = LINK_MTU;
+		break;
+	case KSTEP_NF_CALL:
+		c.what = LINK_NF_CALL;
 		break;
 	case KSTEP_UP:
 		c.what = LINK_UP;

@@ -87,6 +87,7 @@ enum kstep_kind {
 	KSTEP_BRIDGE,	/* make it, down */
 	KSTEP_MAC,
 	KSTEP_MTU,
+	KSTEP_NF_CALL,	/* its frames are no matter of the host's filters */
 	KSTEP_SYSCTL,
 	KSTEP_ADDR_DEL,
 	KSTEP_ADDR_ADD,
@@ -98,6 +99,7 @@ struct kstep {
 	char dev[IFNAMSIZ]; /* "all": the host */
 	struct mac mac, was_mac;
 	uint32_t mtu, was_mtu;
+	uint8_t was_nf_call;
 	struct kaddr addr;
 	const char *family, *key; /* of a sysctl */
 	char value[KBRIDGE_VALUE], was[KBRIDGE_VALUE];
@@ -105,7 +107,7 @@ struct kstep {
 };
 
 #define KBRIDGE_STEPS \
-	(4 + KB_KEYS + KBRIDGE_ADDRS + KBRIDGE_SEEN_MAX + KBRIDGE_RA_MAX + 2)
+	(5 + KB_KEYS + KBRIDGE_ADDRS + KBRIDGE_SEEN_MAX + KBRIDGE_RA_MAX + 2)
 
 struct kbridge_plan {
 	const struct kbridge *want; /* borrowed */

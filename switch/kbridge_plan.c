@@ -153,6 +153,9 @@ static void facts(struct kbridge_plan *p, const struct kbridge_seen *h)
 		s->mtu = w->mtu;
 		s->was_mtu = h->link.mtu;
 	}
+	/* Off when a bridge is made; the host's own switch is not ours to turn. */
+	if (h->link.nf_call)
+		add(p, KSTEP_NF_CALL)->was_nf_call = h->link.nf_call;
 }
 
 int kbridge_plan(const struct kbridge *want, const struct kbridge_seen *have,
@@ -195,6 +198,10 @@ char *kstep_text(const struct kbridge_plan *p, unsigned int i,
 	case KSTEP_MTU:
 		snprintf(out, KBRIDGE_STEP_TEXT, "bridge %s set mtu %u", s->dev,
 			 s->mtu);
+		break;
+	case KSTEP_NF_CALL:
+		snprintf(out, KBRIDGE_STEP_TEXT, "bridge %s set nf_call off",
+			 s->dev);
 		break;
 	case KSTEP_SYSCTL:
 		snprintf(out, KBRIDGE_STEP_TEXT, "sysctl net.%s.conf.%s.%s = %s",

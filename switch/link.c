@@ -163,6 +163,25 @@ static void get_text(char *out, size_t cap, struct nlattr *a)
 		nla_strlcpy(out, a, cap);
 }
 
+/* Bits of LINK_CALL_* in their order. */
+static const int nf_calls[] = {IFLA_BR_NF_CALL_IPTABLES,
+			       IFLA_BR_NF_CALL_IP6TABLES,
+			       IFLA_BR_NF_CALL_ARPTABLES};
+
+static uint8_t get_nf_call(struct nlattr *data)
+{
+	struct nlattr *a[IFLA_BR_MAX + 1];
+	uint8_t bits = 0;
+
+	if (nla_parse_nested(a, IFLA_BR_MAX, data, NULL))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(nf_calls); i++)
+		if (a[nf_calls[i]] && nla_len(a[nf_calls[i]]) == 1 &&
+		    nla_get_u8(a[nf_calls[i]]))
+			bits |= (uint8_t)(1u << i);
+	return bits;
+}
+
 int link_parse(const struct nlmsghdr *h, struct link_info *l)
 {
 	struct nlmsghdr *hdr = (struct nlmsghdr *)h; /* libnl lacks const */
@@ -184,9 +203,12 @@ int link_parse(const struct nlmsghdr *h, struct link_info *l)
 		l->master = (int)nla_get_u32(a[IFLA_MASTER]);
 	if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
 		memcpy(l->mac.b, nla_data(a[IFLA_ADDRESS]), 6);
-	if (a[IFLA_LINKINFO] &&
-	    !nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL))
-		get_text(l->kind, sizeof(l->kind), info[IFLA_INFO_KIND]);
+	if (!a[IFLA_LINKINFO] ||
+	    nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL))
+		return 0;
+	get_text(l->kind, sizeof(l->kind), info[IFLA_INFO_KIND]);
+	if (info[IFLA_INFO_DATA] && !strcmp(l->kind, "bridge"))
+		l->nf_call = get_nf_call(info[IFLA_INFO_DATA]);
 	return 0;
 }
 
@@ -330,6 +352,24 @@ int link_bridge_add(struct link_nl *nl, const char *name,
 	return r;
 }
 
+/* A kernel without br_netfilter passes over them. */
+static int put_nf_call(struct nl_msg *msg, uint8_t bits)
+{
+	struct nlattr *info = nla_nest_start(msg, IFLA_LINKINFO), *data;
+
+	if (!info || nla_put_string(msg, IFLA_INFO_KIND, "bridge"))
+		return -ENOMEM;
+	data = nla_nest_start(msg, IFLA_INFO_DATA);
+	for (size_t i = 0; data && i < ARRAY_LEN(nf_calls); i++)
+		if (nla_put_u8(msg, nf_calls[i], bits >> i & 1))
+			return -ENOMEM;
+	if (!data)
+		return -ENOMEM;
+	nla_nest_end(msg, data);
+	nla_nest_end(msg, info);
+	return 0;
+}
+
 static int put_change(struct nl_msg *msg, const struct link_change *c)
 {
 	if (((c->what & LINK_MTU) && nla_put_u32(msg, IFLA_MTU, c->mtu)) ||
@@ -340,7 +380,8 @@ static int put_change(struct nl_msg *msg, const struct link_change *c)
 	    ((c->what & LINK_MARK) &&
 	     nla_put_string(msg, IFLA_IFALIAS,
 			    c->mark ? c->mark : LINK_OWNER)) ||
-	    ((c->what & LINK_GENMODE) && put_genmode(msg, c->genmode)))
+	    ((c->what & LINK_GENMODE) && put_genmode(msg, c->genmode)) ||
+	    ((c->what & LINK_NF_CALL) && put_nf_call(msg, c->nf_call)))
 		return -ENOMEM;
 	return 0;
 }

@@ -33,7 +33,14 @@ struct link_info {
 	char name[IFNAMSIZ];
 	char kind[LINK_KIND];	/* "bridge", "tun", "veth", …; "" = hardware */
 	char alias[LINK_ALIAS]; /* cut when longer */
+	/* A bridge's own switches that put frames on it to the host's packet filters
+	 * (br_netfilter): bits of LINK_CALL_*; the host's switches are others. */
+	uint8_t nf_call;
 };
+
+#define LINK_CALL_IP4 1
+#define LINK_CALL_IP6 2
+#define LINK_CALL_ARP 4
 
 /* A netlink socket in the network namespace it was made in. */
 struct link_nl;
@@ -74,6 +81,7 @@ enum link_what {
 	LINK_MARK = 1 << 4,   /* set @mark */
 	LINK_NOARP = 1 << 5,  /* neither asks nor answers by ARP */
 	LINK_GENMODE = 1 << 6, /* @genmode: IN6_ADDR_GEN_MODE_* (if_link.h) */
+	LINK_NF_CALL = 1 << 7, /* @nf_call, of a bridge */
 };
 
 struct link_change {
@@ -83,6 +91,7 @@ struct link_change {
 	struct mac mac;
 	int master;
 	uint8_t genmode;
+	uint8_t nf_call; /* as in link_info */
 	const char *mark; /* NULL = LINK_OWNER */
 };
 

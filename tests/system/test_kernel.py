@@ -42,11 +42,17 @@ def other(lab, d):
         yield box
 
 
+def calls(link):
+    """Does the bridge put frames to iptables?"""
+    data = link.get("linkinfo", {}).get("info_data", {})
+    return [v for k, v in sorted(data.items()) if k.startswith("nf_call")]
+
+
 def state(host):
     """What there is of links, addresses and filters."""
     links = json.loads(host.run("ip", "-j", "-d", "addr"))
     kept = [(l["ifname"], l.get("master"), l["address"], "UP" in l["flags"],
-             l.get("ifalias"), sorted(a["local"] for a in l["addr_info"]))
+             l.get("ifalias"), calls(l), sorted(a["local"] for a in l["addr_info"]))
             for l in links if l["ifname"].startswith("vn-")]
     return sorted(kept), [host.run("nft", "list", *t.split()) for t in
                           host.nft_tables()]
@@ -198,6 +204,9 @@ def damages(host):
                                        "forward")
     yield "address", lambda: host.ip("addr", "del", HOST + "/24", "dev", "vn-ho")
     yield "bridge down", lambda: host.ip("link", "set", "vn-ho", "down")
+    yield "frames to iptables", lambda: host.ip(
+        "link", "set", "vn-ho", "type", "bridge", "nf_call_iptables", "1",
+        "nf_call_ip6tables", "1")
     yield "bridge", lambda: host.ip("link", "del", "vn-ho")
     yield "port", lambda: host.ip("link", "del", "vn-sv-ho")
     yield "NIC out", lambda: host.ip("link", "set", "vn-vm1-0", "nomaster")

@@ -285,9 +285,11 @@ static void plan__changed_from_outside__only_that_is_put_right(void **state)
 	take(s);
 	s->seen.link.flags = 0;
 	s->seen.link.mtu = 9000;
+	s->seen.link.nf_call = LINK_CALL_IP6;
 	s->seen.addr[0].ip = ipaddr_from4(0x0a000263);
 	strcpy(s->seen.value[KB_FORWARDING], "1");
 	is(s, "bridge vn-lab set mtu 1500\n"
+	      "bridge vn-lab set nf_call off\n"
 	      S4 "forwarding = 0\n"
 	      "address vn-lab del 10.0.2.99/24\n"
 	      "address vn-lab add 10.0.2.2/24\n"
