@@ -158,6 +158,21 @@ static int attach(struct run *r)
 	return ret;
 }
 
+/* The TAP as a descriptor, for a program that cannot open it by name. */
+static int open_tap(struct run *r)
+{
+	json_t *res;
+	int ret = cli_call(r->c, "nic.tap_fd", nic_params(r), &res);
+
+	if (ret)
+		return ret;
+	r->theirs = rpc_client_take_fd(
+		r->c->rpc, json_integer_value(json_object_get(res, "fd")));
+	json_decref(res);
+	return r->theirs < 0 ? cli_refuse("vnetd's answer brought no descriptor")
+			     : CLI_OK;
+}
+
 /* A connection in which calls end some time. Negative errno without one. */
 static int open_rpc(struct run *r)
 {
@@ -304,7 +319,7 @@ static void set_environment(const struct run *r, const struct runner_nic *n)
 	setenv("VNET_NIC", nic, 1);
 	setenv("VNET_MAC", n->mac, 1);
 	if (n->fd >= 0)
-		setenv("VNET_FD", fd, 1);
+		setenv(strcmp(r->type, "tap") ? "VNET_FD" : "VNET_TAPFD", fd, 1);
 	if (n->path)
 		setenv("VNET_NIC_SOCKET", n->path, 1);
 	if (n->ifname)
@@ -376,6 +391,8 @@ static int run_it(struct run *r, const char *const *argv)
 		ret = make_pair(r);
 	if (!ret)
 		ret = attach(r);
+	if (!ret && r->hints.tap_fd && !strcmp(r->type, "tap"))
+		ret = open_tap(r);
 	if (!ret)
 		ret = launch(r, argv);
 	if (!ret)
@@ -440,6 +457,7 @@ static const char run_help[] =
 	"  {socket}  VNET_NIC_SOCKET  path of vnetd's socket (--type "
 	"stream)\n"
 	"  {ifname}  VNET_IFNAME      TAP interface\n"
+	"  {tapfd}   VNET_TAPFD       the TAP, opened, with virtio headers\n"
 	"  {mac}     VNET_MAC         the NIC's address; also {vm} {nic} "
 	"{network}\n"
 	"\n"

@@ -266,15 +266,17 @@ int run_look(const char *const *argv, unsigned int nic, struct run_hints *out,
 	     struct errtext *why)
 {
 	bool fd = anywhere(argv, "{fd}"), sock = anywhere(argv, "{socket}");
-	bool tap = anywhere(argv, "{ifname}");
+	bool tap_fd = anywhere(argv, "{tapfd}");
+	bool tap = tap_fd || anywhere(argv, "{ifname}");
 	char id[16];
 
 	*out = (struct run_hints){.qemu = run_is_qemu(argv)};
 	if (fd + sock + tap > 1)
-		return errtext_set(why, -EINVAL, "{fd}, {socket} and {ifname} "
+		return errtext_set(why, -EINVAL, "{fd}, {socket} and a TAP "
 				   "are three ways to connect one NIC: use one "
 				   "of them");
 	out->fills = fd || sock || tap;
+	out->tap_fd = tap_fd;
 	out->type = fd ? "fd" : sock ? "stream" : tap ? "tap" : NULL;
 	snprintf(id, sizeof(id), "vnet%u", nic);
 	if (!out->qemu)
@@ -327,6 +329,7 @@ static int fill_all(const char *const *argv, const struct runner_nic *n,
 	char fd[16], nic[16];
 	const struct fill fills[] = {
 		{"{fd}", n->fd >= 0 ? fd : NULL}, {"{socket}", n->path},
+		{"{tapfd}", n->fd >= 0 ? fd : NULL},
 		{"{ifname}", n->ifname},	  {"{mac}", n->mac},
 		{"{vm}", n->vm},		  {"{nic}", nic},
 		{"{network}", network},		  {NULL},

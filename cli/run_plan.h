@@ -3,8 +3,8 @@
  * What `vnet run` does with the command line it is given: which VM it is, how the
  * NIC gets in, and the arguments that result. Pure; cmd_run.c acts on it.
  *
- * Placeholders in the command's words are replaced: {fd} {socket} {ifname} {mac}
- * {vm} {nic} {network}. A QEMU command without {fd}, {socket} and {ifname} gets
+ * Placeholders in the command's words are replaced: {fd} {socket} {ifname} {tapfd}
+ * {mac} {vm} {nic} {network}. A QEMU command without the first four gets
  * the NIC's arguments at its end instead.
  */
 #ifndef VNET_CLI_RUN_PLAN_H
@@ -32,7 +32,8 @@ char *run_vm_name(const char *const *argv, int pid, char out[RUN_VM_TEXT]);
 /* What the command's own words say about the NIC. */
 struct run_hints {
 	bool qemu;
-	bool fills;	  /* it has {fd}, {socket} or {ifname} */
+	bool fills;	  /* it has {fd}, {socket}, {ifname} or {tapfd} */
+	bool tap_fd;	  /* the last of these: the TAP is to be opened for it */
 	const char *type; /* NIC type the placeholders need; NULL: any */
 	bool has_device;  /* QEMU: a -device with netdev=vnetN is given */
 	bool has_mac;	  /* … which says mac= */

@@ -199,3 +199,13 @@ def test_qemu_as_an_ordinary_user(lab, d, guests):
     assert lab.host.ping(g.ip())
     g.kill()
     eventually("detached", lambda: ("vmq", 0) not in nics(d))
+
+
+def test_run_hands_a_tap_in(lab, d):
+    """{tapfd}: for a program that may not open /dev/net/tun."""
+    tell = "import fcntl, sys; b = fcntl.ioctl(int(sys.argv[1]), 0x800454d2, bytes(40)); " \
+        "print(b[:16].rstrip(b'\\0').decode())"      # TUNGETIFF
+    done = d.vnet("run", "--network", "ho", "--name", "handed", "--", "python3", "-c",
+                  tell, "{tapfd}")
+    assert done.out == "vn-handed-0\n"
+    assert ("handed", 0) not in nics(d)

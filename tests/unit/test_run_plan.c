@@ -341,6 +341,11 @@ static void run_look__placeholders__choose_the_type(void **state)
 	(void)state;
 	run_look(ARGV("x", "{ifname}"), 0, &h, NULL);
 	assert_string_equal(h.type, "tap");
+	assert_false(h.tap_fd);
+	run_look(ARGV("x", "fd={tapfd}"), 0, &h, NULL);
+	assert_string_equal(h.type, "tap");
+	assert_true(h.tap_fd && h.fills);
+	assert_true(run_look(ARGV("x", "{fd}", "{tapfd}"), 0, &h, &why) < 0);
 	run_look(ARGV("x", "{fd}"), 0, &h, NULL);
 	assert_string_equal(h.type, "fd");
 	run_look(ARGV("x", "{mac}"), 0, &h, NULL);
