@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/fdutil.h"
+#include "netd/hostaddr.h"
 #include "netd/knet.h"
 #include "netd/obj.h"
 #include "netd/priv.h"
@@ -240,6 +241,16 @@ static void look_objects(const struct network *n, json_t *list)
 				   f->reason);
 }
 
+static void look_way_out(struct ctl *ctl, const struct network *n, json_t *list)
+{
+	if (n->conf.mode == NET_NAT && ctl->host &&
+	    !hostaddr_default_dev(ctl->host)[0])
+		doctor_add(list, DOCTOR_NOTE, "route", n->conf.name,
+			   "ip route show default",
+			   "the host has no default route: guests reach what it "
+			   "has routes to, and no more");
+}
+
 static void look_network(struct ctl *ctl, const struct network *n, json_t *list)
 {
 	if (n->conf.mode == NET_BRIDGED && !if_nametoindex(n->conf.uplink))
@@ -263,6 +274,7 @@ static void look_network(struct ctl *ctl, const struct network *n, json_t *list)
 		look_forwarding(n, list);
 		look_rp_filter(n, list);
 	}
+	look_way_out(ctl, n, list);
 	look_dhcp(ctl, n, list);
 }
 

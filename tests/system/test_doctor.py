@@ -238,6 +238,11 @@ def test_objects_and_the_host(lab, d):
         lab.host.set_resolv("")
         d.vnet("forward", "add", "lab", "tcp:4444:10.0.2.15:22", check=False)
         eventually("no resolver", lambda: findings(d, what="resolvers"))
+    way = lab.host.routes()
+    lab.host.ip("route", "del", "default")
+    eventually("no way out", lambda: findings(d, level="note", what="route"))
+    lab.host.ip("route", "add", "default", "via", lab.lan.router)
+    assert lab.host.routes() == way
     stopped = findings(d, level="note", what="network")
     assert [(f["network"], f["command"]) for f in stopped] == [("off", "vnet start off")]
     assert findings(d, level="ok", what="tun")
