@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whole lives of real DHCP clients of both families, as heard on the wire: acquire, renew,
 rebind, reboot with an old lease, the same with one that is not theirs any more, release,
-decline.
+decline; on networks of both datapaths.
 
 The clients live side by side, so that the file takes as long as the slowest."""
 
@@ -13,7 +13,7 @@ import pytest
 import lab as lab_module
 import networkd_client
 from basics import program
-from boxes import Box
+from boxes import Box, TapBox
 from dhcp6_client import Dhcp6Client
 from dhcp_watch import DhcpWatch, Squatter, mac_of
 from lab import LabError, eventually
@@ -34,7 +34,6 @@ SILENCE6 = """table ip6 silence {
 	}
 }
 """
-GATEWAY = "10.0.2.2"
 ACQUIRE = ("DISCOVER", "OFFER", "SELECTING", "ACK")
 ACQUIRE6 = ("SOLICIT", "ADVERTISE", "REQUEST", "REPLY")
 
@@ -45,10 +44,12 @@ class Life:
     # T1 and T2 of seconds; the shortest lease there is.
     TIMES = ("t1=2", "t2=5", "lease-time=60")
     NETWORK = "lab"
+    BOX = Box
 
     def __init__(self, lab, d, kind):
-        self.lab, self.d, self.kind = lab, d, kind
-        self.box = Box(lab, d, "box-" + kind.replace(" ", ""), self.NETWORK, dhcp=None)
+        self.lab, self.d, self.kind = lab, d, kind.split(",")[0]
+        self.box = self.BOX(lab, d, "box-" + kind.replace(" ", "").replace(",", "-"),
+                            self.NETWORK, dhcp=None)
         self.mac = mac_of(self.box.ns, "eth0")
         self.watch = DhcpWatch(self.box.ns, "eth0")
         self.client = self.make()
@@ -58,7 +59,7 @@ class Life:
         return lab_module.DhcpClient(self.kind, self.box.ns, "eth0")
 
     def set(self, *options):
-        self.d.vnet("option", "set", "lab", "--vm", self.box.name, *options)
+        self.d.vnet("option", "set", self.NETWORK, "--vm", self.box.name, *options)
 
     def state(self, ip):
         """What the server says of an address."""
@@ -108,27 +109,28 @@ class Life:
 
     def reboot_too_late(self):
         self.client.stop()
-        self.d.vnet("lease", "release", "lab", self.ip)
-        self.d.vnet("reserve", "add", "lab", "06" + self.mac[2:], self.ip)
+        self.d.vnet("lease", "release", self.NETWORK, self.ip)
+        self.d.vnet("reserve", "add", self.NETWORK, "06" + self.mac[2:], self.ip)
         self.again()
         self.watch.wait("INIT-REBOOT", "NAK")
         was, self.ip = self.ip, self.watch.wait(*ACQUIRE)
         assert self.ip != was
         self.has(self.ip)
-        self.d.vnet("reserve", "del", "lab", was)
+        self.d.vnet("reserve", "del", self.NETWORK, was)
 
     def release(self):
         # Clients let go of the address right behind the RELEASE, which is lost when it
         # waits for ARP then.
-        assert self.box.ns.ping(GATEWAY)
+        server = self.d.vnet("show", self.NETWORK, json=True).data["dhcp"]["server"]
+        assert self.box.ns.ping(server)
         self.client.release()
         assert self.watch.wait("RELEASE") == self.ip
         eventually("it is given back", lambda: self.state(self.ip) == "released", 10)
 
     def decline(self):
         self.client.arp = True
-        with Squatter(self.d, "squat-" + self.kind, "lab", self.ip, self.mac,
-                      "02" + self.mac[2:]):
+        with Squatter(self.d, "squat-" + self.box.name, self.NETWORK, self.ip,
+                      self.mac, "02" + self.mac[2:]):
             self.again()
             assert self.watch.wait(*ACQUIRE) == self.ip     # it was the client's
             assert self.watch.wait("DECLINE") == self.ip
@@ -235,7 +237,8 @@ class Life6(Life):
         eventually("it is given back", lambda: not self.state(self.ip), 10)
 
     def decline(self):
-        with Box(self.lab, self.d, "squat-six", "six", dhcp=None) as squatter:
+        with Box(self.lab, self.d, "squat-" + self.NETWORK, self.NETWORK,
+                 dhcp=None) as squatter:
             # It is silent until it is asked: the server cannot know.
             squatter.ns.ip("link", "set", "eth0", "up")
             squatter.ns.ip("-6", "addr", "add", self.ip + "/64", "dev", "eth0", "nodad")
@@ -275,11 +278,26 @@ class Dhcpcd6(Life6):
     STATIONS = (Life6.acquire, reboot, renew, rebind, Life6.release)
 
 
+class KernelUdhcpc(Udhcpc):
+    """A TAP on a bridge that the host is on, too."""
+    NETWORK, BOX = "hostonly", TapBox
+
+
+class KernelLife(Life):
+    NETWORK, BOX = "kernel", TapBox
+
+
+class KernelLife6(Life6):
+    NETWORK, BOX = "kernel", TapBox
+
+
 KINDS = {"udhcpc": Udhcpc, "dhclient": Life, "dhcpcd": Life, "networkd": Networkd,
-         "dhclient -6": Life6, "dhcpcd -6": Dhcpcd6}
+         "dhclient -6": Life6, "dhcpcd -6": Dhcpcd6, "udhcpc, hostonly": KernelUdhcpc,
+         "dhclient, kernel": KernelLife, "dhclient -6, kernel": KernelLife6}
 
 
 def missing(kind):
+    kind = kind.split(",")[0]
     if kind == "networkd":
         return not networkd_client.where()
     return not program("busybox" if kind == "udhcpc" else kind.split()[0])
@@ -294,6 +312,9 @@ def lives(lab):
         d.vnet("define", "lab", "--mode", "nat")
         d.vnet("define", "six", "--mode", "nat", "--ipv6", "stateful", "--prefix-pool",
                "auto")
+        d.vnet("define", "kernel", "--mode", "nat", "--datapath", "kernel", "--ipv6",
+               "stateful")
+        d.vnet("define", "hostonly", "--mode", "hostonly", "--datapath", "kernel")
         made = {k: life(lab, d, k) for k, life in KINDS.items() if not missing(k)}
         try:
             with concurrent.futures.ThreadPoolExecutor(len(made)) as pool:
