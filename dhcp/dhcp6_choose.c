@@ -219,11 +219,10 @@ struct ipaddr dhcp6_address_at(const struct ip6_net *net, uint32_t place)
 	return member(&p, place % p.size);
 }
 
-/* An address that is looked at for one client: is it another's place? */
+/* A place that is looked at for one client: is it another's? */
 struct keeper {
-	const struct dhcp6_table *t;
 	const struct mac *mac;
-	struct ipaddr ip;
+	uint32_t own, place;
 	bool found;
 };
 
@@ -231,23 +230,24 @@ static bool keeps(struct hnode *n, void *arg)
 {
 	const struct dhcp6_resv *r = container_of(n, struct dhcp6_resv, by_mac);
 	struct keeper *k = arg;
-	struct ipaddr a;
 
-	if (!ipaddr_is_zero(&r->ip) || mac_eq(&r->mac, k->mac))
+	if (r->place != k->place || !ipaddr_is_zero(&r->ip) ||
+	    mac_eq(&r->mac, k->mac))
 		return true;
-	a = dhcp6_address_at(&k->t->cfg.net, r->place);
-	k->found = ipaddr_eq(&a, &k->ip) &&
-		   !(dhcp6_place_of(k->mac) == r->place &&
-		     memcmp(k->mac->b, r->mac.b, 6) < 0);
+	k->found = k->own != k->place || memcmp(k->mac->b, r->mac.b, 6) > 0;
 	return !k->found;
 }
 
+/* The last two bytes of an address of the pool are its place. */
 static bool is_kept(const struct dhcp6_table *t, const struct mac *mac,
 		    const struct ipaddr *ip)
 {
-	struct keeper k = {t, mac, *ip, false};
+	const struct pool p = addresses_of(&t->cfg.net);
+	struct keeper k = {mac, dhcp6_place_of(mac), get_be16(&ip->b[14]),
+			   false};
 
-	htab_walk((struct htab *)&t->resv_mac, keeps, &k);
+	if (in_pool(&p, ip, 128))
+		htab_walk((struct htab *)&t->resv_mac, keeps, &k);
 	return k.found;
 }
 
