@@ -268,5 +268,5 @@ void vhost_mem_dirty(struct vhost_mem *m, uint64_t gpa, uint64_t len)
 	for (; page <= last && page / 8 < m->log.size; page++)
 		(void)__atomic_fetch_or(m->log.host + page / 8,
 					(uint8_t)(1u << (page % 8)),
-					__ATOMIC_RELAXED);
+					__ATOMIC_RELEASE);
 }

@@ -105,7 +105,8 @@ void *vhost_mem_uva(struct vhost_mem *m, uint64_t uva, size_t len);
 int vhost_mem_log(struct vhost_mem *m, int fd, uint64_t offset, uint64_t size,
 		  struct errtext *why);
 
-/* We wrote to guest physical memory. Does nothing without a log. */
+/* We wrote to guest physical memory: who reads the log finds what was written before.
+ * Does nothing without a log. */
 void vhost_mem_dirty(struct vhost_mem *m, uint64_t gpa, uint64_t len);
 
 static inline bool vhost_mem_broken(const struct vhost_mem *m)
