@@ -356,9 +356,10 @@ class Guest:
             self._wake.wait_for(lambda: job in self._answers or self._closed,
                                 max(0, deadline - time.monotonic()))
             if job not in self._answers:
-                raise GuestError("%s: %s: %s" % (
+                raise GuestError("%s: %s: %s: %s\n%s" % (
                     self.name, command,
-                    "the guest is gone" if self._closed else "no answer"))
+                    "the guest is gone" if self._closed else "no answer",
+                    self.log(), self.console()[-2000:]))
             status, data = self._answers.pop(job)
         return status, data.decode("utf-8", "replace")
 
