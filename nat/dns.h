@@ -91,6 +91,7 @@ struct dns {
 	struct zone zone; /* records of the user's own */
 	char domain[DNS_NAME_MAX + 1]; /* lower case, no dots at the ends */
 	struct ipaddr host_at[2]; /* of "host": IPv4, IPv6; zero = none */
+	bool host_routes; /* "gateway" is the host, and not ourselves */
 	bool forward; /* false: foreign names are REFUSED */
 	struct dns_upstream up[DNS_UPSTREAMS];
 	int nup;

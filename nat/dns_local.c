@@ -109,7 +109,7 @@ static bool whose(const struct dns *d, const struct ipaddr *ip,
 	if (is_gateway(d, ip))
 		return full_name(d, "gateway", l);
 	if (ipaddr_eq(ip, &d->host_at[0]) || ipaddr_eq(ip, &d->host_at[1]))
-		return full_name(d, "host", l);
+		return full_name(d, d->host_routes ? "gateway" : "host", l);
 	if (name)
 		return full_name(d, name, l);
 	if (ipaddr_eq(ip, &loop6) || ipaddr_eq(ip, &loop4))
@@ -196,12 +196,13 @@ static bool service(const struct dns *d, const struct dns_msg *m,
 	const struct policy *p = d->pol;
 	struct ipaddr gw4 = ipaddr_from4(p->ip);
 
-	if (!strcmp(name, "gateway")) {
+	if (!strcmp(name, "gateway") && !d->host_routes) {
 		one_of_each(m, l, &gw4, p->net6.plen ? &p->ip6 : &ipaddr_any);
 		return true;
 	}
-	if (strcmp(name, "host") || (ipaddr_is_zero(&d->host_at[0]) &&
-				     ipaddr_is_zero(&d->host_at[1])))
+	if (ipaddr_is_zero(&d->host_at[0]) && ipaddr_is_zero(&d->host_at[1]))
+		return false;
+	if (strcmp(name, "host") && strcmp(name, "gateway"))
 		return false;
 	one_of_each(m, l, &d->host_at[0], &d->host_at[1]);
 	return true;

@@ -134,6 +134,7 @@ static void join_parts(struct gateway *g)
 		g->forwards.host_arg = e->host_arg;
 	g->udp.filter = c->udp_filter;
 	g->dns.forward = c->nat || c->resolver;
+	g->dns.host_routes = c->resolver;
 	if (c->nat) { /* the gateway's address stands for the host */
 		g->dns.host_at[0] = ipaddr_from4(c->ip);
 		if (c->net6.plen)

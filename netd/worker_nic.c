@@ -168,6 +168,12 @@ static int to_bridge(struct worker *w, struct wnic *n, json_t *body,
 	w->bridge = n->id;
 	if (!r)
 		host_name(w, host);
+	if (!mac_is_zero(&w->router) && w->net6.plen) { /* ::2, as the host's */
+		struct ipaddr ip6 = w->net6.addr;
+
+		ip6.b[15] = 2;
+		nat_host_name(w->nat, &ip6);
+	}
 	return r;
 }
 

@@ -47,6 +47,11 @@ static void resolver__kernel_routes__names_and_queries_and_no_more(void **state)
 
 	rig_ask(f, "web", DNS_A);
 	rig_answer(f, DNS_NOERROR, 1);
+	rig_ask(f, "gateway.vnet", DNS_A);
+	rig_answer(f, DNS_NXDOMAIN, 0);
+	f->gw->dns.host_at[0] = ipaddr_from4(GW + 7);
+	rig_ask(f, "gateway.vnet", DNS_A);
+	rig_answer(f, DNS_NOERROR, 1);
 	assert_int_equal(rig_ask(f, "example.org", DNS_A), -1);
 	assert_int_equal(f->nsent, 1);
 	assert_int_equal(ipaddr_get4(&f->sent[0].to.ip), 0x01010101);
