@@ -194,10 +194,19 @@ static void masquerade(const struct nft_net *n, struct nft_plan *p)
 	rule(p, NFT_V_MASQUERADE, MATCHES(oif(n), loopback(NFT_SADDR, true)));
 }
 
+/* Who may not reach the host may not reach forwards by its addresses, be they his own
+ * network's. */
+static void no_forwards(const struct nft_net *n, struct nft_plan *p)
+{
+	rule(p, NFT_V_DROP, MATCHES(iif(n), state(NFT_CT_NEW), translated()));
+}
+
 /* Where bridges pass their frames through here, those are none of ours to judge. */
 static void forward(const struct nft_net *n, struct nft_plan *p)
 {
 	chain(p, "forward", "filter", NF_INET_FORWARD, PRIO_FILTER);
+	if (n->mode == NFT_NAT && !n->host)
+		no_forwards(n, p);
 	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), oif(n)));
 	if (n->mode == NFT_NAT) {
 		forward_nat(n, p);

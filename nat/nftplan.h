@@ -76,6 +76,7 @@ enum nft_match_kind {
 #define NFT_CT_INVALID	   1
 #define NFT_CT_ESTABLISHED 2
 #define NFT_CT_RELATED	   4
+#define NFT_CT_NEW	   8
 
 struct nft_match {
 	enum nft_match_kind kind;

@@ -29,7 +29,8 @@ static void put_state(FILE *f, uint32_t mask)
 		const char *name;
 	} t[] = {{NFT_CT_INVALID, "invalid"},
 		 {NFT_CT_ESTABLISHED, "established"},
-		 {NFT_CT_RELATED, "related"}};
+		 {NFT_CT_RELATED, "related"},
+		 {NFT_CT_NEW, "new"}};
 	const char *comma = "ct state ";
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {

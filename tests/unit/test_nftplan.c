@@ -36,9 +36,11 @@ static void is(const struct nft_net *n, const char *golden)
 }
 
 #define HEAD "table inet vnet-lab {\n\tcomment \"vnet\"\n"
-#define FORWARD                                                               \
+#define FORWARD_HEAD                                                          \
 	"\tchain forward {\n"                                                 \
-	"\t\ttype filter hook forward priority 0; policy accept;\n"           \
+	"\t\ttype filter hook forward priority 0; policy accept;\n"
+#define FORWARD FORWARD_HEAD ACCEPT_OWN
+#define ACCEPT_OWN                                                            \
 	"\t\tiifname \"vn-lab\" oifname \"vn-lab\" accept\n"
 #define GUARD                                                                 \
 	"\tchain guard {\n"                                                   \
@@ -46,8 +48,8 @@ static void is(const struct nft_net *n, const char *golden)
 	"\t\tiifname \"vn-lab\" ip daddr 127.0.0.0/8 drop\n"                  \
 	"\t\tiifname \"vn-lab\" ip saddr 127.0.0.0/8 drop\n"                  \
 	"\t}\n"
-#define FORWARD_NAT                                                           \
-	FORWARD                                                               \
+#define FORWARD_NAT FORWARD FORWARD_NAT_IN
+#define FORWARD_NAT_IN                                                        \
 	"\t\toifname \"vn-lab\" ct state established,related accept\n"        \
 	"\t\toifname \"vn-lab\" ct status dnat accept\n"                      \
 	"\t\toifname \"vn-lab\" drop\n"                                       \
@@ -141,7 +143,9 @@ static void make__nat_without_host_access__only_echo_and_answers(void **state)
 	   "\t\tiifname \"vn-lab\" meta l4proto icmp accept\n"
 	   "\t\tiifname \"vn-lab\" meta l4proto ipv6-icmp accept\n"
 	   "\t\tiifname \"vn-lab\" drop\n"
-	   "\t}\n" FORWARD_NAT
+	   "\t}\n" FORWARD_HEAD
+	   "\t\tiifname \"vn-lab\" ct state new ct status dnat drop\n"
+	   ACCEPT_OWN FORWARD_NAT_IN
 	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
 	   FORWARD_NAT_END MASQUERADE MASQUERADE6
 	   "\t}\n"
