@@ -249,6 +249,17 @@ static int one_set_cb(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
+static int ask_elements(struct nft *n, const char *table, const char *map,
+			struct nftnl_set *s)
+{
+	char buf[512];
+	struct nlmsghdr *nlh = question(n, buf, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, map);
+	return nft_ask(n, nlh, elem_cb, s);
+}
+
 /* A map with its elements. */
 static int look_map(struct look *l, const char *name)
 {
@@ -265,10 +276,7 @@ static int look_map(struct look *l, const char *name)
 	r = nft_ask(l->n, nlh, one_set_cb, s);
 	if (!r) {
 		nft_image_set(l->f, s);
-		nlh = question(l->n, buf, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, l->table);
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, name);
-		r = nft_ask(l->n, nlh, elem_cb, s);
+		r = ask_elements(l->n, l->table, name, s);
 	}
 	if (!r)
 		nft_image_elems(l->f, s);
@@ -331,6 +339,39 @@ int nft_check(struct nft *n, const struct nft_plan *p, struct errtext *why)
 	if (r > 0)
 		r = same(n, p, why);
 	return r < 0 ? r : !r;
+}
+
+struct forwards {
+	struct nft_forward *out;
+	size_t n, cap;
+	enum nft_map map;
+};
+
+static int take_forward(struct nftnl_set_elem *e, void *arg)
+{
+	struct forwards *l = arg;
+
+	if (l->n < l->cap && nft_read_element(l->map, e, &l->out[l->n]))
+		l->n++;
+	return 0;
+}
+
+int nft_forwards(struct nft *n, const struct nft_plan *p,
+		 struct nft_forward *out, size_t cap)
+{
+	struct forwards l = {.out = out, .cap = cap};
+	int r = 0;
+
+	for (l.map = 0; l.map < NFT_MAPS && (!r || r == -ENOENT); l.map++) {
+		struct nftnl_set *s = nftnl_set_alloc();
+
+		r = s ? ask_elements(n, p->table, nft_map_name(l.map), s)
+		      : -ENOMEM;
+		if (!r)
+			(void)nftnl_set_elem_foreach(s, take_forward, &l);
+		nftnl_set_free(s);
+	}
+	return r && r != -ENOENT ? r : (int)l.n;
 }
 
 /* ---- transactions -------------------------------------------------------------------- */

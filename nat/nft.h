@@ -34,6 +34,15 @@ int nft_sync(struct nft *n, const struct nft_plan *p, bool *changed,
 /* What would nft_sync() do? 1: replace or make it, 0: nothing; or an error. */
 int nft_check(struct nft *n, const struct nft_plan *p, struct errtext *why);
 
+/**
+ * nft_forwards() - The forwards that the table has now
+ * @out: at most @cap of them
+ *
+ * Return: how many; 0 also when it is not there; or an error.
+ */
+int nft_forwards(struct nft *n, const struct nft_plan *p,
+		 struct nft_forward *out, size_t cap);
+
 /* Delete the network's table; 0 also when there is none, or none of ours. */
 int nft_drop(struct nft *n, const char *network, struct errtext *why);
 

@@ -407,3 +407,35 @@ struct nftnl_set *nft_build_map(const struct nft_plan *p, enum nft_map m)
 		}
 	return s;
 }
+
+static void get_addr(const uint8_t *b, bool v6, struct ipaddr *ip)
+{
+	if (v6)
+		memcpy(ip->b, b, 16);
+	else
+		*ip = ipaddr_from4((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
+				   (uint32_t)b[2] << 8 | b[3]);
+}
+
+bool nft_read_element(enum nft_map m, struct nftnl_set_elem *e,
+		      struct nft_forward *f)
+{
+	uint32_t len = nft_map_is6(m) ? 16 : 4, nk = 0, nd = 0;
+	const uint8_t *k = nftnl_set_elem_get(e, NFTNL_SET_ELEM_KEY, &nk);
+	const uint8_t *d = nftnl_set_elem_get(e, NFTNL_SET_ELEM_DATA, &nd);
+
+	memset(f, 0, sizeof(*f));
+	f->at = nft_map_is6(m) ? ipaddr_any : ipaddr_from4(0);
+	if (!k || !d || nd != len + 4 ||
+	    nk != 8 + (nft_map_is_at(m) ? len : 0))
+		return false;
+	if (nft_map_is_at(m)) {
+		get_addr(k, nft_map_is6(m), &f->at);
+		k += len;
+	}
+	f->proto = k[0];
+	f->port = (uint16_t)(k[4] << 8 | k[5]);
+	get_addr(d, nft_map_is6(m), &f->to);
+	f->to_port = (uint16_t)(d[len] << 8 | d[len + 1]);
+	return true;
+}

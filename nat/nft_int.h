@@ -12,6 +12,7 @@ struct nlmsghdr;
 struct nftnl_chain;
 struct nftnl_rule;
 struct nftnl_set;
+struct nftnl_set_elem;
 struct nftnl_table;
 
 /* ---- nft_build.c: all give heap objects for libnftnl's _free; NULL without memory --- */
@@ -21,6 +22,9 @@ struct nftnl_chain *nft_build_chain(const struct nft_plan *p, unsigned int i);
 struct nftnl_rule *nft_build_rule(const struct nft_plan *p, unsigned int i);
 /* With its elements. */
 struct nftnl_set *nft_build_map(const struct nft_plan *p, enum nft_map m);
+/* And back: false for what no plan has. */
+bool nft_read_element(enum nft_map m, struct nftnl_set_elem *e,
+		      struct nft_forward *out);
 
 /* ---- nft.c: questions ------------------------------------------------------------- */
 

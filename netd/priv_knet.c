@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/log.h"
+#include "nat/ctrack.h"
 #include "nat/nft.h"
 #include "switch/link.h"
 #include "switch/tapport.h"
@@ -23,6 +25,8 @@ struct work {
 	struct kbridge_seen seen;
 	struct kbridge_plan bridge;
 	struct nft_plan filters;
+	struct nft_forward was[KNET_FWDS_MAX]; /* before */
+	size_t nwas;
 };
 
 static int prepare(struct work *w, const struct knet *k, struct errtext *why)
@@ -46,6 +50,23 @@ static void finish(struct work *w)
 	free(w);
 }
 
+static void remember(struct work *w)
+{
+	int n = w->want.routes ? nft_forwards(w->nft, &w->filters, w->was,
+					      KNET_FWDS_MAX)
+			       : 0;
+
+	w->nwas = n > 0 ? (size_t)n : 0;
+}
+
+static void forget(const struct work *w, const struct knet *k)
+{
+	struct errtext why = {""};
+
+	if (ctrack_forget(w->was, w->nwas, k->fwd, k->nfwd, &why))
+		log_warn("network %s: %s", k->network, why.s);
+}
+
 /* A table that was there before is what it was or what it is to be, whole each time. */
 static int apply(struct work *w, const struct knet *k, bool *changed,
 		 struct errtext *why)
@@ -53,6 +74,7 @@ static int apply(struct work *w, const struct knet *k, bool *changed,
 	bool filters = false;
 	int r = kbridge_apply(w->nl, &w->bridge, false, why);
 
+	remember(w);
 	if (!r)
 		r = nft_sync(w->nft, &w->filters, &filters, why);
 	if (!r) {
@@ -62,6 +84,8 @@ static int apply(struct work *w, const struct knet *k, bool *changed,
 	}
 	if (r)
 		kbridge_undo(w->nl, &w->bridge);
+	else if (filters)
+		forget(w, k);
 	*changed = filters || w->bridge.n;
 	return r;
 }

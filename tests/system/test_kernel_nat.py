@@ -206,16 +206,47 @@ def test_forward_follows_the_vm(lab, d):
         d.vnet("forward", "del", str(number))
 
 
+def says(client, server):
+    """Does a byte get through?"""
+    try:
+        client.sendall(b"x")
+        server.settimeout(5)
+        return server.recv(10) == b"x"
+    except OSError:
+        return False
+
+
+def test_a_forward_that_ends_takes_its_connections_along(lab, d, vm):
+    one, other = forward(d, "tcp:8030:vm1:8030"), forward(d, "tcp:8031:vm1:8030")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(vm.ns.socket(socket.AF_INET, socket.SOCK_STREAM))
+        listener.bind((vm.ip, 8030))
+        listener.listen(2)
+        ends = []
+        for port in 8030, 8031:
+            c = stack.enter_context(lab.outside.connect(lab.host.address, port))
+            ends.append((c, stack.enter_context(listener.accept()[0])))
+        d.vnet("forward", "del", str(one))
+        assert says(*ends[1]) and not says(*ends[0])
+        d.vnet("forward", "set", str(other), "--host-port", "8032")
+        assert says(*ends[1]), "the same target by another port"
+        d.vnet("forward", "del", str(other))
+        assert not says(*ends[1])
+
+
 def test_host_in_reach_or_not(lab, d, vm):
     lab.host.who(8090)
     assert fetch(vm.ns, "10.0.2.2", 8090)
+    number = forward(d, "tcp:8033:vm2:80")
     d.vnet("set", "lab", "--host-access", "off")
     try:
         eventually("closed", lambda: nobody(vm.ns, "10.0.2.2", 8090))
         assert nobody(vm.ns, lab.host.address, 8090)
+        assert nobody(vm.ns, lab.host.address, 8033), "a forward is the host's, too"
         assert vm.ns.ping("10.0.2.2") and vm.ns.ping(lab.outside.address)
     finally:
         d.vnet("set", "lab", "--host-access", "address")
+        d.vnet("forward", "del", str(number))
     eventually("open", lambda: fetch(vm.ns, "10.0.2.2", 8090))
 
 

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See ctrack.h. */
+#include "nat/ctrack.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define ANSWER_MS 10000
+#define TUPLE_MAX 128 /* bytes of a tuple's attribute */
+
+/* ---- which ----------------------------------------------------------------------- */
+
+static bool same(const struct nft_forward *a, const struct nft_forward *b)
+{
+	return a->proto == b->proto && a->port == b->port &&
+	       a->to_port == b->to_port && ipaddr_eq(&a->at, &b->at) &&
+	       ipaddr_eq(&a->to, &b->to);
+}
+
+static bool has(const struct nft_forward *l, size_t n, const struct nft_forward *f)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same(&l[i], f))
+			return true;
+	return false;
+}
+
+/* Would its client be led by @f? */
+static bool is_for(const struct nft_forward *f, const struct ctrack_entry *e)
+{
+	return f->proto == e->proto && f->port == e->dst_port &&
+	       ipaddr_is4(&f->to) == ipaddr_is4(&e->dst) &&
+	       (ipaddr_is_any(&f->at) || ipaddr_eq(&f->at, &e->dst));
+}
+
+static bool same_target(const struct nft_forward *f,
+			const struct ctrack_entry *e)
+{
+	return f->proto == e->proto && f->to_port == e->from_port &&
+	       ipaddr_eq(&f->to, &e->from);
+}
+
+static bool leads(const struct nft_forward *f, const struct ctrack_entry *e)
+{
+	return is_for(f, e) && same_target(f, e);
+}
+
+static bool any(const struct nft_forward *l, size_t n,
+		const struct ctrack_entry *e,
+		bool (*fits)(const struct nft_forward *f,
+			     const struct ctrack_entry *e))
+{
+	for (size_t i = 0; i < n; i++)
+		if (fits(&l[i], e))
+			return true;
+	return false;
+}
+
+bool ctrack_ends(const struct ctrack_change *c, const struct ctrack_entry *e)
+{
+	/* It may have come when its forward had another port. */
+	if (e->dnat && !any(c->now, c->nnow, e, same_target))
+		return any(c->gone, c->ngone, e, same_target);
+	if (e->dnat)
+		return any(c->gone, c->ngone, e, leads) &&
+		       !any(c->came, c->ncame, e, same_target) &&
+		       !any(c->now, c->nnow, e, leads);
+	return e->proto == IPPROTO_UDP && !e->snat &&
+	       any(c->came, c->ncame, e, is_for);
+}
+
+/* What is in @a and not in @b; heap, NULL without memory. */
+static struct nft_forward *less(const struct nft_forward *a, size_t na,
+				const struct nft_forward *b, size_t nb, size_t *n)
+{
+	struct nft_forward *l = calloc(na + 1, sizeof(*l));
+
+	*n = 0;
+	for (size_t i = 0; l && i < na; i++)
+		if (!has(b, nb, &a[i]))
+			l[(*n)++] = a[i];
+	return l;
+}
+
+/* ---- messages ---------------------------------------------------------------------- */
+
+/* One to be forgotten, named as the kernel named it. */
+struct victim {
+	uint8_t family;
+	uint16_t tuple_len, zone_len;
+	uint8_t tuple[TUPLE_MAX], zone[2];
+	uint32_t id;
+};
+
+struct work {
+	struct mnl_socket *sock;
+	uint32_t seq;
+	struct ctrack_change change;
+	struct victim *v;
+	size_t n;
+	bool more;
+	char buf[1 << 16];
+};
+
+struct attrs {
+	const struct nlattr *a[CTA_MAX + 1];
+};
+
+static int take_attr(const struct nlattr *a, void *arg)
+{
+	struct attrs *t = arg;
+
+	if (mnl_attr_get_type(a) <= CTA_MAX)
+		t->a[mnl_attr_get_type(a)] = a;
+	return MNL_CB_OK;
+}
+
+static bool get_ip(const struct nlattr *v4, const struct nlattr *v6,
+		   struct ipaddr *out)
+{
+	if (v4 && mnl_attr_get_payload_len(v4) == 4)
+		*out = ipaddr_from4(ntohl(mnl_attr_get_u32(v4)));
+	else if (v6 && mnl_attr_get_payload_len(v6) == 16)
+		memcpy(out->b, mnl_attr_get_payload(v6), 16);
+	else
+		return false;
+	return true;
+}
+
+/* Its source or its destination. */
+static bool get_end(const struct nlattr *tuple, bool src, struct ipaddr *ip,
+		    uint16_t *port, uint8_t *proto)
+{
+	struct attrs t = {{NULL}}, i = {{NULL}}, p = {{NULL}};
+	const struct nlattr *n;
+
+	if (!tuple)
+		return false;
+	(void)mnl_attr_parse_nested(tuple, take_attr, &t);
+	if (!t.a[CTA_TUPLE_IP] || !t.a[CTA_TUPLE_PROTO])
+		return false;
+	(void)mnl_attr_parse_nested(t.a[CTA_TUPLE_IP], take_attr, &i);
+	(void)mnl_attr_parse_nested(t.a[CTA_TUPLE_PROTO], take_attr, &p);
+	n = p.a[src ? CTA_PROTO_SRC_PORT : CTA_PROTO_DST_PORT];
+	if (!p.a[CTA_PROTO_NUM] || !n || mnl_attr_get_payload_len(n) < 2)
+		return false;
+	*proto = mnl_attr_get_u8(p.a[CTA_PROTO_NUM]);
+	*port = ntohs(mnl_attr_get_u16(n));
+	return get_ip(i.a[src ? CTA_IP_V4_SRC : CTA_IP_V4_DST],
+		      i.a[src ? CTA_IP_V6_SRC : CTA_IP_V6_DST], ip);
+}
+
+static bool read_entry(const struct attrs *t, struct ctrack_entry *e)
+{
+	uint32_t status;
+
+	if (!t->a[CTA_STATUS] || !t->a[CTA_ID])
+		return false;
+	status = ntohl(mnl_attr_get_u32(t->a[CTA_STATUS]));
+	e->dnat = status & IPS_DST_NAT;
+	e->snat = status & IPS_SRC_NAT;
+	return get_end(t->a[CTA_TUPLE_ORIG], false, &e->dst, &e->dst_port,
+		       &e->proto) &&
+	       get_end(t->a[CTA_TUPLE_REPLY], true, &e->from, &e->from_port,
+		       &e->proto);
+}
+
+static int keep(const struct nlattr *a, uint8_t *out, size_t cap, uint16_t *len)
+{
+	*len = a ? mnl_attr_get_payload_len(a) : 0;
+	if (*len > cap)
+		return -EMSGSIZE;
+	if (a)
+		memcpy(out, mnl_attr_get_payload(a), *len);
+	return 0;
+}
+
+static int see(const struct nlmsghdr *h, void *arg)
+{
+	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
+	struct ctrack_entry e;
+	struct work *w = arg;
+	struct attrs t = {{NULL}};
+	struct victim *v;
+
+	(void)mnl_attr_parse(h, sizeof(*g), take_attr, &t);
+	if (!read_entry(&t, &e) || !ctrack_ends(&w->change, &e))
+		return MNL_CB_OK;
+	if (w->n == CTRACK_ROUND) {
+		w->more = true;
+		return MNL_CB_OK;
+	}
+	v = &w->v[w->n];
+	v->family = g->nfgen_family;
+	v->id = mnl_attr_get_u32(t.a[CTA_ID]);
+	if (!keep(t.a[CTA_TUPLE_ORIG], v->tuple, sizeof(v->tuple), &v->tuple_len) &&
+	    !keep(t.a[CTA_ZONE], v->zone, sizeof(v->zone), &v->zone_len))
+		w->n++;
+	return MNL_CB_OK;
+}
+
+static struct nlmsghdr *message(struct work *w, char *buf, uint8_t family,
+				uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *g;
+
+	h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
+	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	h->nlmsg_seq = ++w->seq;
+	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+	g->nfgen_family = family;
+	g->version = NFNETLINK_V0;
+	return h;
+}
+
+static int talk(struct work *w, const struct nlmsghdr *h, mnl_cb_t cb)
+{
+	struct pollfd pfd = {.fd = mnl_socket_get_fd(w->sock),
+			     .events = POLLIN};
+	int r = 1;
+
+	if (mnl_socket_sendto(w->sock, h, h->nlmsg_len) < 0)
+		return -errno;
+	while (r > 0) {
+		ssize_t len;
+
+		r = poll(&pfd, 1, ANSWER_MS);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r ? -errno : -ETIMEDOUT;
+		len = mnl_socket_recvfrom(w->sock, w->buf, sizeof(w->buf));
+		if (len < 0)
+			return -errno;
+		r = mnl_cb_run(w->buf, (size_t)len, h->nlmsg_seq,
+			       mnl_socket_get_portid(w->sock), cb, w);
+	}
+	return r < 0 ? -errno : 0;
+}
+
+static int look(struct work *w, uint8_t family)
+{
+	char buf[64];
+	struct nlmsghdr *h =
+		message(w, buf, family, IPCTNL_MSG_CT_GET, NLM_F_DUMP);
+	int r = talk(w, h, see);
+
+	/* It is a busy table: what changes while it is read is read next time. */
+	return r == -EINTR ? 0 : r;
+}
+
+static int forget(struct work *w, const struct victim *v)
+{
+	char buf[512];
+	struct nlmsghdr *h =
+		message(w, buf, v->family, IPCTNL_MSG_CT_DELETE, NLM_F_ACK);
+	int r;
+
+	mnl_attr_put(h, CTA_TUPLE_ORIG | NLA_F_NESTED, v->tuple_len, v->tuple);
+	if (v->zone_len)
+		mnl_attr_put(h, CTA_ZONE, v->zone_len, v->zone);
+	mnl_attr_put_u32(h, CTA_ID, v->id);
+	r = talk(w, h, NULL);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int round_of(struct work *w)
+{
+	int r;
+
+	w->n = 0;
+	w->more = false;
+	r = look(w, AF_INET);
+	if (!r)
+		r = look(w, AF_INET6);
+	for (size_t i = 0; !r && i < w->n; i++)
+		r = forget(w, &w->v[i]);
+	return r;
+}
+
+/* ---- all of it ------------------------------------------------------------------------ */
+
+static int open_socket(struct work *w)
+{
+	w->sock = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!w->sock || mnl_socket_bind(w->sock, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	return 0;
+}
+
+int ctrack_forget(const struct nft_forward *was, size_t nwas,
+		  const struct nft_forward *now, size_t nnow,
+		  struct errtext *why)
+{
+	struct work *w = calloc(1, sizeof(*w));
+	struct nft_forward *gone, *came;
+	struct ctrack_change *c;
+	int r = -ENOMEM;
+
+	if (!w)
+		return errtext_set(why, r, "no memory");
+	c = &w->change;
+	c->gone = gone = less(was, nwas, now, nnow, &c->ngone);
+	c->came = came = less(now, nnow, was, nwas, &c->ncame);
+	c->now = now;
+	c->nnow = nnow;
+	w->v = calloc(CTRACK_ROUND, sizeof(*w->v));
+	if (gone && came && w->v) {
+		w->more = c->ngone || c->ncame;
+		r = w->more ? open_socket(w) : 0;
+	}
+	for (int i = 0; !r && w->more && i < CTRACK_ROUNDS; i++)
+		r = round_of(w);
+	if (w->sock)
+		mnl_socket_close(w->sock);
+	free(gone);
+	free(came);
+	free(w->v);
+	free(w);
+	return r ? errtext_set(why, r, "connections of forwards that changed go "
+			       "on: %s", strerror(-r))
+		 : 0;
+}

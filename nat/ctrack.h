@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Connections that the kernel tracks (ctnetlink, over libmnl) and forwards that change.
+ * The kernel decides once where a connection leads and remembers; so what came by a
+ * forward that is gone, or leads elsewhere now, has to be forgotten for it to end, as has
+ * what was not led anywhere when there was no forward yet: a UDP client that goes on
+ * asking would get no other answer. Needs CAP_NET_ADMIN; synchronous.
+ */
+#ifndef VNET_NAT_CTRACK_H
+#define VNET_NAT_CTRACK_H
+
+#include "lib/errtext.h"
+#include "nat/nftplan.h"
+
+#define CTRACK_ROUND  4096 /* connections forgotten after one look */
+#define CTRACK_ROUNDS 64
+
+/** struct ctrack_entry - A tracked connection, as far as it matters */
+struct ctrack_entry {
+	uint8_t proto;
+	bool dnat, snat;	  /* destination, source translated */
+	struct ipaddr dst;	  /* where its client sends to … */
+	uint16_t dst_port;
+	struct ipaddr from;	  /* … and who answers */
+	uint16_t from_port;
+};
+
+/** struct ctrack_change - What differs between a network's forwards before and after */
+struct ctrack_change {
+	const struct nft_forward *gone, *came, *now; /* borrowed; @now: all */
+	size_t ngone, ncame, nnow;
+};
+
+/*
+ * Has the connection to end? Pure. One goes on that a forward of now would lead to the same
+ * place, or whose forward came back under another port or address with the same target;
+ * then it ends with the last forward that has this target.
+ */
+bool ctrack_ends(const struct ctrack_change *c, const struct ctrack_entry *e);
+
+/* Forget those; looks at nothing when nothing has changed. -EOPNOTSUPP: a kernel without
+ * ctnetlink. */
+int ctrack_forget(const struct nft_forward *was, size_t nwas,
+		  const struct nft_forward *now, size_t nnow,
+		  struct errtext *why);
+
+#endif
