@@ -47,6 +47,9 @@ static const struct opt define_opts[] = {
 	{"mtu", "N", "largest packet in bytes; default 1500", OPT_INT, false,
 	 576, 65521},
 	{"uplink", "IF", "the host's interface (bridged)"},
+	{"uplink-mode", "tap-in|take-in",
+	 "leave it as it is, or make it a port of a bridge; default tap-in",
+	 OPT_CHOICE},
 	{"host-access", "off|address|loopback",
 	 "what VMs reach of the host itself (nat)", OPT_CHOICE},
 	{"host-allow", "tcp:22,udp:53,…",
@@ -184,7 +187,7 @@ static int define_run(struct cli *c)
 	static const char *const given[] = {
 		"mode",	  "subnet",	 "subnet6", "dhcp",	"mtu",
 		"uplink", "host-access", "domain",  "datapath", "host-allow",
-		"udp-filter", "ipv6", "prefix-pool"};
+		"udp-filter", "ipv6", "prefix-pool", "uplink-mode"};
 	json_t *params = json_pack("{s:s}", "name", args_pos(&c->args, 0));
 	json_t *net;
 	int r;
@@ -303,7 +306,7 @@ static int set_run(struct cli *c)
 	static const char *const given[] = {"host-access", "host-allow",
 					    "udp-filter", "subnet6",
 					    "ipv6", "prefix-pool",
-					    "domain"};
+					    "domain", "uplink-mode"};
 	json_t *params = name_param(c);
 	int r;
 
@@ -344,6 +347,9 @@ static const struct opt set_opts[] = {
 	{"lease-seconds", "N", "how long an address is lent from now on",
 	 OPT_INT, false, 60, 31536000},
 	{"tftp", "DIR|off", "serve the files below DIR to VMs that boot (TFTP)"},
+	{"uplink-mode", "tap-in|take-in",
+	 "leave the uplink as it is, or make it a port of a bridge (bridged)",
+	 OPT_CHOICE},
 	{NULL},
 };
 static const struct opt plan_opts[] = {

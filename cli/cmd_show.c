@@ -96,6 +96,7 @@ static void show_config(const json_t *net)
 	     *cli_str(net, "reason") ? ": " : "", cli_str(net, "reason"));
 	member("Autostart", net, "autostart");
 	member("Uplink", net, "uplink");
+	member("Uplink mode", net, "uplink_mode");
 	member("Subnet", net, "subnet");
 	member("Gateway", net, "gateway");
 	member("DNS", net, "dns");

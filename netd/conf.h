@@ -34,6 +34,10 @@ enum net_mode { NET_NAT, NET_BRIDGED, NET_HOSTONLY, NET_INTERNAL };
 enum net_datapath { DATAPATH_USER, DATAPATH_KERNEL };
 enum net_access { ACCESS_OFF, ACCESS_ADDRESS, ACCESS_LOOPBACK };
 
+/* bridged: the host's interface becomes a port of a bridge of ours (switch/uplink.h), or
+ * is left as it is (switch/tapin.h). */
+enum uplink_mode { UPLINK_TAKE_IN, UPLINK_TAP_IN };
+
 /* How guests get addresses of IPv6: dhcp/ra.h, enum ra_mode. */
 enum net_ipv6 { IPV6_SLAAC, IPV6_STATELESS, IPV6_STATEFUL, IPV6_OFF };
 
@@ -54,6 +58,7 @@ struct net_conf {
 	uint32_t lease_s;
 	uint16_t mtu;
 	char uplink[IFNAMSIZ]; /* bridged */
+	enum uplink_mode uplink_mode; /* likewise */
 	char domain[CONF_DOMAIN_MAX + 1];
 	char tftp[CONF_PATH_MAX + 1]; /* folder of files for guests; "" = none */
 	enum net_access access; /* nat: what the gateway's address leads to */

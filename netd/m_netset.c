@@ -9,6 +9,7 @@
 #include "netd/m_int.h"
 #include "netd/netctl.h"
 #include "netd/tftpctl.h"
+#include "netd/uplinkconf.h"
 
 struct natconf_spec m_nat_spec(json_t *params)
 {
@@ -128,6 +129,7 @@ int m_netset_read(struct ctl *ctl, const struct network *n, json_t *params,
 		  struct net_conf *conf, struct errtext *why)
 {
 	struct natconf_spec spec = m_nat_spec(params);
+	struct uplinkconf_spec up = {.mode = m_str(params, "uplink_mode")};
 	int r;
 
 	conf->lease_s = (uint32_t)m_int(params, "lease_s", conf->lease_s);
@@ -138,5 +140,7 @@ int m_netset_read(struct ctl *ctl, const struct network *n, json_t *params,
 		r = set_ipv6(ctl, n, params, conf, why);
 	if (!r)
 		r = set_tftp(params, conf, why);
-	return r ? r : set_domain(params, conf, why);
+	if (!r)
+		r = set_domain(params, conf, why);
+	return r ? r : uplinkconf_apply(conf, &up, why);
 }

@@ -126,7 +126,8 @@ static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 	spec->prefix_pool = m_str(params, "prefix_pool");
 	spec->ula = &ctl->ula;
 	spec->dhcp = m_str(params, "dhcp");
-	spec->uplink = m_str(params, "uplink");
+	spec->uplink.uplink = m_str(params, "uplink");
+	spec->uplink.mode = m_str(params, "uplink_mode");
 	spec->nat = m_nat_spec(params);
 	spec->domain = m_str(params, "domain");
 	spec->mtu = (uint16_t)m_int(params, "mtu", 0);
@@ -139,9 +140,9 @@ static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 	spec->autostart = m_bool(params, "autostart", true);
 	if (m_str(params, "subnet") && !jx_net4(params, "subnet", subnet, NULL))
 		spec->subnet = subnet;
-	if (spec->mode == NET_BRIDGED && !spec->uplink && ctl->host) {
-		spec->uplink = default_uplink(ctl);
-		if (!spec->uplink[0])
+	if (spec->mode == NET_BRIDGED && !spec->uplink.uplink && ctl->host) {
+		spec->uplink.uplink = default_uplink(ctl);
+		if (!spec->uplink.uplink[0])
 			return errtext_set(why, -EINVAL,
 					   "this host has no default route to "
 					   "take the uplink from; name one");
@@ -473,6 +474,10 @@ static void plan(struct ctl *ctl, struct call *c, json_t *params)
 	"how guests get addresses of subnet6: slaac (they make them; the "    \
 	"default), stateless (and DHCPv6 has the rest), stateful (DHCPv6 "    \
 	"gives them), off (nothing is announced)"
+#define UPLINK_MODE                                                          \
+	"bridged: tap-in leaves the uplink as it is and stands beside it (the " \
+	"default); take-in makes it a port of a bridge, which gets its "        \
+	"addresses and routes (datapath kernel's only way)"
 #define PREFIX_POOL                                                          \
 	"nat: prefixes for guests that are routers, by DHCPv6: auto (/64s of " \
 	"a /56 of this installation's own), off, or like "                    \
@@ -497,6 +502,7 @@ static const struct param p_define[] = {
 	{"mtu", P_INT, false, MTU_MIN, MTU_MAX, NULL, "1500 when left out"},
 	{"uplink", P_STR, false, 0, 0, NULL,
 	 "bridged: the host's interface; the default route's when left out"},
+	{"uplink_mode", P_STR, false, 0, 0, "tap-in|take-in", UPLINK_MODE},
 	{"host_access", P_STR, false, 0, 0, "off|address|loopback",
 	 "nat: what the gateway's address leads to on the host"},
 	{"host_allow", P_STR, false, 0, 0, NULL, HOST_ALLOW},
@@ -537,6 +543,9 @@ static const struct param p_set[] = {
 	{"prefix_pool", P_STR, false, 0, 0, NULL, PREFIX_POOL},
 	{"lease_s", P_INT, false, LEASE_S_MIN, LEASE_S_MAX, NULL,
 	 "term of DHCP leases given from now on"},
+	{"uplink_mode", P_STR, false, 0, 0, "tap-in|take-in",
+	 "bridged: how guests get onto the uplink; its worker starts anew, NICs "
+	 "stay"},
 	{"domain", P_STR, false, 0, 0, NULL,
 	 "DNS domain of its names; guests hear of it when they renew"},
 	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
@@ -557,7 +566,8 @@ static const struct param p_autostart[] = {
 #define NETWORK_OBJECT                                                       \
 	"{name,mode,datapath,state:running|stopped|failed|starting,reason,"   \
 	"autostart,subnet,gateway,dns,dhcp:{first,last,lease_s,server}|null," \
-	"mtu,uplink,domain,host_access,host_allow,udp_filter,mac,nics,"       \
+	"mtu,uplink,uplink_mode:tap-in|take-in|null,domain,host_access,"      \
+	"host_allow,udp_filter,mac,nics,"                                     \
 	"forwards,worker:{pid,restarts}|null,subnet6,gateway6,dns6,tftp,"  \
 	"ipv6:slaac|stateless|stateful|off|null,prefix_pool,"     \
 	"bridge}"

@@ -59,6 +59,7 @@ struct network *model_net_add(struct model *m, const struct net_conf *c)
 	}
 	n->conf = *c;
 	n->port_fd = -1;
+	n->tapin.fd = -1;
 	list_init(&n->nics);
 	list_init(&n->fwds);
 	list_init(&n->resvs);

@@ -70,6 +70,13 @@ struct network {
 	bool bridge_due;  /* knetctl.c: it is to be another */
 	bool neighbours_due; /* kneigh.c: the worker knows of none */
 	bool bridge_in;	     /* priv holds the uplink for us */
+	/* tapinctl.c: beside the uplink; port_fd is the packet socket. */
+	struct {
+		bool open;
+		int fd; /* the TAP into the host's stack */
+		unsigned int index; /* of the uplink, … */
+		struct mac mac;	    /* … and its address, when it was opened */
+	} tapin;
 	struct event *retry; /* while failed */
 	unsigned int retry_s; /* next delay */
 	unsigned int failures; /* worker ends since it was last ready */

@@ -22,6 +22,7 @@
 #include "netd/priv.h"
 #include "netd/store.h"
 #include "netd/super.h"
+#include "netd/tapinctl.h"
 
 #define RETRY_MAX_S 30
 
@@ -175,9 +176,16 @@ static int open_host(struct network *n, struct errtext *why)
 
 static int open_uplink(struct network *n, struct errtext *why)
 {
+	const struct network *other = tapinctl_other(n);
 	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
 	int r;
 
+	if (other)
+		return errtext_set(why, -EBUSY,
+				   "uplink %s is used by network %s, which leaves "
+				   "it as it is; both can have it with "
+				   "--uplink-mode tap-in",
+				   n->conf.uplink, other->conf.name);
 	list_for_each(o, &n->ctl->model.nets, struct network, node)
 		if (o != n && o->bridge_in &&
 		    !strcmp(o->conf.uplink, n->conf.uplink))
@@ -209,7 +217,9 @@ static int open_port(struct network *n, struct errtext *why)
 	if (n->conf.mode == NET_HOSTONLY)
 		return open_host(n, why);
 	if (n->conf.mode == NET_BRIDGED)
-		return open_uplink(n, why);
+		return n->conf.uplink_mode == UPLINK_TAP_IN
+			       ? tapinctl_open(n, why)
+			       : open_uplink(n, why);
 	return 0;
 }
 
@@ -219,6 +229,7 @@ static void close_port(struct network *n)
 	char bridge[IFNAMSIZ];
 
 	fd_close(&n->port_fd);
+	tapinctl_close(n);
 	if (n->conf.datapath == DATAPATH_KERNEL)
 		knetctl_down(n);
 	if (!n->bridge_in)
@@ -445,7 +456,7 @@ int netctl_autostart(struct ctl *ctl, struct network *n, bool on,
 static void renew(struct network *n)
 {
 	n->retry_s = n->failures = 0;
-	set_state(n->ctl, n, NET_STARTING, "its IPv6 subnet changes");
+	set_state(n->ctl, n, NET_STARTING, "its settings change");
 	super_stop(n->sup); /* goes on in netctl_on_ended() */
 }
 
@@ -455,6 +466,7 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 {
 	bool other6 = !netset_same6(&n->conf.subnet6, &c->subnet6);
 	bool pool = !netset_same6(&n->conf.pool6, &c->pool6);
+	bool other_uplink = n->conf.uplink_mode != c->uplink_mode;
 	bool up = n->wanted && n->sup && super_state(n->sup) != SUPER_DOWN;
 	int r = netset_apply(ctl, n, c, set, why);
 
@@ -467,7 +479,7 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 	if (set->n)
 		dhcpset_tell_scope(n, set->scope);
 	knetctl_changed(n);
-	if (!other6 || !up || wait_add(n, false, done, arg)) {
+	if ((!other6 && !other_uplink) || !up || wait_add(n, false, done, arg)) {
 		done(arg, true, "");
 		return 0;
 	}
@@ -586,13 +598,15 @@ void netctl_links_changed(struct ctl *ctl)
 		if (n->conf.mode != NET_BRIDGED || !n->wanted)
 			continue;
 		there = if_nametoindex(n->conf.uplink) != 0;
-		if (n->bridge_in && !there && n->sup) {
+		if (((n->bridge_in && !there) || tapinctl_is_stale(n)) &&
+		    n->sup) {
 			/* Unplugged: what is left is taken apart, and the retry
 			 * waits for it to come back. */
-			log_warn("network %s: uplink %s is gone", n->conf.name,
-				 n->conf.uplink);
+			log_warn("network %s: uplink %s is %s", n->conf.name,
+				 n->conf.uplink, there ? "another" : "gone");
 			super_stop(n->sup);
-		} else if (!n->bridge_in && there && n->state == NET_FAILED) {
+		} else if (!n->bridge_in && !n->tapin.open && there &&
+			   n->state == NET_FAILED) {
 			n->retry_s = 0;
 			net_up(n);
 		}

@@ -454,6 +454,20 @@ static void port_added(void *arg, int err, json_t *result, const char *why)
 		netctl_port_refused(arg, why);
 }
 
+/* Beside the uplink: two descriptors. */
+static void send_tapin(struct network *n)
+{
+	int fd[2] = {n->port_fd, n->tapin.fd};
+
+	super_request(n->sup, W_NIC_ADD,
+		      json_pack("{s:i,s:s,s:i,s:n,s:s,s:s,s:b,s:o,s:[s,s]}",
+				"nic", NETCTL_PORT_UPLINK, "vm", "", "index",
+				0, "mac", "type", "tap-in", "role", "uplink",
+				"link", 1, "uplink_mac", obj_mac(&n->tapin.mac),
+				"fds", "conn", "tap"),
+		      fd, 2, port_added, n);
+}
+
 void netctl_send_port(struct network *n)
 {
 	bool kernel = n->conf.datapath == DATAPATH_KERNEL;
@@ -462,6 +476,10 @@ void netctl_send_port(struct network *n)
 
 	if (n->port_fd < 0)
 		return;
+	if (n->tapin.open) {
+		send_tapin(n);
+		return;
+	}
 	super_request(
 		n->sup, W_NIC_ADD,
 		json_pack("{s:i,s:s,s:i,s:n,s:s,s:s,s:b,s:o,s:o,s:o,s:[s]}", "nic",

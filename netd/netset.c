@@ -40,6 +40,7 @@ static void take_over(struct network *n, const struct net_conf *c)
 	n->conf.lease_s = c->lease_s;
 	n->conf.subnet6 = c->subnet6;
 	n->conf.ipv6 = c->ipv6;
+	n->conf.uplink_mode = c->uplink_mode;
 	n->conf.pool6 = c->pool6;
 	n->conf.pool6_len = c->pool6_len;
 	memcpy(n->conf.host_allow, c->host_allow, sizeof(c->host_allow));

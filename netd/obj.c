@@ -17,6 +17,7 @@
 #include "netd/qmp.h"
 #include "netd/super.h"
 #include "netd/validate.h"
+#include "netd/uplinkconf.h"
 
 const char *net_state_name(enum net_state s)
 {
@@ -113,12 +114,12 @@ json_t *obj_network(const struct network *n)
 
 	if (c->datapath == DATAPATH_KERNEL)
 		knet_names(c->name, bridge, tap);
-	else if (c->mode == NET_BRIDGED)
+	else if (c->mode == NET_BRIDGED && c->uplink_mode == UPLINK_TAKE_IN)
 		dev_name("vn-br-", c->name, -1, bridge);
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
-		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
 		net_datapath_name(c->datapath), "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
@@ -141,7 +142,10 @@ json_t *obj_network(const struct network *n)
 		c->subnet6.plen ? json_string(ip6conf_mode_name(c->ipv6))
 				: json_null(),
 		"prefix_pool", obj_str(ip6conf_pool_format(c, pool)),
-		"bridge", obj_str(bridge));
+		"bridge", obj_str(bridge), "uplink_mode",
+		c->mode == NET_BRIDGED
+			? json_string(uplinkconf_mode_name(c->uplink_mode))
+			: json_null());
 }
 
 /* The socket between us and the runner, whoever listens on it. */

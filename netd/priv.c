@@ -331,6 +331,25 @@ int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
 	return r ? r : ask(p, PRIV_UPLINK_OUT, &q, sizeof(q), &a, NULL, 0, why);
 }
 
+int priv_tapin(struct priv *p, const char *uplink, const char *tap,
+	       uint16_t mtu, int fd[2], struct mac *mac, struct errtext *why)
+{
+	struct priv_req_tapin q = {.mtu = mtu};
+	struct priv_answer a = {0};
+	int r;
+
+	if (!p->chan)
+		return errtext_set(why, -EPERM,
+				   "a packet socket on %s needs root", uplink);
+	if ((r = put_name(q.uplink, sizeof(q.uplink), uplink, why)) ||
+	    (r = put_name(q.tap, sizeof(q.tap), tap, why)))
+		return r;
+	r = ask(p, PRIV_TAPIN, &q, sizeof(q), &a, fd, 2, why);
+	if (!r)
+		*mac = a.mac;
+	return r;
+}
+
 /* ---- the kernel datapath --------------------------------------------------------------- */
 
 static int needs_helper(struct errtext *why)

@@ -109,6 +109,17 @@ int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
 int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why);
 
 /**
+ * priv_tapin() - Stand beside a host's interface, which stays as it is (switch/tapin.h)
+ * @tap: name of the TAP to make ("vn-…")
+ * @fd: the packet socket, and the TAP; caller's. All of it goes with them
+ * @mac: of the interface
+ *
+ * Return: as tapin_open(); -EPERM without the helper.
+ */
+int priv_tapin(struct priv *p, const char *uplink, const char *tap,
+	       uint16_t mtu, int fd[2], struct mac *mac, struct errtext *why);
+
+/**
  * priv_knet() - Make the kernel what @k says: bridge, addresses, filters
  * @dry: look only
  * @changed: was it another? @dry: are the filters?

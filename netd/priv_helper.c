@@ -28,6 +28,7 @@
 #include "netd/sandbox.h"
 #include "netd/spawn.h"
 #include "switch/tapdev.h"
+#include "switch/tapin.h"
 #include "switch/uplink.h"
 
 #define LOCK_WAIT_MS  20000
@@ -256,6 +257,28 @@ static int do_uplink_out(struct helper *h, const void *body,
 	return uplink_out(path, NULL, &out->a.why);
 }
 
+static int do_tapin(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_req_tapin *q = body;
+	struct tapin_ends ends;
+	struct tapin t = {.mtu = q->mtu};
+	int r = priv_judge_tapin(q, &out->a.why);
+
+	(void)h;
+	if (r)
+		return r;
+	memcpy(t.uplink, q->uplink, IFNAMSIZ);
+	memcpy(t.tap, q->tap, IFNAMSIZ);
+	r = tapin_open(&t, &ends, &out->a.why);
+	if (r)
+		return r;
+	out->a.mac = ends.mac;
+	out->fd[0] = ends.sock;
+	out->fd[1] = ends.tap;
+	out->nfd = 2;
+	return 0;
+}
+
 static const struct {
 	size_t len; /* of the request */
 	int (*fn)(struct helper *h, const void *body, struct reply *out);
@@ -277,6 +300,7 @@ static const struct {
 	[PRIV_NFT_WATCH] = {sizeof(struct priv_req_icmp), do_nft_watch},
 	[PRIV_RULESETS] = {sizeof(struct priv_req_icmp), do_rulesets},
 	[PRIV_TAP_FD] = {sizeof(struct priv_tap_fd), do_tap_fd},
+	[PRIV_TAPIN] = {sizeof(struct priv_req_tapin), do_tapin},
 };
 
 /* ---- the process ---------------------------------------------------------------------- */
@@ -308,6 +332,7 @@ static int serve(struct helper *h)
 		struct priv_req_network network;
 		struct priv_kport kport;
 		struct priv_tap_fd tap_fd;
+		struct priv_req_tapin tapin;
 	} body;
 	struct reply out = {.fd = {-1, -1}};
 	struct chan_msg m;

@@ -33,6 +33,7 @@ enum priv_type {
 	PRIV_NFT_WATCH,	 /* answer: [fd] */
 	PRIV_TAP_FD,	 /* answer: [fd] */
 	PRIV_RULESETS,	 /* answer: [fd] */
+	PRIV_TAPIN,	 /* answer: mac, [socket, TAP] */
 	PRIV_TYPES
 };
 
@@ -47,6 +48,12 @@ struct priv_req_name {
 
 struct priv_req_uplink {
 	char bridge[IFNAMSIZ];
+	char uplink[IFNAMSIZ];
+	char tap[IFNAMSIZ];
+	uint16_t mtu;
+};
+
+struct priv_req_tapin {
 	char uplink[IFNAMSIZ];
 	char tap[IFNAMSIZ];
 	uint16_t mtu;
@@ -77,6 +84,7 @@ struct priv_answer {
 	pid_t pid;
 	bool shared; /* PRIV_WAY, PRIV_KPORT: no descriptor comes with it */
 	bool changed; /* PRIV_KNET */
+	struct mac mac; /* PRIV_TAPIN */
 	char text[PRIV_OWNER];
 	struct errtext why;
 };
@@ -88,6 +96,7 @@ int priv_judge_tap(const struct priv_tap *t, struct errtext *why);
 /* A device of ours: "vn-" and what a name may have. */
 int priv_judge_name(const char *name, size_t cap, struct errtext *why);
 int priv_judge_uplink(const struct priv_req_uplink *r, struct errtext *why);
+int priv_judge_tapin(const struct priv_req_tapin *r, struct errtext *why);
 int priv_judge_port(const struct priv_req_port *r, struct errtext *why);
 int priv_judge_icmp(const struct priv_req_icmp *r, struct errtext *why);
 int priv_judge_way(const struct priv_way *w, const char *run_dir,

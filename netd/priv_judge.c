@@ -144,6 +144,22 @@ int priv_judge_tap(const struct priv_tap *t, struct errtext *why)
 	return r ? r : judge_ip6(&t->ip6, t->plen6, why);
 }
 
+static int judge_uplink(const char *name, size_t cap, struct errtext *why)
+{
+	if (!word(name, cap) || is_dots(name))
+		return errtext_set(why, -EINVAL, "not an interface's name");
+	if (!strncmp(name, "vn-", 3) || !strcmp(name, "lo"))
+		return errtext_set(why, -EPERM, "%s cannot be an uplink", name);
+	return 0;
+}
+
+int priv_judge_tapin(const struct priv_req_tapin *t, struct errtext *why)
+{
+	int r = priv_judge_name(t->tap, sizeof(t->tap), why);
+
+	return r ? r : judge_uplink(t->uplink, sizeof(t->uplink), why);
+}
+
 int priv_judge_uplink(const struct priv_req_uplink *u, struct errtext *why)
 {
 	int r;
@@ -154,11 +170,9 @@ int priv_judge_uplink(const struct priv_req_uplink *u, struct errtext *why)
 	if (!strcmp(u->bridge, u->tap))
 		return errtext_set(why, -EINVAL,
 				   "bridge and TAP have the same name");
-	if (!word(u->uplink, sizeof(u->uplink)) || is_dots(u->uplink))
-		return errtext_set(why, -EINVAL, "not an interface's name");
-	if (!strncmp(u->uplink, "vn-", 3) || !strcmp(u->uplink, "lo"))
-		return errtext_set(why, -EPERM,
-				   "%s cannot be an uplink", u->uplink);
+	r = judge_uplink(u->uplink, sizeof(u->uplink), why);
+	if (r)
+		return r;
 	if (u->mtu && u->mtu < MTU_MIN)
 		return errtext_set(why, -EINVAL, "mtu %u is below %u", u->mtu,
 				   MTU_MIN);

@@ -51,13 +51,14 @@ enum wmsg {
 	W_START,     /* {} */
 
 	/* {"nic":id, "vm":"MyVM", "index":0, "mac":"52:54:…",
-	 *  "type":"stream|dgram|seqpacket|tap|packet|fd|vhost-user",
+	 *  "type":"stream|dgram|seqpacket|tap|packet|fd|vhost-user|tap-in",
 	 *  "role":"guest|host|uplink", "link":true, "src_ip4":ip|null,
 	 *  "src_ip6":ip|null, "queues":n (vhost-user; 0 = 1),
 	 *  "fds":["listen","conn","mem"]}: descriptors in the order of "fds".
 	 *   stream: listen and/or conn, mem; dgram: conn = the bound socket;
 	 *   seqpacket: listen and/or conn; vhost-user: listen, or nothing (W_NIC_CONN);
-	 *   tap, packet, fd: conn. Request. */
+	 *   tap, packet, fd: conn; tap-in: conn = packet socket, tap, and beside them
+	 *   "uplink_mac". Request. */
 	W_NIC_ADD,
 	W_NIC_DEL,  /* {"nic"}; the answer says its descriptors are closed. Request. */
 	W_NIC_LINK, /* {"nic","up":bool}. Request. */

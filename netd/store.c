@@ -20,6 +20,7 @@
 #include "lib/hex.h"
 #include "netd/ip6conf.h"
 #include "netd/natconf.h"
+#include "netd/uplinkconf.h"
 
 #define RESERVE_SIZE (64 * 1024) /* a removal writes a few pages of 4 KiB */
 
@@ -106,6 +107,9 @@ static const char *const upgrades[] = {
 	"PRAGMA user_version = 11;",
 	"ALTER TABLE nics ADD COLUMN transient INTEGER NOT NULL DEFAULT 0;"
 	"PRAGMA user_version = 12;",
+	"ALTER TABLE networks ADD COLUMN uplink_mode TEXT NOT NULL"
+	" DEFAULT 'take-in';"
+	"PRAGMA user_version = 13;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -518,9 +522,9 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 	char pool[IP6CONF_POOL_TEXT];
 	int r = run(s, why,
 		    "INSERT INTO networks VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?,?,?,?,?)",
 		    "ttttttttiitttt"
-		    "iittttttt",
+		    "iitttttttt",
 		    c->name, net_mode_name(c->mode), net_text(&c->subnet).s,
 		    ip_text(c->host_ip).s, ip_text(c->service_ip).s,
 		    ip_text(c->dns_ip).s, ip_text(c->dhcp_first).s,
@@ -531,7 +535,8 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 		    natconf_filter_name(c->udp_filter), c->host_allow,
 		    net6_text(&c->subnet6).s, c->tftp,
 		    ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool),
-		    net_datapath_name(c->datapath));
+		    net_datapath_name(c->datapath),
+		    uplinkconf_mode_name(c->uplink_mode));
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);
@@ -546,14 +551,14 @@ int store_net_set(struct store *s, const struct net_conf *c,
 	return run(s, why,
 		   "UPDATE networks SET access=?2, lease_s=?3, udp_filter=?4, "
 		   "host_allow=?5, subnet6=?6, tftp=?7, ipv6=?8, "
-		   "prefix_pool=?9, domain=?10 WHERE id=?1",
+		   "prefix_pool=?9, domain=?10, uplink_mode=?11 WHERE id=?1",
 		   "itittttt"
-		   "tt",
+		   "ttt",
 		   c->id, net_access_name(c->access),
 		   (int64_t)c->lease_s, natconf_filter_name(c->udp_filter),
 		   c->host_allow, net6_text(&c->subnet6).s, c->tftp,
 		   ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool),
-		   c->domain);
+		   c->domain, uplinkconf_mode_name(c->uplink_mode));
 }
 
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,

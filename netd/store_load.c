@@ -9,6 +9,7 @@
 #include "netd/natconf.h"
 #include "lib/hex.h"
 #include "netd/store_int.h"
+#include "netd/uplinkconf.h"
 
 /* A row being read; sticky failure like struct cur. */
 struct row {
@@ -109,6 +110,8 @@ static int read_net(struct row *r, const struct store_sink *sink,
 	r->bad |= ip6conf_pool_parse(t, &c) != 0;
 	r_text(r, t, sizeof(t));
 	r->bad |= net_datapath_parse(t, &c.datapath) != 0;
+	r_text(r, t, sizeof(t));
+	r->bad |= uplinkconf_mode_parse(t, &c.uplink_mode) != 0;
 	return r->bad ? -EUCLEAN : sink->net(sink->arg, &c, why);
 }
 
@@ -265,7 +268,8 @@ static const struct table {
 	{"networks",
 	 "SELECT id,name,mode,subnet,host_ip,service_ip,dns_ip,dhcp_first,"
 	 "dhcp_last,lease_s,mtu,uplink,domain,access,mac,autostart,active,"
-	 "udp_filter,host_allow,subnet6,tftp,ipv6,prefix_pool,datapath "
+	 "udp_filter,host_allow,subnet6,tftp,ipv6,prefix_pool,datapath,"
+	 "uplink_mode "
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",

@@ -287,13 +287,9 @@ int net_conf_make(const struct net_spec *spec, const struct net_used *used,
 	snprintf(c.domain, sizeof(c.domain), "%s%s",
 		 spec->domain ? spec->domain : spec->name,
 		 spec->domain ? "" : ".vnet");
-	if (spec->uplink && spec->mode != NET_BRIDGED)
-		return errtext_set(why, -EINVAL,
-				   "only bridged networks have an uplink");
-	if (spec->uplink && validate_ifname(spec->uplink, why))
-		return -EINVAL;
-	snprintf(c.uplink, sizeof(c.uplink), "%.15s",
-		 spec->uplink ? spec->uplink : "");
+	r = uplinkconf_make(&c, &spec->uplink, why);
+	if (r)
+		return r;
 	snprintf(c.tftp, sizeof(c.tftp), "%s", spec->tftp ? spec->tftp : "");
 	r = spec->mode == NET_BRIDGED
 		    ? refuse_subnet(spec, why)
@@ -423,10 +419,7 @@ int net_conf_check(const struct net_conf *c, struct errtext *why)
 			return r;
 	}
 	if (c->mode == NET_BRIDGED)
-		return c->uplink[0] ? validate_ifname(c->uplink, why)
-				    : errtext_set(why, -EINVAL,
-						  "a bridged network needs an "
-						  "uplink");
+		return uplinkconf_check(c, why);
 	if (c->mode != NET_INTERNAL || c->subnet.plen) {
 		r = check_subnet(&c->subnet, why);
 		if (r)

@@ -13,6 +13,7 @@
 #include "lib/errtext.h"
 #include "netd/conf.h"
 #include "netd/natconf.h"
+#include "netd/uplinkconf.h"
 
 #define MTU_MIN	    576 /* RFC 791: every host takes that much */
 #define MTU_MAX	    65521
@@ -42,7 +43,7 @@ struct net_spec {
 	const char *ipv6, *prefix_pool; /* ip6conf.h */
 	const char *dhcp; /* "on", "off", "FIRST-LAST" */
 	uint16_t mtu;
-	const char *uplink;
+	struct uplinkconf_spec uplink;
 	struct natconf_spec nat;
 	const char *domain;
 	uint32_t lease_s;

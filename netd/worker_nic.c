@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "lib/compat.h"
+#include "lib/fdutil.h"
 #include "lib/hex.h"
 #include "lib/jx.h"
 #include "lib/log.h"
@@ -28,12 +29,12 @@ struct wnic *worker_nic_find(struct worker *w, uint64_t id)
 
 /* The descriptors of W_NIC_ADD by what they are; taken from the message. */
 struct nic_fds {
-	int listen, conn, mem;
+	int listen, conn, mem, tap;
 };
 
 static struct nic_fds take_fds(json_t *body, struct chan_msg *m)
 {
-	struct nic_fds f = {-1, -1, -1};
+	struct nic_fds f = {-1, -1, -1, -1};
 	json_t *v, *names = json_object_get(body, "fds");
 	size_t i;
 
@@ -45,6 +46,7 @@ static struct nic_fds take_fds(json_t *body, struct chan_msg *m)
 			break;
 		place = !strcmp(s, "listen") ? &f.listen
 			: !strcmp(s, "mem")  ? &f.mem
+			: !strcmp(s, "tap")  ? &f.tap
 					     : &f.conn;
 		if (*place >= 0)
 			break;
@@ -54,12 +56,31 @@ static struct nic_fds take_fds(json_t *body, struct chan_msg *m)
 	return f;
 }
 
+static int open_tapin(const struct driver_ctx *ctx, const struct port_spec *spec,
+		      json_t *body, struct nic_fds f, struct driver **out,
+		      struct errtext *why)
+{
+	struct driver_tapin_conf conf = {.tap = f.tap};
+	int r = jx_mac(body, "uplink_mac", &conf.host, why);
+
+	if (!r)
+		return driver_tapin(ctx, spec, &conf, f.conn, out, why);
+	fd_close(&f.conn);
+	fd_close(&f.tap);
+	return r;
+}
+
 static int open_driver(struct worker *w, const char *type,
 		       const struct port_spec *spec,
-		       const struct driver_vhost_conf *vhost, struct nic_fds f,
-		       struct driver **out, struct errtext *why)
+		       const struct driver_vhost_conf *vhost, json_t *body,
+		       struct nic_fds f, struct driver **out,
+		       struct errtext *why)
 {
 	struct driver_ctx ctx = {w->base, w->sw, &w->driver_ev};
+
+	if (!strcmp(type, "tap-in"))
+		return open_tapin(&ctx, spec, body, f, out, why);
+	fd_close(&f.tap);
 
 	if (!strcmp(type, "stream"))
 		return driver_stream(&ctx, spec, f.listen, f.conn, f.mem, out,
@@ -223,8 +244,8 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 	list_add_tail(&w->nics, &n->node);
 	n->on_bridge = !strcmp(type, "bridge");
 	if (!n->on_bridge)
-		r = open_driver(w, type, &spec, &vhost, take_fds(body, m),
-				&n->driver, why);
+		r = open_driver(w, type, &spec, &vhost, body,
+				take_fds(body, m), &n->driver, why);
 	if (r) {
 		list_del(&n->node);
 		free(n);

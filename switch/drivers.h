@@ -144,11 +144,25 @@ int driver_tap(const struct driver_ctx *ctx, const struct port_spec *spec,
 /**
  * driver_packet() - A bound AF_PACKET socket (SOCK_RAW, PACKET_VNET_HDR on)
  *
- * For a TAP that a VMM opens by name, and for an uplink. Frames that this host
- * itself sends on the interface are not seen (PACKET_IGNORE_OUTGOING for TAPs).
+ * For a TAP that a VMM opens by name. Frames that this host itself sends on the
+ * interface are not seen.
  */
 int driver_packet(const struct driver_ctx *ctx, const struct port_spec *spec,
 		  int fd, struct driver **out, struct errtext *why);
+
+/* Beside a host's interface (tapin.h). */
+struct driver_tapin_conf {
+	struct mac host; /* the interface's address */
+	int tap;	 /* the way into the host's stack; taken over */
+};
+
+/**
+ * driver_tapin() - Both ends of tapin_open(): an uplink that the host goes on to use
+ * @fd: the socket
+ */
+int driver_tapin(const struct driver_ctx *ctx, const struct port_spec *spec,
+		 const struct driver_tapin_conf *conf, int fd,
+		 struct driver **out, struct errtext *why);
 
 /* What a vhost-user back end is to be. */
 struct driver_vhost_conf {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Layer 1 and 2: the L2 switch, its offloads, and the port drivers.
-SWITCH_CORE := frame hdrs fdb guard gro rogue offload sender tap_out vswitch \
+SWITCH_CORE := frame hdrs fdb guard gro rogue offload sender tap_out tapin_side vswitch \
                vhost_mem vhost_ring vhost_msg vhost_inflight vhost_backlog vhost_poll
 SWITCH_IO   := driver msgio port_stream port_dgram port_msg port_tap port_packet \
                port_vhost port_vhost_rx port_vhost_tx \
-               link tapdev tapdev_netns tapport kbridge kbridge_plan \
+               link tapdev tapdev_netns tapin tapin_redirect tapport kbridge kbridge_plan \
                uplink uplink_obj uplink_plan uplink_state uplink_journal uplink_step
 SWITCH_PKGS := libevent_core libnl-3.0

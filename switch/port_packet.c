@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A packet socket on an interface of the host: a TAP that a VMM opens by its name,
- * or the NIC that leads outside. See drivers.h.
+ * or the NIC that leads outside and stays the host's (tapin_side.h). See drivers.h.
  *
  * The kernel takes a VLAN tag out of a frame before a packet socket sees it and
  * says so beside the frame; it is put back here. Frames are received behind a gap
@@ -10,8 +10,10 @@
 #include <endian.h>
 #include <event2/event.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@
 #include "lib/fdutil.h"
 #include "switch/driver_int.h"
 #include "switch/offload.h"
+#include "switch/tapin_side.h"
 
 #define PACKET_IGNORE_OUT 23 /* PACKET_IGNORE_OUTGOING, Linux 4.20 */
 #define PACKET_HDR_SIZE	  24 /* PACKET_VNET_HDR_SZ, Linux 6.4 */
@@ -34,12 +37,16 @@ struct packet {
 	struct driver drv;
 	struct port port;
 	int fd;
+	int tap;      /* into the host's stack; -1: none */
+	bool beside;  /* @side is used */
+	struct tapin_side side;
 	struct event *rd;
 	struct event *resume; /* reads again after an error */
 	size_t hdr;	      /* virtio_net_hdr: 12, 10 or 0 bytes */
 	struct mmsghdr m[FRAME_BATCH];
 	struct iovec v[FRAME_BATCH][2];
 	uint8_t vnet[FRAME_BATCH][VNET_HDR_LEN];
+	struct sockaddr_ll from[FRAME_BATCH];
 	union {
 		uint8_t b[CTL_ROOM];
 		struct cmsghdr align;
@@ -63,6 +70,7 @@ static void rx_init(struct packet *t)
 		m->msg_iov = t->v[i];
 		m->msg_iovlen = 2;
 		m->msg_control = t->ctl[i].b;
+		m->msg_name = t->beside ? &t->from[i] : NULL;
 	}
 }
 
@@ -120,7 +128,11 @@ static bool make_frame(struct packet *t, int i, struct frame *f)
 	}
 	if (f->len >= ETH_HDR_LEN && tag_of(&t->m[i].msg_hdr, &aux))
 		insert_tag(f, &aux);
-	return true;
+	return !t->beside ||
+	       tapin_side_rx(&t->side, f,
+			     t->from[i].sll_pkttype == PACKET_OUTGOING
+				     ? TAPIN_HOST
+				     : TAPIN_WIRE);
 }
 
 /* A batch: messages received, or negative errno. */
@@ -130,9 +142,17 @@ static int receive(struct packet *t, int64_t now_ms)
 	unsigned int k = 0;
 	int n;
 
-	for (unsigned int i = 0; i < FRAME_BATCH; i++)
+	for (unsigned int i = 0; i < FRAME_BATCH; i++) {
 		t->m[i].msg_hdr.msg_controllen = CTL_ROOM;
+		t->m[i].msg_hdr.msg_namelen =
+			t->beside ? sizeof(t->from[i]) : 0;
+	}
 	n = recvmmsg(t->fd, t->m, FRAME_BATCH, MSG_DONTWAIT, NULL);
+	if (n < 0 && errno == EINVAL) {
+		/* One that the header cannot describe: a tunnel's, say. It is gone. */
+		port_drop(&t->port, DROP_OFFLOAD, 1);
+		return 1;
+	}
 	if (n < 0)
 		return would_block(errno) ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
@@ -205,10 +225,10 @@ static enum drop_reason reason(int err)
 	return err == EMSGSIZE ? DROP_LONG : DROP_ERROR;
 }
 
-static void packet_tx(struct port *p, const struct frame *const *batch,
-		      unsigned int n)
+static void send_batch(struct packet *t, const struct frame *const *batch,
+		       unsigned int n)
 {
-	struct packet *t = container_of(p, struct packet, port);
+	struct port *p = &t->port;
 	struct mmsghdr m[FRAME_BATCH];
 	struct out o[FRAME_BATCH];
 	unsigned int done = 0;
@@ -230,6 +250,49 @@ static void packet_tx(struct port *p, const struct frame *const *batch,
 	}
 }
 
+static void packet_tx(struct port *p, const struct frame *const *batch,
+		      unsigned int n)
+{
+	send_batch(container_of(p, struct packet, port), batch, n);
+}
+
+/* ---- beside the host's own stack ------------------------------------------- */
+
+static void tapin_tx(struct port *p, const struct frame *const *batch,
+		     unsigned int n)
+{
+	struct packet *t = container_of(p, struct packet, port);
+	const struct frame *lan[FRAME_BATCH];
+
+	n = tapin_side_tx(&t->side, batch, n, lan);
+	if (n)
+		send_batch(t, lan, n);
+}
+
+static int write_tap(void *arg, const struct iovec *v, int n)
+{
+	struct packet *t = arg;
+	ssize_t r;
+
+	do
+		r = writev(t->tap, v, n);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+/* Carrier is set by who made it; nothing is read. */
+static int tap_setup(int fd, struct errtext *why)
+{
+	int len = VNET_HDR_LEN, le = 1;
+	int r = fd_setup(fd);
+
+	if (!r && (ioctl(fd, TUNSETVNETHDRSZ, &len) ||
+		   ioctl(fd, TUNSETVNETLE, &le)))
+		r = -errno;
+	return r ? errtext_set(why, r, "cannot set the TAP's header format")
+		 : 0;
+}
+
 /* ---- life ---------------------------------------------------------------- */
 
 static void packet_free(struct packet *t)
@@ -239,6 +302,7 @@ static void packet_free(struct packet *t)
 	if (t->resume)
 		event_free(t->resume);
 	fd_close(&t->fd);
+	fd_close(&t->tap);
 	free(t);
 }
 
@@ -250,6 +314,12 @@ static void packet_close(struct port *p)
 static const struct port_ops packet_port_ops = {
 	.driver = "packet",
 	.tx = packet_tx,
+	.close = packet_close,
+};
+
+static const struct port_ops tapin_port_ops = {
+	.driver = "packet",
+	.tx = tapin_tx,
 	.close = packet_close,
 };
 
@@ -303,26 +373,33 @@ static int packet_setup(struct packet *t, uint32_t *caps, struct errtext *why)
 		return errtext_set(why, -errno,
 				   "cannot ask the packet socket for VLAN tags");
 	/* What the host sends on an uplink may be for a guest here. */
-	if (t->drv.role != PORT_UPLINK)
+	if (!t->beside)
 		(void)setsockopt(t->fd, SOL_PACKET, PACKET_IGNORE_OUT, &one,
 				 sizeof(one));
 	return 0;
 }
 
-int driver_packet(const struct driver_ctx *ctx, const struct port_spec *spec,
-		  int fd, struct driver **out, struct errtext *why)
+/* Takes over @fd and @conf's. */
+static int open_port(const struct driver_ctx *ctx, const struct port_spec *spec,
+		     const struct driver_tapin_conf *conf, int fd,
+		     struct driver **out, struct errtext *why)
 {
 	struct packet *t = calloc(1, sizeof(*t));
+	int tap = conf ? conf->tap : -1, r;
 	uint32_t caps = 0;
-	int r;
 
 	if (!t) {
 		fd_close(&fd);
+		fd_close(&tap);
 		return -ENOMEM;
 	}
 	driver_init(&t->drv, &packet_ops, ctx, spec);
 	t->fd = fd;
+	t->tap = tap;
+	t->beside = conf;
 	r = packet_setup(t, &caps, why);
+	if (!r && conf)
+		r = tap_setup(tap, why);
 	if (r)
 		goto fail;
 	rx_init(t);
@@ -332,9 +409,12 @@ int driver_packet(const struct driver_ctx *ctx, const struct port_spec *spec,
 		r = -ENOMEM;
 		goto fail;
 	}
-	r = driver_port_add(&t->drv, &t->port, &packet_port_ops, caps);
+	r = driver_port_add(&t->drv, &t->port,
+			    conf ? &tapin_port_ops : &packet_port_ops, caps);
 	if (r)
 		goto fail;
+	if (conf)
+		tapin_side_init(&t->side, &t->port, &conf->host, write_tap, t);
 	t->drv.only = &t->port;
 	t->drv.connected = true;
 	*out = &t->drv;
@@ -342,4 +422,17 @@ int driver_packet(const struct driver_ctx *ctx, const struct port_spec *spec,
 fail:
 	packet_free(t);
 	return r;
+}
+
+int driver_packet(const struct driver_ctx *ctx, const struct port_spec *spec,
+		  int fd, struct driver **out, struct errtext *why)
+{
+	return open_port(ctx, spec, NULL, fd, out, why);
+}
+
+int driver_tapin(const struct driver_ctx *ctx, const struct port_spec *spec,
+		 const struct driver_tapin_conf *conf, int fd,
+		 struct driver **out, struct errtext *why)
+{
+	return open_port(ctx, spec, conf, fd, out, why);
 }

@@ -190,6 +190,14 @@ int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
 	return fdb_static(sw->fdb, mac, 0, p->id);
 }
 
+struct port *vswitch_fdb_find(const struct vswitch *sw, const struct mac *mac,
+			      uint16_t vid)
+{
+	int id = fdb_lookup(sw->fdb, mac, vid, sw->now_ms / 1000);
+
+	return id == FDB_NONE ? NULL : sw->by_id[id];
+}
+
 /* ---- pass 1: judge, learn, string on the destinations -------------------- */
 
 static void push(struct vswitch *sw, struct port *p, const struct frame *f)
@@ -389,10 +397,9 @@ static struct port *lookup(struct vswitch *sw, const struct frame *f,
 
 	if (key != hot->dst) {
 		struct mac dst = mac_at(frame_hdr(f));
-		int id = fdb_lookup(sw->fdb, &dst, h->vid, sw->now_ms / 1000);
 
 		hot->dst = key;
-		hot->to = id == FDB_NONE ? NULL : sw->by_id[id];
+		hot->to = vswitch_fdb_find(sw, &dst, h->vid);
 	}
 	return hot->to;
 }

@@ -83,6 +83,10 @@ void vswitch_port_link(struct port *p, bool up);
 int vswitch_fdb_static(struct vswitch *sw, const struct mac *mac,
 		       struct port *p);
 
+/* Where a frame to @mac would go; NULL: not known, it would be flooded. */
+struct port *vswitch_fdb_find(const struct vswitch *sw, const struct mac *mac,
+			      uint16_t vid);
+
 /**
  * vswitch_input() - Frames came in on @in
  * @f: borrowed; up to FRAME_BATCH per call

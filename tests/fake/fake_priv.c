@@ -322,6 +322,24 @@ int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
 	return some_fd(fd_out);
 }
 
+int priv_tapin(struct priv *p, const char *uplink, const char *tap,
+	       uint16_t mtu, int fd[2], struct mac *mac, struct errtext *why)
+{
+	int r;
+
+	(void)uplink;
+	(void)tap;
+	(void)mtu;
+	if (p->fail_uplink)
+		return errtext_set(why, p->fail_uplink, "fake: no uplink");
+	r = some_fd(&fd[0]);
+	if (!r)
+		r = some_fd(&fd[1]);
+	*mac = (struct mac){{0x02, 0, 0, 0, 0, 1}};
+	p->tapins += !r;
+	return r;
+}
+
 int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
 {
 	(void)bridge;

@@ -45,6 +45,7 @@ struct priv {
 	uint32_t absent_ip; /* … -EADDRNOTAVAIL */
 	unsigned int shared_binds;
 	unsigned int taps, taps_deleted, uplinks_in, uplinks_out, binds;
+	unsigned int tapins;
 	struct priv_tap last_tap;
 	int fail_knet; /* of priv_knet(): negative errno */
 	unsigned int knets, knets_down, kports;

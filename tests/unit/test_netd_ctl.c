@@ -311,18 +311,19 @@ static void define__uplink_missing__failed_with_reason(void **state)
 	assert_int_equal(rig_code(r), RPC_REFUSED);
 }
 
+#define TAKE_IN(name)                                    \
+	"{'name':'" name "','mode':'bridged','uplink':'lo'," \
+	"'uplink_mode':'take-in'}"
+
 static void bridged__start_stop__uplink_in_and_out(void **state)
 {
 	struct rig *r = *state;
-	json_t *o = rig_call(r, "network.define",
-			     "{'name':'b','mode':'bridged','uplink':'lo'}",
-			     -1);
+	json_t *o = rig_call(r, "network.define", TAKE_IN("b"), -1);
 
 	assert_string_equal(rig_str(o, "state"), "running");
 	assert_int_equal(r->priv->uplinks_in, 1);
 	assert_null(json_object_get(
-		rig_call(r, "network.define",
-			 "{'name':'c','mode':'bridged','uplink':'lo'}", -1),
+		rig_call(r, "network.define", TAKE_IN("c"), -1),
 		"x"));
 	assert_non_null(strstr(rig_str(json_object_get(r->last, "result"),
 				       "reason"),
@@ -337,8 +338,7 @@ static void bridged__left_half_taken__given_back_first(void **state)
 	json_t *o;
 
 	r->priv->journal = true;
-	o = rig_call(r, "network.define",
-		     "{'name':'b','mode':'bridged','uplink':'lo'}", -1);
+	o = rig_call(r, "network.define", TAKE_IN("b"), -1);
 	assert_string_equal(rig_str(o, "state"), "running");
 	assert_int_equal(r->priv->uplinks_out, 1);
 	assert_int_equal(r->priv->uplinks_in, 1);

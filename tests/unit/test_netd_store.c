@@ -360,6 +360,7 @@ static void open__second_schema__knows_no_queues(void **state)
 			     "ALTER TABLE networks DROP COLUMN ipv6;"
 			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
 			     "ALTER TABLE networks DROP COLUMN datapath;"
+			     "ALTER TABLE networks DROP COLUMN uplink_mode;"
 			     "DROP TABLE leases6; DROP TABLE reservations6;"
 			     "PRAGMA user_version = 2", NULL, NULL,
 				      NULL), SQLITE_OK);
@@ -484,6 +485,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE networks DROP COLUMN ipv6;"
 			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
 			     "ALTER TABLE networks DROP COLUMN datapath;"
+			     "ALTER TABLE networks DROP COLUMN uplink_mode;"
 			     "DROP TABLE leases6; DROP TABLE reservations6;"
 			     "PRAGMA user_version=1",
 			     NULL, NULL, NULL),
@@ -551,6 +553,8 @@ static void open__schema_of_version_1__brought_up_and_all_there(void **state)
 	assert_string_equal(f->net.name, "old");
 	assert_int_equal(f->net.subnet6.plen, 0);
 	assert_true(f->net.active);
+	/* What it was, not what is usual now. */
+	assert_int_equal(f->net.uplink_mode, UPLINK_TAKE_IN);
 	assert_int_equal(f->fwd.port, 22);
 	assert_true(ipaddr_is_zero(&f->fwd.address));
 	/* And it is of this version from now on. */

@@ -26,7 +26,7 @@ static struct net_conf make(enum net_mode mode, const char *subnet,
 		spec.subnet = &n;
 	}
 	if (mode == NET_BRIDGED)
-		spec.uplink = "eth0";
+		spec.uplink.uplink = "eth0";
 	assert_int_equal(net_conf_make(&spec, NULL, 0, &c, &why), expect);
 	if (expect)
 		assert_true(why.s[0] != '\0');
@@ -229,7 +229,7 @@ static int make6(enum net_mode mode, const char *subnet6, uint16_t mtu,
 				.subnet6 = subnet6, .ula = &ula};
 
 	if (mode == NET_BRIDGED)
-		spec.uplink = "eth0";
+		spec.uplink.uplink = "eth0";
 	else if (mode != NET_INTERNAL)
 		spec.subnet = &n;
 	memset(c, 0, sizeof(*c));

@@ -120,6 +120,25 @@ static void judge_worker__names(void **state)
 	assert_int_equal(priv_judge_worker(&r, NULL), -EINVAL);
 }
 
+static void judge_tapin__names(void **state)
+{
+	struct priv_req_tapin r = {.uplink = "eth0", .tap = "vn-up-lan"};
+
+	(void)state;
+	assert_int_equal(priv_judge_tapin(&r, NULL), 0);
+	strcpy(r.uplink, "lo");
+	assert_int_equal(priv_judge_tapin(&r, NULL), -EPERM);
+	strcpy(r.uplink, "vn-br-lan");
+	assert_int_equal(priv_judge_tapin(&r, NULL), -EPERM);
+	strcpy(r.uplink, "..");
+	assert_int_equal(priv_judge_tapin(&r, NULL), -EINVAL);
+	memset(r.uplink, 'x', sizeof(r.uplink));
+	assert_int_equal(priv_judge_tapin(&r, NULL), -EINVAL);
+	strcpy(r.uplink, "eth0");
+	strcpy(r.tap, "eth1");
+	assert_int_equal(priv_judge_tapin(&r, NULL), -EPERM);
+}
+
 static void judge_uplink__names(void **state)
 {
 	struct priv_req_uplink r = {
@@ -314,6 +333,7 @@ int main(void)
 		cmocka_unit_test(judge_tap__wild_numbers__refused),
 		cmocka_unit_test(judge_worker__names),
 		cmocka_unit_test(judge_uplink__names),
+		cmocka_unit_test(judge_tapin__names),
 		cmocka_unit_test(judge_port__protocol_and_number),
 		cmocka_unit_test(judge_way__folders__only_those_of_nics),
 		cmocka_unit_test(judge_way__address_and_length_disagree__refused),

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Bridged networks that leave the host's interface as it is: opening and closing their
+ * port (switch/tapin.h), and noticing that the interface has become another. */
+#ifndef VNET_NETD_TAPINCTL_H
+#define VNET_NETD_TAPINCTL_H
+
+#include "lib/errtext.h"
+#include "netd/model.h"
+
+/* Return: 0, also when it is open; -ENODEV no interface; -EBUSY another network has taken
+ * it in; … with @why. */
+int tapinctl_open(struct network *n, struct errtext *why);
+
+/* After its port_fd: what else there is. */
+void tapinctl_close(struct network *n);
+
+/* Has the interface gone, come back as another, or got another MAC address? */
+bool tapinctl_is_stale(const struct network *n);
+
+/* A network that stands beside @n's uplink; NULL: none. */
+const struct network *tapinctl_other(const struct network *n);
+
+#endif
