@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv ctl_rig netd switch_io switch_core nat_core dhcp_core */
+/* links: fake_priv ctl_rig netd switch_io switch_core nat_io nat_core dhcp_core */
 /* Control and names: claims of guests, records of the user's own. */
 #include <setjmp.h>
 #include <stdarg.h>
