@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv ctl_rig netd switch_io switch_core nat_core dhcp_core */
+/* links: fake_priv ctl_rig netd switch_io switch_core nat_io nat_core dhcp_core */
 /*
  * Lines of a client against a whole control process in memory. Whatever comes in,
  * the process goes on: a well-behaved client is answered afterwards.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv ctl_rig netd switch_io switch_core nat_core dhcp_core */
+/* links: fake_priv ctl_rig netd switch_io switch_core nat_io nat_core dhcp_core */
 /*
  * Messages of a worker that a guest has taken over: the first byte chooses the
  * type, the rest is the body. NUMBERS is the answer to the question for forwards'

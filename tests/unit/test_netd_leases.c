@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv ctl_rig netd switch_io switch_core dhcp_core nat_core */
+/* links: fake_priv ctl_rig netd switch_io switch_core dhcp_core nat_io nat_core */
 /* Leases of both families on their way into the store. */
 #include <setjmp.h>
 #include <stdarg.h>
