@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+import guest
 import lab as lab_module
 from boxes import Box, TapBox
 from lab import eventually
@@ -92,6 +93,40 @@ def test_out_by_ip6(lab, d, vm):
             s, who = listener.accept()
             s.close()
     assert who[0] == lab.host.address6
+
+
+def as_nobody(folder):
+    """argv in front of one that nobody runs, on a host where everybody may open
+    /dev/net/tun: most are, some containers are not."""
+    return ["unshare", "-m", "sh", "-c",
+            'mount -t tmpfs tun "$0" && mknod -m 666 "$0/tun" c 10 200 &&'
+            ' mount --bind "$0/tun" /dev/net/tun && exec "$@"', folder,
+            "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+            "--inh-caps=-all", "--bounding-set=-all"]
+
+
+def test_qemu_of_an_ordinary_user(lab, d, guests, tmp_path):
+    """-netdev tap,ifname=, as vnet prints it for who owns the NIC, and no privilege."""
+    lab_module.need_guest()
+    server = lab.outside.who(8081)
+    args = d.vnet("attach", "vmq", "--network", "lab", "--type", "tap",
+                  "--owner", "nobody", "--for", "qemu").out.split()
+    assert "ifname=vn-vmq-0,script=no,downscript=no" in args[1]
+    try:
+        g = guest.Guest("vmq", args, wrapper=lab.host.argv(*as_nobody(str(tmp_path))))
+        guests.append(g)
+        g.start().wait_ready()
+        assert g.ip() in d.vnet("ip", "vmq").out
+        for address in "10.0.2.2", lab.outside.address:
+            g.check("ping -c 1 -W 5 " + address)
+        g.check("wget -qO- http://%s:8081/" % lab.outside.address)
+        assert server.seen == [lab.host.address]
+        with open("/proc/%d/status" % g.pid) as f:
+            status = f.read()
+        assert "CapEff:\t0000000000000000" in status and "Uid:\t0\t" not in status
+        g.kill()
+    finally:
+        d.vnet("detach", "vmq")
 
 
 def is_known(d, vm, ip):
