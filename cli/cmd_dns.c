@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Records of a network's DNS that the user adds. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/strv.h"
@@ -122,54 +125,85 @@ static int write_hosts(const json_t *hosts, const char *path)
 	return r ? cli_refuse("%s", why.s) : CLI_OK;
 }
 
-/* What of @in is not ours, onto @out; false: where our block ends is not to be seen. */
-static bool copy_others(FILE *in, FILE *out)
+/* Is it this line, however it ends? */
+static bool is_line(const char *line, size_t n, const char *what)
+{
+	while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+		n--;
+	return n == strlen(what) && !memcmp(line, what, n);
+}
+
+/* What of @in is not ours, onto @out. 0; -EILSEQ: where our block ends is not to be
+ * seen; another negative errno. */
+static int copy_others(FILE *in, FILE *out)
 {
 	bool ours = false;
 	char *line = NULL;
 	size_t cap = 0;
 	ssize_t n;
+	int r;
 
-	while ((n = getline(&line, &cap, in)) > 0) {
-		if (!strcmp(line, MERGE_BEGIN "\n"))
+	while (errno = 0, (n = getline(&line, &cap, in)) > 0) {
+		if (is_line(line, (size_t)n, MERGE_BEGIN)) {
 			ours = true;
-		else if (ours && !strcmp(line, MERGE_END "\n"))
+		} else if (ours && is_line(line, (size_t)n, MERGE_END)) {
 			ours = false;
-		else if (!ours)
-			fprintf(out, "%s%s", line,
-				line[n - 1] == '\n' ? "" : "\n");
+		} else if (!ours) {
+			fwrite(line, 1, (size_t)n, out);
+			if (line[n - 1] != '\n')
+				fputc('\n', out);
+		}
 	}
+	r = feof(in) ? 0 : -(errno ? errno : EIO);
 	free(line);
-	return !ours;
+	return !r && ours ? -EILSEQ : r;
 }
 
 /* The file as it is to be, malloc'ed. */
-static int merged(const json_t *hosts, const char *path, char **text,
+static int merged(const json_t *hosts, const char *path, FILE *in, char **text,
 		  size_t *len)
 {
-	FILE *in = fopen(path, "re"), *out;
-	bool whole;
+	FILE *out = open_memstream(text, len);
+	bool lost;
+	int r;
 
-	if (!in)
-		return cli_refuse("%s: %s", path, strerror(errno));
-	out = open_memstream(text, len);
-	if (!out) {
-		fclose(in);
+	if (!out)
 		return cli_refuse("no memory");
-	}
-	whole = copy_others(in, out);
+	r = copy_others(in, out);
 	if (json_array_size(hosts)) {
 		fprintf(out, "%s\n", MERGE_BEGIN);
 		print_rows(hosts, out);
 		fprintf(out, "%s\n", MERGE_END);
 	}
-	fclose(in);
-	if (fclose(out))
+	lost = ferror(out);
+	if (fclose(out) || lost)
 		return cli_refuse("no memory");
-	return whole ? CLI_OK
-		     : cli_refuse("%s: \"%s\" without \"%s\" behind it; put "
+	if (r == -EILSEQ)
+		return cli_refuse("%s: \"%s\" without \"%s\" behind it; put "
 				  "that where the names end",
 				  path, MERGE_BEGIN, MERGE_END);
+	return r ? cli_refuse("%s: %s", path, strerror(-r)) : CLI_OK;
+}
+
+/* A FIFO does not make us wait, and a device is no text. */
+static FILE *open_text(const char *path, struct stat *st)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	FILE *f = NULL;
+
+	if (fd >= 0 && !fstat(fd, st)) {
+		if (S_ISREG(st->st_mode))
+			f = fdopen(fd, "r");
+		else
+			errno = EINVAL;
+	}
+	if (!f && fd >= 0) {
+		int err = errno;
+
+		close(fd);
+		errno = err;
+	}
+	return f;
 }
 
 /* Among what there is: links are followed, all else in the file stays. */
@@ -177,13 +211,18 @@ static int merge_hosts(const json_t *hosts, const char *name)
 {
 	struct errtext why = {""};
 	char path[PATH_MAX], *text = NULL;
+	struct stat was;
 	size_t len = 0;
+	FILE *in = realpath(name, path) ? open_text(path, &was) : NULL;
 	int r;
 
-	if (!realpath(name, path))
-		return cli_refuse("%s: %s", name, strerror(errno));
-	r = merged(hosts, path, &text, &len);
-	if (!r && replace_file(path, text, len, NULL, &why))
+	if (!in)
+		return cli_refuse("%s: %s", name,
+				  errno == EINVAL ? "it is no regular file"
+						  : strerror(errno));
+	r = merged(hosts, path, in, &text, &len);
+	fclose(in);
+	if (!r && replace_edited(path, &was, text, len, &why))
 		r = cli_refuse("%s", why.s);
 	free(text);
 	return r;

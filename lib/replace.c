@@ -49,29 +49,102 @@ static int write_all(int fd, const char *text, size_t len)
 		text += n;
 		len -= (size_t)n;
 	}
-	return fchmod(fd, 0644) ? -errno : 0;
+	return 0;
+}
+
+/* Owner and mode of the file that it replaces, and on the disk: a name that leads to an
+ * empty file after a crash would be worse than the old text. */
+static int become(int fd, const struct stat *was)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if ((st.st_uid != was->st_uid || st.st_gid != was->st_gid) &&
+	    fchown(fd, was->st_uid, was->st_gid))
+		return -errno;
+	return fchmod(fd, was->st_mode & 07777) || fsync(fd) ? -errno : 0;
+}
+
+static int is_still(const char *path, const struct stat *was)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return -errno;
+	return st.st_dev == was->st_dev && st.st_ino == was->st_ino &&
+			       st.st_size == was->st_size &&
+			       st.st_mtim.tv_sec == was->st_mtim.tv_sec &&
+			       st.st_mtim.tv_nsec == was->st_mtim.tv_nsec
+		       ? 0
+		       : -ESTALE;
+}
+
+/* @was: what it replaces, NULL = whatever there is. */
+static int put(const char *path, const char *text, size_t len,
+	       const struct stat *was)
+{
+	char tmp[PATH_MAX];
+	int fd, r;
+
+	if (snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= (int)sizeof(tmp))
+		return -ENAMETOOLONG;
+	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, text, len);
+	if (!r && was)
+		r = become(fd, was);
+	else if (!r && fchmod(fd, 0644))
+		r = -errno;
+	fd_close(&fd);
+	if (!r && was)
+		r = is_still(path, was);
+	if (!r && rename(tmp, path))
+		r = -errno;
+	if (r)
+		(void)unlink(tmp);
+	return r;
+}
+
+static int overwrite(const char *path, const char *text, size_t len,
+		     const struct stat *was)
+{
+	int fd, r = is_still(path, was);
+
+	if (r)
+		return r;
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, text, len);
+	if (!r && (ftruncate(fd, (off_t)len) || fsync(fd)))
+		r = -errno;
+	fd_close(&fd);
+	return r;
 }
 
 int replace_file(const char *path, const char *text, size_t len,
 		 const char *mark, struct errtext *why)
 {
-	char tmp[PATH_MAX];
-	int fd, r = mark ? replace_check(path, mark, why) : 0;
+	int r = replace_check(path, mark, why);
 
 	if (r)
 		return r;
-	if (snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= (int)sizeof(tmp))
-		return errtext_set(why, -ENAMETOOLONG, "the path is too long");
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0)
-		return errtext_set(why, -errno, "%.200s: %s", path,
-				   strerror(errno));
-	r = write_all(fd, text, len);
-	fd_close(&fd);
-	if (!r && rename(tmp, path))
-		r = -errno;
-	if (!r)
-		return 0;
-	(void)unlink(tmp);
-	return errtext_set(why, r, "%.200s: %s", path, strerror(-r));
+	r = put(path, text, len, NULL);
+	return r ? errtext_set(why, r, "%.200s: %s", path, strerror(-r)) : 0;
+}
+
+int replace_edited(const char *path, const struct stat *was, const char *text,
+		   size_t len, struct errtext *why)
+{
+	int r = put(path, text, len, was);
+
+	if (r == -EBUSY || r == -EROFS)
+		r = overwrite(path, text, len, was);
+	if (r == -ESTALE)
+		return errtext_set(why, r, "%.200s: somebody else changed it "
+				   "meanwhile; it is left alone. Try again",
+				   path);
+	return r ? errtext_set(why, r, "%.200s: %s", path, strerror(-r)) : 0;
 }

@@ -226,6 +226,12 @@ def test_hosts_in_a_file_with_others(lab, d, box, tmp_path):
     again = rows(path.read_text())
     assert again["10.7.7.8"] == ["later"] and "vm-one" in again[box.ip]
     assert path.read_text().count("vnet: begin") == 1
+    path.write_text(first.rstrip("\n"))  # an editor that ends no last line
+    path.chmod(0o640)
+    d.vnet("hosts", "--merge", str(path))
+    assert path.read_text() == first and path.stat().st_mode & 0o7777 == 0o640
+    done = d.vnet("hosts", "--merge", "/dev/null", check=False)
+    assert done.status == 1 and "no regular file" in done.err
     path.write_text(first.replace("# vnet: end", "# my end"))
     done = d.vnet("hosts", "--merge", str(path), check=False)
     assert done.status == 1 and "put that where the names end" in done.err
