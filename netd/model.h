@@ -77,6 +77,7 @@ struct network {
 		unsigned int index; /* of the uplink, … */
 		struct mac mac;	    /* … and its address, when it was opened */
 	} tapin;
+	bool harmful; /* failed, and only the user starts it again */
 	struct event *retry; /* while failed */
 	unsigned int retry_s; /* next delay */
 	unsigned int failures; /* worker ends since it was last ready */

@@ -143,7 +143,9 @@ static void fail(struct network *n, int err, const char *reason)
 	struct timeval tv = {0};
 
 	set_state(ctl, n, NET_FAILED, reason);
-	if (err != -EPERM && n->wanted && !ctl->stopping) {
+	/* Each attempt at an uplink that cuts the host off does so for seconds. */
+	n->harmful = err == -EHOSTUNREACH;
+	if (err != -EPERM && !n->harmful && n->wanted && !ctl->stopping) {
 		n->retry_s = n->retry_s ? n->retry_s * 2 : 1;
 		if (n->retry_s > RETRY_MAX_S)
 			n->retry_s = RETRY_MAX_S;
@@ -606,7 +608,7 @@ void netctl_links_changed(struct ctl *ctl)
 				 n->conf.uplink, there ? "another" : "gone");
 			super_stop(n->sup);
 		} else if (!n->bridge_in && !n->tapin.open && there &&
-			   n->state == NET_FAILED) {
+			   !n->harmful && n->state == NET_FAILED) {
 			n->retry_s = 0;
 			net_up(n);
 		}

@@ -223,9 +223,18 @@ static void journal_path(const struct helper *h, const char *bridge,
 		 bridge);
 }
 
+/* One that watches over us holds our lock: no other instance comes in between. */
+static struct uplink_care with_care(const struct helper *h)
+{
+	return (struct uplink_care){.watch = true,
+				    .keep = h->lock,
+				    .check_ms = UPLINK_CHECK_MS};
+}
+
 static int do_uplink_in(struct helper *h, const void *body, struct reply *out)
 {
 	const struct priv_req_uplink *q = body;
+	struct uplink_care care = with_care(h);
 	struct uplink_spec spec = {.mtu = q->mtu};
 	char path[JOURNAL_PATH];
 	int r = priv_judge_uplink(q, &out->a.why);
@@ -236,7 +245,7 @@ static int do_uplink_in(struct helper *h, const void *body, struct reply *out)
 	memcpy(spec.uplink, q->uplink, IFNAMSIZ);
 	memcpy(spec.tap, q->tap, IFNAMSIZ);
 	journal_path(h, q->bridge, path);
-	r = uplink_in(&spec, path, NULL, &out->fd[0], &out->a.why);
+	r = uplink_in(&spec, path, &care, &out->fd[0], &out->a.why);
 	out->nfd = r ? 0 : 1;
 	if (!r)
 		log_info("uplink %s: taken into bridge %s", q->uplink,
@@ -248,13 +257,14 @@ static int do_uplink_out(struct helper *h, const void *body,
 			 struct reply *out)
 {
 	const struct priv_req_name *q = body;
+	struct uplink_care care = with_care(h);
 	char path[JOURNAL_PATH];
 	int r = priv_judge_name(q->name, sizeof(q->name), &out->a.why);
 
 	if (r)
 		return r;
 	journal_path(h, q->name, path);
-	return uplink_out(path, NULL, &out->a.why);
+	return uplink_out(path, &care, &out->a.why);
 }
 
 static int do_tapin(struct helper *h, const void *body, struct reply *out)
@@ -427,6 +437,7 @@ static int take_lock(struct helper *h, struct errtext *why)
 static void uplinks_out(struct helper *h)
 {
 	static const char suffix[] = ".journal";
+	struct uplink_care care = with_care(h);
 	DIR *d = opendir(h->run_dir);
 	struct dirent *e;
 
@@ -439,7 +450,7 @@ static void uplinks_out(struct helper *h)
 		    strcmp(e->d_name + n - sizeof(suffix) + 1, suffix))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", h->run_dir, e->d_name);
-		if (uplink_out(path, NULL, &why))
+		if (uplink_out(path, &care, &why))
 			log_err("uplink: not all could be given back: %s",
 				why.s);
 		else

@@ -234,6 +234,7 @@ int link_neigh_parse(const struct nlmsghdr *h, struct link_neigh *e)
 	else
 		return -EINVAL;
 	e->index = nd->ndm_ifindex;
+	e->state = nd->ndm_state;
 	if (a[NDA_LLADDR] && nla_len(a[NDA_LLADDR]) == 6) {
 		memcpy(e->mac.b, nla_data(a[NDA_LLADDR]), 6);
 		e->usable = nd->ndm_state & heard;

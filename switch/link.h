@@ -141,6 +141,7 @@ struct link_neigh {
 	int index;	  /* of the device */
 	struct ipaddr ip;
 	struct mac mac;
+	unsigned int state; /* NUD_* of linux/neighbour.h */
 	bool usable; /* it was heard of, and was not looked for in vain since */
 };
 

@@ -17,8 +17,12 @@
 
 #include "lib/clock.h"
 #include "lib/fdutil.h"
+#include "switch/reach.h"
 #include "switch/uplink_int.h"
 #include "switch/uplink_step.h"
+#include "switch/uplink_watch.h"
+
+#define LEARN_MS 400 /* for neighbours to answer before anything is touched */
 
 /* ---- what may be taken, and how it is -------------------------------------------- */
 
@@ -120,32 +124,55 @@ static int read_was(struct link_nl *nl, const struct uplink_spec *spec,
 
 /* ---- the steps ---------------------------------------------------------------------- */
 
+static const struct uplink_care careless = {.keep = -1};
+
+static int hook(const struct uplink_care *care, const char *text)
+{
+	return care->before ? care->before(care->arg, text) : 0;
+}
+
 static int run_step(struct uplink_run *run, const struct up_step *st,
-		    const struct uplink_hook *hook, struct errtext *why)
+		    const struct uplink_care *care, struct errtext *why)
 {
 	char text[STEP_TEXT];
 	struct errtext detail = {{0}};
-	int r = 0;
+	int r;
 
-	step_text(st, run->was, text);
-	if (hook && hook->before)
-		r = hook->before(hook->arg, text);
+	r = hook(care, step_text(st, run->was, text));
 	if (!r)
 		r = uplink_step(run, st, &detail);
 	return r ? errtext_set(why, r, "%s: %s", text,
 			       detail.s[0] ? detail.s : strerror(-r)) : 0;
 }
 
-static int take_in(struct uplink_run *run, struct up_saved *was,
-		   const char *journal, const struct uplink_hook *hook,
-		   struct errtext *why)
+static void note_router(const struct ipaddr *ip, void *arg)
 {
-	struct up_plan plan;
-	int r = plan_in(was, &plan);
+	reach_router(arg, ip);
+}
 
-	for (size_t i = 0; i < plan.n && !r; i++)
-		r = run_step(run, &plan.step[i], hook, why);
-	plan_fini(&plan);
+/* Whom the host reaches as yet. What cannot be found out is not asked for later. */
+static void learn(struct uplink_run *run, const struct uplink_care *care,
+		  struct reach *reach)
+{
+	if (!care->check_ms)
+		return;
+	list_for_each(o, &run->was->l3.routes, struct up_obj, node)
+		obj_gateways(o, run->was->l3.index, note_router, reach);
+	if (reach_learn(reach, run->nl, run->uplink, LEARN_MS))
+		reach->n = 0;
+}
+
+static int confirm(struct uplink_run *run, struct up_saved *was,
+		   const char *journal, const struct uplink_care *care,
+		   struct reach *reach, struct errtext *why)
+{
+	int r = hook(care, "ask who is reached");
+
+	if (!r && care->check_ms && reach->n)
+		r = reach_check(reach, run->nl, run->bridge, care->check_ms,
+				why);
+	if (!r)
+		r = hook(care, "confirm");
 	if (r)
 		return r;
 	/* From now on addresses that are new to it are probed as usual. */
@@ -156,8 +183,64 @@ static int take_in(struct uplink_run *run, struct up_saved *was,
 	return journal_write(journal, was, why);
 }
 
+static int take_in(struct uplink_run *run, struct up_saved *was,
+		   const char *journal, const struct uplink_care *care,
+		   struct errtext *why)
+{
+	struct reach reach = {.n = 0};
+	struct up_plan plan;
+	int r = plan_in(was, &plan);
+
+	learn(run, care, &reach);
+	for (size_t i = 0; i < plan.n && !r; i++)
+		r = run_step(run, &plan.step[i], care, why);
+	plan_fini(&plan);
+	return r ? r : confirm(run, was, journal, care, &reach, why);
+}
+
+static int put_back(const char *journal, int r, struct errtext *why)
+{
+	struct errtext second = {{0}};
+	char text[sizeof(why->s)];
+
+	if (uplink_out(journal, NULL, &second) && why) {
+		snprintf(text, sizeof(text), "%.110s; and not all could be put "
+			 "back: %.110s", why->s, second.s);
+		return errtext_set(why, r, "%s", text);
+	}
+	if (r == -EHOSTUNREACH && why) {
+		snprintf(text, sizeof(text), "%s", why->s);
+		errtext_set(why, r, "%.220s; all was put back", text);
+	}
+	return r;
+}
+
+/* Watched over: journal, steps, and on failure all the way back. */
+static int take_in_or_back(struct uplink_run *run, struct up_saved *was,
+			   const char *journal, const struct uplink_care *care,
+			   struct errtext *why)
+{
+	int watch = -1, r = 0;
+
+	if (care->watch) {
+		watch = uplink_watch_start(journal, care->keep, why);
+		if (watch < 0)
+			return watch;
+	}
+	r = journal_write(journal, was, why);
+	if (!r) {
+		r = take_in(run, was, journal, care, why);
+		if (r) {
+			fd_close(&run->tap_fd);
+			r = put_back(journal, r, why);
+		}
+	}
+	uplink_watch_end(watch);
+	return r;
+}
+
 int uplink_in(const struct uplink_spec *spec, const char *journal,
-	      const struct uplink_hook *hook, int *fd_out,
+	      const struct uplink_care *care, int *fd_out,
 	      struct errtext *why)
 {
 	struct up_saved was = {0};
@@ -173,18 +256,13 @@ int uplink_in(const struct uplink_spec *spec, const char *journal,
 		r = read_was(run.nl, spec, &was, why);
 	if (!r)
 		r = uplink_step_names_free(&run, why);
-	if (!r)
-		r = journal_write(journal, &was, why);
 	if (!r) {
 		run.uplink = was.l3.index;
-		r = take_in(&run, &was, journal, hook, why);
-		if (r) {
-			fd_close(&run.tap_fd);
-			(void)uplink_out(journal, NULL, NULL);
-		} else {
-			*fd_out = run.tap_fd;
-		}
+		r = take_in_or_back(&run, &was, journal,
+				    care ? care : &careless, why);
 	}
+	if (!r)
+		*fd_out = run.tap_fd;
 	saved_fini(&was);
 	link_nl_free(run.nl);
 	return r;
@@ -271,7 +349,7 @@ static int adopt_bridge(struct up_saved *was, const struct up_l3 *bridge,
 }
 
 static int give_back(struct uplink_run *run, struct up_saved *was,
-		     const char *journal, const struct uplink_hook *hook,
+		     const char *journal, const struct uplink_care *care,
 		     struct errtext *why)
 {
 	struct up_plan plan = {0};
@@ -293,7 +371,7 @@ static int give_back(struct uplink_run *run, struct up_saved *was,
 	if (!r)
 		r = plan_out(was, &bridge, &uplink, boot_s(), &plan);
 	for (size_t i = 0; i < plan.n && !r; i++) {
-		int e = run_step(run, &plan.step[i], hook, first ? NULL : why);
+		int e = run_step(run, &plan.step[i], care, first ? NULL : why);
 
 		first = first ? first : e;
 	}
@@ -303,13 +381,27 @@ static int give_back(struct uplink_run *run, struct up_saved *was,
 	return r ? r : first;
 }
 
-int uplink_out(const char *journal, const struct uplink_hook *hook,
+static int give_back_all(const char *journal, struct up_saved *was,
+			 const struct uplink_care *care, struct errtext *why)
+{
+	struct uplink_run run = {.was = was, .tap_fd = -1};
+	int r = link_nl_new(&run.nl, why);
+
+	if (!r)
+		r = give_back(&run, was, journal, care, why);
+	/* With the bridge gone there is nothing left to be undone. */
+	if (run.nl && !find_bridge(run.nl, was))
+		(void)unlink(journal);
+	link_nl_free(run.nl);
+	return r;
+}
+
+int uplink_out(const char *journal, const struct uplink_care *care,
 	       struct errtext *why)
 {
 	struct up_saved was = {0};
-	struct uplink_run run = {.was = &was, .tap_fd = -1};
+	int r, watch = -1;
 	char boot[40];
-	int r;
 
 	l3_init(&was.l3);
 	r = journal_read(journal, &was, why);
@@ -322,14 +414,12 @@ int uplink_out(const char *journal, const struct uplink_hook *hook,
 		r = errtext_set(why, -EXDEV,
 				"%s is of another network namespace", journal);
 	} else {
-		r = link_nl_new(&run.nl, why);
-		if (!r)
-			r = give_back(&run, &was, journal, hook, why);
-		/* With the bridge gone there is nothing left to be undone. */
-		if (run.nl && !find_bridge(run.nl, &was))
-			(void)unlink(journal);
+		/* Without one it is done all the same. */
+		if (care && care->watch)
+			watch = uplink_watch_start(journal, care->keep, NULL);
+		r = give_back_all(journal, &was, care ? care : &careless, why);
+		uplink_watch_end(watch);
 	}
-	link_nl_free(run.nl);
 	saved_fini(&was);
 	return r;
 }

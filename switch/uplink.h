@@ -11,6 +11,12 @@
  * time and any number of times: after a failed step, after use, after a crash of
  * everything in the middle of either. The journal goes when all is back.
  *
+ * That is not all that may go wrong: the LAN may not like what it sees now, a packet
+ * filter of the host's may name the interface. So who answered on the LAN before must
+ * answer afterwards (reach.h), or all is put back. Until that is known, and on the way
+ * back, a process of its own watches over us (uplink_watch.h): if we are killed in the
+ * middle, nobody has to start anything for the host to be back.
+ *
  * An address is added in its new place before it is deleted in its old one, and a
  * route is replaced in one request where the kernel can: connections survive, and the
  * host is reachable all the time but for about a millisecond.
@@ -25,6 +31,7 @@
 #define VNET_SWITCH_UPLINK_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/errtext.h"
@@ -37,27 +44,34 @@ struct uplink_spec {
 	uint16_t mtu;	       /* of the TAP; 0 = the uplink's */
 };
 
-/**
- * struct uplink_hook - Called before each step, with its text; for tests
- *
- * Return 0 to go on, negative errno to have the step fail.
- */
-struct uplink_hook {
+#define UPLINK_CHECK_MS 4000 /* an own cable answers in one, a slow one in hundreds */
+
+/** struct uplink_care - With how much care; zero: with none beyond the journal */
+struct uplink_care {
+	/* A process that puts everything back if we die or hang (uplink_watch.h). */
+	bool watch;
+	int keep; /* @watch: a descriptor that it holds, too; -1 = none */
+	/* How long the host may take to reach again whom it reached before (reach.h);
+	 * 0 = nobody asks. */
+	unsigned int check_ms;
+	/* For tests, NULL elsewhere: called before each step with its text; 0 to go on,
+	 * negative errno to have the step fail. */
 	int (*before)(void *arg, const char *step);
 	void *arg;
 };
 
 /**
  * uplink_in() - Take the interface
- * @journal: path of the journal to write; must not exist
- * @hook: NULL but in tests
+ * @journal: absolute path of the journal to write; must not exist
+ * @care: NULL = none
  * @fd_out: the TAP, as of tapdev_open()
  *
  * On failure everything is put back. Return: 0; -ENODEV; -EBUSY it is a port
- * already; -EOPNOTSUPP it cannot be bridged; -EEXIST a name is taken; … with @why.
+ * already; -EOPNOTSUPP it cannot be bridged; -EEXIST a name is taken; -EHOSTUNREACH
+ * the host was cut off; … with @why.
  */
 int uplink_in(const struct uplink_spec *spec, const char *journal,
-	      const struct uplink_hook *hook, int *fd_out,
+	      const struct uplink_care *care, int *fd_out,
 	      struct errtext *why);
 
 /**
@@ -66,7 +80,7 @@ int uplink_in(const struct uplink_spec *spec, const char *journal,
  * Steps that fail are passed over, so that the rest is given back. Return: 0, also
  * without a journal; else the first failure with @why.
  */
-int uplink_out(const char *journal, const struct uplink_hook *hook,
+int uplink_out(const char *journal, const struct uplink_care *care,
 	       struct errtext *why);
 
 #endif

@@ -55,6 +55,9 @@ bool obj_same_key(const struct up_obj *a, const struct up_obj *b);
 bool obj_has_gateway(const struct up_obj *o);
 bool obj_is_multipath(const struct up_obj *o);
 bool obj_by_nexthop_id(const struct up_obj *o);
+/* Call @fn for each gateway through which @o leads out of this interface. */
+void obj_gateways(const struct up_obj *o, int index,
+		  void (*fn)(const struct ipaddr *ip, void *arg), void *arg);
 /* Made by the kernel itself (protocol kernel). */
 bool obj_is_kernels(const struct up_obj *o);
 /* In the table of local addresses, which the kernel keeps. */

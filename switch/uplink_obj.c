@@ -241,6 +241,67 @@ bool obj_has_gateway(const struct up_obj *o)
 	       find_attr(o, RTA_MULTIPATH, &a);
 }
 
+struct gateways {
+	int index, family;
+	void (*fn)(const struct ipaddr *ip, void *arg);
+	void *arg;
+};
+
+/* RTA_GATEWAY's value, or what follows the family in RTA_VIA. */
+static void gateway(const struct gateways *g, int family, const uint8_t *p,
+		    size_t len)
+{
+	struct ipaddr ip = ipaddr_any;
+
+	if (family == AF_INET && len == 4)
+		ip = ipaddr_from4((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+				  (uint32_t)p[2] << 8 | p[3]);
+	else if (family == AF_INET6 && len == 16)
+		memcpy(ip.b, p, 16);
+	if (!ipaddr_is_any(&ip))
+		g->fn(&ip, g->arg);
+}
+
+static void gateway_attr(const struct gateways *g, const struct attr *a)
+{
+	uint16_t family;
+
+	if (a->type == RTA_GATEWAY)
+		gateway(g, g->family, a->p, a->len);
+	if (a->type == RTA_VIA && a->len > sizeof(family)) {
+		memcpy(&family, a->p, sizeof(family));
+		gateway(g, family, a->p + sizeof(family),
+			a->len - sizeof(family));
+	}
+}
+
+static void hop_gateway(const uint8_t *hop, void *arg)
+{
+	const struct gateways *g = arg;
+	size_t off = sizeof(struct rtnexthop);
+	struct rtnexthop h;
+	struct attr a;
+
+	memcpy(&h, hop, sizeof(h));
+	while (h.rtnh_ifindex == g->index &&
+	       next_attr(hop, h.rtnh_len, &off, &a))
+		gateway_attr(g, &a);
+}
+
+void obj_gateways(const struct up_obj *o, int index,
+		  void (*fn)(const struct ipaddr *ip, void *arg), void *arg)
+{
+	struct gateways g = {index, o->b[0], fn, arg};
+	size_t off = head_len(o);
+	struct attr a;
+
+	while (o->route && attr_u32(o, RTA_OIF, 0) == (uint32_t)index &&
+	       next_attr(o->b, o->len, &off, &a))
+		gateway_attr(&g, &a);
+	if (o->route)
+		each_hop(o, hop_gateway, &g);
+}
+
 bool obj_is_multipath(const struct up_obj *o)
 {
 	struct attr a;

@@ -346,7 +346,7 @@ static void cmd_uplink(char **a, struct errtext *why)
 /* ---- uplinks without a helper, to fail or to be killed at a given step ---------------- */
 
 static struct {
-	char how[8]; /* "fail", "kill", "" */
+	char how[8]; /* "fail", "kill", "stop" (it hangs), "" */
 	int at, seen;
 } hook;
 
@@ -358,35 +358,43 @@ static int on_step(void *arg, const char *step)
 		return 0;
 	if (!strcmp(hook.how, "kill"))
 		raise(SIGKILL);
+	if (!strcmp(hook.how, "stop"))
+		return raise(SIGSTOP);
 	return -EIO;
 }
 
-/* direct-in JOURNAL BRIDGE UPLINK TAP MTU HOW STEP */
+static void hook_at(const char *how, const char *step)
+{
+	snprintf(hook.how, sizeof(hook.how), "%s", how);
+	hook.at = atoi(step);
+	hook.seen = 0;
+}
+
+/* direct-in JOURNAL BRIDGE UPLINK TAP MTU HOW STEP [watch] */
 static void cmd_direct_in(char **a, struct errtext *why)
 {
-	const struct uplink_hook h = {.before = on_step};
+	const struct uplink_care care = {.before = on_step, .keep = -1,
+					 .watch = a[8],
+					 .check_ms = a[8] ? UPLINK_CHECK_MS : 0};
 	struct uplink_spec spec = {.mtu = (uint16_t)atoi(a[5])};
 	int fd = -1, r;
 
 	snprintf(spec.bridge, IFNAMSIZ, "%s", a[2]);
 	snprintf(spec.uplink, IFNAMSIZ, "%s", a[3]);
 	snprintf(spec.tap, IFNAMSIZ, "%s", a[4]);
-	snprintf(hook.how, sizeof(hook.how), "%s", a[6]);
-	hook.at = atoi(a[7]);
-	hook.seen = 0;
-	r = uplink_in(&spec, a[1], &h, &fd, why);
+	hook_at(a[6], a[7]);
+	r = uplink_in(&spec, a[1], &care, &fd, why);
 	keep(r, fd, why);
 }
 
-/* direct-out JOURNAL HOW STEP */
+/* direct-out JOURNAL HOW STEP [watch] */
 static void cmd_direct_out(char **a, struct errtext *why)
 {
-	const struct uplink_hook h = {.before = on_step};
+	const struct uplink_care care = {.before = on_step, .keep = -1,
+					 .watch = a[4]};
 
-	snprintf(hook.how, sizeof(hook.how), "%s", a[2]);
-	hook.at = atoi(a[3]);
-	hook.seen = 0;
-	done(uplink_out(a[1], &h, why), why);
+	hook_at(a[2], a[3]);
+	done(uplink_out(a[1], &care, why), why);
 }
 
 static void cmd_steps(void)
@@ -442,9 +450,9 @@ static void run(char **a, int n)
 		cmd_flood(a);
 	} else if ((!strcmp(a[0], "send") || !strcmp(a[0], "recv")) && n == 3) {
 		cmd_frame(a);
-	} else if (!strcmp(a[0], "direct-in") && n == 8) {
+	} else if (!strcmp(a[0], "direct-in") && n >= 8) {
 		cmd_direct_in(a, &why);
-	} else if (!strcmp(a[0], "direct-out") && n == 4) {
+	} else if (!strcmp(a[0], "direct-out") && n >= 4) {
 		cmd_direct_out(a, &why);
 	} else if (!strcmp(a[0], "steps")) {
 		cmd_steps();

@@ -47,11 +47,14 @@ class PrivTool:
             universal_newlines=True, bufsize=1)
         self.everyone = []
 
+    def begin(self, *words):
+        self.proc.stdin.write(" ".join(str(w) for w in words) + "\n")
+        self.proc.stdin.flush()
+
     def call(self, *words):
         """What stands behind `ok`."""
         try:
-            self.proc.stdin.write(" ".join(str(w) for w in words) + "\n")
-            self.proc.stdin.flush()
+            self.begin(*words)
             line = self.proc.stdout.readline()
         except BrokenPipeError:
             line = ""

@@ -45,6 +45,14 @@ route add 10.4.0.0/16 via 10.4.0.1 dev eth0 onlink
 """
 
 
+def read(path):
+    try:
+        with open(path) as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
 def conf(ns):
     """Every setting of eth0 in /proc/sys."""
     # one after another, or files and contents may not match
@@ -56,11 +64,11 @@ def snapshot(ns):
     return {
         "addr": ns.ip("-j", "addr", "show", "dev", "eth0"),
         "link": ns.ip("-j", "-d", "link", "show", "dev", "eth0"),
-        "routes": ns.ip("-j", "-4", "route", "show"),
-        "routes 77": ns.ip("-j", "-4", "route", "show", "table", "77"),
-        "local": ns.ip("-j", "-4", "route", "show", "table", "local"),
-        "routes6": ns.ip("-j", "-6", "route", "show"),
+        "routes": ns.ip("-j", "-d", "-4", "route", "show", "table", "all"),
+        "routes6": ns.ip("-j", "-d", "-6", "route", "show", "table", "all"),
         "settings": conf(ns),
+        "rules": ns.ip("-j", "-4", "rule"),
+        "rules6": ns.ip("-j", "-6", "rule"),
         "links": sorted(ns.links()),
         "ip_forward": ns.run("cat", "/proc/sys/net/ipv4/ip_forward"),
     }
@@ -84,6 +92,8 @@ def world():
         host.ip("addr", "add", "10.99.0.2/24", "dev", "eth1")
         lan.ip("addr", "add", "192.0.2.1/24", "dev", "p0")
         lan.ip("addr", "add", "2001:db8::1/64", "dev", "p0")
+        for router in ("192.0.2.2/24", "10.4.0.1/32", "fe80::1/64"):
+            lan.ip("addr", "add", router, "dev", "p0")
         for line in SETUP.strip().splitlines():
             host.ip(*line.split())
         L.eventually("no address is tentative",
@@ -369,6 +379,9 @@ def test_taken_twice(world, before):
 
 # ---- failures and deaths ------------------------------------------------------------------
 
+LONG = bool(os.environ.get("VNET_LONG"))
+
+
 def steps_in(world):
     with tempfile.TemporaryDirectory(prefix=PREFIX + "uplink-") as d, \
             PrivTool(world) as tool:
@@ -393,30 +406,140 @@ def test_every_step_fails_once(world, before):
             assert_same(before, snapshot(world))
 
 
+def both_ways(n):
+    """(step, is it the watchdog that puts back?); each step in one of the ways, or
+    with VNET_LONG in both."""
+    return [(step, watched) for step in range(n) for watched in (True, False)
+            if LONG or watched == bool(step % 2)]
+
+
+def put_back(world, run_dir, journal, watched):
+    """By the watchdog, while nobody starts anything; or by the next vnetd."""
+    if watched:
+        L.eventually("the watchdog has put all back",
+                     lambda: not os.path.exists(journal), every=0.01)
+    else:
+        assert os.path.exists(journal)
+        recover(world, run_dir)
+
+
 def test_killed_at_every_step_of_taking(world, before, run_dir):
     n, _ = steps_in(world)
-    for step in range(n):
+    for step, watched in both_ways(n):
         os.makedirs(run_dir + "/run", exist_ok=True)
+        journal = run_dir + "/run/uplink-x.journal"
         with PrivTool(world, run_dir=run_dir) as tool:
             with pytest.raises(Dead):
-                tool.call("direct-in", run_dir + "/run/uplink-x.journal", *ARGS,
-                          "kill", step)
-        assert glob.glob(run_dir + "/run/*.journal")
-        recover(world, run_dir)
+                tool.call("direct-in", journal, *ARGS, "kill", step,
+                          *(["watch"] if watched else []))
+        put_back(world, run_dir, journal, watched)
         assert_same(before, snapshot(world))
 
 
 def test_killed_at_every_step_of_giving_back(world, before, run_dir):
     _, n = steps_in(world)
-    for step in range(n):
+    for step, watched in both_ways(n):
         os.makedirs(run_dir + "/run", exist_ok=True)
         journal = run_dir + "/run/uplink-x.journal"
         with PrivTool(world, run_dir=run_dir) as tool:
             tool.call("direct-in", journal, *ARGS, "count", -1)
             with pytest.raises(Dead):
-                tool.call("direct-out", journal, "kill", step)
-        recover(world, run_dir)
+                tool.call("direct-out", journal, "kill", step,
+                          *(["watch"] if watched else []))
+        put_back(world, run_dir, journal, watched)
         assert_same(before, snapshot(world))
+
+
+@contextlib.contextmanager
+def chain(ns, family, hook, *rules):
+    """A packet filter's chain f i, for the while."""
+    ns.run("nft", "-f", "-", stdin="table %s f {\nchain i {\ntype filter hook %s priority "
+           "0\n%s\n}\n}\n" % (family, hook, "\n".join(rules)))
+    try:
+        yield
+    finally:
+        ns.run("nft", "delete", "table", family, "f")
+
+
+def watchdogs(ns):
+    return [p for p in ns.pids() if read("/proc/%d/comm" % p) == "vnetd-watch\n"]
+
+
+def test_no_watchdog_after_it_is_confirmed(world, before):
+    with PrivTool(world).start() as tool:
+        tool.call("uplink-in", *ARGS)
+        assert watchdogs(world) == []
+        tool.call("uplink-out", "vn-br-t")
+        assert watchdogs(world) == []
+
+
+def test_next_start_waits_for_the_watchdog(world, before, run_dir):
+    """Killed all of them; the watchdog goes on in its session, and holds the lock."""
+    journal = run_dir + "/run/uplink-vn-br-t.journal"
+    with PrivTool(world, run_dir=run_dir).start() as tool:
+        # four seconds of looking for the router
+        with chain(world, "ip", "input", 'iifname "vn-br-t" drop'):
+            tool.begin("uplink-in", *ARGS)
+            L.eventually("there is a watchdog", lambda: watchdogs(world), every=0.01)
+            L.eventually("it is in the middle of it",
+                         lambda: "vn-br-t" in world.links(), every=0.01)
+            tool.kill(everyone=True)
+    recover(world, run_dir)
+    assert not os.path.exists(journal)
+
+
+# ---- the host must reach what it reached ------------------------------------------------
+
+FILTERS = [
+    ("arp", 'iif "eth0" accept', "to ARP"),
+    ("ip", 'iif { "eth0", "lo" } accept', "to echo requests"),
+    ("ip6", 'iif { "eth0", "eth1" } accept', "to neighbour solicitations"),
+]
+
+
+@pytest.mark.parametrize("family,accept,text", FILTERS, ids=[f for f, _, _ in FILTERS])
+def test_host_cut_off(world, before, family, accept, text):
+    """By its own filter, which names the interface: everything is put back, with a
+    sentence; connections go on."""
+    with chain(world, family, "input", "policy drop", accept), \
+            contextlib.closing(world.lan.socket(socket.AF_INET,
+                                                socket.SOCK_STREAM)) as server:
+        server.bind(("192.0.2.1", 0))
+        server.listen()
+        with contextlib.closing(world.connect(*server.getsockname())) as client, \
+                contextlib.closing(server.accept()[0]) as conn, \
+                PrivTool(world).start() as tool:
+            with pytest.raises(Refused, match=text) as e:
+                tool.call("uplink-in", *ARGS)
+            assert e.value.errno == errno.EHOSTUNREACH
+            assert re.search(r"its router \S+, which answered before.*"
+                             "all was put back", e.value.text)
+            assert tool.journals() == [] and watchdogs(world) == []
+            assert_same(before, snapshot(world))
+            client.settimeout(10)
+            conn.sendall(b"x")
+            assert client.recv(1) == b"x"
+
+
+def test_who_was_silent_before_is_not_waited_for(world, before):
+    with chain(world.lan, "netdev", "ingress device p0", "policy drop"):
+        world.ip("neigh", "flush", "dev", "eth0")
+        with PrivTool(world).start() as tool:
+            begun = time.monotonic()
+            tool.call("uplink-in", *ARGS)
+            assert time.monotonic() - begun < 4     # less than for those who did speak
+            tool.call("uplink-out", "vn-br-t")
+
+
+def test_hangs_in_the_middle(world, before, run_dir):
+    """A process that stands still is killed, and all put back."""
+    if not LONG:
+        L.skip("takes half a minute (VNET_LONG=1)")
+    journal = run_dir + "/uplink-x.journal"
+    with PrivTool(world, run_dir=run_dir) as tool:
+        with pytest.raises(Dead):
+            tool.call("direct-in", journal, *ARGS, "stop", 20, "watch")
+    put_back(world, run_dir, journal, True)
 
 
 def test_a_step_of_giving_back_fails(world, before, run_dir):

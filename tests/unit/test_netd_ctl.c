@@ -298,52 +298,6 @@ static void define__bridged_rootless__refused(void **state)
 	assert_non_null(strstr(rig_text(r), "root"));
 }
 
-static void define__uplink_missing__failed_with_reason(void **state)
-{
-	struct rig *r = *state;
-	json_t *o = rig_call(
-		r, "network.define",
-		"{'name':'b','mode':'bridged','uplink':'nope0'}", -1);
-
-	assert_string_equal(rig_str(o, "state"), "failed");
-	assert_non_null(strstr(rig_str(o, "reason"), "nope0"));
-	assert_null(rig_call(r, "network.start", "{'name':'b'}", -1));
-	assert_int_equal(rig_code(r), RPC_REFUSED);
-}
-
-#define TAKE_IN(name)                                    \
-	"{'name':'" name "','mode':'bridged','uplink':'lo'," \
-	"'uplink_mode':'take-in'}"
-
-static void bridged__start_stop__uplink_in_and_out(void **state)
-{
-	struct rig *r = *state;
-	json_t *o = rig_call(r, "network.define", TAKE_IN("b"), -1);
-
-	assert_string_equal(rig_str(o, "state"), "running");
-	assert_int_equal(r->priv->uplinks_in, 1);
-	assert_null(json_object_get(
-		rig_call(r, "network.define", TAKE_IN("c"), -1),
-		"x"));
-	assert_non_null(strstr(rig_str(json_object_get(r->last, "result"),
-				       "reason"),
-			       "taken by network b"));
-	assert_non_null(rig_call(r, "network.stop", "{'name':'b'}", -1));
-	assert_int_equal(r->priv->uplinks_out, 1);
-}
-
-static void bridged__left_half_taken__given_back_first(void **state)
-{
-	struct rig *r = *state;
-	json_t *o;
-
-	r->priv->journal = true;
-	o = rig_call(r, "network.define", TAKE_IN("b"), -1);
-	assert_string_equal(rig_str(o, "state"), "running");
-	assert_int_equal(r->priv->uplinks_out, 1);
-	assert_int_equal(r->priv->uplinks_in, 1);
-}
-
 static void stop_start__worker_ends_and_comes(void **state)
 {
 	struct rig *r = *state;
@@ -965,9 +919,6 @@ int main(void)
 		T_LAB(define__same_name__exists),
 		T(define__hostonly__host_port_with_address),
 		T(define__bridged_rootless__refused),
-		T(define__uplink_missing__failed_with_reason),
-		T(bridged__start_stop__uplink_in_and_out),
-		T(bridged__left_half_taken__given_back_first),
 		T_LAB(stop_start__worker_ends_and_comes),
 		T_LAB(undefine__with_nics__only_with_force),
 		T_LAB(attach__stream__socket_and_worker),

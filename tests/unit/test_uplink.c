@@ -499,6 +499,51 @@ static void request__multipath__only_our_hop_moves(void **state)
 	free(o);
 }
 
+static void note_gateway(const struct ipaddr *ip, void *arg)
+{
+	char text[IP_TEXT], *out = arg;
+
+	strcat(strcat(out, " "), ipaddr_format(ip, text));
+}
+
+static char *gateways(struct up_obj *o, int index)
+{
+	static char out[256];
+
+	out[0] = '\0';
+	obj_gateways(o, index, note_gateway, out);
+	free(o);
+	return out;
+}
+
+static void gateways__of_this_interface__only(void **state)
+{
+	struct rtmsg h = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN};
+	struct msg m = {.n = sizeof(h)}, via = {0};
+
+	(void)state;
+	assert_string_equal(gateways(route(NULL, 0, "192.0.2.1", UPLINK, 0, 0),
+				     UPLINK), " 192.0.2.1");
+	assert_string_equal(gateways(route(NULL, 0, "2001:db8::1", UPLINK, 0, 0),
+				     UPLINK), " 2001:db8::1");
+	assert_string_equal(gateways(route(NULL, 0, "192.0.2.1", OTHER, 0, 0),
+				     UPLINK), "");
+	assert_string_equal(gateways(route("10.1.0.0", 16, NULL, UPLINK, 0, 0),
+				     UPLINK), "");
+	assert_string_equal(gateways(multipath("10.9.0.0", 16, UPLINK), UPLINK),
+			    " 192.0.2.1");
+	assert_string_equal(gateways(addr("192.0.2.10", 24, UPLINK, NULL, ~0u),
+				     UPLINK), "");
+	/* IPv4 by way of an IPv6 router: family and address (RFC 8950) */
+	memcpy(m.b, &h, sizeof(h));
+	via.b[0] = AF_INET6;
+	assert_int_equal(inet_pton(AF_INET6, "fe80::1", via.b + 2), 1);
+	put(&m, RTA_VIA, via.b, 18);
+	put_u32(&m, RTA_OIF, UPLINK);
+	assert_string_equal(gateways(obj_new(true, m.b, m.n), UPLINK),
+			    " fe80::1");
+}
+
 static void valid__truncated__refused_at_every_length(void **state)
 {
 	struct up_obj *o = multipath("10.9.0.0", 16, UPLINK);
@@ -601,6 +646,7 @@ int main(void)
 		cmocka_unit_test(
 			request__ipv6_route_with_life__asks_for_seconds),
 		cmocka_unit_test(request__multipath__only_our_hop_moves),
+		cmocka_unit_test(gateways__of_this_interface__only),
 		cmocka_unit_test(valid__truncated__refused_at_every_length),
 		cmocka_unit_test(journal__round_trip__same),
 		cmocka_unit_test(journal__cut_anywhere__refused),
