@@ -117,6 +117,9 @@ static int read_was(struct link_nl *nl, const struct uplink_spec *spec,
 			    sizeof(was->accept_dad)))
 		was->genmode[0] = was->accept_dad[0] = '\0';
 	r = l3_read(nl, l.index, false, &was->l3, why);
+	if (!r && (r = rules_read(nl, l.name, &was->l3.rules)))
+		errtext_set(why, r, "cannot read policy rules: %s",
+			    strerror(-r));
 	return r == -EOPNOTSUPP
 		       ? errtext_prefix(why, r, "%s cannot be taken in", l.name)
 		       : r;
@@ -366,6 +369,9 @@ static int give_back(struct uplink_run *run, struct up_saved *was,
 		r = l3_read(run->nl, run->bridge, true, &bridge, why);
 	if (!r && run->uplink)
 		r = l3_read(run->nl, run->uplink, true, &uplink, why);
+	/* They outlive the bridge if somebody deletes it. */
+	if (!r)
+		r = rules_read(run->nl, was->spec.bridge, &bridge.rules);
 	if (!r && was->done && run->bridge)
 		r = adopt_bridge(was, &bridge, journal);
 	if (!r)

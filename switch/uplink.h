@@ -21,8 +21,10 @@
  * route is replaced in one request where the kernel can: connections survive, and the
  * host is reachable all the time but for about a millisecond.
  *
- * Not moved: neighbour entries (they are learned again), policy rules and filters that
- * name the interface. An address that the kernel made for privacy (RFC 8981) comes back
+ * A policy rule that names the interface gets a copy that names the bridge.
+ *
+ * Not moved: neighbour entries (they are learned again), packet filters that name the
+ * interface. Rules that somebody makes for the bridge go with it. An address that the kernel made for privacy (RFC 8981) comes back
  * as an ordinary one with its lifetime. Not possible: an interface that is a port of
  * something already, one of a Wi-Fi client (an access point takes frames only from the
  * address that joined), routes by nexthop objects.

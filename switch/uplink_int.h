@@ -75,6 +75,17 @@ bool obj_is_local(const struct up_obj *o);
 size_t obj_request(const struct up_obj *o, int from, int to, uint32_t age_s,
 		   const char *label, uint8_t *out);
 
+/**
+ * rule_request() - The body of a request that makes or deletes a policy rule
+ * @o: of RTM_NEWRULE, kept as a route is, whose attributes have the same form
+ * @from: the interface it names, for which @to stands in the request
+ */
+size_t rule_request(const struct up_obj *o, const char *from, const char *to,
+		    uint8_t *out);
+
+/* Does it name this interface? */
+bool rule_names(const struct up_obj *o, const char *name);
+
 /* The label of an IPv4 address, or NULL. */
 const char *obj_label(const struct up_obj *o, char out[IFNAMSIZ]);
 
@@ -87,6 +98,7 @@ char *obj_text(const struct up_obj *o, char out[OBJ_TEXT]);
 struct up_l3 {
 	int index; /* 0: there is no such interface */
 	struct list addrs, routes;
+	struct list rules; /* rules_read(); not in the journal */
 };
 
 void l3_init(struct up_l3 *l);
@@ -99,6 +111,9 @@ void l3_move(struct up_l3 *to, struct up_l3 *from);
  * -EOPNOTSUPP. */
 int l3_read(struct link_nl *nl, int index, bool pass_over, struct up_l3 *out,
 	    struct errtext *why);
+
+/* Policy rules that name the interface, appended. */
+int rules_read(struct link_nl *nl, const char *name, struct list *out);
 
 /** struct up_saved - The journal: an interface as it was (uplink_journal.c) */
 struct up_saved {
@@ -136,6 +151,7 @@ enum up_kind {
 	UP_TAP_PORT,
 	UP_QUIET6, /* uplink: no IPv6 address of its own making, no DAD */
 	UP_LINK_UP,
+	UP_RULE_ADD, /* a copy that names the bridge; the host's own stays */
 	UP_BRIDGE_UP,
 	UP_PORT_IN,
 	UP_ADDR_ADD,
@@ -147,6 +163,7 @@ enum up_kind {
 	UP_PORT_OUT,
 	UP_TAP_DEL,
 	UP_BRIDGE_DEL,
+	UP_RULE_DEL,
 	UP_LINK_DOWN,
 	UP_RESTORE6,
 };

@@ -7,6 +7,8 @@
 #include "switch/uplink_int.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -467,6 +469,48 @@ size_t obj_request(const struct up_obj *o, int from, int to, uint32_t age_s,
 {
 	return o->route ? route_request(o, from, to, age_s, out)
 			: addr_request(o, to, age_s, label, out);
+}
+
+/* ---- policy rules ------------------------------------------------------------------------- */
+
+static bool names(const struct attr *a, const char *name)
+{
+	size_t n = strlen(name);
+
+	return (a->type == FRA_IIFNAME || a->type == FRA_OIFNAME) &&
+	       a->len >= n && a->len <= n + 1 && !memcmp(a->p, name, n) &&
+	       (a->len == n || !a->p[n]);
+}
+
+bool rule_names(const struct up_obj *o, const char *name)
+{
+	size_t off = head_len(o);
+	struct attr a;
+
+	while (next_attr(o->b, o->len, &off, &a))
+		if (names(&a, name))
+			return true;
+	return false;
+}
+
+size_t rule_request(const struct up_obj *o, const char *from, const char *to,
+		    uint8_t *out)
+{
+	struct fib_rule_hdr h;
+	size_t off = sizeof(h), n = sizeof(h);
+	struct attr a;
+
+	static_assert(sizeof(h) == sizeof(struct rtmsg), "same head");
+	memcpy(&h, o->b, sizeof(h));
+	h.flags &= FIB_RULE_INVERT; /* the rest is for the kernel to say */
+	memcpy(out, &h, sizeof(h));
+	while (next_attr(o->b, o->len, &off, &a)) {
+		if (names(&a, from))
+			n = put_attr(out, n, a.type, to, strlen(to) + 1);
+		else
+			n = put_attr(out, n, a.type, a.p, a.len);
+	}
+	return n;
 }
 
 /* ---- text --------------------------------------------------------------------------------- */

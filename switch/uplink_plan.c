@@ -161,6 +161,19 @@ static void routes_move(const struct move *m, const struct up_l3 *l)
 	}
 }
 
+/* ---- rules ------------------------------------------------------------------------------------ */
+
+/*
+ * A rule that names the uplink gets a copy that names the bridge, and stays itself: it
+ * matches nothing meanwhile, and need not be put back in its place. The copies go.
+ */
+static void rules(struct up_plan *p, enum up_kind kind, const struct list *l)
+{
+	list_for_each(o, l, struct up_obj, node)
+		add(p, (struct up_step){.kind = kind, .on_bridge = true,
+					.obj = o});
+}
+
 /* ---- in -------------------------------------------------------------------------------------- */
 
 int plan_in(const struct up_saved *was, struct up_plan *out)
@@ -177,6 +190,7 @@ int plan_in(const struct up_saved *was, struct up_plan *out)
 		simple(&p, UP_QUIET6);
 	if (!was->was_up)
 		simple(&p, UP_LINK_UP);
+	rules(&p, UP_RULE_ADD, &was->l3.rules);
 	simple(&p, UP_BRIDGE_UP);
 	simple(&p, UP_PORT_IN);
 	addrs_add(&m, &was->l3, 0);
@@ -329,6 +343,7 @@ int plan_out(const struct up_saved *was, const struct up_l3 *bridge,
 		}
 	}
 	simple(&p, UP_TAP_DEL);
+	rules(&p, UP_RULE_DEL, &bridge->rules);
 	simple(&p, UP_BRIDGE_DEL);
 	if (uplink->index) {
 		if (was->genmode[0])
@@ -349,6 +364,7 @@ static const char *const words[] = {
 	[UP_TAP_PORT] = "into the bridge:",
 	[UP_QUIET6] = "no addresses of its own making on",
 	[UP_LINK_UP] = "up",
+	[UP_RULE_ADD] = "rule add",
 	[UP_BRIDGE_UP] = "up",
 	[UP_PORT_IN] = "into the bridge:",
 	[UP_ADDR_ADD] = "address add",
@@ -360,6 +376,7 @@ static const char *const words[] = {
 	[UP_PORT_OUT] = "out of the bridge:",
 	[UP_TAP_DEL] = "delete TAP",
 	[UP_BRIDGE_DEL] = "delete bridge",
+	[UP_RULE_DEL] = "rule delete",
 	[UP_LINK_DOWN] = "down",
 	[UP_RESTORE6] = "IPv6 settings back on",
 };

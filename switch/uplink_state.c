@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reads what lies on an interface. See uplink_int.h. */
+/* Reads what lies on an interface, or names it. See uplink_int.h. */
 #include "switch/uplink_int.h"
 
 #include <errno.h>
@@ -16,12 +16,14 @@ void l3_init(struct up_l3 *l)
 	l->index = 0;
 	list_init(&l->addrs);
 	list_init(&l->routes);
+	list_init(&l->rules);
 }
 
 void l3_fini(struct up_l3 *l)
 {
 	obj_list_free(&l->addrs);
 	obj_list_free(&l->routes);
+	obj_list_free(&l->rules);
 }
 
 static void move_all(struct list *to, struct list *from)
@@ -161,6 +163,48 @@ static int read_once(struct link_nl *nl, struct reading *r)
 	for (int i = 0; i < 2 && !e; i++)
 		e = link_dump(nl, RTM_GETROUTE, families[i], rank_route, &k);
 	obj_list_free(&k.closed);
+	return e;
+}
+
+struct rules {
+	const char *name;
+	int family;
+	struct list *out;
+};
+
+static int take_rule(const struct nlmsghdr *h, void *arg)
+{
+	const struct rules *t = arg;
+	struct up_obj *o;
+
+	if (h->nlmsg_type != RTM_NEWRULE || h->nlmsg_len < HEADER)
+		return 0;
+	o = obj_new(true, (const uint8_t *)h + HEADER, h->nlmsg_len - HEADER);
+	/* A kernel without the family answers with all there are. */
+	if (o && obj_valid(o) && o->b[0] == t->family &&
+	    rule_names(o, t->name))
+		list_add_tail(t->out, &o->node);
+	else
+		free(o);
+	return 0;
+}
+
+int rules_read(struct link_nl *nl, const char *name, struct list *out)
+{
+	struct rules t = {.name = name, .out = out};
+	static const int families[] = {AF_INET, AF_INET6};
+	int e = -EAGAIN;
+
+	for (int i = 0; i < TRIES && e == -EAGAIN; i++) {
+		obj_list_free(out);
+		e = 0;
+		for (int f = 0; f < 2 && !e; f++) {
+			t.family = families[f];
+			e = link_dump(nl, RTM_GETRULE, t.family, take_rule, &t);
+			if (e == -EAFNOSUPPORT || e == -EOPNOTSUPP)
+				e = 0; /* built without */
+		}
+	}
 	return e;
 }
 

@@ -95,6 +95,26 @@ static int route_place(struct uplink_run *run, const struct up_step *st,
 	return r ? r : route_add(run, st, flags);
 }
 
+static int rule_add(struct uplink_run *run, const struct up_step *st)
+{
+	uint8_t body[OBJ_MAX];
+	size_t n = rule_request(st->obj, run->was->spec.uplink,
+				run->was->spec.bridge, body);
+	int r = talk(run, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, body, n);
+
+	return r == -EEXIST ? 0 : r;
+}
+
+static int rule_del(struct uplink_run *run, const struct up_step *st)
+{
+	const char *bridge = run->was->spec.bridge;
+	uint8_t body[OBJ_MAX];
+	size_t n = rule_request(st->obj, bridge, bridge, body);
+	int r = talk(run, RTM_DELRULE, 0, body, n);
+
+	return r == -ENOENT ? 0 : r;
+}
+
 /* ---- settings ------------------------------------------------------------------------ */
 
 /* Not copied: what says who makes addresses is set by us; a secret stays one. */
@@ -329,6 +349,10 @@ int uplink_step(struct uplink_run *run, const struct up_step *st,
 		return quiet6(run);
 	case UP_LINK_UP:
 		return set_up(run, run->uplink, true, why);
+	case UP_RULE_ADD:
+		return rule_add(run, st);
+	case UP_RULE_DEL:
+		return rule_del(run, st);
 	case UP_BRIDGE_UP:
 		return bridge_up(run, why);
 	case UP_PORT_IN:

@@ -39,6 +39,9 @@ route add 10.2.0.0/16 nexthop via 192.0.2.1 dev eth0 nexthop via 10.99.0.1 dev e
 route add 10.3.0.0/16 via 192.0.2.1 dev eth0 table 77
 route add 10.4.0.1/32 dev eth0 scope link
 route add 10.4.0.0/16 via 10.4.0.1 dev eth0 onlink
+rule add pref 100 iif eth0 lookup 77
+rule add pref 100 not from 10.0.0.0/8 to 10.3.0.0/16 fwmark 7 iif lo oif eth0 lookup 77
+-6 rule add pref 101 iif eth0 tos 0x10 lookup 78
 -6 route add default via 2001:db8::1 dev eth0 metric 50
 -6 route add 2001:db8:5::/48 via fe80::1 dev eth0
 -6 route add 2001:db8:6::/48 nexthop via 2001:db8::1 dev eth0 nexthop via fe80::5 dev eth1
@@ -146,6 +149,9 @@ def test_in_and_out(world, before):
             "-6", "addr", "show", "dev", "vn-br-t"))
         text = world.ip("-4", "route") + world.ip("-6", "route")
         assert not re.search(r"dev eth0\b", text), text
+        rules = world.ip("rule") + world.ip("-6", "rule")
+        assert re.findall("100:.*[io]if vn-br-t.*lookup 77|101:.*iif vn-br-t.*78",
+                          rules) and rules.count("vn-br-t") == 3, rules
         # the first default route is still the first
         assert world.ip("route").split("\n")[0].startswith(
             "default via 192.0.2.1 dev vn-br-t")
@@ -302,7 +308,7 @@ def test_uplink_unplugged_meanwhile(world, before):
 def test_bridge_deleted_by_hand(world, before):
     with PrivTool(world).start() as tool:
         tool.call("uplink-in", *ARGS)
-        world.ip("link", "del", "vn-br-t")
+        world.ip("link", "del", "vn-br-t")      # its rules stay
         assert world.addresses("eth0") == []
         tool.call("uplink-out", "vn-br-t")
 

@@ -5,6 +5,7 @@
  * addresses and routes; the journal. State is made of messages as the kernel builds them.
  */
 #include <arpa/inet.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <setjmp.h>
@@ -544,6 +545,78 @@ static void gateways__of_this_interface__only(void **state)
 			    " fe80::1");
 }
 
+static struct up_obj *rule(const char *iif, const char *oif)
+{
+	struct fib_rule_hdr h = {.family = AF_INET, .action = FR_ACT_TO_TBL,
+				 .flags = FIB_RULE_INVERT |
+					  FIB_RULE_IIF_DETACHED};
+	struct msg m = {.n = sizeof(h)};
+
+	memcpy(m.b, &h, sizeof(h));
+	put_u32(&m, FRA_PRIORITY, 100);
+	put_u32(&m, FRA_TABLE, 77);
+	if (iif)
+		put(&m, FRA_IIFNAME, iif, strlen(iif) + 1);
+	if (oif)
+		put(&m, FRA_OIFNAME, oif, strlen(oif) + 1);
+	return obj_new(true, m.b, m.n);
+}
+
+static void rule__names_the_uplink__copy_names_the_bridge(void **state)
+{
+	struct up_obj *o = rule("eth0", "eth1"), *r, *both = rule("eth0", "eth0");
+	uint8_t out[OBJ_MAX];
+	size_t n;
+
+	(void)state;
+	assert_true(rule_names(o, "eth0") && rule_names(o, "eth1"));
+	assert_false(rule_names(o, "eth") || rule_names(o, "eth01"));
+	n = rule_request(o, "eth0", "vn-br-lan", out);
+	r = obj_new(true, out, n);
+	assert_true(obj_valid(r));
+	assert_true(rule_names(r, "vn-br-lan") && rule_names(r, "eth1"));
+	assert_false(rule_names(r, "eth0"));
+	assert_int_equal(((struct fib_rule_hdr *)r->b)->flags, FIB_RULE_INVERT);
+	free(r);
+	n = rule_request(both, "eth0", "vn-br-lan", out);
+	r = obj_new(true, out, n);
+	assert_false(rule_names(r, "eth0"));
+	free(r);
+	free(both);
+	free(o);
+	o = rule(NULL, NULL);
+	assert_false(rule_names(o, "eth0"));
+	free(o);
+}
+
+static void plan__rules__copied_and_the_copies_deleted(void **state)
+{
+	struct up_saved was = make_saved(false);
+	struct up_l3 bridge, uplink;
+	struct up_plan p;
+	char *text, *at;
+
+	(void)state;
+	l3_init(&was.l3);
+	l3_init(&bridge);
+	l3_init(&uplink);
+	uplink.index = UPLINK;
+	add_to(&was.l3.rules, rule("eth0", NULL));
+	assert_int_equal(plan_in(&was, &p), 0);
+	text = plan_text(&p, &was);
+	at = strstr(text, "rule add");
+	assert_non_null(at);
+	assert_true(at < strstr(text, "into the bridge: eth0"));
+	plan_fini(&p);
+	/* also when somebody has deleted the bridge */
+	add_to(&bridge.rules, rule("vn-br-lan", NULL));
+	assert_int_equal(plan_out(&was, &bridge, &uplink, was.time_s, &p), 0);
+	assert_non_null(strstr(plan_text(&p, &was), "rule delete"));
+	plan_fini(&p);
+	l3_fini(&bridge);
+	saved_fini(&was);
+}
+
 static void valid__truncated__refused_at_every_length(void **state)
 {
 	struct up_obj *o = multipath("10.9.0.0", 16, UPLINK);
@@ -647,6 +720,8 @@ int main(void)
 			request__ipv6_route_with_life__asks_for_seconds),
 		cmocka_unit_test(request__multipath__only_our_hop_moves),
 		cmocka_unit_test(gateways__of_this_interface__only),
+		cmocka_unit_test(rule__names_the_uplink__copy_names_the_bridge),
+		cmocka_unit_test(plan__rules__copied_and_the_copies_deleted),
 		cmocka_unit_test(valid__truncated__refused_at_every_length),
 		cmocka_unit_test(journal__round_trip__same),
 		cmocka_unit_test(journal__cut_anywhere__refused),
