@@ -97,6 +97,8 @@ static void show_config(const json_t *net)
 	member("Autostart", net, "autostart");
 	member("Uplink", net, "uplink");
 	member("Uplink mode", net, "uplink_mode");
+	if (*cli_str(net, "uplink_note"))
+		member("Uplink note", net, "uplink_note");
 	member("Subnet", net, "subnet");
 	member("Gateway", net, "gateway");
 	member("DNS", net, "dns");

@@ -570,7 +570,7 @@ static const struct param p_autostart[] = {
 	"host_allow,udp_filter,mac,nics,"                                     \
 	"forwards,worker:{pid,restarts}|null,subnet6,gateway6,dns6,tftp,"  \
 	"ipv6:slaac|stateless|stateful|off|null,prefix_pool,"     \
-	"bridge}"
+	"bridge,uplink_note}"
 
 const struct method m_network[] = {
 	{"network.define", RIGHT_ADMIN,

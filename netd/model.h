@@ -14,6 +14,7 @@
 #include "lib/list.h"
 #include "lib/log.h"
 #include "netd/conf.h"
+#include "netd/ifmanager.h"
 #include "netd/seen.h"
 
 #define MODEL_NETS_MAX	 1024
@@ -77,6 +78,7 @@ struct network {
 		unsigned int index; /* of the uplink, … */
 		struct mac mac;	    /* … and its address, when it was opened */
 	} tapin;
+	enum ifmanager uplink_manager; /* when it was taken in */
 	bool harmful; /* failed, and only the user starts it again */
 	struct event *retry; /* while failed */
 	unsigned int retry_s; /* next delay */

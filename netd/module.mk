@@ -12,5 +12,5 @@ NETD_FILES := worker worker_poll worker_net worker_nic worker_names worker_dhcp 
               fwdctl fwdctl_sock fwdctl_msg fwdctl_knet tftpctl \
               doctor doctor_fw doctor_fix m_doctor hostnames hosts promise \
               leases lease_wire dhcpset optset leases6 model6 store6 wmsg6 ip6conf m_lease6 \
-              addrs seen endpoint peerdir qmp resolv hostaddr vanish
+              addrs seen endpoint peerdir qmp resolv hostaddr ifmanager vanish
 NETD_PKGS  := libevent_core sqlite3 libseccomp libcap-ng libnl-3.0 libnl-route-3.0

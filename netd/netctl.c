@@ -176,6 +176,19 @@ static int open_host(struct network *n, struct errtext *why)
 	return priv_tap(n->ctl->priv, &t, &n->port_fd, why);
 }
 
+/* It is the user's to decide; taking it in works until the other acts. */
+static void warn_of_manager(struct network *n)
+{
+	char text[IFMANAGER_TEXT];
+
+	n->uplink_manager = ifmanager_find(
+		"", n->conf.uplink, (int)if_nametoindex(n->conf.uplink));
+	if (n->uplink_manager != IFMANAGER_NONE)
+		log_warn("network %s: %s", n->conf.name,
+			 ifmanager_advice(n->uplink_manager, n->conf.uplink,
+					  text));
+}
+
 static int open_uplink(struct network *n, struct errtext *why)
 {
 	const struct network *other = tapinctl_other(n);
@@ -197,6 +210,7 @@ static int open_uplink(struct network *n, struct errtext *why)
 	if (!if_nametoindex(n->conf.uplink))
 		return errtext_set(why, -ENODEV, "uplink %s: no such interface",
 				   n->conf.uplink);
+	warn_of_manager(n);
 	dev_name("vn-br-", n->conf.name, -1, bridge);
 	dev_name("vn-up-", n->conf.name, -1, tap);
 	r = priv_uplink_in(n->ctl->priv, bridge, n->conf.uplink, tap,

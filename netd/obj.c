@@ -110,7 +110,7 @@ json_t *obj_network(const struct network *n)
 	struct ipaddr gateway6 = c->mode == NET_NAT ? net_service_ip6(c)
 						    : net_host_ip6(c);
 	struct ipaddr dns6 = net_dns_ip6(c);
-	char bridge[IFNAMSIZ] = "", tap[IFNAMSIZ];
+	char bridge[IFNAMSIZ] = "", tap[IFNAMSIZ], note[IFMANAGER_TEXT];
 
 	if (c->datapath == DATAPATH_KERNEL)
 		knet_names(c->name, bridge, tap);
@@ -119,7 +119,7 @@ json_t *obj_network(const struct network *n)
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
-		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
 		net_datapath_name(c->datapath), "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
@@ -145,7 +145,11 @@ json_t *obj_network(const struct network *n)
 		"bridge", obj_str(bridge), "uplink_mode",
 		c->mode == NET_BRIDGED
 			? json_string(uplinkconf_mode_name(c->uplink_mode))
-			: json_null());
+			: json_null(),
+		"uplink_note",
+		obj_str(n->bridge_in ? ifmanager_advice(n->uplink_manager,
+							c->uplink, note)
+				     : ""));
 }
 
 /* The socket between us and the runner, whoever listens on it. */
