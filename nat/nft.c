@@ -68,12 +68,15 @@ void nft_close(struct nft *n)
 
 int nft_watch(int *fd_out, struct errtext *why)
 {
+	/* Without an address of its own a socket is told nothing. */
+	struct sockaddr_nl own = {.nl_family = AF_NETLINK};
 	int group = NFNLGRP_NFTABLES, r;
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			NETLINK_NETFILTER);
 
-	if (fd >= 0 && !setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
-				   &group, sizeof(group))) {
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&own, sizeof(own)) &&
+	    !setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
+			sizeof(group))) {
 		*fd_out = fd;
 		return 0;
 	}
