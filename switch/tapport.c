@@ -70,12 +70,27 @@ static int make(const struct tapport *t, int *fd_out, struct errtext *why)
 			   strerror(-r));
 }
 
+/* What differs only: the kernel tells everybody of a change that is none, too, and who
+ * looks after TAPs whenever there is news of links would never be done. */
+static unsigned int differs(const struct tapport *t, const struct link_info *l,
+			    int bridge)
+{
+	unsigned int what = 0;
+
+	if (l->mtu != t->mtu)
+		what |= LINK_MTU;
+	if (l->master != bridge)
+		what |= LINK_MASTER;
+	if (strcmp(l->alias, t->mark) != 0) /* ours have both from the start */
+		what |= LINK_MARK | LINK_GENMODE;
+	return what;
+}
+
 /* Down, so that nothing of it reaches the host before it is the bridge's. */
 static int settle(struct link_nl *nl, const struct tapport *t, int bridge,
 		  struct errtext *why)
 {
 	struct link_change c = {
-		.what = LINK_MTU | LINK_MASTER | LINK_MARK | LINK_GENMODE,
 		.mtu = t->mtu,
 		.master = bridge,
 		.mark = t->mark,
@@ -87,11 +102,13 @@ static int settle(struct link_nl *nl, const struct tapport *t, int bridge,
 
 	if (r)
 		return errtext_set(why, r, "%s: %s", t->name, strerror(-r));
-	if (l.master == bridge)
-		c.what &= ~(unsigned int)LINK_MASTER;
+	c.what = differs(t, &l, bridge);
 	link_quiet(t->name);
-	r = link_set(nl, l.index, &c, why);
-	return r ? r : link_set(nl, l.index, &up, why);
+	if (c.what)
+		r = link_set(nl, l.index, &c, why);
+	if (!r && !(l.flags & IFF_UP) != !t->up)
+		r = link_set(nl, l.index, &up, why);
+	return r;
 }
 
 static void unmake(struct link_nl *nl, const struct tapport *t)

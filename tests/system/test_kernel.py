@@ -230,6 +230,15 @@ def test_repair(lab, d, tap):
                    lambda: tap.ns.ping(SERVICE, wait=1))
 
 
+def test_nothing_is_done_where_nothing_is_to_be_done(lab, d, tap):
+    """Looking after things must not be news itself, for it would never end."""
+    def quiet():
+        said = lab.host.run("timeout", "1", "ip", "monitor", "link", check=False)
+        return not said.strip()
+
+    eventually("no news of links", quiet, 15)
+
+
 # ---- vnetd comes and goes ------------------------------------------------------
 
 def test_killed_and_started_again(lab, d, tap, other):
