@@ -200,6 +200,29 @@ static size_t beside(const struct network *n, const char *scope)
 	return most;
 }
 
+/* Would a router of @list have an address that is reserved? */
+static int fit_routers(const struct network *n, const struct dhcpset_conf *list,
+		       size_t k, struct errtext *why)
+{
+	char ip[IP4_TEXT], mac[MAC_TEXT];
+	struct dhcp_range r;
+
+	for (size_t i = 0; i < k; i++) {
+		const struct resv *v;
+
+		if (!has_prefix(list[i].name, "pool:") ||
+		    pool_of(&list[i], &r, NULL))
+			continue;
+		v = model_resv_find((struct network *)n, r.router);
+		if (v)
+			return errtext_set(why, -EBUSY,
+					   "router %s is reserved for %s",
+					   ip4_format(r.router, ip),
+					   mac_format(&v->conf.mac, mac));
+	}
+	return 0;
+}
+
 /* The network's pools for relays, with those of @list. */
 static int fit_pools(const struct network *n, const struct dhcpset_conf *list,
 		     size_t k, struct errtext *why)
@@ -225,6 +248,7 @@ int dhcpset_fit(const struct network *n, const char *scope,
 {
 	size_t bytes = beside(n, scope) + scope_bytes(n, scope, list, k),
 	       files = 0, more = 0;
+	int r;
 
 	for (size_t i = 0; i < k; i++) {
 		bytes += bytes_of(&list[i]);
@@ -247,7 +271,8 @@ int dhcpset_fit(const struct network *n, const char *scope,
 				   "options of one scope have at most %d bytes "
 				   "together; these would be %zu",
 				   DHCP_OPTS_MAX, bytes);
-	return fit_pools(n, list, k, why);
+	r = fit_pools(n, list, k, why);
+	return r ? r : fit_routers(n, list, k, why);
 }
 
 bool dhcpset_relayed(struct network *n, uint32_t ip)

@@ -275,6 +275,11 @@ static void reserve_add__in_a_pool_for_relays__kept_with_the_pool(void **state)
 			     "{'network':'lab','options':['pool:10.9.0.0/24']}",
 			     -1));
 	assert_non_null(strstr(rig_text(r), "10.9.0.7 of it is reserved"));
+	assert_null(rig_call(r, "option.set",
+			     "{'network':'lab','options':["
+			     "'pool:10.9.0.0/24=10.9.0.50-10.9.0.60@10.9.0.7']}",
+			     -1));
+	assert_non_null(strstr(rig_text(r), "router 10.9.0.7 is reserved"));
 	assert_non_null(rig_call(r, "reserve.del",
 				 "{'network':'lab','address':'10.9.0.7'}", -1));
 	assert_non_null(rig_call(r, "option.del",
