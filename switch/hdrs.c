@@ -7,6 +7,8 @@
 #include "lib/bytes.h"
 #include "lib/inet.h"
 
+#define LLC_SNAP_LEN 8
+
 bool hdrs_l2(const uint8_t *p, size_t len, struct hdrs *h)
 {
 	struct cur c = cur_make(p, len);
@@ -24,6 +26,31 @@ bool hdrs_l2(const uint8_t *p, size_t len, struct hdrs *h)
 		h->l3 = (uint16_t)(h->l3 + ETH_VLAN_LEN);
 	}
 	return cur_ok(&c);
+}
+
+bool hdrs_deep(const uint8_t *p, size_t len, struct hdrs *h)
+{
+	struct cur c = cur_make(p, len);
+
+	cur_skip(&c, ETH_HDR_LEN - 2);
+	h->type = cur_be16(&c);
+	h->l3 = ETH_HDR_LEN;
+	for (;;) {
+		if (hdrs_is_tag(h->type)) {
+			cur_skip(&c, 2);
+			h->l3 = (uint16_t)(h->l3 + ETH_VLAN_LEN);
+		} else if (h->type <= ETH_LEN_MAX) {
+			bool snap = cur_be16(&c) == 0xaaaa && cur_u8(&c) == 3;
+
+			if (!snap)
+				return cur_ok(&c);
+			cur_skip(&c, 3);
+			h->l3 = (uint16_t)(h->l3 + LLC_SNAP_LEN);
+		} else {
+			return cur_ok(&c);
+		}
+		h->type = cur_be16(&c);
+	}
 }
 
 /* RFC 791 3.1 */

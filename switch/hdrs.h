@@ -14,6 +14,7 @@
 #define HDRS_TAGS 2 /* VLAN tags looked through; a third stays opaque */
 #define HDRS_EXTS 8 /* IPv6 extension headers looked through */
 
+#define ETH_LEN_MAX  1535 /* a length up to here, else a type (IEEE 802.3 3.2.6) */
 #define ETH_P_IP4    0x0800
 #define ETH_P_ARP4   0x0806
 #define ETH_P_TAG    0x8100 /* 802.1Q C-tag */
@@ -45,6 +46,13 @@ static inline bool hdrs_is_tag(uint16_t type)
  * Return: false when the Ethernet header or a tag is cut off.
  */
 bool hdrs_l2(const uint8_t *p, size_t len, struct hdrs *h);
+
+/*
+ * The network header behind VLAN tags and LLC/SNAP headers (RFC 1042), as many as there
+ * are and in any order: some systems look through all of them. Sets @h's type and l3 anew
+ * after hdrs_l2(). false: it does not lie in @len bytes.
+ */
+bool hdrs_deep(const uint8_t *p, size_t len, struct hdrs *h);
 
 /**
  * hdrs_l3() - Go on to the transport header, after hdrs_l2()

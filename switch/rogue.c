@@ -6,9 +6,6 @@
 
 #include "lib/inet.h"
 
-#define ETH_LEN_MAX  1535 /* a length up to here, else a type (IEEE 802.3 3.2.6) */
-#define LLC_SNAP_LEN 8
-
 const char *rogue_name(enum rogue_kind k)
 {
 	return k == ROGUE_DHCP4 ? "dhcp" : k == ROGUE_RA ? "ra" : "dhcp6";
@@ -18,36 +15,6 @@ const char *rogue_name(enum rogue_kind k)
 static bool is_cut(const struct frame *f)
 {
 	return frame_hdr_len(f) < f->len;
-}
-
-/*
- * The network header behind priority tags and LLC/SNAP headers (RFC 1042), as many as
- * there are and in any order: some systems look through all of them. false: it does not
- * lie in what we see.
- */
-static bool find_l3(const struct frame *f, struct hdrs *h)
-{
-	struct cur c = cur_make(frame_hdr(f), frame_hdr_len(f));
-
-	cur_skip(&c, ETH_HDR_LEN - 2);
-	h->type = cur_be16(&c);
-	h->l3 = ETH_HDR_LEN;
-	for (;;) {
-		if (hdrs_is_tag(h->type)) {
-			cur_skip(&c, 2);
-			h->l3 = (uint16_t)(h->l3 + ETH_VLAN_LEN);
-		} else if (h->type <= ETH_LEN_MAX) {
-			bool snap = cur_be16(&c) == 0xaaaa && cur_u8(&c) == 3;
-
-			if (!snap)
-				return cur_ok(&c);
-			cur_skip(&c, 3);
-			h->l3 = (uint16_t)(h->l3 + LLC_SNAP_LEN);
-		} else {
-			return cur_ok(&c);
-		}
-		h->type = cur_be16(&c);
-	}
 }
 
 static unsigned int rogue4(const struct frame *f, size_t at)
@@ -99,7 +66,7 @@ unsigned int rogue_kind(const struct frame *f, const struct hdrs *l2)
 
 	if (h.vid)
 		return 0;
-	found = find_l3(f, &h);
+	found = hdrs_deep(frame_hdr(f), frame_hdr_len(f), &h);
 	if (found && h.type != ETH_P_IP4 && h.type != ETH_P_IP6)
 		return 0;
 	if (!found || frame_hdr_len(f) < h.l3 + 24u)
