@@ -26,6 +26,7 @@ void driver_init(struct driver *d, const struct driver_ops *ops,
 	d->nic_id = spec->nic_id;
 	d->src_ip4 = spec->src_ip4;
 	d->src_ip6 = spec->src_ip6;
+	d->pin = spec->pin;
 }
 
 int driver_port_add(struct driver *d, struct port *p,
@@ -37,6 +38,7 @@ int driver_port_add(struct driver *d, struct port *p,
 	p->nic_id = d->nic_id;
 	p->src_ip4 = d->src_ip4;
 	p->src_ip6 = d->src_ip6;
+	p->pin = d->pin;
 	memcpy(p->name, d->name, sizeof(p->name));
 	return vswitch_port_add(d->ctx.sw, p);
 }

@@ -33,6 +33,7 @@ struct driver {
 	uint64_t nic_id;
 	uint32_t src_ip4;
 	struct ipaddr src_ip6;
+	struct pin *pin;
 	bool connected;
 };
 

@@ -56,6 +56,7 @@ struct port_spec {
 	uint64_t nic_id;
 	uint32_t src_ip4;
 	struct ipaddr src_ip6;
+	struct pin *pin; /* outlives the driver; nullable */
 };
 
 /* Size of the memfd behind a stream port; see port_stream.c. */

@@ -17,6 +17,7 @@
 #include "lib/list.h"
 #include "switch/frame.h"
 
+struct pin;
 struct port;
 struct vswitch;
 
@@ -37,7 +38,8 @@ enum drop_reason {
 	DROP_LONG,	/* longer than the MTU allows (and not a GSO frame) */
 	DROP_LINK,	/* the link of one of both ports is down */
 	DROP_BAD_SRC,	/* group or zero source address */
-	DROP_GUARD,	/* source pinning, a source that is somebody's static entry */
+	DROP_GUARD,	/* not from here: an address or MAC that is not the NIC's (pin.h),
+			 * or somebody's static entry */
 	DROP_RESERVED,	/* 01:80:c2:00:00:0X, not forwarded by a bridge (802.1Q 8.6.3) */
 	DROP_SAME_PORT, /* destination is on the port it came from */
 	DROP_OFFLOAD,	/* offload facts that contradict the frame */
@@ -48,6 +50,9 @@ enum drop_reason {
 	DROP_POLICY,	/* the gateway: not allowed from here */
 	DROP_LIMIT,	/* the gateway: a quota or table is full */
 	DROP_ROGUE,	/* a guest that plays the network's DHCP server or router */
+	DROP_ISOLATED,	/* between guests one of which is isolated */
+	DROP_STORM,	/* beyond the NIC's limit of broadcasts */
+	DROP_RATE,	/* beyond the NIC's rate, of either direction */
 	DROP_REASONS
 };
 
@@ -133,7 +138,7 @@ enum port_role {
  * struct port - Embedded first in a driver's struct
  *
  * Set by the driver before vswitch_port_add(): ops, caps, name, role, nic_id,
- * src_ip4, src_ip6. Everything else belongs to the switch.
+ * src_ip4, src_ip6, pin. Everything else belongs to the switch.
  */
 struct port {
 	const struct port_ops *ops;
@@ -148,11 +153,13 @@ struct port {
 	 * somebody else's packets into the network, nor guests' out of it. */
 	uint32_t src_ip4;
 	struct ipaddr src_ip6; /* zero = link-local only */
+	struct pin *pin; /* of its NIC, outlives the port; NULL = one that pins nothing */
 
 	struct vswitch *sw;    /* NULL while not added */
 	struct list node;      /* on the switch's list of ports */
 	uint16_t id;	       /* index in the switch, for the FDB */
 	bool link_up;
+	uint8_t look; /* enum pin_flag: the pin's, and PIN_HOST */
 	const struct frame *txq[FRAME_BATCH]; /* this round's frames */
 	uint16_t ntx;
 	bool touched;	       /* tx was called in this turn: flush is due */

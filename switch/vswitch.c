@@ -8,7 +8,8 @@
  * that want it are flushed, where a gateway answers with nested input; that input
  * runs both passes at once, but only the outermost call flushes.
  *
- * The table is in fdb.c, segmentation in offload.c, pinning in guard.c.
+ * The table is in fdb.c, segmentation in offload.c, what the host may send in guard.c,
+ * what guests may in pin.c and rogue.c.
  */
 #include "switch/vswitch.h"
 
@@ -39,6 +40,10 @@ struct vswitch {
 	unsigned int forbidden; /* enum rogue_kind, of guests */
 	vswitch_rogue_fn rogue;
 	void *rogue_arg;
+	struct pin_set pins;
+	struct pin nopin; /* of ports without one */
+	vswitch_guard_fn guard;
+	void *guard_arg;
 	vswitch_room_fn room;
 	void *room_arg;
 	unsigned int nroom; /* ports whose room may be less than any */
@@ -82,6 +87,9 @@ const char *drop_reason_name(enum drop_reason r)
 		[DROP_POLICY] = "policy",
 		[DROP_LIMIT] = "limit",
 		[DROP_ROGUE] = "rogue",
+		[DROP_ISOLATED] = "isolated",
+		[DROP_STORM] = "storm",
+		[DROP_RATE] = "rate",
 	};
 
 	static_assert(ARRAY_LEN(names) == DROP_REASONS, "a name is missing");
@@ -101,6 +109,7 @@ struct vswitch *vswitch_new(const struct vswitch_config *cfg)
 	if (!sw)
 		return NULL;
 	list_init(&sw->ports);
+	pin_set_init(&sw->pins);
 	sw->mtu = mtu;
 	sw->age_s = cfg->age_s ? cfg->age_s : 300;
 	sw->fdb = fdb_new(cfg->fdb_max ? cfg->fdb_max : 4096, VSWITCH_PORTS_MAX,
@@ -126,6 +135,18 @@ void vswitch_free(struct vswitch *sw)
 	free(sw);
 }
 
+static void note_look(struct port *p)
+{
+	p->look = (uint8_t)(p->pin->flags | (p->src_ip4 ? PIN_HOST : 0));
+}
+
+void vswitch_pin_changed(struct vswitch *sw, const struct pin *pin)
+{
+	list_for_each(p, &sw->ports, struct port, node)
+		if (p->pin == pin)
+			note_look(p);
+}
+
 int vswitch_port_add(struct vswitch *sw, struct port *p)
 {
 	for (unsigned int i = 0; i < VSWITCH_PORTS_MAX; i++) {
@@ -146,6 +167,9 @@ int vswitch_port_add(struct vswitch *sw, struct port *p)
 		p->seen_since_ms = 0;
 		p->seen_used = 0;
 		p->rogue_told = 0;
+		if (!p->pin)
+			p->pin = &sw->nopin;
+		note_look(p);
 		p->stats = (struct port_stats){0};
 		list_add_tail(&sw->ports, &p->node);
 		return 0;
@@ -200,24 +224,37 @@ struct port *vswitch_fdb_find(const struct vswitch *sw, const struct mac *mac,
 
 /* ---- pass 1: judge, learn, string on the destinations -------------------- */
 
-static void push(struct vswitch *sw, struct port *p, const struct frame *f)
+/* May it go to @p, which is isolated, has a rate or is the host's? Or @in is isolated. */
+static bool is_let_in(struct vswitch *sw, struct port *in, struct port *p,
+		      const struct frame *f)
 {
+	if ((in->look | p->look) & PIN_ISOLATED && in->role == PORT_GUEST &&
+	    p->role == PORT_GUEST) {
+		if (!(frame_hdr(f)[0] & 1))
+			port_drop(in, DROP_ISOLATED, 1);
+		return false;
+	}
 	if (p->src_ip4 && !guard_dst(f, &p->src_ip6)) {
 		port_drop(p, DROP_GUARD, 1);
-		return;
+		return false;
 	}
+	if (p->look & PIN_RATE_IN &&
+	    !limit_take(&p->pin->in, f->len, sw->now_ms)) {
+		port_drop(p, DROP_RATE, 1);
+		return false;
+	}
+	return true;
+}
+
+/* @look: of @in */
+static void push(struct vswitch *sw, struct port *in, unsigned int look,
+		 struct port *p, const struct frame *f)
+{
+	if ((look | p->look) & PIN_DOOR && !is_let_in(sw, in, p, f))
+		return;
 	if (p->ntx == 0)
 		sw->active[sw->nactive++] = p;
 	p->txq[p->ntx++] = f;
-}
-
-static void flood(struct vswitch *sw, const struct port *in,
-		  const struct frame *f)
-{
-	list_for_each(p, &sw->ports, struct port, node) {
-		if (p != in && p->link_up)
-			push(sw, p, f);
-	}
 }
 
 /* 01:80:c2:00:00:00 … 0f, never forwarded by a bridge (802.1Q-2018 8.6.3). */
@@ -352,16 +389,72 @@ static void tell_rogue(struct vswitch *sw, struct port *in,
 }
 
 static bool is_rogue(struct vswitch *sw, struct port *in, const struct frame *f,
-		     const struct hdrs *h)
+		     const struct hdrs *h, unsigned int look)
 {
 	unsigned int kind;
 
-	if (!sw->forbidden || in->role != PORT_GUEST || !rogue_maybe(f, h))
+	if (!(sw->forbidden | (look & PIN_CLIENT)) ||
+	    in->role != PORT_GUEST || !rogue_maybe(f, h))
 		return false;
-	kind = rogue_kind(f, h) & sw->forbidden;
+	kind = rogue_kind(f, h);
+	if (!(look & PIN_CLIENT))
+		kind &= sw->forbidden;
 	if (kind)
 		tell_rogue(sw, in, f, kind);
 	return kind;
+}
+
+static void tell_guard(struct vswitch *sw, struct port *in,
+		       const struct frame *f, enum pin_fault fault)
+{
+	struct mac src = mac_at(frame_hdr(f) + 6);
+
+	if (pin_tell(in->pin, fault, sw->now_ms) && sw->guard)
+		sw->guard(sw->guard_arg, in, fault, &src);
+}
+
+/* A guest's frame: is it from whom it says, and within the NIC's rate? */
+static bool is_barred(struct vswitch *sw, struct port *in,
+		      const struct frame *f, const struct hdrs *h)
+{
+	struct pin *pin = in->pin;
+	enum pin_fault fault;
+
+	if (pin_maybe(&sw->pins, pin, f, h)) {
+		fault = pin_judge(&sw->pins, pin, f, h, sw->now_ms);
+		if (fault != PIN_OK) {
+			port_drop(in, DROP_GUARD, 1);
+			tell_guard(sw, in, f, fault);
+			return true;
+		}
+	}
+	if (in->look & PIN_RATE_OUT &&
+	    !limit_take(&pin->out, f->len, sw->now_ms)) {
+		port_drop(in, DROP_RATE, 1);
+		return true;
+	}
+	return false;
+}
+
+/* A joined frame is as many as it will be cut into. */
+static uint64_t frames_of(const struct frame *f)
+{
+	return f->off.gso_type ? 1 + f->len / (f->off.gso_size + 1u) : 1;
+}
+
+static void flood(struct vswitch *sw, struct port *in, unsigned int look,
+		  const struct frame *f)
+{
+	if (look & PIN_STORM &&
+	    !limit_take(&in->pin->storm, frames_of(f), sw->now_ms)) {
+		port_drop(in, DROP_STORM, 1);
+		tell_guard(sw, in, f, PIN_F_STORM);
+		return;
+	}
+	list_for_each(p, &sw->ports, struct port, node) {
+		if (p != in && p->link_up)
+			push(sw, in, look, p, f);
+	}
 }
 
 static uint64_t key_at(const uint8_t *mac, uint16_t vid)
@@ -407,6 +500,7 @@ static struct port *lookup(struct vswitch *sw, const struct frame *f,
 static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 		     struct hot *hot)
 {
+	unsigned int look = in->look;
 	enum drop_reason why;
 	struct port *to;
 	struct hdrs h;
@@ -417,17 +511,20 @@ static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 		port_drop(in, why, 1);
 		return;
 	}
+	if ((look | sw->pins.flags) & PIN_LOOK && in->role == PORT_GUEST &&
+	    is_barred(sw, in, f, &h))
+		return;
 	if (!learn(sw, in, f, &h, hot)) {
 		port_drop(in, DROP_GUARD, 1);
 		return;
 	}
-	if (is_rogue(sw, in, f, &h)) {
+	if (is_rogue(sw, in, f, &h, look)) {
 		port_drop(in, DROP_ROGUE, 1);
 		return;
 	}
 	to = frame_hdr(f)[0] & 1 ? NULL : lookup(sw, f, &h, hot);
 	if (!to)
-		flood(sw, in, f);
+		flood(sw, in, look, f);
 	else if (to == in)
 		port_drop(in, DROP_SAME_PORT, 1);
 	else if (!to->link_up)
@@ -435,7 +532,7 @@ static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 	else {
 		if (to->lags)
 			in->slow_bytes += f->len;
-		push(sw, to, f);
+		push(sw, in, look, to, f);
 	}
 }
 
@@ -592,6 +689,17 @@ void vswitch_on_rogue(struct vswitch *sw, vswitch_rogue_fn fn, void *arg)
 {
 	sw->rogue = fn;
 	sw->rogue_arg = arg;
+}
+
+void vswitch_on_guard(struct vswitch *sw, vswitch_guard_fn fn, void *arg)
+{
+	sw->guard = fn;
+	sw->guard_arg = arg;
+}
+
+struct pin_set *vswitch_pins(struct vswitch *sw)
+{
+	return &sw->pins;
 }
 
 void vswitch_forbid(struct vswitch *sw, unsigned int kinds)

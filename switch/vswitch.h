@@ -7,6 +7,7 @@
 #ifndef VNET_SWITCH_VSWITCH_H
 #define VNET_SWITCH_VSWITCH_H
 
+#include "switch/pin.h"
 #include "switch/port.h"
 #include "switch/rogue.h"
 
@@ -49,6 +50,11 @@ typedef void (*vswitch_seen_fn)(void *arg, struct port *p,
  * for the first of each kind per port and VSWITCH_ROGUE_MS; the rest only counts. Must
  * not add or delete ports. */
 typedef void (*vswitch_rogue_fn)(void *arg, struct port *p, enum rogue_kind kind,
+				 const struct mac *src);
+
+/* A guest's frame was not let through, for this reason (dropped as DROP_GUARD or
+ * DROP_STORM). Called as pin_tell() says. Must not add or delete ports. */
+typedef void (*vswitch_guard_fn)(void *arg, struct port *p, enum pin_fault fault,
 				 const struct mac *src);
 
 /* Defaults for what is zero in @cfg. NULL when out of memory or when the MTU is
@@ -143,6 +149,13 @@ int64_t vswitch_tick(struct vswitch *sw, int64_t now_ms);
 void vswitch_on_seen(struct vswitch *sw, vswitch_seen_fn fn, void *arg);
 
 void vswitch_on_rogue(struct vswitch *sw, vswitch_rogue_fn fn, void *arg);
+
+void vswitch_on_guard(struct vswitch *sw, vswitch_guard_fn fn, void *arg);
+
+/* Who may say what; the owner adds and changes pins, and says so when a pin's level or
+ * limits changed. */
+struct pin_set *vswitch_pins(struct vswitch *sw);
+void vswitch_pin_changed(struct vswitch *sw, const struct pin *pin);
 
 /* What guests must not send, a set of enum rogue_kind: what this network serves. None
  * at first. */

@@ -70,11 +70,35 @@ static void open_two(void)
 	open_switch(2, 0, ALL_CAPS);
 }
 
+static struct pin pin;
+static const struct ipaddr own[] = {
+	{{[10] = 0xff, 0xff, 10, 0, 2, 2}},
+	{{[10] = 0xff, 0xff, 10, 0, 2, 3}},
+	{{0xfd, [15] = 2}},
+	{{0xfd, [15] = 3}},
+	{{0xfe, 0x80, [15] = 2}},
+};
+
 /* A network that serves: guests' frames are looked at (rogue.h), UDP the longest. */
 static void open_served(void)
 {
 	open_two();
 	vswitch_forbid(sw, ROGUE_DHCP4 | ROGUE_RA | ROGUE_DHCP6);
+	pin_set_own(vswitch_pins(sw), own, ARRAY_LEN(own));
+}
+
+/* And guests are held to what they are (pin.h). */
+static void open_guarded(void)
+{
+	const struct pin_net mine = {ipaddr_from4(0x0a00020f), 128};
+	struct mac mac = mac_of(0);
+
+	open_served();
+	pin_add(vswitch_pins(sw), &pin, &mac);
+	pin_allow(&pin, &mine, 1);
+	pin_level(&pin, PIN_IP);
+	port[0].pin = &pin;
+	vswitch_pin_changed(sw, &pin);
 }
 
 static void open_many(void)
@@ -115,6 +139,30 @@ static unsigned long run_unicast(unsigned long n)
 	while (done < n)
 		done += input(FRAME_BATCH);
 	return done;
+}
+
+static unsigned long run_guarded(unsigned long n, uint8_t proto)
+{
+	unsigned long done = 0;
+
+	for (unsigned int i = 0; i < FRAME_BATCH; i++) {
+		make(i, 0, 1, 100);
+		bytes[i][23] = proto;
+		put_be32(bytes[i] + 26, 0x0a00020f);
+	}
+	while (done < n)
+		done += input(FRAME_BATCH);
+	return done;
+}
+
+static unsigned long run_guarded_tcp(unsigned long n)
+{
+	return run_guarded(n, 6);
+}
+
+static unsigned long run_guarded_udp(unsigned long n)
+{
+	return run_guarded(n, 17);
 }
 
 /* As a TAP that is asked for each frame's answer gives them. */
@@ -189,6 +237,10 @@ const struct cpu_case cpu_switch_cases[] = {
 	 close_switch, 6400},
 	{"switch: UDP of guests where we serve", "frame", open_served,
 	 run_unicast, close_switch, 6400},
+	{"switch: TCP of a guest at guard ip", "frame", open_guarded,
+	 run_guarded_tcp, close_switch, 6400},
+	{"switch: UDP of a guest at guard ip", "frame", open_guarded,
+	 run_guarded_udp, close_switch, 6400},
 	{"switch: known unicast, one at a time", "frame", open_two, run_single,
 	 close_switch, 2000},
 	{"switch: to 255 ports in turn", "frame", open_many, run_ports,

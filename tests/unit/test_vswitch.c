@@ -557,6 +557,7 @@ static void guard__pinned_ipv6__only_its_own_comes_and_goes(void **state)
 	other.b[15] = 6;
 	x->a.port.src_ip4 = 0xc0a83801;
 	x->a.port.src_ip6 = ULA;
+	vswitch_pin_changed(x->sw, x->a.port.pin); /* looks at ports anew */
 	fake_port_in(&x->a, b, ip6(b, A, &ULA, 0, &ULA), 0);
 	fake_port_in(&x->a, b, ip6(b, A, &LL, 0, &ULA), 0);
 	assert_int_equal(x->b.n, 2);
