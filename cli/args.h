@@ -12,7 +12,7 @@
 
 #include "lib/errtext.h"
 
-#define ARGS_OPTS_MAX 24
+#define ARGS_OPTS_MAX 32
 #define ARGS_POS_MAX  8
 
 enum opt_kind {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/guard_opts.h"
 #include "cli/out.h"
 
 /* ---- define --------------------------------------------------------------- */
@@ -63,6 +64,7 @@ static const struct opt define_opts[] = {
 	{"datapath", "user|kernel", "what moves the frames; default user",
 	 OPT_CHOICE},
 	DHCP_OPTS,
+	GUARD_NET_OPTS,
 	{"no-start", NULL, "do not start it now"},
 	{"no-autostart", NULL, "do not start it with vnetd"},
 	{NULL},
@@ -203,6 +205,8 @@ static int define_run(struct cli *c)
 	if (args_flag(&c->args, "no-autostart"))
 		json_object_set_new(params, "autostart", json_false());
 	r = tftp_param(c, params);
+	if (!r)
+		r = guard_net_params(c, params);
 	if (r) {
 		json_decref(params);
 		return r;
@@ -317,6 +321,8 @@ static int set_run(struct cli *c)
 				    json_integer(args_int(&c->args,
 							  "lease-seconds", 0)));
 	r = tftp_param(c, params);
+	if (!r)
+		r = guard_net_params(c, params);
 	if (r) {
 		json_decref(params);
 		return r;
@@ -337,6 +343,7 @@ static const struct opt set_opts[] = {
 	{"udp-filter", UDP_FILTERS, "who may send to a VM's UDP port",
 	 OPT_CHOICE},
 	DHCP_OPTS,
+	GUARD_NET_OPTS,
 	{"subnet6", "PREFIX|auto|off",
 	 "IPv6 /64; another one ends TCP through NAT"},
 	{"ipv6", "slaac|stateless|stateful|off",
@@ -377,6 +384,8 @@ const struct cli_cmd cmd_network[] = {
 	 "  vnet set lab --ipv6 stateful --prefix-pool auto\n"
 	 "      DHCPv6 gives VMs their IPv6 addresses, and routers among them "
 	 "a /64 each\n"
+	 "  vnet set lab --guard ip --isolated on\n"
+	 "      VMs speak as themselves, and not with each other\n"
 	 "  vnet set lab --subnet6 auto\n"
 	 "      IPv6 for a network that was defined without\n",
 	 set_run},

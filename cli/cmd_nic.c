@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/guard_opts.h"
 #include "cli/nic_facts.h"
 #include "cli/out.h"
 #include "cli/runner.h"
@@ -44,6 +45,7 @@ static const struct opt attach_opts[] = {
 	 "default 1G"},
 	{"fd", "N", "inherited descriptor to use (type fd)", OPT_INT, false, 0,
 	 1048576},
+	GUARD_NIC_OPTS,
 	{NULL},
 };
 
@@ -83,7 +85,9 @@ static const char attach_help[] =
 	"      the runner listens, vnetd connects to it, as the NIC's owner\n"
 	"  vnet attach fc --network lab --for firecracker\n"
 	"  vnet attach MyVM --network lab --fd 5 5<>/dev/tap7\n"
-	"      hand in a descriptor of your own\n";
+	"      hand in a descriptor of your own\n"
+	"  vnet attach guest --network lab --guard ip --isolated on\n"
+	"      for a VM that nobody trusts; see `vnet nic set --help`\n";
 
 /* The type asked for; NULL when nothing says so. */
 static const char *wanted_type(const struct cli *c)
@@ -350,6 +354,8 @@ static int attach_params(const struct cli *c, const char *type, json_t **out)
 	r = put_owner(c, p);
 	if (!r)
 		r = put_connect(c, p);
+	if (!r)
+		r = guard_nic_params(c, p);
 	if (r)
 		json_decref(p);
 	else
@@ -449,6 +455,62 @@ static int link_run(struct cli *c)
 	return CLI_OK;
 }
 
+static int set_run(struct cli *c)
+{
+	json_t *params = vm_param(c), *nic;
+	size_t named = json_object_size(params);
+	int r = guard_nic_params(c, params);
+
+	if (!r && json_object_size(params) == named)
+		r = cli_usage(c, "nothing to change is named");
+	if (r) {
+		json_decref(params);
+		return r;
+	}
+	r = cli_call(c, "nic.set", params, &nic);
+	if (r)
+		return r;
+	if (!cli_json(c, nic))
+		printf("%s nic %ld: changed\n", args_pos(&c->args, 0),
+		       args_int(&c->args, "nic", 0));
+	json_decref(nic);
+	return CLI_OK;
+}
+
+static const char set_help[] =
+	"What the VM's guest may say about itself and how much it may send; "
+	"takes effect at\n"
+	"once and stays. What is not named stays as it was; \"network\" is "
+	"what `vnet define`\n"
+	"or `vnet set` say for the whole network.\n"
+	"\n"
+	"  --guard off  anything, but never an address of the network's own: "
+	"no VM can take\n"
+	"               over the gateway\n"
+	"  --guard mac  no MAC but the NIC's, neither in frames nor in ARP, "
+	"neighbour discovery\n"
+	"               and DHCP. Not for VMs that bridge others (nested "
+	"virtualisation)\n"
+	"  --guard ip   and no address but those leased to it or reserved for "
+	"it, those named\n"
+	"               by --ip, and of IPv6 those it makes itself, each as "
+	"long as it is not\n"
+	"               another VM's. No protocols but IPv4, IPv6 and ARP; no "
+	"server of DHCP,\n"
+	"               no router\n"
+	"  --isolated   it reaches the gateway and the uplink, no other VM, "
+	"and none reaches it\n"
+	"\n"
+	"Examples:\n"
+	"  vnet nic set MyVM --guard ip\n"
+	"  vnet nic set router --guard ip --ip 10.5.0.0/16,2001:db8:5::/64\n"
+	"      a VM that routes for networks behind it\n"
+	"  vnet nic set MyVM --storm 200 --rate-out 100M\n"
+	"      at most 200 broadcasts a second, 100 Mbit/s in all\n"
+	"  vnet nic set MyVM --guard network --rate-out off\n";
+
+static const struct opt set_opts[] = {NIC_OPT, GUARD_NIC_OPTS, {NULL}};
+
 static const struct opt detach_opts[] = {
 	{"nic", "N", "only this NIC; default: all of the VM", OPT_INT, false, 0,
 	 31},
@@ -483,6 +545,8 @@ const struct cli_cmd cmd_nic[] = {
 	 "  vnet move MyVM --network lan\n"
 	 "  vnet move MyVM --nic 1 --network back\n",
 	 move_run},
+	{"nic set", "limit what a VM may send, and as whom",
+	 {"VM", NULL, set_opts}, set_help, set_run},
 	{"link", "pull or plug a VM's cable", {"VM up|down", NULL, link_opts},
 	 "Down: no frame passes, and the guest sees that its cable is "
 	 "unplugged where the\nrunner can tell it (QEMU through its monitor, "

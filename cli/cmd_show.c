@@ -84,6 +84,17 @@ static void member(const char *name, const json_t *o, const char *key)
 	line(name, "%s", out_text(json_object_get(o, key), buf, sizeof(buf)));
 }
 
+/* Unless all is as usual. */
+static void show_guard(const json_t *net)
+{
+	if (strcmp(cli_str(net, "guard"), "off"))
+		member("Guard", net, "guard");
+	if (json_is_true(json_object_get(net, "isolated")))
+		member("Isolated", net, "isolated");
+	if (json_integer_value(json_object_get(net, "storm")))
+		member("Broadcasts/s", net, "storm");
+}
+
 static void show_config(const json_t *net)
 {
 	const json_t *dhcp = json_object_get(net, "dhcp");
@@ -121,6 +132,7 @@ static void show_config(const json_t *net)
 	member("Host ports", net, "host_allow");
 	member("UDP filter", net, "udp_filter");
 	member("MAC", net, "mac");
+	show_guard(net);
 	if (json_is_object(worker))
 		line("Worker", "pid %lld, restarted %lld times",
 		     (long long)json_integer_value(
@@ -140,6 +152,7 @@ static void show_network(const struct cli *c, const json_t *net)
 	if (json_array_size(nics)) {
 		heading("NICs");
 		table_nics(nics, 2, c->color);
+		table_guards(nics, 2);
 		table_counters(nics, 2);
 		table_flow_counts(nics, 2);
 	}
@@ -189,6 +202,7 @@ static void show_vm(const struct cli *c, const json_t *vm)
 	heading("NICs");
 	table_nics(nics, 2, c->color);
 	table_paths(nics, 2);
+	table_guards(nics, 2);
 	table_counters(nics, 2);
 	table_flow_counts(nics, 2);
 	if (json_array_size(forwards)) {

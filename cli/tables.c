@@ -300,6 +300,71 @@ void table_counters(const json_t *nics, unsigned int indent)
 	out_table_free(t);
 }
 
+/* 0: any. */
+static void limit_cell(struct out_table *t, const json_t *guard, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(guard, key));
+
+	if (n)
+		out_cell(t, "%lld", (long long)n);
+	else
+		out_cell(t, "%s", "");
+}
+
+static void guard_row(struct out_table *t, const json_t *nic,
+		      const json_t *guard)
+{
+	const json_t *ips = json_object_get(guard, "ips");
+	char *text = strv_fmt("%s", "");
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(ips, i, v) {
+		char *old = text;
+
+		text = strv_fmt("%s%s%s", old, i ? "," : "",
+				json_string_value(v));
+		free(old);
+	}
+	out_fields(t, nic, "vm", "nic", NULL);
+	out_fields(t, guard, "level", "isolated", NULL);
+	limit_cell(t, guard, "storm");
+	limit_cell(t, guard, "rate_in");
+	limit_cell(t, guard, "rate_out");
+	out_cell(t, "%s", text);
+	free(text);
+}
+
+void table_guards(const json_t *nics, unsigned int indent)
+{
+	static const char *const heads[] = {
+		"VM",		  "NIC",	"GUARD",	"ISOLATED",
+		"?>BROADCASTS/S", "?>KBIT/S-IN", "?>KBIT/S-OUT", "?ADDRESSES",
+		NULL};
+	static const char *const limits[] = {"storm", "rate_in", "rate_out"};
+	struct out_table *t = out_table_new(heads);
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(nics, i, o) {
+		const json_t *g = json_object_get(o, "guard");
+		bool any = strcmp(cli_str(g, "level"), "off") ||
+			   json_is_true(json_object_get(g, "isolated"));
+
+		for (size_t k = 0; k < ARRAY_LEN(limits); k++)
+			any |= json_integer_value(
+				       json_object_get(g, limits[k])) != 0;
+		if (any && json_is_object(g))
+			guard_row(t, o, g);
+	}
+	if (out_rows(t)) {
+		printf("\nGuards\n");
+		out_sort(t);
+		out_print(t, stdout, indent, false);
+	}
+	out_table_free(t);
+}
+
 static bool flows_row(struct out_table *t, const json_t *nic)
 {
 	static const char *const keys[] = {"tcp",     "opening", "udp",

@@ -25,6 +25,9 @@ void table_paths(const json_t *nics, unsigned int indent);
 /* Frames, bytes and drops by reason of NICs that have "stats". */
 void table_counters(const json_t *nics, unsigned int indent);
 
+/* What guests may say and how much, of NICs where that is not just anything. */
+void table_guards(const json_t *nics, unsigned int indent);
+
 /* Flows of NICs that have or had any. */
 void table_flow_counts(const json_t *nics, unsigned int indent);
 

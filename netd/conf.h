@@ -28,6 +28,7 @@
 #define CONF_RECORD_NAME  256 /* DNS_NAME_MAX and a final dot */
 #define CONF_RECORD_VALUE 1024 /* ZONE_TEXT_MAX */
 #define CONF_QUEUES_MAX	  8    /* pairs of rings of a vhost-user NIC */
+#define CONF_IPS_MAX	  420 /* characters of a list of addresses */
 #define CONF_SOCKET_MAX	  107  /* characters of a unix socket's path */
 
 enum net_mode { NET_NAT, NET_BRIDGED, NET_HOSTONLY, NET_INTERNAL };
@@ -40,6 +41,15 @@ enum uplink_mode { UPLINK_TAKE_IN, UPLINK_TAP_IN };
 
 /* How guests get addresses of IPv6: dhcp/ra.h, enum ra_mode. */
 enum net_ipv6 { IPV6_SLAAC, IPV6_STATELESS, IPV6_STATEFUL, IPV6_OFF };
+
+/* guardconf.h says what makes sense. */
+struct guard_conf {
+	int level;		    /* enum pin_level; a NIC's: -1 = the network's */
+	int isolated;		    /* 0 or 1; likewise */
+	int64_t storm;		    /* broadcasts a second, 0 = any; likewise */
+	uint32_t rate_in, rate_out; /* kbit/s to, from it; 0 = any; a NIC's */
+	char ips[CONF_IPS_MAX + 1]; /* that are its own, too; a NIC's */
+};
 
 struct net_conf {
 	int64_t id; /* given by the store */
@@ -66,6 +76,7 @@ struct net_conf {
 	enum nat_filter udp_filter; /* nat: who may send to a mapping */
 	struct mac mac;		/* of our own port; zero = none */
 	enum net_datapath datapath;
+	struct guard_conf guard; /* what NICs have that say nothing else */
 	bool autostart;
 	bool active; /* running when this was written */
 };
@@ -112,6 +123,7 @@ struct nic_conf {
 					       * and we connect; "" = we listen */
 	bool transient; /* tap: the NIC goes when its VMM closes the TAP */
 	bool plain;	/* … which has no virtio headers; not stored */
+	struct guard_conf guard;
 };
 
 struct fwd_conf {

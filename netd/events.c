@@ -16,7 +16,7 @@ static const char *const names[] = {
 	"lease.declined",   "forward.added",	 "forward.removed",
 	"forward.changed",  "forward.state",	 "worker.exited",
 	"worker.started",   "dhcp.pool_exhausted",
-	"dhcp.rogue",	    "dhcp.conflict",
+	"dhcp.rogue",	    "dhcp.conflict",	 "nic.guard",
 };
 
 static_assert(ARRAY_LEN(names) == EVENT_TYPES, "a name for every event");

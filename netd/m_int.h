@@ -27,6 +27,11 @@ bool m_bool(json_t *params, const char *key, bool def);
  * -EINVAL, -EEXIST, -EBUSY with @why. */
 int m_netset_read(struct ctl *ctl, const struct network *n, json_t *params,
 		  struct net_conf *conf, struct errtext *why);
+
+/* The guard alone. @n: it is there already, and its NICs live with the change;
+ * nullable. */
+int m_guard_read(const struct network *n, json_t *params, struct net_conf *conf,
+		 struct errtext *why);
 /* What is of NAT in the parameters, network.define's too. */
 struct natconf_spec m_nat_spec(json_t *params);
 

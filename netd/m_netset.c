@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netd/guardconf.h"
 #include "netd/ip6conf.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
@@ -125,6 +126,24 @@ static int set_domain(json_t *params, struct net_conf *conf, struct errtext *why
 	return r;
 }
 
+int m_guard_read(const struct network *n, json_t *params,
+		 struct net_conf *conf, struct errtext *why)
+{
+	int r = guardconf_read(params, false, &conf->guard, why);
+
+	if (!r)
+		r = guardconf_check_net(conf, why);
+	if (r || !n)
+		return r;
+	list_for_each(nic, &n->nics, struct nic, node) {
+		r = guardconf_check(&nic->conf.guard, conf, why);
+		if (r)
+			return errtext_prefix(why, r, "nic %s-%d",
+					      nic->conf.vm, nic->conf.index);
+	}
+	return 0;
+}
+
 int m_netset_read(struct ctl *ctl, const struct network *n, json_t *params,
 		  struct net_conf *conf, struct errtext *why)
 {
@@ -142,5 +161,7 @@ int m_netset_read(struct ctl *ctl, const struct network *n, json_t *params,
 		r = set_tftp(params, conf, why);
 	if (!r)
 		r = set_domain(params, conf, why);
-	return r ? r : uplinkconf_apply(conf, &up, why);
+	if (!r)
+		r = uplinkconf_apply(conf, &up, why);
+	return r ? r : m_guard_read(n, params, conf, why);
 }

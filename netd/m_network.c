@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/jx.h"
+#include "netd/guardconf.h"
 #include "netd/hostaddr.h"
 #include "netd/knetctl.h"
 #include "netd/m_int.h"
@@ -192,8 +193,10 @@ static void define(struct ctl *ctl, struct call *c, json_t *params)
 	if (!r) {
 		if (conf.service_ip)
 			conf.mac = service_mac(conf.service_ip);
-		n = netctl_define(ctl, &conf, &set, &r, &why);
+		r = m_guard_read(NULL, params, &conf, &why);
 	}
+	if (!r)
+		n = netctl_define(ctl, &conf, &set, &r, &why);
 	optset_free(&set);
 	if (!n) {
 		errtext_prefix(&why, r, "network %s", spec.name);
@@ -486,6 +489,23 @@ static void plan(struct ctl *ctl, struct call *c, json_t *params)
 #define OPTIONS                                                              \
 	"of DHCP for the whole network, as of option.set"
 
+#define GUARD                                                                \
+	"what guests may say: off (the default: anything but the network's own " \
+	"addresses), mac (no MAC but the NIC's), ip (and no address but "    \
+	"those leased to it, reserved for it or given to it)"
+#define ISOLATED                                                             \
+	"NICs reach the network's own addresses and its uplink, but no other " \
+	"guest"
+#define STORM                                                                \
+	"broadcasts, multicasts and frames to unknown addresses that a NIC " \
+	"may send a second; 0 = any"
+#define P_GUARD                                                              \
+	{"guard", P_STR, false, 0, 0, "off|mac|ip", GUARD},                  \
+		{"isolated", P_BOOL, false, 0, 0, NULL, ISOLATED},           \
+	{                                                                    \
+		"storm", P_INT, false, 0, GUARDCONF_STORM_MAX, NULL, STORM   \
+	}
+
 static const struct param p_define[] = {
 	{"name", P_STR, true, 0, 0, NULL, "of the network, unique"},
 	{"mode", P_STR, true, 0, 0, "nat|bridged|hostonly|internal",
@@ -513,6 +533,7 @@ static const struct param p_define[] = {
 	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
 	{"options", P_STRS, false, 0, 0, NULL, OPTIONS},
 	{"datapath", P_STR, false, 0, 0, "user|kernel", "what moves frames"},
+	P_GUARD,
 	{"autostart", P_BOOL, false, 0, 0, NULL,
 	 "start with vnetd (true when left out)"},
 	{"start", P_BOOL, false, 0, 0, NULL,
@@ -550,6 +571,7 @@ static const struct param p_set[] = {
 	 "DNS domain of its names; guests hear of it when they renew"},
 	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
 	{"options", P_STRS, false, 0, 0, NULL, OPTIONS},
+	P_GUARD,
 	{NULL},
 };
 static const struct param p_undefine[] = {

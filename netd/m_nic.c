@@ -8,6 +8,7 @@
 #include "lib/fdutil.h"
 #include "lib/jx.h"
 #include "netd/addrs.h"
+#include "netd/guardconf.h"
 #include "netd/m_int.h"
 #include "netd/nicctl.h"
 #include "netd/obj.h"
@@ -69,6 +70,22 @@ static bool refuse_transient(struct call *c, const struct network *n)
 	return true;
 }
 
+/* Only root lets a guest do what the network's owner did not mean it to. */
+static bool read_guard(struct call *c, json_t *params, const struct network *n,
+		       struct guard_conf *guard)
+{
+	struct errtext why = {""};
+	int r = guardconf_read(params, true, guard, &why);
+
+	if (!r && c->who.right != RIGHT_ADMIN)
+		r = guardconf_weaker(guard, &n->conf, &why);
+	if (r == -EPERM)
+		call_fail(c, RPC_DENIED, "%s", why.s);
+	else if (r)
+		call_fail_why(c, r, &why);
+	return !r;
+}
+
 static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 		      struct network *n, struct nic_conf *conf)
 {
@@ -123,13 +140,15 @@ static bool read_conf(struct ctl *ctl, struct call *c, json_t *params,
 	}
 	if (jx_mac(params, "mac", &conf->mac, NULL) || !m_str(params, "mac"))
 		conf->mac = nicctl_mac(ctl, conf->vm, conf->index);
-	return true;
+	guardconf_inherit(&conf->guard);
+	return read_guard(c, params, n, &conf->guard);
 }
 
 /* The NIC is there: the same again is fine, anything else is not. @fd: taken. */
 static void attach_again(struct ctl *ctl, struct call *c, struct nic *nic,
 			 const struct nic_conf *conf, json_t *params, int fd)
 {
+	struct guard_conf guard = nic->conf.guard;
 	json_t *o;
 
 	if (!m_owns(c, nic)) {
@@ -167,6 +186,12 @@ static void attach_again(struct ctl *ctl, struct call *c, struct nic *nic,
 		 !mac_eq(&nic->conf.mac, &conf->mac))
 		call_fail(c, RPC_EXISTS,
 			  "nic %s-%d exists with another MAC; detach it first",
+			  conf->vm, conf->index);
+	else if (guardconf_read(params, true, &guard, NULL) ||
+		 !guardconf_eq(&guard, &nic->conf.guard))
+		call_fail(c, RPC_EXISTS,
+			  "nic %s-%d exists with another guard or limit; nic "
+			  "set changes it",
 			  conf->vm, conf->index);
 	else if (fd >= 0) {
 		nicctl_connect(ctl, c, nic, fd, true);
@@ -299,6 +324,18 @@ static void link_method(struct ctl *ctl, struct call *c, json_t *params)
 		nicctl_link(ctl, c, nic, m_bool(params, "up", true));
 }
 
+static void set_method(struct ctl *ctl, struct call *c, json_t *params)
+{
+	struct nic *nic = m_find_nic(ctl, c, params);
+	struct guard_conf guard;
+
+	if (!nic || !m_owns(c, nic))
+		return;
+	guard = nic->conf.guard;
+	if (read_guard(c, params, nic->net, &guard))
+		nicctl_guard(ctl, c, nic, &guard);
+}
+
 static void list(struct ctl *ctl, struct call *c, json_t *params)
 {
 	const char *net = m_str(params, "network"), *vm = m_str(params, "vm");
@@ -330,6 +367,26 @@ static void addresses(struct ctl *ctl, struct call *c, json_t *params)
 #define P_VNET_HDR {"vnet_hdr", P_BOOL, false, 0, 0, NULL, \
 	"for a descriptor of a TAP: frames have virtio headers, yes when left out"}
 
+#define P_GUARD                                                             \
+	{"guard", P_STR, false, 0, 0, "off|mac|ip|network",                 \
+	 "what its guest may say: as of network.define; network: as that has it " \
+	 "(the default). Weaker than the network's is for root"},           \
+		{"guard_ips", P_STR, false, 0, 0, NULL,                     \
+		 "addresses and prefixes that are its own, too, with commas " \
+		 "between (guard ip); \"none\""},                            \
+		{"isolated", P_STR, false, 0, 0, "on|off|network",          \
+		 "reaches no other guest"},                                 \
+		{"storm", P_INT, false, -1, GUARDCONF_STORM_MAX, NULL,      \
+		 "broadcasts a second that it may send; 0 = any, -1 = as "  \
+		 "the network has it"},                                     \
+		{"rate_in", P_INT, false, 0, GUARDCONF_RATE_MAX, NULL,      \
+		 "kbit a second to the guest, beyond which frames are dropped; " \
+		 "0 = any"},                                                \
+	{                                                                   \
+		"rate_out", P_INT, false, 0, GUARDCONF_RATE_MAX, NULL,      \
+			"kbit a second from it"                             \
+	}
+
 static const struct param p_attach[] = {
 	P_VM,
 	{"network", P_STR, true, 0, 0, NULL, "it is to be on"},
@@ -360,6 +417,13 @@ static const struct param p_attach[] = {
 	P_VNET_HDR,
 	{"owner", P_INT, false, 0, UINT32_MAX - 1, NULL,
 	 "uid that may connect and change it; the caller when left out"},
+	P_GUARD,
+	{NULL},
+};
+static const struct param p_set[] = {
+	P_VM,
+	P_NIC,
+	P_GUARD,
 	{NULL},
 };
 static const struct param p_connect[] = {
@@ -406,7 +470,9 @@ static const struct param p_addresses[] = {
 
 #define NIC_OBJECT                                                          \
 	"{vm,nic,network,mac,type,link:up|down,connected,state:ok|failed|"   \
-	"network-stopped,reason,path,ifname,netns,address,owner,transient}"
+	"network-stopped,reason,path,ifname,netns,address,owner,transient,"            \
+	"guard:{level:off|mac|ip,isolated,storm,rate_in,rate_out,ips:[text],"\
+	"own:[what the network does not decide]}}"
 
 const struct method m_nic[] = {
 	{"nic.attach", RIGHT_USE,
@@ -430,6 +496,10 @@ const struct method m_nic[] = {
 	 p_move, NIC_OBJECT, move},
 	{"nic.link", RIGHT_USE, "Plug the cable in or pull it.", p_link,
 	 NIC_OBJECT, link_method},
+	{"nic.set", RIGHT_USE,
+	 "Change what its guest may say and how much, while it runs; what is left "
+	 "out stays.",
+	 p_set, NIC_OBJECT, set_method},
 	{"nic.list", RIGHT_READ, "NICs.", p_list,
 	 "{nics:[NIC + {connect}]}", list},
 	{"nic.addresses", RIGHT_READ,

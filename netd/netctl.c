@@ -488,6 +488,7 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 
 	if (r)
 		return r;
+	nicctl_guard_all(n);
 	if (other6 || pool) /* others keep away from it, and look for it no more */
 		netctl_push_all(ctl);
 	else

@@ -509,17 +509,21 @@ static int on_log(struct network *n, json_t *body, struct errtext *why)
 	return r;
 }
 
-static int on_rogue(struct network *n, json_t *body, struct errtext *why)
+/* What a guest was kept from. */
+static int on_stopped(struct network *n, enum event_type what, json_t *body,
+		      struct errtext *why)
 {
 	const char *kind = "";
 	struct nic *nic;
 	struct mac mac;
 	int64_t id;
-	int r = wmsg_rogue(body, &id, &kind, &mac, why);
+	int r = what == EVENT_NIC_GUARD
+			? wmsg_guard(body, &id, &kind, &mac, why)
+			: wmsg_rogue(body, &id, &kind, &mac, why);
 
 	nic = r ? NULL : nic_of(n->ctl, n, id);
 	if (nic)
-		events_emit(&n->ctl->events, EVENT_DHCP_ROGUE,
+		events_emit(&n->ctl->events, what,
 			    json_pack("{s:s,s:s,s:i,s:s,s:o}", "network",
 				      n->conf.name, "vm", nic->conf.vm, "nic",
 				      nic->conf.index, "kind", kind, "mac",
@@ -559,7 +563,9 @@ static int on_event(struct network *n, json_t *body, struct errtext *why)
 		events_emit(&n->ctl->events, EVENT_POOL_EXHAUSTED,
 			    json_pack("{s:s}", "network", n->conf.name));
 	if (!strcmp(name, event_name(EVENT_DHCP_ROGUE)))
-		return on_rogue(n, body, why);
+		return on_stopped(n, EVENT_DHCP_ROGUE, body, why);
+	if (!strcmp(name, event_name(EVENT_NIC_GUARD)))
+		return on_stopped(n, EVENT_NIC_GUARD, body, why);
 	if (!strcmp(name, event_name(EVENT_DHCP_CONFLICT)))
 		return on_conflict(n, body, why);
 	return 0;

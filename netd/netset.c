@@ -43,6 +43,7 @@ static void take_over(struct network *n, const struct net_conf *c)
 	n->conf.uplink_mode = c->uplink_mode;
 	n->conf.pool6 = c->pool6;
 	n->conf.pool6_len = c->pool6_len;
+	n->conf.guard = c->guard;
 	memcpy(n->conf.host_allow, c->host_allow, sizeof(c->host_allow));
 	memcpy(n->conf.tftp, c->tftp, sizeof(c->tftp));
 	memcpy(n->conf.domain, c->domain, sizeof(c->domain));

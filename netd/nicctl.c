@@ -14,6 +14,7 @@
 #include "netd/addrs.h"
 #include "netd/endpoint.h"
 #include "netd/fwdctl.h"
+#include "netd/guardconf.h"
 #include "netd/knetctl.h"
 #include "netd/netctl.h"
 #include "netd/nicctl_int.h"
@@ -86,13 +87,14 @@ static void send_add(struct nic_req *q, struct nic *nic, json_t *names,
 {
 	const struct nic_conf *c = &nic->conf;
 	json_t *body = json_pack(
-		"{s:I,s:s,s:i,s:o,s:s,s:s,s:b,s:n,s:i,s:o}", "nic",
+		"{s:I,s:s,s:i,s:o,s:s,s:s,s:b,s:n,s:i,s:o,s:o}", "nic",
 		(json_int_t)c->id, "vm", c->vm, "index", c->index, "mac",
 		obj_mac(&c->mac), "type",
 		knetctl_has_port(nic) ? "bridge" : wire_type(c->type), "role",
 		"guest",
 		"link", (int)nic_link_up(nic), "src_ip4", "queues",
-		c->queues, "fds", names);
+		c->queues, "fds", names, "guard",
+		guardconf_wire(&c->guard, &nic->net->conf));
 
 	nic->on_worker = true;
 	nic->acked = false;
@@ -375,6 +377,8 @@ void nicctl_attach(struct ctl *ctl, struct call *c, struct network *n,
 	struct nic *nic = NULL;
 	int r = q ? nic_conf_check(conf, &why) : -ENOMEM;
 
+	if (!r)
+		r = guardconf_check(&conf->guard, &n->conf, &why);
 	if (!r && model_nic_by_mac(n, &conf->mac))
 		r = errtext_set(&why, -EEXIST,
 				"network %s has a NIC with this MAC already",

@@ -46,6 +46,12 @@ void nicctl_expire(struct ctl *ctl, bool start);
 /* All NICs of a network go (undefine --force); store is the caller's. */
 void nicctl_drop_all(struct ctl *ctl, struct network *n);
 
+/* The NIC's settings are these now; answers @c. */
+void nicctl_guard(struct ctl *ctl, struct call *c, struct nic *nic,
+		  const struct guard_conf *guard);
+/* The network's are others: its NICs' workers are told. */
+void nicctl_guard_all(struct network *n);
+
 void nicctl_link(struct ctl *ctl, struct call *c, struct nic *nic, bool up);
 void nicctl_move(struct ctl *ctl, struct call *c, struct nic *nic,
 		 struct network *to);

@@ -11,6 +11,7 @@
 
 #include "netd/addrs.h"
 #include "netd/fwdctl.h"
+#include "netd/guardconf.h"
 #include "netd/knetctl.h"
 #include "netd/netctl.h"
 #include "netd/nicctl_int.h"
@@ -134,6 +135,10 @@ void nicctl_move(struct ctl *ctl, struct call *c, struct nic *nic,
 				conf.vm, conf.index);
 	if (!r)
 		r = knetctl_may_move(nic, to, &why);
+	if (!r)
+		r = guardconf_check(&conf.guard, &to->conf, &why);
+	if (!r && c->who.right != RIGHT_ADMIN)
+		r = guardconf_weaker(&conf.guard, &to->conf, &why);
 	if (!r && model_nic_by_mac(to, &conf.mac))
 		r = errtext_set(&why, -EEXIST,
 				"network %s has a NIC with this MAC already",

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "netd/guardconf.h"
 #include "netd/ip6conf.h"
 #include "netd/natconf.h"
 
@@ -119,7 +120,7 @@ json_t *obj_network(const struct network *n)
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
-		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:b,s:I}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
 		net_datapath_name(c->datapath), "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
@@ -149,7 +150,9 @@ json_t *obj_network(const struct network *n)
 		"uplink_note",
 		obj_str(n->bridge_in ? ifmanager_advice(n->uplink_manager,
 							c->uplink, note)
-				     : ""));
+				     : ""),
+		"guard", guardconf_level_name(c->guard.level), "isolated",
+		c->guard.isolated, "storm", (json_int_t)c->guard.storm);
 }
 
 /* The socket between us and the runner, whoever listens on it. */
@@ -167,7 +170,7 @@ json_t *obj_nic(struct ctl *ctl, const struct nic *nic)
 
 	(void)ctl;
 	return json_pack(
-		"{s:s,s:i,s:s,s:o,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:I,s:b}",
+		"{s:s,s:i,s:s,s:o,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:I,s:b,s:o}",
 		"vm", c->vm, "nic", c->index, "network", nic->net->conf.name,
 		"mac", obj_mac(&c->mac), "type", nic_type_name(c->type),
 		"link", up ? "up" : "down", "connected", (int)nic->connected,
@@ -175,7 +178,8 @@ json_t *obj_nic(struct ctl *ctl, const struct nic *nic)
 		obj_str(nic->reason), "path", obj_str(path_of(nic)), "ifname",
 		obj_str(c->ifname), "netns", obj_str(c->netns), "address",
 		obj_ip(addrs_of_nic(nic, clock_wall_s())), "owner",
-		(json_int_t)c->owner, "transient", (int)c->transient);
+		(json_int_t)c->owner, "transient", (int)c->transient,
+		"guard", guardconf_show(&c->guard, &nic->net->conf));
 }
 
 json_t *obj_connect(const struct nic *nic)

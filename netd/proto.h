@@ -54,6 +54,8 @@ enum wmsg {
 	 *  "type":"stream|dgram|seqpacket|tap|packet|fd|vhost-user|tap-in",
 	 *  "role":"guest|host|uplink", "link":true, "src_ip4":ip|null,
 	 *  "src_ip6":ip|null, "queues":n (vhost-user; 0 = 1),
+	 *  "guard":{"level":"off|mac|ip","isolated":bool,"storm":n,"rate_in":kbit/s,
+	 *           "rate_out","ips":"10.0.2.7,fd00::/64"},
 	 *  "fds":["listen","conn","mem"]}: descriptors in the order of "fds".
 	 *   stream: listen and/or conn, mem; dgram: conn = the bound socket;
 	 *   seqpacket: listen and/or conn; vhost-user: listen, or nothing (W_NIC_CONN);
@@ -62,6 +64,7 @@ enum wmsg {
 	W_NIC_ADD,
 	W_NIC_DEL,  /* {"nic"}; the answer says its descriptors are closed. Request. */
 	W_NIC_LINK, /* {"nic","up":bool}. Request. */
+	W_NIC_GUARD, /* {"nic","guard"}: as in W_NIC_ADD. Request. */
 
 	/* {"forward":id, "group":id, "proto":"tcp|udp", "nic":id|null,
 	 *  "ip":ip|null, "port":22} + the listening or bound socket. What the user

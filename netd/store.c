@@ -18,6 +18,7 @@
 #include "lib/compat.h"
 #include "lib/fdutil.h"
 #include "lib/hex.h"
+#include "netd/guardconf.h"
 #include "netd/ip6conf.h"
 #include "netd/natconf.h"
 #include "netd/uplinkconf.h"
@@ -110,6 +111,16 @@ static const char *const upgrades[] = {
 	"ALTER TABLE networks ADD COLUMN uplink_mode TEXT NOT NULL"
 	" DEFAULT 'take-in';"
 	"PRAGMA user_version = 13;",
+	"ALTER TABLE networks ADD COLUMN guard TEXT NOT NULL DEFAULT 'off';"
+	"ALTER TABLE networks ADD COLUMN isolated INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE networks ADD COLUMN storm INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE nics ADD COLUMN guard TEXT NOT NULL DEFAULT 'network';"
+	"ALTER TABLE nics ADD COLUMN isolated INTEGER NOT NULL DEFAULT -1;"
+	"ALTER TABLE nics ADD COLUMN storm INTEGER NOT NULL DEFAULT -1;"
+	"ALTER TABLE nics ADD COLUMN rate_in INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE nics ADD COLUMN rate_out INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE nics ADD COLUMN ips TEXT;"
+	"PRAGMA user_version = 14;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -522,9 +533,10 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 	char pool[IP6CONF_POOL_TEXT];
 	int r = run(s, why,
 		    "INSERT INTO networks VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		    "ttttttttiitttt"
-		    "iitttttttt",
+		    "iitttttttt"
+		    "tii",
 		    c->name, net_mode_name(c->mode), net_text(&c->subnet).s,
 		    ip_text(c->host_ip).s, ip_text(c->service_ip).s,
 		    ip_text(c->dns_ip).s, ip_text(c->dhcp_first).s,
@@ -536,7 +548,9 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 		    net6_text(&c->subnet6).s, c->tftp,
 		    ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool),
 		    net_datapath_name(c->datapath),
-		    uplinkconf_mode_name(c->uplink_mode));
+		    uplinkconf_mode_name(c->uplink_mode),
+		    guardconf_level_name(c->guard.level),
+		    (int64_t)c->guard.isolated, c->guard.storm);
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);
@@ -551,14 +565,17 @@ int store_net_set(struct store *s, const struct net_conf *c,
 	return run(s, why,
 		   "UPDATE networks SET access=?2, lease_s=?3, udp_filter=?4, "
 		   "host_allow=?5, subnet6=?6, tftp=?7, ipv6=?8, "
-		   "prefix_pool=?9, domain=?10, uplink_mode=?11 WHERE id=?1",
+		   "prefix_pool=?9, domain=?10, uplink_mode=?11, guard=?12, "
+		   "isolated=?13, storm=?14 WHERE id=?1",
 		   "itittttt"
-		   "ttt",
+		   "ttttii",
 		   c->id, net_access_name(c->access),
 		   (int64_t)c->lease_s, natconf_filter_name(c->udp_filter),
 		   c->host_allow, net6_text(&c->subnet6).s, c->tftp,
 		   ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool),
-		   c->domain, uplinkconf_mode_name(c->uplink_mode));
+		   c->domain, uplinkconf_mode_name(c->uplink_mode),
+		   guardconf_level_name(c->guard.level),
+		   (int64_t)c->guard.isolated, c->guard.storm);
 }
 
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,
@@ -585,13 +602,19 @@ int store_net_del(struct store *s, int64_t id, struct errtext *why)
 int store_nic_add(struct store *s, struct nic_conf *c, struct errtext *why)
 {
 	int r = run(s, why,
-		    "INSERT INTO nics VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?)",
+		    "INSERT INTO nics VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+		    "?,?,?,?)",
 		    "ititttt"
-		    "iiiti",
+		    "iiiti"
+		    "tiiiit",
 		    c->network, c->vm, (int64_t)c->index, mac_text(&c->mac).s,
 		    nic_type_name(c->type), c->ifname, c->netns,
 		    (int64_t)c->owner, (int64_t)c->link,
-		    (int64_t)c->queues, c->connect_to, (int64_t)c->transient);
+		    (int64_t)c->queues, c->connect_to, (int64_t)c->transient,
+		    guardconf_level_name(c->guard.level),
+		    (int64_t)c->guard.isolated, c->guard.storm,
+		    (int64_t)c->guard.rate_in, (int64_t)c->guard.rate_out,
+		    c->guard.ips);
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);
@@ -602,8 +625,14 @@ int store_nic_update(struct store *s, const struct nic_conf *c,
 		     struct errtext *why)
 {
 	return run(s, why,
-		   "UPDATE nics SET network=?2, link=?3, ifname=?4 WHERE id=?1",
-		   "iiit", c->id, c->network, (int64_t)c->link, c->ifname);
+		   "UPDATE nics SET network=?2, link=?3, ifname=?4, guard=?5, "
+		   "isolated=?6, storm=?7, rate_in=?8, rate_out=?9, ips=?10 "
+		   "WHERE id=?1",
+		   "iiittiiiit", c->id, c->network, (int64_t)c->link, c->ifname,
+		   guardconf_level_name(c->guard.level),
+		   (int64_t)c->guard.isolated, c->guard.storm,
+		   (int64_t)c->guard.rate_in, (int64_t)c->guard.rate_out,
+		   c->guard.ips);
 }
 
 int store_nic_del(struct store *s, int64_t id, struct errtext *why)

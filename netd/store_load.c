@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netd/guardconf.h"
 #include "netd/ip6conf.h"
 #include "netd/natconf.h"
 #include "lib/hex.h"
@@ -112,6 +113,10 @@ static int read_net(struct row *r, const struct store_sink *sink,
 	r->bad |= net_datapath_parse(t, &c.datapath) != 0;
 	r_text(r, t, sizeof(t));
 	r->bad |= uplinkconf_mode_parse(t, &c.uplink_mode) != 0;
+	r_text(r, t, sizeof(t));
+	r->bad |= guardconf_level_parse(t, false, &c.guard.level) != 0;
+	c.guard.isolated = (int)r_int(r, 0, 1);
+	c.guard.storm = r_int(r, 0, GUARDCONF_STORM_MAX);
 	return r->bad ? -EUCLEAN : sink->net(sink->arg, &c, why);
 }
 
@@ -134,6 +139,13 @@ static int read_nic(struct row *r, const struct store_sink *sink,
 	c.queues = (int)r_int(r, 0, CONF_QUEUES_MAX);
 	r_text(r, c.connect_to, sizeof(c.connect_to));
 	c.transient = r_int(r, 0, 1);
+	r_text(r, t, sizeof(t));
+	r->bad |= guardconf_level_parse(t, true, &c.guard.level) != 0;
+	c.guard.isolated = (int)r_int(r, -1, 1);
+	c.guard.storm = r_int(r, -1, GUARDCONF_STORM_MAX);
+	c.guard.rate_in = (uint32_t)r_int(r, 0, GUARDCONF_RATE_MAX);
+	c.guard.rate_out = (uint32_t)r_int(r, 0, GUARDCONF_RATE_MAX);
+	r_text(r, c.guard.ips, sizeof(c.guard.ips));
 	return r->bad ? -EUCLEAN : sink->nic(sink->arg, &c, why);
 }
 
@@ -269,12 +281,12 @@ static const struct table {
 	 "SELECT id,name,mode,subnet,host_ip,service_ip,dns_ip,dhcp_first,"
 	 "dhcp_last,lease_s,mtu,uplink,domain,access,mac,autostart,active,"
 	 "udp_filter,host_allow,subnet6,tftp,ipv6,prefix_pool,datapath,"
-	 "uplink_mode "
+	 "uplink_mode,guard,isolated,storm "
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",
 	 "SELECT id,network,vm,idx,mac,type,ifname,netns,owner,link,queues,"
-	 "connect_to,transient "
+	 "connect_to,transient,guard,isolated,storm,rate_in,rate_out,ips "
 	 "FROM nics "
 	 "ORDER BY id",
 	 read_nic},

@@ -10,6 +10,7 @@
 
 #include "lib/htab.h"
 #include "lib/netmerge.h"
+#include "netd/guardconf.h"
 #include "netd/ip6conf.h"
 
 #define PLEN_MIN 8
@@ -411,6 +412,8 @@ int net_conf_check(const struct net_conf *c, struct errtext *why)
 		r = net_subnet6_check(c, why);
 	if (!r)
 		r = ip6conf_check(c, why);
+	if (!r)
+		r = guardconf_check_net(c, why);
 	if (r)
 		return r;
 	if (c->datapath == DATAPATH_KERNEL) {
@@ -453,6 +456,7 @@ int net_guest_ip(const struct net_conf *c, uint32_t ip, struct errtext *why)
 
 int nic_conf_check(const struct nic_conf *c, struct errtext *why)
 {
+	struct pin_net ips[GUARDCONF_IPS];
 	int r = validate_name("VM name", c->vm, why);
 
 	if (!r)
@@ -492,7 +496,8 @@ int nic_conf_check(const struct nic_conf *c, struct errtext *why)
 		return errtext_set(why, -EINVAL,
 				   "the name of a TAP of ours begins with "
 				   "\"vn-\"");
-	return 0;
+	r = guardconf_ips(c->guard.ips, ips, why);
+	return r < 0 ? r : 0;
 }
 
 int fwd_conf_check(const struct fwd_conf *c, const struct net_conf *net,

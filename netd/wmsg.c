@@ -2,6 +2,7 @@
 /* Reading a worker's messages. See wmsg.h and proto.h. */
 #include "netd/wmsg.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "netd/lease_wire.h"
 #include "netd/priv.h"
 #include "netd/validate.h"
+#include "switch/pin.h"
 
 #define SLACK_S 3600 /* a term may be this much longer than configured */
 
@@ -218,10 +220,10 @@ int wmsg_event(json_t *body, const char **name, struct errtext *why)
 	return 0;
 }
 
-int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
-	       struct errtext *why)
+/* One of @kinds that a NIC's guest did, with this source address. */
+static int did(json_t *body, const char *const *kinds, size_t n, int64_t *nic,
+	       const char **kind, struct mac *mac, struct errtext *why)
 {
-	static const char *const kinds[] = {"dhcp", "ra", "dhcp6"};
 	const char *s = "";
 	int r = wmsg_nic(body, nic, why);
 
@@ -231,13 +233,33 @@ int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
 		r = -EPROTO;
 	if (r)
 		return r;
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (strcmp(kinds[i], s))
 			continue;
 		*kind = kinds[i];
 		return 0;
 	}
-	return errtext_set(why, -EPROTO, "a server of a kind it invented");
+	return errtext_set(why, -EPROTO, "a kind that it invented");
+}
+
+int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
+	       struct errtext *why)
+{
+	static const char *const kinds[] = {"dhcp", "ra", "dhcp6"};
+
+	return did(body, kinds, ARRAY_LEN(kinds), nic, kind, mac, why);
+}
+
+int wmsg_guard(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
+	       struct errtext *why)
+{
+	/* pin_fault_name() */
+	static const char *const kinds[] = {"mac",     "claim",	   "address",
+					    "dhcp",    "gateway", "protocol",
+					    "storm"};
+
+	static_assert(ARRAY_LEN(kinds) == PIN_FAULTS, "a name is missing");
+	return did(body, kinds, PIN_FAULTS, nic, kind, mac, why);
 }
 
 int wmsg_conflict(json_t *body, const struct net_conf *net, int64_t *nic,

@@ -83,6 +83,10 @@ int wmsg_event(json_t *body, const char **name, struct errtext *why);
 int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
 	       struct errtext *why);
 
+/* "nic.guard": the same for what the switch did not let through (pin_fault_name()). */
+int wmsg_guard(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
+	       struct errtext *why);
+
 /* "dhcp.conflict": the address, whose frames have it; @nic 0 = not known. */
 int wmsg_conflict(json_t *body, const struct net_conf *net, int64_t *nic,
 		  uint32_t *ip, struct mac *mac, struct errtext *why);

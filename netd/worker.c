@@ -104,6 +104,8 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_nic_del(w, body, why);
 	case W_NIC_LINK:
 		return worker_nic_link(w, body, why);
+	case W_NIC_GUARD:
+		return worker_nic_guard(w, body, why);
 	case W_NIC_WAY:
 		return worker_nic_way(w, body, m, why);
 	case W_NEIGHBOUR:
@@ -244,6 +246,7 @@ void worker_rearm(struct worker *w)
 
 	if (!w->sw)
 		return;
+	worker_guard_settle(w);
 	due = vswitch_tick(w->sw, now);
 	if (due < at)
 		at = due;

@@ -23,6 +23,7 @@ struct wresv {
 	struct list node; /* on worker.resv */
 	struct mac mac;
 	uint32_t ip;
+	struct ipaddr ip6;
 	char name[DHCP_HOSTNAME_MAX + 1];
 };
 
@@ -206,6 +207,15 @@ uint32_t worker_dhcp_reserved(struct worker *w, const struct mac *mac,
 	return v ? v->ip : 0;
 }
 
+void worker_dhcp_reserved_ips(struct worker *w, const struct mac *mac,
+			      struct ipaddr *ip4, struct ipaddr *ip6)
+{
+	const struct wresv *v = resv_find(w, mac);
+
+	*ip4 = v && v->ip ? ipaddr_from4(v->ip) : ipaddr_any;
+	*ip6 = v ? v->ip6 : ipaddr_any;
+}
+
 /* Tell the server what holds for @mac now: the reservation's address and name, the
  * VM's name where the reservation has none (and it is a host name). */
 static int apply(struct worker *w, const struct mac *mac, struct errtext *why)
@@ -260,6 +270,7 @@ int worker_dhcp_reserve(struct worker *w, json_t *body, struct errtext *why)
 
 	if ((r = jx_mac(body, "mac", &new.mac, why)) ||
 	    (r = jx_ip4(body, "ip", &new.ip, why)) ||
+	    (r = jx_ip(body, "ip6", &new.ip6, why)) ||
 	    (r = jx_str(body, "name", &name, why)))
 		return r;
 	v = resv_find(w, &new.mac);
@@ -271,7 +282,9 @@ int worker_dhcp_reserve(struct worker *w, json_t *body, struct errtext *why)
 		list_add_tail(&w->resv, &v->node);
 	}
 	v->ip = new.ip;
+	v->ip6 = new.ip6;
 	snprintf(v->name, sizeof(v->name), "%s", name);
+	worker_guard_mac_changed(w, &v->mac);
 	worker_names_settle(w, &v->mac);
 	return apply(w, &v->mac, why);
 }
@@ -289,6 +302,7 @@ int worker_dhcp_unreserve(struct worker *w, json_t *body, struct errtext *why)
 		list_del(&v->node);
 		free(v);
 	}
+	worker_guard_mac_changed(w, &mac);
 	worker_names_settle(w, &mac);
 	return apply(w, &mac, why);
 }

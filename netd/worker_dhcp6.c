@@ -80,6 +80,7 @@ static void in_force(struct worker *w, const struct dhcp6_lease *l, uint64_t nic
 	struct nat_route6 r = {net_of(l), l->via, nic};
 	char s[IP6_NET_TEXT];
 
+	w->guard_stale = true;
 	if (!dhcp6_is_prefix(l))
 		worker_nic_leased6(w, nic, &l->ip, true);
 	else if (nat_route6_set(w->nat, &r))
@@ -91,6 +92,7 @@ static void ended(struct worker *w, const struct dhcp6_lease *l)
 {
 	struct ip6_net n = net_of(l);
 
+	w->guard_stale = true;
 	if (dhcp6_is_prefix(l))
 		(void)nat_route6_del(w->nat, &n);
 	else
@@ -195,6 +197,7 @@ static void on_datagram(void *arg, const struct nat_datagram6 *d)
 		commit(w, &out);
 		break;
 	}
+	worker_guard_settle(w);
 }
 
 static void on_bound(void *arg, const struct dhcp6_lease *l)
@@ -217,8 +220,10 @@ int worker_dhcp6_done(struct worker *w, json_t *body, struct errtext *why)
 	if (!ok)
 		dhcp6_server_failed(w->dhcp6, (uint64_t)token, clock_wall_s());
 	else if (!dhcp6_server_committed(w->dhcp6, (uint64_t)token,
-					 clock_wall_s(), on_bound, w, &reply))
+					 clock_wall_s(), on_bound, w, &reply)) {
+		worker_guard_settle(w);
 		send_reply(w, &reply);
+	}
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  *   worker_net.c     W_NET: the switch, the gateway, what changes live
  *   worker_nic.c     NICs: drivers on ports, addresses seen, names
  *   worker_names.c   what DNS calls them
+ *   worker_guard.c   what they may say about themselves, and how much
  *   worker_dhcp.c    the DHCP server on the gateway's UDP port 67
  *   worker_probe.c   is an address free before it is given to a guest?
  *   worker_lease.c   its leases on their way to control and back
@@ -34,12 +35,14 @@
 #include "lib/list.h"
 #include "lib/log.h"
 #include "nat/nat.h"
+#include "netd/guardconf.h"
 #include "netd/proto.h"
 #include "netd/seen.h"
 #include "switch/drivers.h"
 #include "switch/vswitch.h"
 
 #define WORKER_VM_TEXT	64
+#define WORKER_OWN_NET	5
 
 /* A NIC (or internal port) of this network. */
 struct wnic {
@@ -58,6 +61,9 @@ struct wnic {
 	char hostname[DHCP_HOSTNAME_MAX + 1]; /* reserved, if not the VM's name */
 	struct seen_list seen4, seen6;
 	bool plugged;	   /* since worker_probe.c looked last */
+	struct pin pin;	     /* worker_guard.c */
+	uint8_t nips;	     /* given for it, … */
+	struct pin_net ips[GUARDCONF_IPS]; /* … these */
 	unsigned int claims; /* of addresses that it has no lease of, since: */
 	int64_t claims_ms;
 };
@@ -97,6 +103,9 @@ struct worker {
 	struct tftp *tftp;	    /* NULL: no TFTP */
 	struct log_budget tftp_log;
 	uint32_t service_ip; /* where TFTP is served */
+	/* The network's own addresses, those of the host's adapter last; zero = none. */
+	struct ipaddr own[WORKER_OWN_NET + 2];
+	bool guard_stale; /* leases of DHCPv6 came or went: see worker_guard.c */
 	struct dhcp_config dhcp_cfg;
 	struct driver_events driver_ev;
 	struct list nics;
@@ -167,6 +176,24 @@ void worker_nic_seen(void *arg, struct port *p, const struct mac *mac,
 void worker_nic_rogue(void *arg, struct port *p, enum rogue_kind kind,
 		      const struct mac *src);
 
+/* worker_guard.c: the NIC comes (its driver next) and goes. @body: W_NIC_ADD. */
+int worker_guard_nic(struct worker *w, struct wnic *n, json_t *body,
+		     struct errtext *why);
+void worker_guard_nic_gone(struct wnic *n);
+/* W_NIC_GUARD */
+int worker_nic_guard(struct worker *w, json_t *body, struct errtext *why);
+/* Which addresses are its own may have changed: lease, reservation. */
+void worker_guard_nic_changed(struct worker *w, struct wnic *n);
+void worker_guard_mac_changed(struct worker *w, const struct mac *mac);
+/* The same of DHCPv6's, if guard_stale. Not from within that server. */
+void worker_guard_settle(struct worker *w);
+/* W_NET, and the host's adapter: the network's own addresses. */
+void worker_guard_net(struct worker *w, const struct nat_config *gw);
+void worker_guard_host(struct worker *w, uint32_t ip4, const struct ipaddr *ip6);
+/* For the switch: a frame was not let through. */
+void worker_guard_told(void *arg, struct port *p, enum pin_fault fault,
+		       const struct mac *src);
+
 /* worker_names.c: an address of a NIC has its names now, or no longer; the NIC goes. */
 void worker_names_set(struct worker *w, struct wnic *n, const struct ipaddr *ip);
 void worker_names_del(struct worker *w, struct wnic *n, const struct ipaddr *ip);
@@ -184,6 +211,9 @@ int worker_names_claim(struct worker *w, json_t *body, struct errtext *why);
 /* The address reserved for @mac (0 = none), and its name in *@name (kept if none). */
 uint32_t worker_dhcp_reserved(struct worker *w, const struct mac *mac,
 			      const char **name);
+/* Those reserved for @mac; zero = none. */
+void worker_dhcp_reserved_ips(struct worker *w, const struct mac *mac,
+			      struct ipaddr *ip4, struct ipaddr *ip6);
 int worker_dhcp_config(struct worker *w, json_t *cfg, struct errtext *why);
 int worker_dhcp_reserve(struct worker *w, json_t *body, struct errtext *why);
 int worker_dhcp_unreserve(struct worker *w, json_t *body,

@@ -186,6 +186,7 @@ static int make_switch(struct worker *w, uint16_t mtu)
 		return -ENOMEM;
 	vswitch_on_seen(w->sw, worker_nic_seen, w);
 	vswitch_on_rogue(w->sw, worker_nic_rogue, w);
+	vswitch_on_guard(w->sw, worker_guard_told, w);
 	return 0;
 }
 
@@ -322,8 +323,10 @@ int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 	if (lvl >= 0)
 		log_setup(w->name, (enum log_level)lvl);
 	r = w->sw ? change(w, body, &g, why) : build(w, body, &g, m, why);
-	if (w->sw)
+	if (w->sw) {
 		forbid(w);
+		worker_guard_net(w, &g.cfg);
+	}
 	return r;
 }
 

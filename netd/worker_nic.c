@@ -236,6 +236,13 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 	spec.name = name;
 	spec.role = n->role;
 	spec.nic_id = n->id;
+	if (n->role == PORT_GUEST)
+		r = worker_guard_nic(w, n, body, why);
+	if (r) {
+		free(n);
+		return r;
+	}
+	spec.pin = n->role == PORT_GUEST ? &n->pin : NULL;
 	w->driver_ev.arg = w;
 	w->driver_ev.peer = on_peer;
 	w->driver_ev.accepted = on_accepted;
@@ -247,12 +254,15 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 		r = open_driver(w, type, &spec, &vhost, body,
 				take_fds(body, m), &n->driver, why);
 	if (r) {
+		worker_guard_nic_gone(n);
 		list_del(&n->node);
 		free(n);
 		return r;
 	}
 	if (!n->link && n->driver)
 		driver_link(n->driver, false);
+	if (n->role == PORT_HOST)
+		worker_guard_host(w, spec.src_ip4, &spec.src_ip6);
 	if (n->role == PORT_HOST && w->nat && spec.src_ip4)
 		host_name(w, spec.src_ip4);
 	if (n->role == PORT_UPLINK && w->nat)
@@ -279,6 +289,7 @@ static void set_lease(struct worker *w, struct wnic *n, uint32_t ip4)
 
 	worker_names_del(w, n, &ip);
 	n->lease_ip = ip4;
+	worker_guard_nic_changed(w, n);
 	ip = lease_of(n);
 	worker_names_set(w, n, &ip);
 	worker_names_reserved(w, &n->mac);
@@ -364,6 +375,8 @@ static void seen(struct worker *w, uint64_t id, const struct mac *mac,
 	if (ipaddr_is4(ip))
 		worker_probe_heard(w, ipaddr_get4(ip), mac, n->id);
 	seen_add(w, n, mac, ip);
+	if (n->pin.level != PIN_IP && mac_eq(mac, &n->mac))
+		pin_note(vswitch_pins(w->sw), &n->pin, ip, worker_now(w));
 	o = json_pack("{s:I}", "nic", (json_int_t)n->id);
 	jx_set_mac(o, "mac", mac);
 	jx_set_ip(o, "ip", ip);
@@ -524,6 +537,7 @@ static void nic_free(struct worker *w, struct wnic *n)
 	worker_names_gone(w, n);
 	if (n->driver)
 		driver_free(n->driver);
+	worker_guard_nic_gone(n);
 	if (n->id == w->bridge)
 		w->bridge = 0;
 	if (w->nat)

@@ -13,7 +13,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "netd/guardconf.h"
 #include "netd/store_int.h"
+
+/* What version 12 brought. */
+#define DROP_GUARD_COLUMNS                                                     \
+	"ALTER TABLE networks DROP COLUMN guard;"                              \
+	"ALTER TABLE networks DROP COLUMN isolated;"                           \
+	"ALTER TABLE networks DROP COLUMN storm;"                              \
+	"ALTER TABLE nics DROP COLUMN guard;"                                  \
+	"ALTER TABLE nics DROP COLUMN isolated;"                               \
+	"ALTER TABLE nics DROP COLUMN storm;"                                  \
+	"ALTER TABLE nics DROP COLUMN rate_in;"                                \
+	"ALTER TABLE nics DROP COLUMN rate_out;"                               \
+	"ALTER TABLE nics DROP COLUMN ips;"
 
 struct fix {
 	char dir[64], path[96];
@@ -361,6 +374,7 @@ static void open__second_schema__knows_no_queues(void **state)
 			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
 			     "ALTER TABLE networks DROP COLUMN datapath;"
 			     "ALTER TABLE networks DROP COLUMN uplink_mode;"
+			     DROP_GUARD_COLUMNS
 			     "DROP TABLE leases6; DROP TABLE reservations6;"
 			     "PRAGMA user_version = 2", NULL, NULL,
 				      NULL), SQLITE_OK);
@@ -378,6 +392,47 @@ static void open__second_schema__knows_no_queues(void **state)
 	assert_int_equal(f->nic.queues, 4);
 	assert_string_equal(f->nic.connect_to, "/run/vm/a.sock");
 	assert_true(f->nic.transient);
+}
+
+static void guard__kept__and_inherited_by_older_nics(void **state)
+{
+	struct fix *f = *state;
+	struct nic_conf nic = {.vm = "A", .type = NIC_STREAM,
+			       .mac = {{2, 0, 0, 0, 0, 1}}};
+	struct net_conf n = a_net();
+
+	n.guard = (struct guard_conf){.level = PIN_MAC, .isolated = 1,
+				      .storm = 300};
+	assert_int_equal(store_net_add(f->s, &n, NULL), 0);
+	nic.network = n.id;
+	nic.guard = (struct guard_conf){.level = PIN_IP, .isolated = -1,
+					.storm = 5, .rate_in = 1000,
+					.rate_out = 400000000,
+					.ips = "10.0.2.7,fd00::/64"};
+	assert_int_equal(store_nic_add(f->s, &nic, NULL), 0);
+	reopen(f);
+	assert_int_equal(load(f, NULL), 0);
+	assert_true(guardconf_eq(&f->net.guard, &n.guard));
+	assert_true(guardconf_eq(&f->nic.guard, &nic.guard));
+	guardconf_inherit(&nic.guard);
+	n.guard.level = PIN_OFF;
+	assert_int_equal(store_nic_update(f->s, &nic, NULL), 0);
+	assert_int_equal(store_net_set(f->s, &n, NULL), 0);
+	assert_int_equal(load(f, NULL), 0);
+	assert_true(guardconf_eq(&f->net.guard, &n.guard));
+	assert_true(guardconf_eq(&f->nic.guard, &nic.guard));
+	assert_int_equal(sqlite3_exec(f->s->db,
+				      DROP_GUARD_COLUMNS
+				      "PRAGMA user_version = 13",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	reopen(f);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->net.guard.level, PIN_OFF);
+	assert_int_equal(f->net.guard.isolated, 0);
+	assert_true(guardconf_eq(&f->nic.guard, &nic.guard));
+	sqlite3_exec(f->s->db, "UPDATE nics SET guard='much'", NULL, NULL, NULL);
+	assert_int_equal(load(f, NULL), -EUCLEAN);
 }
 
 static void nic_ids__never_reused(void **state)
@@ -486,6 +541,7 @@ static void open__first_schema__brought_up_with_its_rows(void **state)
 			     "ALTER TABLE networks DROP COLUMN prefix_pool;"
 			     "ALTER TABLE networks DROP COLUMN datapath;"
 			     "ALTER TABLE networks DROP COLUMN uplink_mode;"
+			     DROP_GUARD_COLUMNS
 			     "DROP TABLE leases6; DROP TABLE reservations6;"
 			     "PRAGMA user_version=1",
 			     NULL, NULL, NULL),
@@ -681,6 +737,7 @@ int main(void)
 		T(round_trip__reopened__all_there),
 		T(net_del__takes_everything_along),
 		T(open__second_schema__knows_no_queues),
+		T(guard__kept__and_inherited_by_older_nics),
 		T(nic_ids__never_reused),
 		T(add__same_name__exists),
 		T(full__refused_and_nothing_half_done),

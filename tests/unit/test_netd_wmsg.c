@@ -309,6 +309,22 @@ static void rogue__kinds_we_know__taken(void **state)
 	json_decref(o);
 }
 
+static void guard__kinds_we_know__taken(void **state)
+{
+	json_t *o = json_pack("{s:i,s:s,s:s}", "nic", 100, "kind", "claim",
+			      "mac", "52:54:00:00:00:01");
+	const char *kind = "";
+	struct mac mac;
+	int64_t nic;
+
+	(void)state;
+	assert_int_equal(wmsg_guard(o, &nic, &kind, &mac, NULL), 0);
+	assert_string_equal(kind, "claim");
+	json_object_set_new(o, "kind", json_string("none"));
+	assert_int_equal(wmsg_guard(o, &nic, &kind, &mac, NULL), -EPROTO);
+	json_decref(o);
+}
+
 static void conflict__about_another_network__refused(void **state)
 {
 	json_t *o = json_pack("{s:i,s:s,s:s}", "nic", 0, "ip", "10.0.2.15",
@@ -345,6 +361,7 @@ int main(void)
 		cmocka_unit_test(log__escaped_and_cut),
 		cmocka_unit_test(event__size_is_bounded),
 		cmocka_unit_test(rogue__kinds_we_know__taken),
+		cmocka_unit_test(guard__kinds_we_know__taken),
 		cmocka_unit_test(conflict__about_another_network__refused),
 	};
 

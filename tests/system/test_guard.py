@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a guest may say about itself: a hostile one that plays its neighbours, the gateway
+and servers reaches nobody; an honest one notices nothing. Isolation and limits."""
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+
+import pytest
+
+import lab as lab_module
+from boxes import Box, Transfer
+from frames import checksum
+from lab import eventually
+
+ALL = b"\xff" * 6
+NOBODY = bytes.fromhex("0200000000ee")
+
+
+@pytest.fixture(scope="module")
+def d(lab):
+    lab_module.need_vnetd()
+    with lab_module.Vnetd(ns=lab.host, log_level="info") as daemon:
+        daemon.vnet("define", "lab", "--mode", "nat", "--guard", "ip",
+                    "--lease-seconds", "60")
+        daemon.vnet("define", "plain", "--mode", "nat")
+        yield daemon
+
+
+@contextlib.contextmanager
+def pair(lab, d, network):
+    with Box(lab, d, "evil-" + network, network) as a, \
+            Box(lab, d, "good-" + network, network) as b, \
+            Guest(a) as evil, Guest(b) as good:
+        yield evil, good
+
+
+def mac_of(ns, *args):
+    words = ns.ip(*args).split()
+    return bytes.fromhex(words[words.index("lladdr") + 1].replace(":", ""))
+
+
+class Guest:
+    """A box that writes frames of its own, and sees all that come."""
+
+    def __init__(self, box):
+        self.box, self.ns, self.ip = box, box.ns, box.ip
+        self.gateway = box.lease["router"]
+        self.mac = bytes.fromhex(box.ns.links()["eth0"]["address"].replace(":", ""))
+        self.ip6 = eventually("an address of SLAAC", lambda: [
+            a.split("/")[0] for a in box.ns.addresses("eth0", 6)
+            if a.startswith("fd")])[0]
+        self.prefix = self.ip6.rsplit(":", 4)[0] + "::"
+        words = box.ns.ip("-6", "addr", "show", "dev", "eth0", "scope", "link").split()
+        self.ll6 = words[words.index("inet6") + 1].split("/")[0]
+        self.sock = box.ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.sock.bind(("eth0", 3))
+        self.sock.settimeout(15)
+        assert self.ns.ping(self.gateway)
+        assert self.ns.ping(self.prefix + "2")
+
+    def send(self, frame):
+        self.sock.send(frame.ljust(60, b"\0"))
+
+    def drain(self):
+        """What is known already; what overflows is lost."""
+        self.sock.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.sock.recv(2000)
+        self.sock.settimeout(15)
+
+    def until(self, mark):
+        """The frames that came before the one with @mark."""
+        found = []
+        while True:
+            frame, where = self.sock.recvfrom(2000)
+            if mark in frame:
+                return found
+            if where[2] != socket.PACKET_OUTGOING:
+                found.append(frame)
+
+    def close(self):
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+# ---- frames -------------------------------------------------------------------------
+
+def ip4(src, proto, body, dst="255.255.255.255"):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, 0, 64, proto, 0,
+                       socket.inet_aton(src), socket.inet_aton(dst))
+    return b"\x08\0" + head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+
+
+def udp(sport, dport, body):
+    return struct.pack("!HHHH", sport, dport, 8 + len(body), 0) + body
+
+
+def arp(op, sha, spa, tpa, tha=b"\0" * 6):
+    return struct.pack("!HHHBBH", 0x806, 1, 0x800, 6, 4, op) + sha + \
+        socket.inet_aton(spa) + tha + socket.inet_aton(tpa)
+
+
+def ip6(src, dst, body, proto=58, before=b"", first=None):
+    src, dst = (socket.inet_pton(socket.AF_INET6, a) for a in (src, dst))
+    if proto == 58:
+        pseudo = src + dst + struct.pack("!II", len(body), proto)
+        body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    return b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(before) + len(body),
+                                     proto if first is None else first, 255) + \
+        src + dst + before + body
+
+
+def nd(kind, target, option, mac, flags=0xe0000000):
+    return struct.pack("!BBHI", kind, 0, 0, flags if kind == 136 else 0) + \
+        socket.inet_pton(socket.AF_INET6, target) + bytes([option, 1]) + mac
+
+
+def bootp(op, chaddr):
+    return bytes([op, 1, 6, 0]) + b"\0\0\0\7" + b"\0" * 20 + chaddr + \
+        b"\0" * 202 + bytes.fromhex("63825363350101ff")
+
+
+def lies(evil, good, gw_mac):
+    """What a hostile guest says: (frame without addresses, whether never to be let
+    through, source). Each ends with b"EVIL" and its number where that changes nothing."""
+    gw, gw6 = evil.gateway, evil.prefix + "2"
+    gw_ll = "fe80::%02x%02x:%02xff:fe%02x:%02x%02x" % (
+        (gw_mac[0] ^ 2,) + tuple(gw_mac[1:]))
+    say = udp(5000, 5000, b"EVIL")
+    hop = b"\x3a\0" + b"\1\4\0\0\0\0"
+    me = evil.mac
+    return [
+        # another MAC
+        (ip4(evil.ip, 17, say), False, NOBODY),
+        (ip4(good.ip, 17, say), False, good.mac),
+        (ip4(gw, 17, say), True, gw_mac),
+        # another address
+        (ip4(good.ip, 17, say), False, me),
+        (ip4("192.0.2.1", 17, say), False, me),
+        (ip4(gw, 17, udp(53, 5000, b"EVIL")), True, me),
+        (b"\x81\0\0\0" + ip4(gw, 17, say), True, me),
+        (ip6(good.ip6, "ff02::1", say, proto=17), False, me),
+        (ip6(gw6, "ff02::1", say, proto=17), True, me),
+        # ARP
+        (arp(2, me, gw, good.ip), True, me),
+        (arp(1, me, gw, gw), True, me),
+        (b"\x81\0\0\0" + arp(2, me, gw, good.ip), True, me),
+        (arp(2, me, "10.0.2.99", good.ip), False, me),
+        (arp(1, me, good.ip, good.ip), False, me),
+        (arp(2, NOBODY, evil.ip, good.ip), False, me),
+        # neighbour discovery
+        (ip6(evil.ll6, "ff02::1", nd(136, gw6, 2, me)), True, me),
+        (ip6(evil.ll6, "ff02::1", nd(136, gw_ll, 2, me)), True, me),
+        (ip6(evil.ll6, "ff02::1", nd(136, gw6, 2, me), before=hop, first=0), True, me),
+        (ip6(gw_ll, "ff02::1", nd(135, good.ll6, 1, me)), True, me),
+        (ip6(evil.ll6, "ff02::1", nd(136, good.ip6, 2, me)), False, me),
+        (ip6(evil.ll6, "ff02::1", nd(136, good.ll6, 2, me)), False, me),
+        (ip6(evil.ll6, "ff02::1", nd(135, good.ip6, 1, NOBODY)), False, me),
+        (ip6("::", "ff02::1", nd(135, good.ip6, 14, b"nonce!")), False, me),
+        (ip6(gw_ll, "ff02::1", struct.pack("!BBHI", 137, 0, 0, 0) + b"\0" * 32),
+         True, me),
+        # servers
+        (ip4(evil.ip, 17, udp(67, 68, bootp(2, good.mac) + b"EVIL")), True, me),
+        (ip4("0.0.0.0", 17, udp(68, 67, bootp(1, good.mac) + b"EVIL")), False, me),
+        (ip6(evil.ll6, "ff02::1", struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800,
+                                              0, 0)), True, me),
+        (ip6(evil.ll6, "ff02::1", udp(547, 546, b"\2EVIL"), proto=17), True, me),
+    ]
+
+
+def tell(evil, good, told):
+    """Numbers of the lies that arrived."""
+    good.drain()
+    for n, (body, _, src) in enumerate(told):
+        # behind IP's own end: nobody reads it
+        evil.send(ALL + src + body + b"EVIL%03d" % n)
+    mark = b"MARK" + os.urandom(8)
+    evil.send(ALL + evil.mac + ip4(evil.ip, 17, udp(5000, 5001, mark)))
+    return {int(f[f.rindex(b"EVIL") + 4:][:3]) for f in good.until(mark) if
+            b"EVIL" in f}
+
+
+def stats(d, network, box, reason):
+    nics = d.vnet("show", network, json=True).data["nics"]
+    return next(n for n in nics if n["vm"] == box.name)["stats"]["drops"].get(reason, 0)
+
+
+def test_a_hostile_guest_reaches_nobody(lab, d):
+    with pair(lab, d, "lab") as (evil, good), d.api() as api:
+        api.call("events.subscribe", types=["nic.guard", "dhcp.rogue"])
+        gw_mac = mac_of(good.ns, "neigh", "show", good.gateway)
+        told = lies(evil, good, gw_mac)
+        assert tell(evil, good, told) == set()
+        for address in (good.gateway, good.prefix + "2"):
+            assert mac_of(good.ns, "neigh", "show", address) == gw_mac
+        assert stats(d, "lab", evil.box, "guard") + \
+            stats(d, "lab", evil.box, "rogue") == len(told)
+        events = [api.event(timeout=15) for _ in range(8)]
+        assert {(e["type"], e["kind"]) for e in events} == {
+            ("nic.guard", k) for k in ("mac", "address", "gateway", "claim", "dhcp")
+        } | {("dhcp.rogue", k) for k in ("dhcp", "ra", "dhcp6")}
+        assert {(e["vm"], e["nic"], e["network"]) for e in events} == {
+            ("evil-lab", 0, "lab")}
+        assert stats(d, "lab", good.box, "guard") == 0
+        shown = d.vnet("show", "evil-lab").out
+        assert "Guards" in shown and "guard %d" % stats(
+            d, "lab", evil.box, "guard") in shown
+        assert "evil-lab-0 claims an address of the network's own" in d.log()
+
+        # and an honest guest: every way of it still works
+        assert evil.ns.ping(good.ip) and evil.ns.ping(evil.gateway)
+        assert evil.ns.ping(good.ip6) and good.ns.ping(evil.ll6 + "%eth0")
+        before = evil.box.client.reasons().count("renew")
+        evil.box.client.proc.send_signal(signal.SIGUSR1)
+        eventually("a renewed lease",
+                   lambda: evil.box.client.reasons().count("renew") > before)
+        # an IPv6 address that it made up, as privacy extensions do
+        made = evil.prefix[:-1] + "8c1f:aa:bb:cc"
+        evil.ns.ip("-6", "addr", "add", made + "/64", "dev", "eth0")
+        assert good.ns.ping(made)
+        # … is nobody else's
+        good.ns.ip("-6", "addr", "add", made + "/64", "dev", "eth0")
+        assert not good.ns.run("ping", "-6", "-c1", "-W1", "-I", made,
+                               good.prefix + "2", check=False).count("1 received")
+        good.ns.ip("-6", "addr", "del", made + "/64", "dev", "eth0")
+        Transfer(good.ns, evil.ns, good.ip, 5002, 40, True).run()
+
+        # what it is given is its own, at once, and no longer
+        evil.ns.ip("addr", "add", "10.5.0.1/32", "dev", "eth0")
+        good.ns.ip("route", "add", "10.5.0.1", "dev", "eth0")
+        d.vnet("nic", "set", "evil-lab", "--ip", "10.5.0.0/16,10.0.2.200")
+        assert good.ns.ping("10.5.0.1")
+        d.vnet("nic", "set", "evil-lab", "--ip", "none")
+        assert not good.ns.ping("10.5.0.1", wait=1)
+        # all of it outlives the worker
+        pid = d.vnet("show", "lab", json=True).data["worker"]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        eventually("another worker", lambda: (d.vnet(
+            "show", "lab", json=True).data["worker"] or {}).get("pid", pid) != pid)
+        assert eventually("the network", lambda: evil.ns.ping(good.ip))
+        assert tell(evil, good, told) == set()
+
+
+def test_without_a_guard_only_the_gateway_is_safe(lab, d):
+    with pair(lab, d, "plain") as (evil, good):
+        gw_mac = mac_of(good.ns, "neigh", "show", good.gateway)
+        told = lies(evil, good, gw_mac)
+        heard = tell(evil, good, told)
+        assert heard == {n for n, (_, never, _) in enumerate(told) if not never}
+        for address in (good.gateway, good.prefix + "2"):
+            assert mac_of(good.ns, "neigh", "show", address) == gw_mac
+        # mac, while it runs: what says its own MAC goes on
+        d.vnet("nic", "set", "evil-plain", "--guard", "mac")
+        heard = tell(evil, good, told)
+        assert heard and all(told[n][2] == evil.mac and NOBODY not in told[n][0] and
+                             good.mac not in told[n][0] for n in heard)
+
+        # isolated: the gateway, and nobody else
+        assert good.ns.ping(evil.ip)
+        d.vnet("nic", "set", "evil-plain", "--isolated", "on")
+        assert not good.ns.ping(evil.ip, wait=1) and not evil.ns.ping(good.ip, wait=1)
+        assert evil.ns.ping(evil.gateway)
+        assert stats(d, "plain", evil.box, "isolated") + \
+            stats(d, "plain", good.box, "isolated") > 0
+        d.vnet("nic", "set", "evil-plain", "--isolated", "network")
+        assert good.ns.ping(evil.ip)
+
+        # broadcasts, some at once and no more
+        d.vnet("set", "plain", "--storm", "20")
+        good.drain()
+        for _ in range(500):
+            evil.send(ALL + evil.mac + ip4(evil.ip, 17, udp(5000, 5000, b"NOISE")))
+        noise = [f for f in good.until(mark_from(evil, good)) if b"NOISE" in f]
+        assert 10 <= len(noise) < 200
+        assert stats(d, "plain", evil.box, "storm") > 300
+        d.vnet("set", "plain", "--storm", "0")
+
+        # a rate: 2.5 MB at 20 Mbit/s are a second, less what goes at once
+        d.vnet("nic", "set", "evil-plain", "--rate-out", "20M")
+        Transfer(good.ns, evil.ns, good.ip, 5002, 40, True).run()
+        assert stats(d, "plain", evil.box, "rate") > 0
+        shown = d.vnet("show", "evil-plain", json=True).data["nics"][0]["guard"]
+        assert (shown["level"], shown["rate_out"], shown["own"]) == (
+            "mac", 20000, ["level"])
+
+
+def mark_from(evil, good):
+    """A frame for good alone, so that no limit of broadcasts holds it."""
+    mark = b"MARK" + os.urandom(8)
+    evil.send(good.mac + evil.mac + ip4(evil.ip, 17, udp(5000, 5001, mark), good.ip))
+    return mark
+
+
+def test_what_cannot_be_is_refused(lab, d):
+    def refused(*words):
+        done = d.vnet(*words, check=False)
+        assert done.status in (1, 2), done
+        return done.err
+
+    d.vnet("define", "bare", "--mode", "internal")
+    d.vnet("attach", "vm", "--network", "bare")
+    assert "say which ones are the NIC's" in refused("nic", "set", "vm", "--guard", "ip")
+    assert "nic vm-0" in refused("set", "bare", "--guard", "ip")
+    d.vnet("nic", "set", "vm", "--guard", "ip", "--ip", "10.9.0.1,fd09::/64")
+    d.vnet("set", "bare", "--guard", "ip")
+    assert "no address" in refused("nic", "set", "vm", "--ip", "10.9.0.1/24")
+    assert "nothing to change" in refused("nic", "set", "vm")
+    gateway = d.vnet("show", "plain", json=True).data["gateway"]
+    assert "own address" in refused("attach", "two", "--network", "plain", "--ip", gateway)
+    assert "nic set changes it" in refused("attach", "vm", "--network", "bare",
+                                           "--guard", "off")
+    assert "kernel cannot guard" in refused("define", "k", "--mode", "hostonly",
+                                            "--datapath", "kernel", "--guard", "mac")
+    d.vnet("undefine", "bare", "--force")
