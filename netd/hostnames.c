@@ -15,9 +15,7 @@
 #include "netd/store.h"
 #include "netd/super.h"
 
-/* Never a guest's: the resolver's own, and names that software finds servers by
- * (proxy discovery, RFC 5214 tunnels). */
-static bool is_barred(const char *name)
+bool hostnames_is_barred(const char *name)
 {
 	static const char *const no[] = {"localhost", "wpad", "isatap"};
 
@@ -130,8 +128,8 @@ void hostnames_leased(struct ctl *ctl, struct network *n,
 		return;
 	if (mine)
 		end(ctl, n, mine);
-	if (!name[0] || is_barred(name) || is_others(n, name, mac) ||
-	    is_given(n, name))
+	if (!name[0] || hostnames_is_barred(name) ||
+	    is_others(n, name, mac) || is_given(n, name))
 		return;
 	end_all(ctl, n, name, mac);
 	grant(ctl, n, ip, mac, name);
@@ -168,7 +166,8 @@ const char *hostnames_claim(const struct network *n, const struct ipaddr *ip,
 
 int hostnames_load(struct ctl *ctl, struct network *n, const struct claim_conf *c)
 {
-	if (is_live(n, c) && !is_given(n, c->name) && !is_barred(c->name))
+	if (is_live(n, c) && !is_given(n, c->name) &&
+	    !hostnames_is_barred(c->name))
 		return model_claim_put(n, c);
 	(void)store_claim_del(ctl->store, c, NULL);
 	return 0;

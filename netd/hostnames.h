@@ -12,6 +12,10 @@
 
 #include "netd/ctl.h"
 
+/* Never a guest's: the resolver's own, and names that software finds servers by (proxy
+ * discovery, RFC 5214 tunnels). */
+bool hostnames_is_barred(const char *name);
+
 /* A lease was stored: judge the name (nullable) its client claims, tell the worker. */
 void hostnames_leased(struct ctl *ctl, struct network *n,
 		      const struct ipaddr *ip, const struct mac *mac,

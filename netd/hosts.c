@@ -36,6 +36,7 @@ struct lister {
 struct naming {
 	const char *name; /* lower case is not needed: hosts(5) has none */
 	bool given;	  /* by the user */
+	bool record;	  /* may be any name, with a dot at its end */
 };
 
 static void lower(const char *s, char out[CONF_RECORD_NAME + 1])
@@ -69,15 +70,16 @@ static void add_row(struct lister *l, const struct ipaddr *ip,
 		len = strlen(low);
 		if (!len)
 			continue;
-		if (low[len - 1] == '.') { /* absolute */
-			json_array_append_new(names,
-					      json_stringn(low, len - 1));
+		if (low[len - 1] == '.') { /* absolute; a VM has no such name */
+			if (n[i].record)
+				json_array_append_new(
+					names, json_stringn(low, len - 1));
 			continue;
 		}
 		json_array_append_new(names,
 				      json_sprintf("%s.%s", low,
 						   l->net->conf.domain));
-		if (!n[i].given || strchr(low, '.'))
+		if (!n[i].given || strchr(low, '.') || hostnames_is_barred(low))
 			continue;
 		note_short(l->shorts, low, l->net->conf.id);
 		json_array_append_new(brief, json_string(low));
@@ -102,10 +104,10 @@ static size_t names_of(const struct nic *nic, const struct resv *r,
 	size_t n = 0;
 
 	if (r && r->conf.hostname[0] && strcmp(r->conf.hostname, nic->conf.vm))
-		out[n++] = (struct naming){r->conf.hostname, true};
-	out[n++] = (struct naming){nic->conf.vm, true};
+		out[n++] = (struct naming){r->conf.hostname, true, false};
+	out[n++] = (struct naming){nic->conf.vm, true, false};
 	if (claim)
-		out[n++] = (struct naming){claim, false};
+		out[n++] = (struct naming){claim, false, false};
 	return n;
 }
 
@@ -142,7 +144,7 @@ static void add_nic(struct lister *l, const struct nic *nic)
 /* Of machines that are no VM of ours. */
 static void add_resv(struct lister *l, const struct resv *r)
 {
-	struct naming n = {r->conf.hostname, true};
+	struct naming n = {r->conf.hostname, true, false};
 	struct ipaddr ip = ipaddr_from4(r->conf.address);
 
 	if (!model_nic_by_mac(l->net, &r->conf.mac))
@@ -151,7 +153,7 @@ static void add_resv(struct lister *l, const struct resv *r)
 
 static void add_record(struct lister *l, const struct record_conf *c)
 {
-	struct naming n = {c->name, true};
+	struct naming n = {c->name, true, true};
 	struct ipaddr ip;
 
 	if (c->name[0] == '*' || !strcmp(c->name, "@") ||

@@ -294,6 +294,32 @@ static void dns__domain_changed__stored_and_told(void **state)
 			     "{'name':'lab','domain':'a b'}", -1));
 }
 
+/* Whoever may attach a VM says what it is called, and the list goes to /etc/hosts. */
+static void hosts__vm_called_like_a_server__no_such_name(void **state)
+{
+	static const char *const vm[] = {"localhost", "wpad", "bank.example.",
+					 "web"};
+	struct rig *r = *state;
+	char params[64], *text;
+
+	for (size_t i = 0; i < ARRAY_LEN(vm); i++) {
+		snprintf(params, sizeof(params), "{'vm':'%s','network':'lab'}",
+			 vm[i]);
+		assert_non_null(rig_call(r, "nic.attach", params, -1));
+	}
+	assert_non_null(rig_call(r, "dns.add",
+				 "{'network':'lab','name':'shop.example.',"
+				 "'type':'A','value':'10.0.2.9'}",
+				 -1));
+	text = json_dumps(rig_call(r, "dns.hosts", "{}", -1), 0);
+	assert_non_null(strstr(text, "\"web.lab.vnet\", \"web\""));
+	assert_non_null(strstr(text, "\"localhost.lab.vnet\"]"));
+	assert_non_null(strstr(text, "\"wpad.lab.vnet\"]"));
+	assert_non_null(strstr(text, "\"shop.example\""));
+	assert_null(strstr(text, "bank"));
+	free(text);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 
 int main(void)
@@ -305,6 +331,7 @@ int main(void)
 		T(claim__user_gives_the_name_away__taken_back),
 		T(claim__from_the_store__of_running_leases_only),
 		T(claim__both_families__one_owner),
+		T(hosts__vm_called_like_a_server__no_such_name),
 		T(dns__added_and_removed__worker_is_told),
 		T(dns__alias_that_leads_abroad__refused),
 		T(dns__domain_changed__stored_and_told),
