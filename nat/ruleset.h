@@ -124,7 +124,7 @@ struct ruleset {
 	struct rs_set *set_at[RS_BUCKETS];
 	size_t nrules, nelems;
 	struct rs_chunk *chunks; /* memory that all of the above points into */
-	bool partial; /* there was more than the limits allow */
+	bool partial; /* there was more than the limits allow, or than was understood */
 };
 
 void ruleset_init(struct ruleset *rs);

@@ -53,6 +53,8 @@ static int read_chain(struct ruleset *rs, const struct nlmsghdr *h)
 			out->drops = nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY) ==
 				     NF_DROP;
 		}
+	} else {
+		rs->partial = true;
 	}
 	nftnl_chain_free(c);
 	return r;
@@ -95,6 +97,8 @@ static int read_set(struct ruleset *rs, const struct nlmsghdr *h)
 		if (out->flags & NFT_SET_CONCAT)
 			read_parts(out, s);
 		ruleset_set_add(rs, out);
+	} else {
+		rs->partial = true;
 	}
 	nftnl_set_free(s);
 	return r;
@@ -180,6 +184,7 @@ static int read_elems(struct ruleset *rs, const struct nlmsghdr *h)
 		if (l.set)
 			(void)nftnl_set_elem_foreach(s, read_elem, &l);
 	}
+	rs->partial |= !l.set;
 	nftnl_set_free(s);
 	return l.err;
 }
@@ -589,6 +594,7 @@ static int read_rule(struct ruleset *rs, const struct nlmsghdr *h)
 		if (out && !nftnl_expr_foreach(r, read_expr, &c))
 			out->n = c.n;
 	}
+	rs->partial |= !chain;
 	nftnl_rule_free(r);
 	return 0;
 }

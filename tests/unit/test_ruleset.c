@@ -359,6 +359,21 @@ static void eval__endless__ends(void **state)
 	assert_int_equal(ask(f, FWD), RS_MAYBE);
 }
 
+/* What is not understood may be what drops it. */
+static void read__a_rule_of_an_unknown_chain__not_passed_over(void **state)
+{
+	struct fix *f = *state;
+	_Alignas(8) uint8_t m[] = {
+		20, 0, 0, 0, 6, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* NFT_MSG_NEWRULE */
+		2, 0, 0, 0, /* NFPROTO_IPV4 */
+	};
+
+	outgoing(f);
+	assert_int_equal(ask(f, FWD), RS_PASSES);
+	assert_int_equal(ruleset_read(&f->rs, m, sizeof(m)), 0);
+	assert_int_equal(ask(f, FWD), RS_MAYBE);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -376,6 +391,7 @@ int main(void)
 		T(maps__goto_returns_to_policy),
 		T(maps__what_the_packet_does_not_tell__maybe),
 		T(read__cut_anywhere__no_more_than_what_is_there),
+		T(read__a_rule_of_an_unknown_chain__not_passed_over),
 		T(fix__odd_names__no_command),
 		T(eval__endless__ends),
 	};
