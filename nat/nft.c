@@ -27,6 +27,7 @@
 #define BATCH_MAX (1 << 20) /* bytes in a transaction */
 #define MSG_MAX	  (1 << 17) /* in one message of it, and in an answer */
 #define ANSWER_MS 10000
+#define TRIES	  5 /* while somebody changes what is listed */
 
 struct nft {
 	struct mnl_socket *sock;
@@ -105,6 +106,30 @@ static ssize_t receive(struct nft *n)
 	return len < 0 ? -errno : len;
 }
 
+static bool is_last(const struct nft *n, ssize_t len, uint32_t seq)
+{
+	const struct nlmsghdr *h = (const void *)n->buf;
+	int left = (int)len;
+
+	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+		if (h->nlmsg_seq == seq && (h->nlmsg_type == NLMSG_DONE ||
+					    h->nlmsg_type == NLMSG_ERROR))
+			return true;
+	return false;
+}
+
+/* A list that changed while it was told is told to its end all the same: what is left
+ * of it would be taken for the answers to the next question. */
+static int interrupted(struct nft *n, ssize_t len, uint32_t seq)
+{
+	while (!is_last(n, len, seq)) {
+		len = receive(n);
+		if (len < 0)
+			return (int)len;
+	}
+	return -EINTR;
+}
+
 /* A question whose answers go to @cb, until the last one. */
 int nft_ask(struct nft *n, struct nlmsghdr *nlh, nft_cb cb, void *arg)
 {
@@ -120,6 +145,8 @@ int nft_ask(struct nft *n, struct nlmsghdr *nlh, nft_cb cb, void *arg)
 			return (int)len;
 		r = mnl_cb_run(n->buf, (size_t)len, nlh->nlmsg_seq, port, cb,
 			       arg);
+		if (r < 0 && errno == EINTR)
+			return interrupted(n, len, nlh->nlmsg_seq);
 	}
 	return r < 0 ? -errno : 0;
 }
@@ -359,22 +386,31 @@ static int take_forward(struct nftnl_set_elem *e, void *arg)
 	return 0;
 }
 
+static int read_forwards(struct nft *n, const char *table, struct forwards *l)
+{
+	int r = -EINTR;
+
+	for (int i = 0; r == -EINTR && i < TRIES; i++) {
+		struct nftnl_set *s = nftnl_set_alloc();
+
+		r = s ? ask_elements(n, table, nft_map_name(l->map), s)
+		      : -ENOMEM;
+		if (!r)
+			(void)nftnl_set_elem_foreach(s, take_forward, l);
+		nftnl_set_free(s);
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
 int nft_forwards(struct nft *n, const struct nft_plan *p,
 		 struct nft_forward *out, size_t cap)
 {
 	struct forwards l = {.out = out, .cap = cap};
 	int r = 0;
 
-	for (l.map = 0; l.map < NFT_MAPS && (!r || r == -ENOENT); l.map++) {
-		struct nftnl_set *s = nftnl_set_alloc();
-
-		r = s ? ask_elements(n, p->table, nft_map_name(l.map), s)
-		      : -ENOMEM;
-		if (!r)
-			(void)nftnl_set_elem_foreach(s, take_forward, &l);
-		nftnl_set_free(s);
-	}
-	return r && r != -ENOENT ? r : (int)l.n;
+	for (l.map = 0; l.map < NFT_MAPS && !r; l.map++)
+		r = read_forwards(n, p->table, &l);
+	return r ? r : (int)l.n;
 }
 
 /* ---- transactions -------------------------------------------------------------------- */

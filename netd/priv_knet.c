@@ -50,13 +50,17 @@ static void finish(struct work *w)
 	free(w);
 }
 
-static void remember(struct work *w)
+static void remember(struct work *w, const char *network)
 {
 	int n = w->want.routes ? nft_forwards(w->nft, &w->filters, w->was,
 					      KNET_FWDS_MAX)
 			       : 0;
 
 	w->nwas = n > 0 ? (size_t)n : 0;
+	if (n < 0)
+		log_warn("network %s: its forwards cannot be read, and "
+			 "connections of those that go will go on: %s", network,
+			 strerror(-n));
 }
 
 static void forget(const struct work *w, const struct knet *k)
@@ -74,7 +78,7 @@ static int apply(struct work *w, const struct knet *k, bool *changed,
 	bool filters = false;
 	int r = kbridge_apply(w->nl, &w->bridge, false, why);
 
-	remember(w);
+	remember(w, k->network);
 	if (!r)
 		r = nft_sync(w->nft, &w->filters, &filters, why);
 	if (!r) {

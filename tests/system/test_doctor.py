@@ -261,3 +261,21 @@ def test_without_root(user_vnetd):
     user_vnetd.vnet("define", "lab", "--mode", "nat")
     found = findings(user_vnetd, level="unknown")
     assert len(found) == 1 and "vnetd runs as root" in found[0]["text"]
+
+
+def test_rulesets_that_change_all_the_time(lab, d, filters):
+    """Lists that change while they are read are read again, by the same socket."""
+    filters("table inet many {\n set s { type ipv4_addr; }\n chain c {\n%s }\n}\n" %
+            "".join(' ip saddr 192.0.2.%d counter comment "%s"\n' % (i % 250, 100 * "x")
+                    for i in range(700)))
+    changes = lab.host.popen("sh", "-c", "while :; do nft 'add element inet many s "
+                             "{ 192.0.2.1 }; delete element inet many s { 192.0.2.1 }';"
+                             "done")
+    try:
+        for _ in range(5):
+            assert [f["text"] for f in findings(d, level="unknown")
+                    if "cannot be looked at" in f["text"] and
+                    "Interrupted" not in f["text"]] == []
+    finally:
+        changes.kill()
+        changes.wait()
