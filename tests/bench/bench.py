@@ -25,6 +25,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests", "system"))
 sys.path.insert(0, HERE)
 
+import kernel  # noqa: E402
 import lab as L  # noqa: E402
 import life  # noqa: E402
 import rings  # noqa: E402
@@ -130,6 +131,12 @@ def big_tcp():
     return tcp_cases(streams=(1,))
 
 
+def kernel_cases():
+    yield from tcp_cases()
+    yield (["guest to guest, 1 stream"], "Gbit/s", False,
+           lambda s: iperf(kernel.Mates(s), False, 1))
+
+
 NAT = (S.VnetNat, S.VnetNatBefore, S.Pasta, S.Slirp4netns, S.KernelNat, S.Loopback)
 SWITCH = (S.VnetSwitch, S.VnetSwitchBefore, S.KernelBridge, S.TapLoop, S.Vde, Ovs)
 PEERS = words("PEERS")
@@ -143,6 +150,7 @@ BENCHES = {     # name: (world, its MTU, contenders with ours first), cases; or 
     "switch-udp": ((S.SwitchWorld, 1500, SWITCH), one_way_udp),
     "switch-rtt": ((S.SwitchWorld, 1500, SWITCH), rtt_cases),
     "switch-pps": rings.race,
+    "kernel": ((S.SwitchWorld, 1500, kernel.CONTENDERS), kernel_cases),
     "vm-nat": vm.race,
     "start": life.start,
     "idle": life.idle,

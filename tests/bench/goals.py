@@ -27,6 +27,7 @@ GOALS = (
     ("switch-pps", r"vhost-user, \d+ bytes$", ("ovs-dpdk",), 1.5),
     ("switch-pps", r"vhost-user, \d+ bytes$", ("testpmd",), 0.8),
     ("switch-pps", r"stream, \d+ bytes$", ("vde_switch",), 5),
+    ("kernel", "", ("by-hand",), 0.95),
     ("vm-nat", "vhost-user", ("passt",), 1.8),
     ("vm-nat", "vhost-user", ("kernel",), 1),
     ("dhcp", "exchanges", ("dnsmasq",), 12),
