@@ -49,7 +49,7 @@ static const struct opt define_opts[] = {
 	 576, 65521},
 	{"uplink", "IF", "the host's interface (bridged)"},
 	{"uplink-mode", "tap-in|take-in",
-	 "leave it as it is, or make it a port of a bridge; default tap-in",
+	 "leave it alone, or bridge it; default tap-in",
 	 OPT_CHOICE},
 	{"host-access", "off|address|loopback",
 	 "what VMs reach of the host itself (nat)", OPT_CHOICE},
@@ -355,7 +355,7 @@ static const struct opt set_opts[] = {
 	 OPT_INT, false, 60, 31536000},
 	{"tftp", "DIR|off", "serve the files below DIR to VMs that boot (TFTP)"},
 	{"uplink-mode", "tap-in|take-in",
-	 "leave the uplink as it is, or make it a port of a bridge (bridged)",
+	 "leave the uplink alone, or bridge it (bridged)",
 	 OPT_CHOICE},
 	{NULL},
 };

@@ -84,7 +84,7 @@ static void take(struct kneigh *k, const struct link_neigh *e)
 
 	if (!nic || !e->usable || ipaddr_is4(&e->ip) ||
 	    !ipaddr_in_net6(&e->ip, &n->conf.subnet6) ||
-	    (is_known(nic, e) && !n->neighbours_due) || !may_tell(k))
+	    (!n->neighbours_due && (is_known(nic, e) || !may_tell(k))))
 		return;
 	super_send(n->sup, W_NEIGHBOUR,
 		   json_pack("{s:o,s:o}", "mac", obj_mac(&e->mac), "ip",
