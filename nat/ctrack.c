@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -64,6 +65,14 @@ static bool any(const struct nft_forward *l, size_t n,
 	return false;
 }
 
+static bool is_host(const struct ctrack_change *c, const struct ipaddr *ip)
+{
+	for (size_t i = 0; i < c->nhost; i++)
+		if (ipaddr_eq(&c->host[i], ip))
+			return true;
+	return false;
+}
+
 bool ctrack_ends(const struct ctrack_change *c, const struct ctrack_entry *e)
 {
 	/* It may have come when its forward had another port. */
@@ -73,7 +82,8 @@ bool ctrack_ends(const struct ctrack_change *c, const struct ctrack_entry *e)
 		return any(c->gone, c->ngone, e, leads) &&
 		       !any(c->came, c->ncame, e, same_target) &&
 		       !any(c->now, c->nnow, e, leads);
-	return e->proto == IPPROTO_UDP && !e->snat &&
+	/* What the host itself asks elsewhere has such a port, too. */
+	return e->proto == IPPROTO_UDP && !e->snat && is_host(c, &e->dst) &&
 	       any(c->came, c->ncame, e, is_for);
 }
 
@@ -87,6 +97,38 @@ static struct nft_forward *less(const struct nft_forward *a, size_t na,
 	for (size_t i = 0; l && i < na; i++)
 		if (!has(b, nb, &a[i]))
 			l[(*n)++] = a[i];
+	return l;
+}
+
+static bool to_ipaddr(const struct sockaddr *sa, struct ipaddr *out)
+{
+	if (sa && sa->sa_family == AF_INET)
+		*out = ipaddr_from4(ntohl(
+			((const struct sockaddr_in *)sa)->sin_addr.s_addr));
+	else if (sa && sa->sa_family == AF_INET6)
+		memcpy(out->b, &((const struct sockaddr_in6 *)sa)->sin6_addr,
+		       sizeof(out->b));
+	else
+		return false;
+	return true;
+}
+
+/* Heap. */
+static struct ipaddr *host_addresses(size_t *n)
+{
+	struct ifaddrs *all = NULL;
+	struct ipaddr *l;
+	size_t cap = 1;
+
+	*n = 0;
+	if (getifaddrs(&all))
+		return NULL;
+	for (const struct ifaddrs *a = all; a; a = a->ifa_next)
+		cap++;
+	l = calloc(cap, sizeof(*l));
+	for (const struct ifaddrs *a = all; l && a; a = a->ifa_next)
+		*n += to_ipaddr(a->ifa_addr, &l[*n]);
+	freeifaddrs(all);
 	return l;
 }
 
@@ -304,6 +346,7 @@ int ctrack_forget(const struct nft_forward *was, size_t nwas,
 	struct work *w = calloc(1, sizeof(*w));
 	struct nft_forward *gone, *came;
 	struct ctrack_change *c;
+	struct ipaddr *host;
 	int r = -ENOMEM;
 
 	if (!w)
@@ -313,8 +356,9 @@ int ctrack_forget(const struct nft_forward *was, size_t nwas,
 	c->came = came = less(now, nnow, was, nwas, &c->ncame);
 	c->now = now;
 	c->nnow = nnow;
+	c->host = host = host_addresses(&c->nhost);
 	w->v = calloc(CTRACK_ROUND, sizeof(*w->v));
-	if (gone && came && w->v) {
+	if (gone && came && host && w->v) {
 		w->more = c->ngone || c->ncame;
 		r = w->more ? open_socket(w) : 0;
 	}
@@ -324,6 +368,7 @@ int ctrack_forget(const struct nft_forward *was, size_t nwas,
 		mnl_socket_close(w->sock);
 	free(gone);
 	free(came);
+	free(host);
 	free(w->v);
 	free(w);
 	return r ? errtext_set(why, r, "connections of forwards that changed go "

@@ -29,6 +29,8 @@ struct ctrack_entry {
 struct ctrack_change {
 	const struct nft_forward *gone, *came, *now; /* borrowed; @now: all */
 	size_t ngone, ncame, nnow;
+	const struct ipaddr *host; /* addresses of the host itself; borrowed */
+	size_t nhost;
 };
 
 /*

@@ -86,8 +86,10 @@ static void ends__one_address_gone__any_address_leads_there(void **state)
 static void ends__udp_from_before_the_forward__asked_again(void **state)
 {
 	struct nft_forward came = forward(0, 53, GUEST);
+	const struct ipaddr host[] = {ipaddr_from4(0x7f000001),
+				      ipaddr_from4(HOST)};
 	const struct ctrack_change c = {.came = &came, .ncame = 1, .now = &came,
-					.nnow = 1};
+					.nnow = 1, .host = host, .nhost = 2};
 	struct ctrack_entry e = {.proto = IPPROTO_UDP, .dst_port = 53,
 				 .dst = ipaddr_from4(HOST),
 				 .from = ipaddr_from4(HOST), .from_port = 53};
@@ -99,6 +101,9 @@ static void ends__udp_from_before_the_forward__asked_again(void **state)
 	e.snat = true; /* a guest's own way out */
 	assert_false(ctrack_ends(&c, &e));
 	e.snat = false;
+	e.dst = ipaddr_from4(0x08080808); /* the host asks somebody */
+	assert_false(ctrack_ends(&c, &e));
+	e.dst = ipaddr_from4(HOST);
 	came.at = ipaddr_from4(HOST + 1);
 	assert_false(ctrack_ends(&c, &e));
 }
