@@ -58,19 +58,18 @@ void dhcp_name_claimed(const struct dhcp_msg *m,
 		       char out[DHCP_HOSTNAME_MAX + 1])
 {
 	size_t len;
-	const uint8_t *p = dhcp_msg_opt(m, DHCP_OPT_HOSTNAME, &len);
+	const uint8_t *p = dhcp_msg_opt(m, DHCP_OPT_FQDN, &len);
 
-	dhcp_name_clean(p, len, out);
+	out[0] = '\0';
+	/* Flags, two result codes, then text or (flag E) DNS wire format. */
+	if (len > 3 && !(p[0] & 0x04))
+		dhcp_name_clean(p + 3, len - 3, out);
+	else if (len > 3 && p[3] <= len - 4)
+		dhcp_name_clean(p + 4, p[3], out);
 	if (out[0])
 		return;
-	/* Flags, two result codes, then text or (flag E) DNS wire format. */
-	p = dhcp_msg_opt(m, DHCP_OPT_FQDN, &len);
-	if (len <= 3)
-		return;
-	if (!(p[0] & 0x04))
-		dhcp_name_clean(p + 3, len - 3, out);
-	else if (p[3] <= len - 4)
-		dhcp_name_clean(p + 4, p[3], out);
+	p = dhcp_msg_opt(m, DHCP_OPT_HOSTNAME, &len);
+	dhcp_name_clean(p, len, out);
 }
 
 /* ---- names of our own ---------------------------------------------------- */

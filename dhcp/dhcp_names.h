@@ -22,7 +22,8 @@ bool dhcp_name_valid(const char *s);
 void dhcp_name_clean(const void *p, size_t len,
 		     char out[DHCP_HOSTNAME_MAX + 1]);
 
-/* The name in option 12, else in option 81 (RFC 4702 2.3), cleaned. */
+/* The name in option 81 (RFC 4702 2.3), else, or when that is empty, in option 12,
+ * cleaned: who sends both means the former (RFC 4702 4). */
 void dhcp_name_claimed(const struct dhcp_msg *m,
 		       char out[DHCP_HOSTNAME_MAX + 1]);
 

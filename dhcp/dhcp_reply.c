@@ -423,7 +423,8 @@ static void put_fqdn(struct writer *x)
 	domain_of(x, domain);
 	wbuf_u8(&w, flags);
 	wbuf_be16(&w, 0xffff);
-	if (put_fqdn_name(&w, name, domain, flags & FQDN_E))
+	/* No name is longer (RFC 1035 2.3.4), nor is an option in one piece. */
+	if (put_fqdn_name(&w, name, domain, flags & FQDN_E) && w.len <= 255)
 		(void)dhcp_build_opt(&x->b, DHCP_OPT_FQDN, value, w.len);
 }
 

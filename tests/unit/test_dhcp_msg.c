@@ -362,6 +362,9 @@ static void dhcp_name_claimed__fqdn__first_label(void **state)
 	assert_string_equal(out, "");
 	PARSE(&m, 53, 1, 1, 12, 1, 'a', 81, 4, 0, 0, 0, 'b');
 	dhcp_name_claimed(&m, out);
+	assert_string_equal(out, "b"); /* 4: option 12 does not count then */
+	PARSE(&m, 53, 1, 1, 12, 1, 'a', 81, 3, 0, 0, 0);
+	dhcp_name_claimed(&m, out);
 	assert_string_equal(out, "a");
 }
 
