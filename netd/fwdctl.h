@@ -59,8 +59,8 @@ void fwdctl_stats(struct ctl *ctl, struct network *n, fwdctl_stats_fn done,
 struct knet;
 
 /* The network's forwards that have a target now, as the kernel gets them (fwdctl_knet.c).
- * What there is no room for is failed, with a sentence. */
-void fwd_knet_fill(struct network *n, struct knet *k);
+ * @note: what there is no room for is failed from now on, with a sentence. */
+void fwd_knet_fill(struct network *n, struct knet *k, bool note);
 
 /* The kernel took them, or did not: @err with @why. */
 void fwd_knet_applied(struct network *n, int err, const struct errtext *why);

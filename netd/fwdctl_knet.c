@@ -103,10 +103,14 @@ static bool put_all(struct knet *k, const struct forward *f)
 	return fits;
 }
 
-void fwd_knet_fill(struct network *n, struct knet *k)
+void fwd_knet_fill(struct network *n, struct knet *k, bool note)
 {
 	list_for_each(f, &n->fwds, struct forward, node) {
-		f->refused = !put_all(k, f);
+		bool fits = put_all(k, f);
+
+		if (!note)
+			continue;
+		f->refused = !fits;
 		if (f->refused)
 			snprintf(f->fault, sizeof(f->fault),
 				 "the kernel's datapath takes %d ports of a "

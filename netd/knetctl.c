@@ -60,8 +60,8 @@ uint32_t knetctl_host_ip(const struct network *n)
 	return n->conf.mode == NET_NAT ? n->conf.service_ip : n->conf.host_ip;
 }
 
-/* Heap: it is large. NULL without memory. */
-static struct knet *describe(struct network *n)
+/* Heap: it is large. NULL without memory. @apply: it is not only looked at. */
+static struct knet *describe(struct network *n, bool apply)
 {
 	static const int modes[] = {
 		[NET_NAT] = NFT_NAT,
@@ -88,7 +88,7 @@ static struct knet *describe(struct network *n)
 	else if (c->mode == NET_HOSTONLY)
 		k->ip6 = net_host_ip6(c);
 	if (c->mode == NET_NAT)
-		fwd_knet_fill(n, k);
+		fwd_knet_fill(n, k, apply);
 	return k;
 }
 
@@ -219,7 +219,7 @@ static int open_own(struct network *n, struct errtext *why)
 /* The one path of start, change and repair. @changed nullable. */
 static int apply(struct network *n, bool *changed, struct errtext *why)
 {
-	struct knet *k = describe(n);
+	struct knet *k = describe(n, true);
 	bool other = false;
 	int r = k ? priv_knet(n->ctl->priv, k, false, &other, why)
 		  : errtext_set(why, -ENOMEM, "no memory");
@@ -522,7 +522,7 @@ static int plan_steps(const struct kbridge *want, bool all, json_t *steps,
 
 int knetctl_plan(struct network *n, bool all, json_t **out, struct errtext *why)
 {
-	struct knet *k = is_kernel(n) ? describe(n) : NULL;
+	struct knet *k = is_kernel(n) ? describe(n, false) : NULL;
 	struct nft_plan *p = calloc(1, sizeof(*p));
 	json_t *steps = json_array();
 	bool changed = true;
