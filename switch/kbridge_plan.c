@@ -123,12 +123,15 @@ static bool has(const struct kaddr *a, unsigned int n, const struct kaddr *x)
 static void addresses(struct kbridge_plan *p, const struct kbridge_seen *h)
 {
 	const struct kbridge *w = p->want;
+	/* Where the kernel has no IPv6 they cannot be had, however often one asks. */
+	bool no_ip6 = h->there && !h->value[KB_DISABLE6][0];
 
 	for (unsigned int i = 0; i < h->naddr; i++)
 		if (!has(w->addr, w->naddr, &h->addr[i]))
 			add(p, KSTEP_ADDR_DEL)->addr = h->addr[i];
 	for (unsigned int i = 0; i < w->naddr; i++)
-		if (!has(h->addr, h->naddr, &w->addr[i]))
+		if (!has(h->addr, h->naddr, &w->addr[i]) &&
+		    (!no_ip6 || ipaddr_is4(&w->addr[i].ip)))
 			add(p, KSTEP_ADDR_ADD)->addr = w->addr[i];
 }
 

@@ -277,6 +277,20 @@ static void plan__all_is_there__nothing_to_do(void **state)
 	}
 }
 
+static void plan__kernel_without_ip6__not_asked_for_again(void **state)
+{
+	struct steps *s = begin(NFT_HOSTONLY);
+
+	(void)state;
+	take(s);
+	s->seen.naddr = 1; /* the IPv4 one */
+	s->seen.forward6[0] = '\0';
+	s->seen.value[KB_ACCEPT_RA][0] = s->seen.value[KB_AUTOCONF][0] = '\0';
+	s->seen.value[KB_REDIRECTS6][0] = s->seen.value[KB_DISABLE6][0] = '\0';
+	is(s, "");
+	free(s);
+}
+
 static void plan__changed_from_outside__only_that_is_put_right(void **state)
 {
 	struct steps *s = begin(NFT_HOSTONLY);
@@ -400,6 +414,7 @@ int main(void)
 		cmocka_unit_test(
 			plan__nat_on_a_host__becomes_a_router_that_listens),
 		cmocka_unit_test(plan__all_is_there__nothing_to_do),
+		cmocka_unit_test(plan__kernel_without_ip6__not_asked_for_again),
 		cmocka_unit_test(
 			plan__changed_from_outside__only_that_is_put_right),
 		cmocka_unit_test(plan__foreign_device_of_the_name__refused),
