@@ -7,7 +7,7 @@
 
 #define GUARD_NET_OPTS                                                        \
 	{"guard", "off|mac|ip",                                              \
-	 "VMs keep to their MAC, or addresses too; default off",    \
+	 "VMs keep to their MAC, or IPs too; default off",              \
 	 OPT_CHOICE},                                                         \
 		{"isolated", "on|off",                                       \
 		 "VMs do not reach each other; default off", OPT_CHOICE},     \
