@@ -80,6 +80,42 @@ static void swallow(enum log_level level, const char *line, void *arg)
 	(void)arg;
 }
 
+int rig_up(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -1;
+	rig_init(r, true, RIGHT_ADMIN);
+	*state = r;
+	return 0;
+}
+
+int rig_up_lab(void **state)
+{
+	if (rig_up(state))
+		return -1;
+	return rig_call(*state, "network.define", "{'name':'lab','mode':'nat'}",
+			-1) ? 0 : -1;
+}
+
+int rig_down(void **state)
+{
+	rig_fini(*state);
+	free(*state);
+	return 0;
+}
+
+/* Tests that want to see that there is none ask fake_worker_of(). */
+struct fake_worker *rig_lab(struct rig *r)
+{
+	struct fake_worker *w = fake_worker_of(r->priv, "lab");
+
+	if (!w)
+		abort();
+	return w;
+}
+
 void rig_quiet(bool on)
 {
 	log_set_sink(on ? swallow : NULL, NULL);

@@ -23,6 +23,15 @@ struct rig {
 void rig_init(struct rig *r, bool root, enum right right);
 void rig_fini(struct rig *r);
 
+/* For cmocka: *state is a rig whose caller is an administrator; with a running nat
+ * network "lab"; and its end. */
+int rig_up(void **state);
+int rig_up_lab(void **state);
+int rig_down(void **state);
+
+/* The worker of network lab. */
+struct fake_worker *rig_lab(struct rig *r);
+
 /* Swallow log lines that a test provokes. */
 void rig_quiet(bool on);
 

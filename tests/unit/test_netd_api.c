@@ -25,22 +25,6 @@ struct raw {
 	bool closed;
 };
 
-static int up(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_init(r, true, RIGHT_ADMIN);
-	*state = r;
-	return 0;
-}
-
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
 /* Another client, as bytes. */
 static struct raw *raw_new(struct rig *r, enum right right)
 {
@@ -423,7 +407,7 @@ static void discover__every_method_described(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, up, down)
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_up, rig_down)
 		T(garbage__answered_and_client_lives),
 		T(wrong_types__refused_by_name),
 		T(line__too_long__told_and_closed),

@@ -15,22 +15,6 @@
 #include "netd/netctl.h"
 #include "tests/fake/ctl_rig.h"
 
-static int up(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_init(r, true, RIGHT_ADMIN);
-	*state = r;
-	return 0;
-}
-
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
 static void define__uplink_missing__failed_with_reason(void **state)
 {
 	struct rig *r = *state;
@@ -98,7 +82,7 @@ static void bridged__left_half_taken__given_back_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, up, down)
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_up, rig_down)
 		T(define__uplink_missing__failed_with_reason),
 		T(bridged__start_stop__uplink_in_and_out),
 		T(bridged__host_cut_off__only_the_user_tries_again),

@@ -23,41 +23,6 @@
 #include "netd/super.h"
 #include "tests/fake/ctl_rig.h"
 
-static int up(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_init(r, true, RIGHT_ADMIN);
-	*state = r;
-	return 0;
-}
-
-static int up_lab(void **state)
-{
-	struct rig *r;
-
-	up(state);
-	r = *state;
-	assert_non_null(rig_call(r, "network.define",
-				 "{'name':'lab','mode':'nat'}", -1));
-	return 0;
-}
-
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
-static struct fake_worker *lab(struct rig *r)
-{
-	struct fake_worker *w = fake_worker_of(r->priv, "lab");
-
-	assert_non_null(w);
-	return w;
-}
-
 /* Wait for the supervisor's short delay. */
 static void spin_until_started(struct rig *r, unsigned int workers)
 {
@@ -76,15 +41,15 @@ static void define__nat_defaults__running_and_told(void **state)
 	struct rig *r = *state;
 	json_t *o = rig_call(r, "network.define",
 			     "{'name':'lab','mode':'nat'}", -1);
-	const char *net = fake_worker_last(lab(r), W_NET);
+	const char *net = fake_worker_last(rig_lab(r), W_NET);
 
 	assert_string_equal(rig_str(o, "state"), "running");
 	assert_string_equal(rig_str(o, "subnet"), "10.0.2.0/24");
 	assert_string_equal(rig_str(o, "gateway"), "10.0.2.2");
 	assert_non_null(strstr(net, "\"first\":\"10.0.2.15\""));
-	assert_int_equal(lab(r)->got[0].type, W_NET);
-	assert_int_equal(lab(r)->got[0].nfd, 1); /* raw ICMP */
-	assert_false(lab(r)->isolated);
+	assert_int_equal(rig_lab(r)->got[0].type, W_NET);
+	assert_int_equal(rig_lab(r)->got[0].nfd, 1); /* raw ICMP */
+	assert_false(rig_lab(r)->isolated);
 }
 
 static void define__second_nat__next_subnet_and_deny(void **state)
@@ -95,7 +60,7 @@ static void define__second_nat__next_subnet_and_deny(void **state)
 
 	assert_string_equal(rig_str(o, "subnet"), "10.0.3.0/24");
 	/* The first one is told to keep away from the second. */
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NET),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NET),
 			       "\"deny\":[\"10.0.3.0/24\"]"));
 }
 
@@ -108,7 +73,7 @@ static void address_gone__running_nat_networks__told(void **state)
 
 	netctl_address_gone(&r->ctl, ip, 2);
 	rig_call(r, "network.list", "{}", -1); /* the worker has it now */
-	told = fake_worker_last(lab(r), W_ADDRESS_GONE);
+	told = fake_worker_last(rig_lab(r), W_ADDRESS_GONE);
 	assert_non_null(told);
 	assert_string_equal(told, "{\"ips\":[\"192.168.1.5\","
 				  "\"2001:db8::7\"]}");
@@ -121,7 +86,7 @@ static void set__live_settings__worker_told_and_shown(void **state)
 			     "{'name':'lab','udp_filter':'address-dependent',"
 			     "'host_allow':'udp:53,tcp:22','lease_s':600}",
 			     -1);
-	const char *told = fake_worker_last(lab(r), W_NET);
+	const char *told = fake_worker_last(rig_lab(r), W_NET);
 
 	assert_string_equal(rig_str(o, "udp_filter"), "address-dependent");
 	assert_string_equal(rig_str(o, "host_allow"), "tcp:22,udp:53");
@@ -144,15 +109,15 @@ static void set__subnet6__worker_starts_anew_with_it(void **state)
 				    "state"),
 			    "running");
 	assert_non_null(rig_call(r, "network.set", off, -1));
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NET), "\"ip6\":null"));
-	before = lab(r);
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NET), "\"ip6\":null"));
+	before = rig_lab(r);
 	/* The same again changes nothing. */
 	rig_call(r, "network.set", off, -1);
-	assert_ptr_equal(lab(r), before);
+	assert_ptr_equal(rig_lab(r), before);
 	assert_string_equal(rig_str(rig_call(r, "network.set", other, -1),
 				    "gateway6"),
 			    "fd01:2:3:4::2");
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NET),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NET),
 			       "\"subnet\":\"fd01:2:3:4::/64\""));
 	/* A forward into it keeps it. */
 	assert_non_null(rig_call(r, "forward.add",
@@ -165,7 +130,7 @@ static void set__subnet6__worker_starts_anew_with_it(void **state)
 
 static json_t *shown_stats(struct rig *r, const char *status, json_t **net)
 {
-	lab(r)->status = status;
+	rig_lab(r)->status = status;
 	*net = rig_call(r, "network.show", "{'name':'lab'}", -1);
 	return json_object_get(
 		json_array_get(json_object_get(*net, "nics"), 0), "stats");
@@ -221,7 +186,7 @@ static void flow_list__rows_of_workers__with_names(void **state)
 	json_t *o, *row;
 
 	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
-	lab(r)->flows = flows;
+	rig_lab(r)->flows = flows;
 	o = rig_call(r, "flow.list", "{'of':'A','proto':'tcp'}", -1);
 	row = json_array_get(json_object_get(o, "flows"), 1);
 	assert_string_equal(rig_str(row, "network"), "lab");
@@ -229,14 +194,14 @@ static void flow_list__rows_of_workers__with_names(void **state)
 	assert_string_equal(rig_str(row, "outside"), "192.0.2.7");
 	assert_int_equal(json_integer_value(json_object_get(row, "packets_out")),
 			 5);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_FLOWS),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_FLOWS),
 			       "\"proto\":\"tcp\""));
-	assert_non_null(strstr(fake_worker_last(lab(r), W_FLOWS),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_FLOWS),
 			       "\"nic\":100"));
 	o = rig_call(r, "flow.list", "{'limit':1}", -1);
 	assert_int_equal(json_array_size(json_object_get(o, "flows")), 1);
 	assert_true(json_is_true(json_object_get(o, "more")));
-	lab(r)->flows = "{\"flows\":[{\"id\":4},7],\"more\":true}";
+	rig_lab(r)->flows = "{\"flows\":[{\"id\":4},7],\"more\":true}";
 	o = rig_call(r, "flow.list", "{}", -1);
 	assert_int_equal(json_array_size(json_object_get(o, "flows")), 0);
 	assert_null(rig_call(r, "flow.list", "{'of':'nobody'}", -1));
@@ -248,7 +213,7 @@ static void flow_kill__picked__counted(void **state)
 	struct rig *r = *state;
 	json_t *o;
 
-	lab(r)->flows = "{\"killed\":7,\"more\":false}";
+	rig_lab(r)->flows = "{\"killed\":7,\"more\":false}";
 	o = rig_call(r, "flow.kill", "{'of':'lab','id':3}", -1);
 	assert_int_equal(json_integer_value(json_object_get(o, "killed")), 7);
 	assert_null(rig_call(r, "flow.kill", "{}", -1));
@@ -304,7 +269,7 @@ static void stop_start__worker_ends_and_comes(void **state)
 	json_t *o = rig_call(r, "network.stop", "{'name':'lab'}", -1);
 
 	assert_string_equal(rig_str(o, "state"), "stopped");
-	assert_null(lab(r)->chan);
+	assert_null(rig_lab(r)->chan);
 	o = rig_call(r, "network.start", "{'name':'lab'}", -1);
 	assert_string_equal(rig_str(o, "state"), "running");
 	assert_int_equal(r->priv->nworkers, 2);
@@ -339,13 +304,13 @@ static void attach__stream__socket_and_worker(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(S_ISSOCK(st.st_mode));
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_ADD),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NIC_ADD),
 			       "\"fds\":[\"listen\",\"mem\"]"));
-	assert_non_null(strstr(fake_worker_last(lab(r), W_RESERVE),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_RESERVE),
 			       "\"name\":\"A\""));
 	rig_call(r, "nic.detach", "{'vm':'A'}", -1);
 	assert_int_equal(stat(path, &st), -1);
-	assert_int_equal(fake_worker_count(lab(r), W_NIC_DEL), 1);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_NIC_DEL), 1);
 }
 
 static void attach__again__same_nic(void **state)
@@ -395,7 +360,7 @@ static void sender__answered_by_priv__worker_is_told(void **state)
 		 (long long)nic->conf.id);
 	rig_quiet(true);
 	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
-		struct fake_worker *w = lab(r);
+		struct fake_worker *w = rig_lab(r);
 
 		r->priv->way_result = c[i].result;
 		fake_worker_say(w, W_SENDER, said, -1);
@@ -436,14 +401,14 @@ static void connect_to__tried_until_somebody_listens(void **state)
 	assert_int_equal(r->priv->last_connect.owner, nic->conf.owner);
 	assert_int_equal(nic->state, NIC_OK);
 	assert_non_null(strstr(nic->reason, "does not listen"));
-	assert_int_equal(fake_worker_count(lab(r), W_NIC_CONN), 0);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_NIC_CONN), 0);
 
 	rig_quiet(true);
 	r->priv->connect_result = -EPERM;
 	while (nic->state != NIC_FAILED)
 		rig_spin(r);
 	r->priv->connect_result = 0;
-	while (!fake_worker_count(lab(r), W_NIC_CONN))
+	while (!fake_worker_count(rig_lab(r), W_NIC_CONN))
 		rig_spin(r);
 	rig_quiet(false);
 	assert_int_equal(nic->state, NIC_OK);
@@ -452,13 +417,13 @@ static void connect_to__tried_until_somebody_listens(void **state)
 	/* The worker says that it is over: another one is made. */
 	snprintf(peer, sizeof(peer), "{\"nic\":%lld,\"connected\":false}",
 		 (long long)nic->conf.id);
-	fake_worker_say(lab(r), W_PEER, peer, -1);
-	while (fake_worker_count(lab(r), W_NIC_CONN) < 2)
+	fake_worker_say(rig_lab(r), W_PEER, peer, -1);
+	while (fake_worker_count(rig_lab(r), W_NIC_CONN) < 2)
 		rig_spin(r);
 	/* The next worker gets one, too. */
-	fake_worker_die(lab(r));
+	fake_worker_die(rig_lab(r));
 	rig_quiet(true);
-	while (lab(r)->chan == NULL || !fake_worker_count(lab(r), W_NIC_CONN))
+	while (rig_lab(r)->chan == NULL || !fake_worker_count(rig_lab(r), W_NIC_CONN))
 		rig_spin(r);
 	rig_quiet(false);
 }
@@ -488,7 +453,7 @@ static void attach__worker_refuses__never_was(void **state)
 {
 	struct rig *r = *state;
 
-	lab(r)->refuse = W_NIC_ADD;
+	rig_lab(r)->refuse = W_NIC_ADD;
 	assert_null(rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}",
 			     -1));
 	assert_int_equal(rig_code(r), RPC_REFUSED);
@@ -505,13 +470,13 @@ static void attach__fd__handed_on_and_replaced(void **state)
 	assert_non_null(rig_call(
 		r, "nic.attach",
 		"{'vm':'C','network':'lab','type':'fd','fd':0}", fd[0]));
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_ADD),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NIC_ADD),
 			       "\"fds\":[\"conn\",\"mem\"]"));
 	assert_non_null(rig_call(
 		r, "nic.attach",
 		"{'vm':'C','network':'lab','type':'fd','fd':1}", fd[0]));
-	assert_int_equal(fake_worker_count(lab(r), W_NIC_ADD), 2);
-	assert_int_equal(fake_worker_count(lab(r), W_NIC_DEL), 1);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_NIC_ADD), 2);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_NIC_DEL), 1);
 	assert_int_equal(r->ctl.model.nnics, 1);
 	close(fd[0]);
 	close(fd[1]);
@@ -546,11 +511,11 @@ static void worker_crash__all_is_sent_again(void **state)
 		 "{'network':'lab','proto':'tcp','port':2222,'to_vm':'A'}", -1);
 	rig_call(r, "reserve.add",
 		 "{'network':'lab','vm':'A','address':'10.0.2.50'}", -1);
-	fake_worker_lease(lab(r), 1, 0x0a000232, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a000232, DHCP_BOUND);
 	rig_spin(r);
-	fake_worker_die(lab(r));
+	fake_worker_die(rig_lab(r));
 	spin_until_started(r, 2);
-	w = lab(r);
+	w = rig_lab(r);
 	assert_int_equal(fake_worker_count(w, W_NET), 1);
 	assert_int_equal(fake_worker_count(w, W_LEASES), 1);
 	assert_string_equal(fake_worker_last(w, W_LEASES), "10.0.2.50=bound");
@@ -575,12 +540,12 @@ static void accepted__kept_for_the_next_worker(void **state)
 	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
 	snprintf(body, sizeof(body), "{\"nic\":100}");
-	fake_worker_say(lab(r), W_ACCEPTED, body, fd[0]);
-	fake_worker_say(lab(r), W_PEER, "{\"nic\":100,\"connected\":true}", -1);
+	fake_worker_say(rig_lab(r), W_ACCEPTED, body, fd[0]);
+	fake_worker_say(rig_lab(r), W_PEER, "{\"nic\":100,\"connected\":true}", -1);
 	rig_spin(r);
-	fake_worker_die(lab(r));
+	fake_worker_die(rig_lab(r));
 	spin_until_started(r, 2);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_ADD),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NIC_ADD),
 			       "\"fds\":[\"listen\",\"conn\",\"mem\"]"));
 	close(fd[0]);
 	close(fd[1]);
@@ -595,14 +560,14 @@ static void move__old_worker_lets_go_first(void **state)
 	rig_call(r, "network.define", "{'name':'in','mode':'internal'}", -1);
 	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
 	in = fake_worker_of(r->priv, "in");
-	lab(r)->mute = true;
+	rig_lab(r)->mute = true;
 	assert_null(rig_call(r, "nic.move", "{'vm':'A','network':'in'}", -1));
-	assert_int_equal(fake_worker_count(lab(r), W_NIC_DEL), 1);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_NIC_DEL), 1);
 	assert_int_equal(fake_worker_count(in, W_NIC_ADD), 0);
-	lab(r)->mute = false;
-	for (unsigned int i = 0; i < lab(r)->ngot; i++)
-		if (lab(r)->got[i].type == W_NIC_DEL)
-			chan_send(lab(r)->chan, W_DONE, lab(r)->got[i].id, "{}",
+	rig_lab(r)->mute = false;
+	for (unsigned int i = 0; i < rig_lab(r)->ngot; i++)
+		if (rig_lab(r)->got[i].type == W_NIC_DEL)
+			chan_send(rig_lab(r)->chan, W_DONE, rig_lab(r)->got[i].id, "{}",
 				  2, NULL, 0);
 	rig_spin(r);
 	assert_int_equal(fake_worker_count(in, W_NIC_ADD), 1);
@@ -626,10 +591,10 @@ static void detach__during_move__answers_both(void **state)
 
 	rig_call(r, "network.define", "{'name':'in','mode':'internal'}", -1);
 	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
-	lab(r)->mute = true;
+	rig_lab(r)->mute = true;
 	assert_null(rig_call(r, "nic.move", "{'vm':'A','network':'in'}", -1));
 	assert_non_null(rig_call(r, "nic.detach", "{'vm':'A'}", -1));
-	fake_worker_die(lab(r));
+	fake_worker_die(rig_lab(r));
 	rig_spin(r);
 	assert_int_equal(rig_code(r), RPC_NOT_FOUND); /* the move's answer */
 }
@@ -640,11 +605,11 @@ static void lease__committed_before_done(void **state)
 {
 	struct rig *r = *state;
 
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
-	fake_worker_lease(lab(r), 2, 0x0a000210, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 2, 0x0a000210, DHCP_BOUND);
 	rig_spin(r);
-	assert_int_equal(fake_worker_count(lab(r), W_LEASES_DONE), 1);
-	assert_string_equal(fake_worker_last(lab(r), W_LEASES_DONE),
+	assert_int_equal(fake_worker_count(rig_lab(r), W_LEASES_DONE), 1);
+	assert_string_equal(fake_worker_last(rig_lab(r), W_LEASES_DONE),
 			    "1:ok 2:ok");
 	assert_int_equal(json_array_size(json_object_get(
 				 rig_call(r, "lease.list", NULL, -1),
@@ -658,10 +623,10 @@ static void lease__released_or_declined__kept(void **state)
 	struct rig *r = *state;
 	json_t *o;
 
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
-	fake_worker_lease(lab(r), 0, 0x0a00020f, DHCP_RELEASED);
-	fake_worker_lease(lab(r), 2, 0x0a000210, DHCP_BOUND);
-	fake_worker_lease(lab(r), 0, 0x0a000210, DHCP_DECLINED);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 0, 0x0a00020f, DHCP_RELEASED);
+	fake_worker_lease(rig_lab(r), 2, 0x0a000210, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 0, 0x0a000210, DHCP_DECLINED);
 	rig_spin(r);
 	o = json_object_get(rig_call(r, "lease.list", "{}", -1), "leases");
 	assert_int_equal(json_array_size(o), 1);
@@ -669,11 +634,11 @@ static void lease__released_or_declined__kept(void **state)
 	o = json_object_get(rig_call(r, "lease.list", "{'all':true}", -1),
 			    "leases");
 	assert_int_equal(json_array_size(o), 2);
-	fake_worker_die(lab(r));
+	fake_worker_die(rig_lab(r));
 	spin_until_started(r, 2);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_LEASES),
 			       "10.0.2.15=released"));
-	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_LEASES),
 			       "10.0.2.16=declined"));
 }
 
@@ -682,12 +647,12 @@ static void lease__release_by_admin__forgotten(void **state)
 {
 	struct rig *r = *state;
 
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	rig_spin(r);
 	assert_non_null(rig_call(
 		r, "lease.release",
 		"{'network':'lab','address':'10.0.2.15'}", -1));
-	assert_int_equal(fake_worker_count(lab(r), W_LEASE_RELEASE), 1);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_LEASE_RELEASE), 1);
 	assert_int_equal(json_array_size(json_object_get(
 				 rig_call(r, "lease.list", "{'all':true}", -1),
 				 "leases")),
@@ -699,10 +664,10 @@ static void lease__outside_subnet__worker_killed(void **state)
 	struct rig *r = *state;
 
 	rig_quiet(true);
-	fake_worker_lease(lab(r), 1, 0x0a00030f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00030f, DHCP_BOUND);
 	rig_spin(r);
 	rig_quiet(false);
-	assert_null(lab(r)->chan);
+	assert_null(rig_lab(r)->chan);
 	assert_int_equal(json_array_size(json_object_get(
 				 rig_call(r, "lease.list", NULL, -1),
 				 "leases")),
@@ -722,10 +687,10 @@ static void lease__another_network_undefined__granted(void **state)
 	/* As netctl_undefine() leaves it until its worker has ended. */
 	assert_int_equal(store_net_del(r->ctl.store, n->conf.id, NULL), 0);
 	n->dying = true;
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	fake_worker_lease(two, 2, 0x0a00030f, DHCP_BOUND);
 	rig_spin(r);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES_DONE),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_LEASES_DONE),
 			       ":no"));
 	assert_non_null(strstr(fake_worker_last(two, W_LEASES_DONE),
 			       ":ok"));
@@ -737,10 +702,10 @@ static void lease__store_full__not_granted(void **state)
 
 	sqlite3_exec(r->ctl.store->db, "PRAGMA query_only=1", NULL, NULL, NULL);
 	rig_quiet(true);
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	rig_spin(r);
 	rig_quiet(false);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES_DONE),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_LEASES_DONE),
 			       ":no"));
 	assert_int_equal(
 		fake_worker_of(r->priv, "lab")->chan != NULL, 1);
@@ -756,7 +721,7 @@ static void addresses__wait__answered_by_lease(void **state)
 
 	assert_non_null(o);
 	assert_null(rig_call(r, "nic.addresses", "{'vm':'A','wait_s':60}", -1));
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	rig_spin(r);
 	o = json_array_get(json_object_get(json_object_get(r->last, "result"),
 					   "addresses"),
@@ -772,7 +737,7 @@ static void addresses__seen__shown(void **state)
 	json_t *o;
 
 	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
-	fake_worker_say(lab(r), W_SEEN,
+	fake_worker_say(rig_lab(r), W_SEEN,
 			"{\"nic\":100,\"mac\":\"52:54:00:00:00:09\","
 			"\"ip\":\"10.0.2.77\"}",
 			-1);
@@ -789,7 +754,7 @@ static void reserve__taken_address__refused(void **state)
 {
 	struct rig *r = *state;
 
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	rig_spin(r);
 	assert_null(rig_call(r, "reserve.add",
 			     "{'network':'lab','mac':'52:54:00:00:00:02',"
@@ -812,9 +777,9 @@ static void reserve__before_attach__follows_the_mac(void **state)
 		"{'network':'lab','vm':'A','address':'10.0.2.50'}", -1));
 	rig_call(r, "nic.attach",
 		 "{'vm':'A','network':'lab','mac':'52:54:00:aa:bb:cc'}", -1);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_RESERVE),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_RESERVE),
 			       "52:54:00:aa:bb:cc"));
-	assert_non_null(strstr(fake_worker_last(lab(r), W_RESERVE),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_RESERVE),
 			       "10.0.2.50"));
 }
 
@@ -887,7 +852,7 @@ static void hostile__killed_each_time(void **state)
 
 	rig_quiet(true);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		struct fake_worker *w = lab(r);
+		struct fake_worker *w = rig_lab(r);
 
 		fake_worker_say(w, bad[i].type, bad[i].body, -1);
 		rig_spin(r);
@@ -906,8 +871,8 @@ static void hostile__killed_each_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f)	 cmocka_unit_test_setup_teardown(f, up, down)
-#define T_LAB(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
+#define T(f)	 cmocka_unit_test_setup_teardown(f, rig_up, rig_down)
+#define T_LAB(f) cmocka_unit_test_setup_teardown(f, rig_up_lab, rig_down)
 		T(define__nat_defaults__running_and_told),
 		T_LAB(address_gone__running_nat_networks__told),
 		T_LAB(set__live_settings__worker_told_and_shown),

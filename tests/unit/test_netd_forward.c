@@ -18,32 +18,6 @@
 #include "netd/wmsg.h"
 #include "tests/fake/ctl_rig.h"
 
-static int up_lab(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_init(r, true, RIGHT_ADMIN);
-	assert_non_null(rig_call(r, "network.define",
-				 "{'name':'lab','mode':'nat'}", -1));
-	*state = r;
-	return 0;
-}
-
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
-static struct fake_worker *lab(struct rig *r)
-{
-	struct fake_worker *w = fake_worker_of(r->priv, "lab");
-
-	assert_non_null(w);
-	return w;
-}
-
 static void forward__busy_port__named(void **state)
 {
 	struct rig *r = *state;
@@ -81,15 +55,15 @@ static void forward__by_name__follows_the_vm(void **state)
 	assert_string_equal(rig_str(o, "state"), "inactive");
 	assert_int_equal(r->priv->binds, 6);
 	/* Three ports, two families. The sockets are open: the worker has them to refuse who comes. */
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 6);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_FORWARD_ADD), 6);
 	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 6);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 12);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
+	assert_int_equal(fake_worker_count(rig_lab(r), W_FORWARD_DEL), 6);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_FORWARD_ADD), 12);
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_FORWARD_ADD),
 			       "\"port\":5002"));
 	rig_call(r, "nic.detach", "{'vm':'A'}", -1);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_DEL), 12);
-	assert_int_equal(fake_worker_count(lab(r), W_FORWARD_ADD), 18);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_FORWARD_DEL), 12);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_FORWARD_ADD), 18);
 	assert_non_null(rig_call(r, "forward.del", "{'id':1}", -1));
 	assert_int_equal(r->ctl.model.nfwds, 0);
 }
@@ -108,11 +82,11 @@ static void spin_until_started(struct rig *r, unsigned int workers)
 /* How often the worker got @type since the last call. */
 static unsigned int since(struct rig *r, uint16_t type)
 {
-	unsigned int n = fake_worker_count(lab(r), type);
+	unsigned int n = fake_worker_count(rig_lab(r), type);
 
-	for (unsigned int i = 0; i < lab(r)->ngot; i++)
-		if (lab(r)->got[i].type == type)
-			lab(r)->got[i].type = 0;
+	for (unsigned int i = 0; i < rig_lab(r)->ngot; i++)
+		if (rig_lab(r)->got[i].type == type)
+			rig_lab(r)->got[i].type = 0;
 	return n;
 }
 
@@ -142,7 +116,7 @@ static void forward_set__target__told_anew(void **state)
 	fwd(r, "forward.set", "{'id':1,'to_address':'10.0.2.21'}");
 	assert_int_equal(r->priv->binds, 4);
 	assert_int_equal(since(r, W_FORWARD_DEL), 4);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_FORWARD_ADD),
 			       "10.0.2.21"));
 	assert_int_equal(since(r, W_FORWARD_ADD), 4);
 	/* From a VM's port to another of the same. */
@@ -261,7 +235,7 @@ static void forward_set__network_stopped__stored(void **state)
 	assert_string_equal(rig_str(o, "to_vm"), "A");
 	assert_true(json_is_null(json_object_get(o, "to_address")));
 	rig_call(r, "network.start", "{'name':'lab'}", -1);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_FORWARD_ADD),
 			       "\"port\":53"));
 }
 
@@ -385,7 +359,7 @@ static void forward__busy_at_start__failed_then_bound(void **state)
 	r->priv->busy_port = 0;
 	fwdctl_retry(&r->ctl);
 	assert_string_equal(state_of(r, &why), "active");
-	assert_non_null(strstr(fake_worker_last(lab(r), W_FORWARD_ADD),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_FORWARD_ADD),
 			       "10.0.2.21"));
 }
 
@@ -463,7 +437,7 @@ static void forward__vm_without_address__inactive_until_seen(void **state)
 			      "'to_vm':'A'}");
 	assert_string_equal(state_of(r, &why), "inactive");
 	assert_string_equal(why, "VM A has no address yet");
-	fake_worker_say(lab(r), W_SEEN,
+	fake_worker_say(rig_lab(r), W_SEEN,
 			"{\"nic\":100,\"mac\":\"52:54:00:00:00:01\","
 			"\"ip\":\"10.0.2.33\"}",
 			-1);
@@ -484,7 +458,7 @@ static void forward__worker_refuses__failed(void **state)
 	struct rig *r = *state;
 	const char *why;
 
-	lab(r)->refuse = W_FORWARD_ADD;
+	rig_lab(r)->refuse = W_FORWARD_ADD;
 	fwd(r, "forward.add", "{'network':'lab','proto':'tcp','port':80,"
 			      "'to_address':'10.0.2.20'}");
 	assert_string_equal(state_of(r, &why), "failed");
@@ -500,7 +474,7 @@ static void forward_list__numbers__of_the_worker(void **state)
 
 	fwd(r, "forward.add", "{'network':'lab','proto':'tcp','port':80,"
 			      "'to_address':'10.0.2.20'}");
-	lab(r)->numbers = "{\"forwards\":[[1,2,3,4,5,6],[7,1,1,1,1,1]],"
+	rig_lab(r)->numbers = "{\"forwards\":[[1,2,3,4,5,6],[7,1,1,1,1,1]],"
 			  "\"more\":false}";
 	o = json_array_get(json_object_get(fwd(r, "forward.list", "{}"),
 					   "forwards"), 0);
@@ -529,14 +503,14 @@ static void forward_list__numbers_are_nonsense__worker_killed(void **state)
 	rig_quiet(true);
 	fwd(r, "forward.add", "{'network':'lab','proto':'tcp','port':80,"
 			      "'to_address':'10.0.2.20'}");
-	lab(r)->numbers = bad[5];
+	rig_lab(r)->numbers = bad[5];
 	fwd(r, "forward.list", "{}");
-	assert_null(lab(r)->chan);
+	assert_null(rig_lab(r)->chan);
 	/* The same page again and again. */
 	spin_until_started(r, 2);
-	lab(r)->numbers = "{\"forwards\":[[1,0,0,0,0,0]],\"more\":true}";
+	rig_lab(r)->numbers = "{\"forwards\":[[1,0,0,0,0,0]],\"more\":true}";
 	fwd(r, "forward.list", "{}");
-	assert_null(lab(r)->chan);
+	assert_null(rig_lab(r)->chan);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		json_t *o = json_loads(bad[i], 0, NULL);
 		struct errtext why;
@@ -563,7 +537,7 @@ static void forward__not_nat__refused(void **state)
 
 int main(void)
 {
-#define T_LAB(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
+#define T_LAB(f) cmocka_unit_test_setup_teardown(f, rig_up_lab, rig_down)
 	const struct CMUnitTest tests[] = {
 		T_LAB(forward__busy_port__named),
 		T_LAB(forward__by_name__follows_the_vm),

@@ -238,36 +238,13 @@ static void show__says_what_holds_and_whose_word_it_is(void **state)
 
 /* ---- all of control -------------------------------------------------------- */
 
-static int up(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_init(r, true, RIGHT_ADMIN);
-	*state = r;
-	assert_non_null(rig_call(r, "network.define",
-				 "{'name':'lab','mode':'nat'}", -1));
-	return 0;
-}
-
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
-static struct fake_worker *lab(struct rig *r)
-{
-	return fake_worker_of(r->priv, "lab");
-}
-
 static void nic_set__one_nic_and_the_network__the_worker_is_told(void **state)
 {
 	struct rig *r = *state;
 	json_t *o;
 
 	rig_call(r, "nic.attach", "{'vm':'A','network':'lab','guard':'mac'}", -1);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_ADD),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NIC_ADD),
 			       "\"guard\":{\"level\":\"mac\""));
 	o = rig_call(r, "nic.set",
 		     "{'vm':'A','isolated':'on','guard_ips':'10.0.2.77'}", -1);
@@ -275,7 +252,7 @@ static void nic_set__one_nic_and_the_network__the_worker_is_told(void **state)
 	o = json_object_get(o, "guard");
 	assert_string_equal(rig_str(o, "level"), "mac");
 	assert_true(json_is_true(json_object_get(o, "isolated")));
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_GUARD),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NIC_GUARD),
 			       "\"ips\":\"10.0.2.77\""));
 	/* Nothing that was said is asked again by who attaches again. */
 	assert_non_null(rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}",
@@ -286,12 +263,12 @@ static void nic_set__one_nic_and_the_network__the_worker_is_told(void **state)
 	/* The network's word, where the NIC has none. */
 	assert_non_null(rig_call(r, "network.set",
 				 "{'name':'lab','guard':'ip','storm':9}", -1));
-	assert_int_equal(fake_worker_count(lab(r), W_NIC_GUARD), 2);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_GUARD),
+	assert_int_equal(fake_worker_count(rig_lab(r), W_NIC_GUARD), 2);
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NIC_GUARD),
 			       "\"level\":\"mac\",\"isolated\":true,\"storm\":9"));
 	assert_non_null(rig_call(r, "nic.set", "{'vm':'A','guard':'network'}",
 				 -1));
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NIC_GUARD),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NIC_GUARD),
 			       "\"level\":\"ip\""));
 	assert_null(rig_call(r, "nic.set", "{'vm':'A','guard_ips':'10.0.2.2'}",
 			     -1));
@@ -313,8 +290,8 @@ int main(void)
 		cmocka_unit_test(weaker__than_the_network__is_for_root),
 		cmocka_unit_test(show__says_what_holds_and_whose_word_it_is),
 		cmocka_unit_test_setup_teardown(
-			nic_set__one_nic_and_the_network__the_worker_is_told, up,
-			down),
+			nic_set__one_nic_and_the_network__the_worker_is_told, rig_up_lab,
+			rig_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

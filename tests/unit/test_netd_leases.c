@@ -15,27 +15,6 @@
 #include "netd/store_int.h"
 #include "tests/fake/ctl_rig.h"
 
-static int up_lab(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_init(r, true, RIGHT_ADMIN);
-	*state = r;
-	return !rig_call(r, "network.define", "{'name':'lab','mode':'nat'}", -1);
-}
-
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
-static struct fake_worker *lab(struct rig *r)
-{
-	return fake_worker_of(r->priv, "lab");
-}
-
 /* What the store refuses of one network is not the others' loss. */
 static void lease__one_network_refused__others_granted(void **state)
 {
@@ -48,12 +27,12 @@ static void lease__one_network_refused__others_granted(void **state)
 	two = fake_worker_of(r->priv, "two");
 	assert_int_equal(store_net_del(r->ctl.store, n->conf.id, NULL), 0);
 	rig_quiet(true);
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	fake_worker_lease(two, 2, 0x0a00030f, DHCP_BOUND);
-	fake_worker_lease(lab(r), 3, 0x0a000210, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 3, 0x0a000210, DHCP_BOUND);
 	rig_spin(r);
 	rig_quiet(false);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES_DONE), ":no"));
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_LEASES_DONE), ":no"));
 	assert_non_null(strstr(fake_worker_last(two, W_LEASES_DONE), ":ok"));
 }
 
@@ -67,11 +46,11 @@ static void lease__last_words_of_a_worker__kept(void **state)
 {
 	struct rig *r = *state;
 
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	rig_spin(r);
 	assert_int_equal(json_array_size(leases_of(r, "{}")), 1);
-	fake_worker_lease(lab(r), 0, 0x0a00020f, DHCP_RELEASED);
-	fake_worker_die(lab(r));
+	fake_worker_lease(rig_lab(r), 0, 0x0a00020f, DHCP_RELEASED);
+	fake_worker_die(rig_lab(r));
 	rig_spin(r);
 	assert_int_equal(json_array_size(leases_of(r, "{}")), 0);
 	assert_string_equal(rig_str(json_array_get(leases_of(r, "{'all':true}"),
@@ -109,7 +88,7 @@ static void say6(struct rig *r, uint16_t type, const char *fmt, int a, int b)
 	for (char *p = text; *p; p++)
 		if (*p == '\'')
 			*p = '"';
-	fake_worker_say(lab(r), type, text, -1);
+	fake_worker_say(rig_lab(r), type, text, -1);
 }
 
 /* One batch for both families: granted, ended and refused in the order of things. */
@@ -123,13 +102,13 @@ static void lease6__committed_and_ended_in_one_turn__both_kept(void **state)
 				 -1));
 	say6(r, W_LEASE6_COMMIT,
 	     "{'token':7,'leases':[{" LEASE6 "},{" LEASE6 "}]}", 10, 11);
-	fake_worker_lease(lab(r), 1, 0x0a00020f, DHCP_BOUND);
+	fake_worker_lease(rig_lab(r), 1, 0x0a00020f, DHCP_BOUND);
 	say6(r, W_LEASE6_EVENT, "{" LEASE6 ",'state':'released'}", 10, 0);
 	rig_spin(r);
-	assert_string_equal(fake_worker_last(lab(r), W_LEASE6_DONE),
+	assert_string_equal(fake_worker_last(rig_lab(r), W_LEASE6_DONE),
 			    "{\"token\":7,\"ok\":true}");
-	assert_int_equal(fake_worker_count(lab(r), W_LEASE6_DONE), 1);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_LEASES_DONE), ":ok"));
+	assert_int_equal(fake_worker_count(rig_lab(r), W_LEASE6_DONE), 1);
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_LEASES_DONE), ":ok"));
 	assert_int_equal(json_array_size(leases_of(r, "{}")), 2);
 	/* What ends does so also when nothing more can be stored. */
 	sqlite3_exec(r->ctl.store->db, "PRAGMA query_only=1", NULL, NULL, NULL);
@@ -138,7 +117,7 @@ static void lease6__committed_and_ended_in_one_turn__both_kept(void **state)
 	say6(r, W_LEASE6_EVENT, "{" LEASE6 ",'state':'expired'}", 11, 0);
 	rig_spin(r);
 	rig_quiet(false);
-	assert_string_equal(fake_worker_last(lab(r), W_LEASE6_DONE),
+	assert_string_equal(fake_worker_last(rig_lab(r), W_LEASE6_DONE),
 			    "{\"token\":8,\"ok\":false}");
 	assert_int_equal(json_array_size(leases_of(r, "{}")), 1);
 }
@@ -175,7 +154,7 @@ static void subnet6__another__old_leases_end_reservations_refuse(void **state)
 	assert_int_equal(count_rows(r, "leases6"), 0);
 }
 
-#define T_LAB(name) cmocka_unit_test_setup_teardown(name, up_lab, down)
+#define T_LAB(name) cmocka_unit_test_setup_teardown(name, rig_up_lab, rig_down)
 
 int main(void)
 {

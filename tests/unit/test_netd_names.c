@@ -17,29 +17,6 @@
 #include "netd/store.h"
 #include "tests/fake/ctl_rig.h"
 
-static int up(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_init(r, true, RIGHT_ADMIN);
-	assert_non_null(rig_call(r, "network.define",
-				 "{'name':'lab','mode':'nat'}", -1));
-	*state = r;
-	return 0;
-}
-
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
-static struct fake_worker *lab(struct rig *r)
-{
-	return fake_worker_of(r->priv, "lab");
-}
-
 static struct network *net(struct rig *r)
 {
 	return model_net_find(&r->ctl.model, "lab");
@@ -105,15 +82,15 @@ static void claim__taken_name__first_keeps_it(void **state)
 
 	lease(r, 20, "web");
 	assert_string_equal(name_of(r, 20), "web");
-	assert_non_null(strstr(fake_worker_last(lab(r), W_CLAIM),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_CLAIM),
 			       "\"ip\":\"10.0.2.20\",\"name\":\"web\""));
 	lease(r, 15, "web");
 	assert_string_equal(name_of(r, 15), "");
-	assert_int_equal(fake_worker_count(lab(r), W_CLAIM), 1);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_CLAIM), 1);
 	lease(r, 20, "web"); /* renewed: no news */
-	assert_int_equal(fake_worker_count(lab(r), W_CLAIM), 1);
+	assert_int_equal(fake_worker_count(rig_lab(r), W_CLAIM), 1);
 	release(r, 20);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_CLAIM),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_CLAIM),
 			       "\"ip\":\"10.0.2.20\",\"name\":\"\""));
 	lease(r, 15, "web"); /* free now */
 	assert_string_equal(name_of(r, 15), "web");
@@ -199,7 +176,7 @@ static void claim__both_families__one_owner(void **state)
 	struct mac mac = {{0x52, 0x54, 0, 0, 0, 20}};
 
 	assert_string_equal(hostnames_claim(net(r), &ip, &mac), "web");
-	assert_non_null(strstr(fake_worker_last(lab(r), W_CLAIM),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_CLAIM),
 			       "\"ip\":\"fd01::14\",\"name\":\"web\""));
 	lease(r, 15, "web");
 	assert_string_equal(name_of(r, 15), "");
@@ -235,7 +212,7 @@ static void dns__added_and_removed__worker_is_told(void **state)
 
 	assert_string_equal(rig_str(o, "fqdn"), "www.lab.vnet");
 	assert_string_equal(rig_str(o, "value"), "1 2 3 sip");
-	assert_string_equal(fake_worker_last(lab(r), W_RECORDS),
+	assert_string_equal(fake_worker_last(rig_lab(r), W_RECORDS),
 			    "{\"add\":[[\"www\",\"SRV\",\"1 2 3 sip\"]]}");
 	assert_null(rig_call(r, "dns.add",
 			     "{'network':'lab','name':'www','type':'SRV',"
@@ -252,7 +229,7 @@ static void dns__added_and_removed__worker_is_told(void **state)
 	assert_non_null(rig_call(r, "dns.del",
 				 "{'network':'lab','name':'WWW','type':'SRV',"
 				 "'value':'1 2 3 SIP'}", -1));
-	assert_string_equal(fake_worker_last(lab(r), W_RECORDS),
+	assert_string_equal(fake_worker_last(rig_lab(r), W_RECORDS),
 			    "{\"del\":[[\"www\",\"SRV\",\"1 2 3 sip\"]]}");
 	assert_int_equal(json_array_size(records(r)), 1);
 	assert_non_null(rig_call(r, "dns.del",
@@ -288,7 +265,7 @@ static void dns__domain_changed__stored_and_told(void **state)
 			     "{'name':'lab','domain':'shop.test'}", -1);
 
 	assert_string_equal(rig_str(o, "domain"), "shop.test");
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NET),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NET),
 			       "\"domain\":\"shop.test\""));
 	assert_null(rig_call(r, "network.set",
 			     "{'name':'lab','domain':'a b'}", -1));
@@ -320,7 +297,7 @@ static void hosts__vm_called_like_a_server__no_such_name(void **state)
 	free(text);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, up, down)
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_up_lab, rig_down)
 
 int main(void)
 {

@@ -15,32 +15,6 @@
 #include "netd/proto.h"
 #include "tests/fake/ctl_rig.h"
 
-static int up_lab(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_init(r, true, RIGHT_ADMIN);
-	*state = r;
-	assert_non_null(rig_call(r, "network.define",
-				 "{'name':'lab','mode':'nat'}", -1));
-	return 0;
-}
-
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
-static struct fake_worker *lab(struct rig *r)
-{
-	struct fake_worker *w = fake_worker_of(r->priv, "lab");
-
-	assert_non_null(w);
-	return w;
-}
-
 /* Wait for the supervisor's short delay. */
 static void spin_until_started(struct rig *r, unsigned int workers)
 {
@@ -63,7 +37,7 @@ static void option_set__scopes__worker_told_and_listed(void **state)
 				 "'224:string=hi']}",
 				 -1));
 	rig_spin(r);
-	o = json_loads(fake_worker_last(lab(r), W_DHCP_SCOPE), 0, NULL);
+	o = json_loads(fake_worker_last(rig_lab(r), W_DHCP_SCOPE), 0, NULL);
 	assert_string_equal(rig_str(o, "scope"), "network");
 	assert_string_equal(json_string_value(json_array_get(
 				    json_object_get(o, "options"), 1)),
@@ -74,7 +48,7 @@ static void option_set__scopes__worker_told_and_listed(void **state)
 				 "'options':['mtu=']}",
 				 -1));
 	rig_spin(r);
-	o = json_loads(fake_worker_last(lab(r), W_DHCP_SCOPE), 0, NULL);
+	o = json_loads(fake_worker_last(rig_lab(r), W_DHCP_SCOPE), 0, NULL);
 	assert_string_equal(rig_str(o, "scope"), "nic");
 	assert_int_equal(json_integer_value(json_object_get(o, "nic")), 100);
 	json_decref(o);
@@ -84,9 +58,9 @@ static void option_set__scopes__worker_told_and_listed(void **state)
 	assert_string_equal(rig_str(json_array_get(o, 1), "value"), "1400");
 	assert_string_equal(rig_str(json_array_get(o, 2), "scope"), "vm:A/0");
 	/* A new worker hears of them again. */
-	fake_worker_die(lab(r));
+	fake_worker_die(rig_lab(r));
 	spin_until_started(r, 2);
-	assert_true(fake_worker_count(lab(r), W_DHCP_SCOPE) >= 2);
+	assert_true(fake_worker_count(rig_lab(r), W_DHCP_SCOPE) >= 2);
 	assert_non_null(rig_call(r, "option.del",
 				 "{'network':'lab','options':['mtu']}", -1));
 	assert_non_null(rig_call(r, "option.del", "{'network':'lab'}", -1));
@@ -107,7 +81,7 @@ static void option_set__of_the_server__in_its_configuration(void **state)
 				 "'boot-server=10.0.2.9']}",
 				 -1));
 	rig_spin(r);
-	o = json_loads(fake_worker_last(lab(r), W_NET), 0, NULL);
+	o = json_loads(fake_worker_last(rig_lab(r), W_NET), 0, NULL);
 	dhcp = json_object_get(o, "dhcp");
 	assert_string_equal(rig_str(dhcp, "identity"), "rfc2131");
 	assert_int_equal(json_integer_value(json_object_get(dhcp, "per_nic")),
@@ -269,7 +243,7 @@ static void reserve_add__in_a_pool_for_relays__kept_with_the_pool(void **state)
 				 "'mac':'52:54:00:00:00:09','hostname':'far'}",
 				 -1));
 	rig_spin(r);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_RESERVE),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_RESERVE),
 			       "\"ip\":\"10.9.0.7\""));
 	assert_null(rig_call(r, "option.del",
 			     "{'network':'lab','options':['pool:10.9.0.0/24']}",
@@ -362,16 +336,16 @@ static void set__with_options__all_or_nothing(void **state)
 				 -1));
 	assert_int_equal(settings(r, "lab"), 2);
 	rig_spin(r);
-	assert_non_null(strstr(fake_worker_last(lab(r), W_NET),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NET),
 			       "\"per_nic\":7"));
-	assert_non_null(strstr(fake_worker_last(lab(r), W_DHCP_SCOPE),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_DHCP_SCOPE),
 			       "0x0578"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T_LAB(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
+#define T_LAB(f) cmocka_unit_test_setup_teardown(f, rig_up_lab, rig_down)
 		T_LAB(option_set__scopes__worker_told_and_listed),
 		T_LAB(option_set__of_the_server__in_its_configuration),
 		T_LAB(option_set__nonsense__refused),

@@ -32,13 +32,6 @@ static int up(void **state)
 	return 0;
 }
 
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
 static struct network *net(struct rig *r)
 {
 	return model_net_find(&r->ctl.model, "lab");
@@ -230,7 +223,7 @@ static void promise6_of__stateful__what_the_mac_points_at(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, up, down)
+#define T(f) cmocka_unit_test_setup_teardown(f, up, rig_down)
 		T(settle__attached__lowest_free_and_the_worker_is_told),
 		T(settle__address_that_is_seen_or_reserved__another),
 		T(settle__all_were_used__oldest_of_no_nic),

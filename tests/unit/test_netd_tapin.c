@@ -13,22 +13,6 @@
 #include "netd/proto.h"
 #include "tests/fake/ctl_rig.h"
 
-static int up(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_init(r, true, RIGHT_ADMIN);
-	*state = r;
-	return 0;
-}
-
-static int down(void **state)
-{
-	rig_fini(*state);
-	free(*state);
-	return 0;
-}
-
 static void tapin__start_stop__two_may_share_the_uplink(void **state)
 {
 	struct rig *r = *state;
@@ -72,7 +56,7 @@ static void set__other_uplink_mode__worker_anew_with_another_port(void **state)
 	assert_non_null(strstr(rig_text(r), "only bridged networks"));
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, up, down)
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_up, rig_down)
 
 int main(void)
 {
