@@ -20,22 +20,6 @@ static void tell(const struct nic *nic, super_done_fn done, void *arg)
 		      NULL, 0, done, arg);
 }
 
-static void told(void *arg, int err, json_t *result, const char *why)
-{
-	struct nic_req *q = arg;
-	struct nic *nic = model_nic_by_id(&q->ctl->model, q->id);
-
-	(void)result;
-	if (!nic)
-		call_fail(q->call, RPC_NOT_FOUND, "the NIC was detached");
-	else if (err == -EREMOTE)
-		call_fail(q->call, RPC_REFUSED, "nic %s-%d: %s", nic->conf.vm,
-			  nic->conf.index, why);
-	else
-		call_result(q->call, obj_nic(q->ctl, nic));
-	free(q);
-}
-
 void nicctl_guard(struct ctl *ctl, struct call *c, struct nic *nic,
 		  const struct guard_conf *guard)
 {
@@ -58,9 +42,9 @@ void nicctl_guard(struct ctl *ctl, struct call *c, struct nic *nic,
 	nic->conf.guard = *guard;
 	*q = (struct nic_req){.ctl = ctl, .id = conf.id, .call = c};
 	if (nic->on_worker)
-		tell(nic, told, q);
+		tell(nic, nic_done, q);
 	else
-		told(q, 0, NULL, "");
+		nic_done(q, 0, NULL, "");
 }
 
 void nicctl_guard_all(struct network *n)

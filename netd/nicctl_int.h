@@ -57,6 +57,10 @@ void nic_set_state(struct nic *nic, enum nic_state st, const char *reason);
  * its call is answered now or when the worker has answered. */
 void nic_sync(struct ctl *ctl, struct nic *nic, struct nic_req *q);
 
+/* The worker has done what was asked of a NIC (@arg: a struct nic_req, ended here): the
+ * caller gets the NIC as it is now, or what went wrong (nicctl_link.c). */
+void nic_done(void *arg, int err, json_t *result, const char *why);
+
 /* Reservations, host name and forwards follow a NIC that came or moved. */
 void nic_settle(struct ctl *ctl, struct nic *nic);
 

@@ -42,7 +42,7 @@ static void show_link(struct nic *nic, super_done_fn done, void *arg)
 		done(arg, 0, NULL, "");
 }
 
-static void link_done(void *arg, int err, json_t *result, const char *why)
+void nic_done(void *arg, int err, json_t *result, const char *why)
 {
 	struct nic_req *q = arg;
 	struct nic *nic = model_nic_by_id(&q->ctl->model, q->id);
@@ -79,7 +79,7 @@ void nicctl_link(struct ctl *ctl, struct call *c, struct nic *nic, bool up)
 	nic->conf.link = up;
 	*q = (struct nic_req){.ctl = ctl, .id = conf.id, .call = c};
 	events_emit(&ctl->events, EVENT_NIC_LINK, obj_nic(ctl, nic));
-	show_link(nic, link_done, q);
+	show_link(nic, nic_done, q);
 }
 
 /* ---- move ---------------------------------------------------------------- */
