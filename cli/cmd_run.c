@@ -108,14 +108,6 @@ static int look_for_nic(struct run *r)
 	return CLI_OK;
 }
 
-static void set_buffer(int fd, int force, int plain)
-{
-	int size = PAIR_BUFFER;
-
-	if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)))
-		setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
-}
-
 static int make_pair(struct run *r)
 {
 	int fd[2];
@@ -123,8 +115,8 @@ static int make_pair(struct run *r)
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fd))
 		return cli_refuse("socketpair: %s", strerror(errno));
 	for (int i = 0; i < 2; i++) {
-		set_buffer(fd[i], SO_SNDBUFFORCE, SO_SNDBUF);
-		set_buffer(fd[i], SO_RCVBUFFORCE, SO_RCVBUF);
+		fd_sndbuf(fd[i], PAIR_BUFFER);
+		fd_rcvbuf(fd[i], PAIR_BUFFER);
 	}
 	r->ours = fd[0];
 	r->theirs = fd[1];

@@ -3,6 +3,7 @@
 #include "lib/fdutil.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int fd_setup(int fd)
@@ -13,6 +14,22 @@ int fd_setup(int fd)
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
 	return 0;
+}
+
+static void set_buffer(int fd, int force, int plain, int size)
+{
+	if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)))
+		(void)setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
+}
+
+void fd_rcvbuf(int fd, int size)
+{
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, size);
+}
+
+void fd_sndbuf(int fd, int size)
+{
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, size);
 }
 
 void fd_close(int *fd)

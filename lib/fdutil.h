@@ -19,6 +19,11 @@ int fd_setup(int fd);
 /* Close *@fd when it is >= 0 and set it to -1; keeps errno. */
 void fd_close(int *fd);
 
+/* Receive and send buffers of a socket, bytes: beyond the host's limit if we may, else up
+ * to it. Never fails: a smaller buffer works, too. */
+void fd_rcvbuf(int fd, int size);
+void fd_sndbuf(int fd, int size);
+
 /* Open /dev/null on descriptors 0, 1, 2 that are closed, so that no socket ever
  * becomes one of them. Negative errno on failure. */
 int fd_fill_std(void);

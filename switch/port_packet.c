@@ -333,15 +333,6 @@ static int get_opt(int fd, int name)
 	return getsockopt(fd, SOL_PACKET, name, &v, &len) ? 0 : v;
 }
 
-/* As much as we may have. */
-static void set_rcvbuf(int fd)
-{
-	int v = RCVBUF;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &v, sizeof(v)))
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, sizeof(v));
-}
-
 /* The header of these sockets has the machine's byte order, ours has not. */
 static bool little_endian(void)
 {
@@ -358,7 +349,7 @@ static int packet_setup(struct packet *t, uint32_t *caps, struct errtext *why)
 	    domain != AF_PACKET)
 		return errtext_set(why, -EPROTOTYPE,
 				   "the descriptor is no packet socket");
-	set_rcvbuf(t->fd);
+	fd_rcvbuf(t->fd, RCVBUF);
 	if (get_opt(t->fd, PACKET_VNET_HDR)) {
 		if (!little_endian())
 			return errtext_set(why, -ENOTSUP,

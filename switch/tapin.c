@@ -40,7 +40,7 @@ static uint32_t mark_of(int tap_index)
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
 
 /* Locked: who gets the socket cannot take the filter off again. */
-static int set_filter(int fd, int ifindex, uint32_t mark, bool mac_nat)
+static int set_filter(int fd, int ifindex, uint32_t mark)
 {
 	struct sock_filter code[] = {
 		ANCILLARY(SKF_AD_IFINDEX),
@@ -49,7 +49,7 @@ static int set_filter(int fd, int ifindex, uint32_t mark, bool mac_nat)
 		ON(mark, 3, 0),
 		ON(MARK_GROUP, 2, 0),
 		ANCILLARY(SKF_AD_PKTTYPE),
-		ON(mac_nat ? PACKET_LOOPBACK : PACKET_HOST, 0, 1),
+		ON(PACKET_HOST, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_RET | BPF_K, ~0U),
 	};
@@ -62,28 +62,21 @@ static int set_filter(int fd, int ifindex, uint32_t mark, bool mac_nat)
 	return 0;
 }
 
-/* With MAC translation only groups are missing: some NICs, and every Wi-Fi client,
- * cannot be promiscuous anyway. */
-static int set_options(int fd, int ifindex, uint32_t mark, bool mac_nat)
+static int set_options(int fd, int ifindex, uint32_t mark)
 {
 	struct packet_mreq mr = {
 		.mr_ifindex = ifindex,
-		.mr_type = mac_nat ? PACKET_MR_ALLMULTI : PACKET_MR_PROMISC,
+		.mr_type = PACKET_MR_PROMISC,
 	};
-	int one = 1, size = SOCKET_BUFFER;
+	int one = 1;
 
 	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
 	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mr,
 		       sizeof(mr)))
 		return -errno;
-	/* Best effort: beyond the limit if we may, else up to it. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size,
-				 sizeof(size));
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size,
-				 sizeof(size));
+	fd_rcvbuf(fd, SOCKET_BUFFER);
+	fd_sndbuf(fd, SOCKET_BUFFER);
 	return 0;
 }
 
@@ -97,10 +90,10 @@ static int open_socket(const struct tapin *t, int ifindex, uint32_t mark,
 	};
 	/* Protocol 0: nothing is received before it is bound to the device. */
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int r = fd < 0 ? -errno : set_options(fd, ifindex, mark, t->mac_nat);
+	int r = fd < 0 ? -errno : set_options(fd, ifindex, mark);
 
 	if (!r)
-		r = set_filter(fd, ifindex, mark, t->mac_nat);
+		r = set_filter(fd, ifindex, mark);
 	if (!r && bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
 		r = -errno;
 	if (!r) {

@@ -43,7 +43,6 @@ struct tapin {
 	char uplink[IFNAMSIZ];
 	char tap[IFNAMSIZ]; /* to be made */
 	uint16_t mtu; /* of guests' frames; the interface's may not be less */
-	bool mac_nat; /* all guests have the interface's address: no other is heard */
 };
 
 /** struct tapin_ends - What came of it; descriptors are the caller's */
