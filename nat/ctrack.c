@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 
 #define ANSWER_MS 10000
-#define TUPLE_MAX 128 /* bytes of a tuple's attribute */
 
 /* ---- which ----------------------------------------------------------------------- */
 
@@ -134,19 +133,11 @@ static struct ipaddr *host_addresses(size_t *n)
 
 /* ---- messages ---------------------------------------------------------------------- */
 
-/* One to be forgotten, named as the kernel named it. */
-struct victim {
-	uint8_t family;
-	uint16_t tuple_len, zone_len;
-	uint8_t tuple[TUPLE_MAX], zone[2];
-	uint32_t id;
-};
-
 struct work {
 	struct mnl_socket *sock;
 	uint32_t seq;
 	struct ctrack_change change;
-	struct victim *v;
+	struct ctrack_name *v; /* to be forgotten */
 	size_t n;
 	bool more;
 	char buf[1 << 16];
@@ -192,7 +183,8 @@ static bool get_end(const struct nlattr *tuple, bool src, struct ipaddr *ip,
 	(void)mnl_attr_parse_nested(t.a[CTA_TUPLE_IP], take_attr, &i);
 	(void)mnl_attr_parse_nested(t.a[CTA_TUPLE_PROTO], take_attr, &p);
 	n = p.a[src ? CTA_PROTO_SRC_PORT : CTA_PROTO_DST_PORT];
-	if (!p.a[CTA_PROTO_NUM] || !n || mnl_attr_get_payload_len(n) < 2)
+	if (!p.a[CTA_PROTO_NUM] || !mnl_attr_get_payload_len(p.a[CTA_PROTO_NUM]) ||
+	    !n || mnl_attr_get_payload_len(n) < 2)
 		return false;
 	*proto = mnl_attr_get_u8(p.a[CTA_PROTO_NUM]);
 	*port = ntohs(mnl_attr_get_u16(n));
@@ -200,13 +192,20 @@ static bool get_end(const struct nlattr *tuple, bool src, struct ipaddr *ip,
 		      i.a[src ? CTA_IP_V6_SRC : CTA_IP_V6_DST], ip);
 }
 
+static bool get_be32(const struct nlattr *a, uint32_t *out)
+{
+	if (!a || mnl_attr_get_payload_len(a) != 4)
+		return false;
+	*out = ntohl(mnl_attr_get_u32(a));
+	return true;
+}
+
 static bool read_entry(const struct attrs *t, struct ctrack_entry *e)
 {
 	uint32_t status;
 
-	if (!t->a[CTA_STATUS] || !t->a[CTA_ID])
+	if (!get_be32(t->a[CTA_STATUS], &status))
 		return false;
-	status = ntohl(mnl_attr_get_u32(t->a[CTA_STATUS]));
 	e->dnat = status & IPS_DST_NAT;
 	e->snat = status & IPS_SRC_NAT;
 	return get_end(t->a[CTA_TUPLE_ORIG], false, &e->dst, &e->dst_port,
@@ -215,36 +214,45 @@ static bool read_entry(const struct attrs *t, struct ctrack_entry *e)
 		       &e->proto);
 }
 
-static int keep(const struct nlattr *a, uint8_t *out, size_t cap, uint16_t *len)
+static bool keep(const struct nlattr *a, uint8_t *out, size_t cap, uint16_t *len)
 {
 	*len = a ? mnl_attr_get_payload_len(a) : 0;
 	if (*len > cap)
-		return -EMSGSIZE;
+		return false;
 	if (a)
 		memcpy(out, mnl_attr_get_payload(a), *len);
-	return 0;
+	return true;
+}
+
+int ctrack_parse(const struct nlmsghdr *h, struct ctrack_entry *e,
+		 struct ctrack_name *name)
+{
+	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
+	struct attrs t = {{NULL}};
+
+	/* libmnl reads to the next word, to which the kernel fills up. */
+	if (h->nlmsg_len % NLMSG_ALIGNTO ||
+	    mnl_nlmsg_get_payload_len(h) < sizeof(*g) ||
+	    mnl_attr_parse(h, sizeof(*g), take_attr, &t) < 0)
+		return -EINVAL;
+	name->family = g->nfgen_family;
+	return read_entry(&t, e) && get_be32(t.a[CTA_ID], &name->id) &&
+			       keep(t.a[CTA_TUPLE_ORIG], name->tuple,
+				    sizeof(name->tuple), &name->tuple_len) &&
+			       keep(t.a[CTA_ZONE], name->zone,
+				    sizeof(name->zone), &name->zone_len)
+		       ? 0
+		       : -EINVAL;
 }
 
 static int see(const struct nlmsghdr *h, void *arg)
 {
-	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
 	struct ctrack_entry e;
 	struct work *w = arg;
-	struct attrs t = {{NULL}};
-	struct victim *v;
 
-	(void)mnl_attr_parse(h, sizeof(*g), take_attr, &t);
-	if (!read_entry(&t, &e) || !ctrack_ends(&w->change, &e))
-		return MNL_CB_OK;
-	if (w->n == CTRACK_ROUND) {
+	if (w->n == CTRACK_ROUND)
 		w->more = true;
-		return MNL_CB_OK;
-	}
-	v = &w->v[w->n];
-	v->family = g->nfgen_family;
-	v->id = mnl_attr_get_u32(t.a[CTA_ID]);
-	if (!keep(t.a[CTA_TUPLE_ORIG], v->tuple, sizeof(v->tuple), &v->tuple_len) &&
-	    !keep(t.a[CTA_ZONE], v->zone, sizeof(v->zone), &v->zone_len))
+	else if (!ctrack_parse(h, &e, &w->v[w->n]) && ctrack_ends(&w->change, &e))
 		w->n++;
 	return MNL_CB_OK;
 }
@@ -300,7 +308,7 @@ static int look(struct work *w, uint8_t family)
 	return r == -EINTR ? 0 : r;
 }
 
-static int forget(struct work *w, const struct victim *v)
+static int forget(struct work *w, const struct ctrack_name *v)
 {
 	char buf[512];
 	struct nlmsghdr *h =
@@ -310,7 +318,7 @@ static int forget(struct work *w, const struct victim *v)
 	mnl_attr_put(h, CTA_TUPLE_ORIG | NLA_F_NESTED, v->tuple_len, v->tuple);
 	if (v->zone_len)
 		mnl_attr_put(h, CTA_ZONE, v->zone_len, v->zone);
-	mnl_attr_put_u32(h, CTA_ID, v->id);
+	mnl_attr_put_u32(h, CTA_ID, htonl(v->id));
 	r = talk(w, h, NULL);
 	return r == -ENOENT ? 0 : r;
 }

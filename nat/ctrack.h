@@ -12,6 +12,8 @@
 #include "lib/errtext.h"
 #include "nat/nftplan.h"
 
+struct nlmsghdr;
+
 #define CTRACK_ROUND  4096 /* connections forgotten after one look */
 #define CTRACK_ROUNDS 64
 
@@ -24,6 +26,20 @@ struct ctrack_entry {
 	struct ipaddr from;	  /* … and who answers */
 	uint16_t from_port;
 };
+
+#define CTRACK_TUPLE 128 /* bytes; the kernel's are 52 at most */
+
+/** struct ctrack_name - How the kernel calls it; to be given back as it came */
+struct ctrack_name {
+	uint8_t family;
+	uint16_t tuple_len, zone_len;
+	uint8_t tuple[CTRACK_TUPLE], zone[2];
+	uint32_t id;
+};
+
+/* The kernel's message about one. -EINVAL for any other, and for what has no ports. */
+int ctrack_parse(const struct nlmsghdr *h, struct ctrack_entry *e,
+		 struct ctrack_name *name);
 
 /** struct ctrack_change - What differs between a network's forwards before and after */
 struct ctrack_change {

@@ -29,8 +29,7 @@ static bool read_text(const char *path, char out[FILE_MAX])
 	return true;
 }
 
-/* Is there a line "KEY=VALUE" of this value? */
-static bool has_line(const char *text, const char *line)
+bool ifmanager_has_line(const char *text, const char *line)
 {
 	size_t n = strlen(line);
 
@@ -50,7 +49,7 @@ static bool networkmanager(const char *root, int index)
 
 	snprintf(path, sizeof(path), "%s/run/NetworkManager/devices/%d", root,
 		 index);
-	return read_text(path, text) && has_line(text, "managed=true");
+	return read_text(path, text) && ifmanager_has_line(text, "managed=true");
 }
 
 static bool networkd(const char *root, int index)
@@ -60,23 +59,27 @@ static bool networkd(const char *root, int index)
 	snprintf(path, sizeof(path), "%s/run/systemd/netif/links/%d", root,
 		 index);
 	return read_text(path, text) &&
-	       (has_line(text, "ADMIN_STATE=configured") ||
-		has_line(text, "ADMIN_STATE=configuring"));
+	       (ifmanager_has_line(text, "ADMIN_STATE=configured") ||
+		ifmanager_has_line(text, "ADMIN_STATE=configuring"));
+}
+
+int ifmanager_pid(const char *text)
+{
+	long pid = strtol(text, NULL, 10);
+
+	return pid > 0 && pid <= INT_MAX ? (int)pid : 0;
 }
 
 /* Does the file hold the number of a process of this name? */
 static bool runs(const char *root, const char *file, const char *program)
 {
 	char path[PATH_MAX], text[FILE_MAX];
-	long pid;
+	int pid = read_text(file, text) ? ifmanager_pid(text) : 0;
 
-	if (!read_text(file, text))
+	if (!pid)
 		return false;
-	pid = strtol(text, NULL, 10);
-	if (pid <= 0)
-		return false;
-	snprintf(path, sizeof(path), "%s/proc/%ld/comm", root, pid);
-	return read_text(path, text) && has_line(text, program);
+	snprintf(path, sizeof(path), "%s/proc/%d/comm", root, pid);
+	return read_text(path, text) && ifmanager_has_line(text, program);
 }
 
 static bool client(const char *root, const char *ifname, const char *program)

@@ -8,6 +8,7 @@
 #ifndef VNET_NETD_IFMANAGER_H
 #define VNET_NETD_IFMANAGER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum ifmanager {
@@ -28,6 +29,10 @@ enum ifmanager {
  * Files of programs that have ended do not count.
  */
 enum ifmanager ifmanager_find(const char *root, const char *ifname, int index);
+
+/* Of such files' text: is there this line? The number of a process, 0 = none. Pure. */
+bool ifmanager_has_line(const char *text, const char *line);
+int ifmanager_pid(const char *text);
 
 /* What it will do, and what helps; "" for none. Returns @out. */
 char *ifmanager_advice(enum ifmanager m, const char *ifname,

@@ -163,6 +163,11 @@ static void get_text(char *out, size_t cap, struct nlattr *a)
 		nla_strlcpy(out, a, cap);
 }
 
+static uint32_t get_u32(struct nlattr *a)
+{
+	return a && nla_len(a) == 4 ? nla_get_u32(a) : 0;
+}
+
 /* Bits of LINK_CALL_* in their order. */
 static const int nf_calls[] = {IFLA_BR_NF_CALL_IPTABLES,
 			       IFLA_BR_NF_CALL_IP6TABLES,
@@ -197,10 +202,8 @@ int link_parse(const struct nlmsghdr *h, struct link_info *l)
 	l->type = ifi->ifi_type;
 	get_text(l->name, sizeof(l->name), a[IFLA_IFNAME]);
 	get_text(l->alias, sizeof(l->alias), a[IFLA_IFALIAS]);
-	if (a[IFLA_MTU])
-		l->mtu = nla_get_u32(a[IFLA_MTU]);
-	if (a[IFLA_MASTER])
-		l->master = (int)nla_get_u32(a[IFLA_MASTER]);
+	l->mtu = get_u32(a[IFLA_MTU]);
+	l->master = (int)get_u32(a[IFLA_MASTER]);
 	if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
 		memcpy(l->mac.b, nla_data(a[IFLA_ADDRESS]), 6);
 	if (!a[IFLA_LINKINFO] ||

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: nat_io nat_core switch_core */
 /* Which of the kernel's connections end when forwards change. */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+
+#include <string.h>
 
 #include <cmocka.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 
 #include "nat/ctrack.h"
 
@@ -108,6 +117,76 @@ static void ends__udp_from_before_the_forward__asked_again(void **state)
 	assert_false(ctrack_ends(&c, &e));
 }
 
+/* ---- the kernel's messages ------------------------------------------------------ */
+
+static void put_tuple(struct nlmsghdr *h, uint16_t type, uint32_t src,
+		      uint16_t sport, uint32_t dst, uint16_t dport)
+{
+	struct nlattr *t = mnl_attr_nest_start(h, type), *n;
+
+	n = mnl_attr_nest_start(h, CTA_TUPLE_IP);
+	mnl_attr_put_u32(h, CTA_IP_V4_SRC, htonl(src));
+	mnl_attr_put_u32(h, CTA_IP_V4_DST, htonl(dst));
+	mnl_attr_nest_end(h, n);
+	n = mnl_attr_nest_start(h, CTA_TUPLE_PROTO);
+	mnl_attr_put_u8(h, CTA_PROTO_NUM, IPPROTO_TCP);
+	mnl_attr_put_u16(h, CTA_PROTO_SRC_PORT, htons(sport));
+	mnl_attr_put_u16(h, CTA_PROTO_DST_PORT, htons(dport));
+	mnl_attr_nest_end(h, n);
+	mnl_attr_nest_end(h, t);
+}
+
+static struct nlmsghdr *message(char *buf)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+
+	g->nfgen_family = 2; /* AF_INET */
+	put_tuple(h, CTA_TUPLE_ORIG, 0xcb007107, 4000, HOST, 8080);
+	put_tuple(h, CTA_TUPLE_REPLY, GUEST, 80, 0xcb007107, 4000);
+	mnl_attr_put_u32(h, CTA_STATUS, htonl(IPS_DST_NAT | IPS_SEEN_REPLY));
+	mnl_attr_put_u16(h, CTA_ZONE, htons(7));
+	mnl_attr_put_u32(h, CTA_ID, htonl(0xdeadbeef));
+	return h;
+}
+
+static void parse__a_translated_connection__as_its_forward_knows_it(void **state)
+{
+	_Alignas(8) char buf[512];
+	struct ctrack_entry e, want = led(8080);
+	struct ctrack_name name;
+
+	(void)state;
+	memset(&e, 0, sizeof(e));
+	assert_int_equal(ctrack_parse(message(buf), &e, &name), 0);
+	assert_int_equal(e.proto, want.proto);
+	assert_true(e.dnat && !e.snat);
+	assert_true(ipaddr_eq(&e.dst, &want.dst) && e.dst_port == 8080);
+	assert_true(ipaddr_eq(&e.from, &want.from) && e.from_port == 80);
+	assert_int_equal(name.family, 2);
+	assert_int_equal(name.id, 0xdeadbeef);
+	assert_int_equal(name.zone_len, 2);
+	assert_true(name.tuple_len > 0);
+}
+
+static void parse__cut_anywhere__nothing_beyond_is_read(void **state)
+{
+	_Alignas(8) char buf[512];
+	struct nlmsghdr *h = message(buf);
+	struct ctrack_entry e;
+	struct ctrack_name name;
+
+	(void)state;
+	for (uint32_t len = sizeof(*h); len < h->nlmsg_len; len++) {
+		struct nlmsghdr *cut = malloc(len);
+
+		memcpy(cut, h, len);
+		cut->nlmsg_len = len;
+		assert_int_equal(ctrack_parse(cut, &e, &name), -EINVAL);
+		free(cut);
+	}
+}
+
 static void forget__nothing_changed__nothing_looked_at(void **state)
 {
 	struct nft_forward f = forward(0, 8080, GUEST);
@@ -126,6 +205,9 @@ int main(void)
 			ends__same_target_by_another_port_or_address__goes_on),
 		cmocka_unit_test(ends__one_address_gone__any_address_leads_there),
 		cmocka_unit_test(ends__udp_from_before_the_forward__asked_again),
+		cmocka_unit_test(
+			parse__a_translated_connection__as_its_forward_knows_it),
+		cmocka_unit_test(parse__cut_anywhere__nothing_beyond_is_read),
 		cmocka_unit_test(forget__nothing_changed__nothing_looked_at),
 	};
 
