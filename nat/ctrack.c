@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* See ctrack.h. */
+/* See ctrack.h. The kernel goes through its table and gives what may matter only. */
 #include "nat/ctrack.h"
 
 #include <arpa/inet.h>
@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #define ANSWER_MS 10000
+#define FILTER_PROTO_NUM (1 << 3) /* CTA_FILTER_F_CTA_PROTO_NUM of the kernel */
 
 /* ---- which ----------------------------------------------------------------------- */
 
@@ -86,6 +87,18 @@ bool ctrack_ends(const struct ctrack_change *c, const struct ctrack_entry *e)
 	       any(c->came, c->ncame, e, is_for);
 }
 
+bool ctrack_same(const struct nft_forward *a, size_t na,
+		 const struct nft_forward *b, size_t nb)
+{
+	for (size_t i = 0; i < na; i++)
+		if (!has(b, nb, &a[i]))
+			return false;
+	for (size_t i = 0; i < nb; i++)
+		if (!has(a, na, &b[i]))
+			return false;
+	return true;
+}
+
 /* What is in @a and not in @b; heap, NULL without memory. */
 static struct nft_forward *less(const struct nft_forward *a, size_t na,
 				const struct nft_forward *b, size_t nb, size_t *n)
@@ -133,11 +146,22 @@ static struct ipaddr *host_addresses(size_t *n)
 
 /* ---- messages ---------------------------------------------------------------------- */
 
+struct victim {
+	struct ctrack_entry e;
+	struct ctrack_name name;
+};
+
 struct work {
 	struct mnl_socket *sock;
 	uint32_t seq;
+	const struct nft_forward *was;
+	size_t nwas;
+	const struct ctrack_source *source;
 	struct ctrack_change change;
-	struct ctrack_name *v; /* to be forgotten */
+	/* What that points to. */
+	struct nft_forward *now, *gone, *came;
+	struct ipaddr *host;
+	struct victim *v;
 	size_t n;
 	bool more;
 	char buf[1 << 16];
@@ -247,12 +271,13 @@ int ctrack_parse(const struct nlmsghdr *h, struct ctrack_entry *e,
 
 static int see(const struct nlmsghdr *h, void *arg)
 {
-	struct ctrack_entry e;
 	struct work *w = arg;
+	struct victim *v = &w->v[w->n];
 
 	if (w->n == CTRACK_ROUND)
 		w->more = true;
-	else if (!ctrack_parse(h, &e, &w->v[w->n]) && ctrack_ends(&w->change, &e))
+	else if (!ctrack_parse(h, &v->e, &v->name) &&
+		 ctrack_ends(&w->change, &v->e))
 		w->n++;
 	return MNL_CB_OK;
 }
@@ -297,15 +322,68 @@ static int talk(struct work *w, const struct nlmsghdr *h, mnl_cb_t cb)
 	return r < 0 ? -errno : 0;
 }
 
-static int look(struct work *w, uint8_t family)
+/* Of those with a bit of @mask only whose status has the bits of @status. A kernel that
+ * knows no filter (before 5.14) gives all. */
+static void put_status(struct nlmsghdr *h, uint32_t status, uint32_t mask)
 {
-	char buf[64];
+	mnl_attr_put_u32(h, CTA_STATUS, htonl(status));
+	mnl_attr_put_u32(h, CTA_STATUS_MASK, htonl(mask));
+}
+
+/* Of this protocol (5.8). */
+static void put_proto(struct nlmsghdr *h, uint8_t proto)
+{
+	struct nlattr *t = mnl_attr_nest_start(h, CTA_FILTER), *n;
+
+	mnl_attr_put_u32(h, CTA_FILTER_ORIG_FLAGS, FILTER_PROTO_NUM);
+	mnl_attr_nest_end(h, t);
+	t = mnl_attr_nest_start(h, CTA_TUPLE_ORIG);
+	n = mnl_attr_nest_start(h, CTA_TUPLE_PROTO);
+	mnl_attr_put_u8(h, CTA_PROTO_NUM, proto);
+	mnl_attr_nest_end(h, n);
+	mnl_attr_nest_end(h, t);
+}
+
+static int look(struct work *w, uint8_t family, bool led)
+{
+	char buf[256];
 	struct nlmsghdr *h =
 		message(w, buf, family, IPCTNL_MSG_CT_GET, NLM_F_DUMP);
-	int r = talk(w, h, see);
+	int r;
 
+	if (led) {
+		put_status(h, IPS_DST_NAT, IPS_DST_NAT);
+	} else {
+		put_status(h, 0, IPS_DST_NAT | IPS_SRC_NAT);
+		put_proto(h, IPPROTO_UDP);
+	}
+	r = talk(w, h, see);
 	/* It is a busy table: what changes while it is read is read next time. */
 	return r == -EINTR ? 0 : r;
+}
+
+static bool came_udp(const struct ctrack_change *c)
+{
+	for (size_t i = 0; i < c->ncame; i++)
+		if (c->came[i].proto == IPPROTO_UDP)
+			return true;
+	return false;
+}
+
+static int look_all(struct work *w)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	int r = 0;
+
+	w->n = 0;
+	w->more = false;
+	for (int i = 0; i < 2 && !r; i++) {
+		if (w->change.ngone)
+			r = look(w, families[i], true);
+		if (!r && came_udp(&w->change))
+			r = look(w, families[i], false);
+	}
+	return r;
 }
 
 static int forget(struct work *w, const struct ctrack_name *v)
@@ -323,20 +401,6 @@ static int forget(struct work *w, const struct ctrack_name *v)
 	return r == -ENOENT ? 0 : r;
 }
 
-static int round_of(struct work *w)
-{
-	int r;
-
-	w->n = 0;
-	w->more = false;
-	r = look(w, AF_INET);
-	if (!r)
-		r = look(w, AF_INET6);
-	for (size_t i = 0; !r && i < w->n; i++)
-		r = forget(w, &w->v[i]);
-	return r;
-}
-
 /* ---- all of it ------------------------------------------------------------------------ */
 
 static int open_socket(struct work *w)
@@ -347,38 +411,77 @@ static int open_socket(struct work *w)
 	return 0;
 }
 
+static int compare(struct work *w)
+{
+	struct ctrack_change *c = &w->change;
+	int n = w->source->now(w->source->arg, w->now, w->source->max);
+
+	if (n < 0)
+		return n;
+	free(w->gone);
+	free(w->came);
+	c->now = w->now;
+	c->nnow = (size_t)n;
+	c->gone = w->gone = less(w->was, w->nwas, w->now, c->nnow, &c->ngone);
+	c->came = w->came = less(w->now, c->nnow, w->was, w->nwas, &c->ncame);
+	return w->gone && w->came ? 0 : -ENOMEM;
+}
+
+/* A forward may have come back meanwhile: what is new to it goes on. Whoever is in the
+ * list was there before it came. */
+static int round_of(struct work *w)
+{
+	int r = compare(w);
+
+	w->more = false;
+	if (r || (!w->change.ngone && !w->change.ncame))
+		return r;
+	r = w->sock ? 0 : open_socket(w);
+	if (!r)
+		r = look_all(w);
+	if (!r)
+		r = compare(w);
+	for (size_t i = 0; !r && i < w->n; i++)
+		if (ctrack_ends(&w->change, &w->v[i].e))
+			r = forget(w, &w->v[i].name);
+	return r;
+}
+
+static void finish(struct work *w)
+{
+	if (w->sock)
+		mnl_socket_close(w->sock);
+	free(w->now);
+	free(w->gone);
+	free(w->came);
+	free(w->host);
+	free(w->v);
+	free(w);
+}
+
 int ctrack_forget(const struct nft_forward *was, size_t nwas,
-		  const struct nft_forward *now, size_t nnow,
-		  struct errtext *why)
+		  const struct ctrack_source *source, struct errtext *why)
 {
 	struct work *w = calloc(1, sizeof(*w));
-	struct nft_forward *gone, *came;
-	struct ctrack_change *c;
-	struct ipaddr *host;
 	int r = -ENOMEM;
 
 	if (!w)
 		return errtext_set(why, r, "no memory");
-	c = &w->change;
-	c->gone = gone = less(was, nwas, now, nnow, &c->ngone);
-	c->came = came = less(now, nnow, was, nwas, &c->ncame);
-	c->now = now;
-	c->nnow = nnow;
-	c->host = host = host_addresses(&c->nhost);
+	w->was = was;
+	w->nwas = nwas;
+	w->source = source;
+	w->now = calloc(source->max, sizeof(*w->now));
+	w->change.host = w->host = host_addresses(&w->change.nhost);
 	w->v = calloc(CTRACK_ROUND, sizeof(*w->v));
-	if (gone && came && host && w->v) {
-		w->more = c->ngone || c->ncame;
-		r = w->more ? open_socket(w) : 0;
+	if (w->now && w->host && w->v) {
+		w->more = true;
+		r = 0;
 	}
 	for (int i = 0; !r && w->more && i < CTRACK_ROUNDS; i++)
 		r = round_of(w);
-	if (w->sock)
-		mnl_socket_close(w->sock);
-	free(gone);
-	free(came);
-	free(host);
-	free(w->v);
-	free(w);
+	if (!r && w->more)
+		r = -EAGAIN;
+	finish(w);
 	return r ? errtext_set(why, r, "connections of forwards that changed go "
 			       "on: %s", strerror(-r))
 		 : 0;

@@ -56,10 +56,29 @@ struct ctrack_change {
  */
 bool ctrack_ends(const struct ctrack_change *c, const struct ctrack_entry *e);
 
-/* Forget those; looks at nothing when nothing has changed. -EOPNOTSUPP: a kernel without
- * ctnetlink. */
+/* Are they the same forwards, in whatever order? */
+bool ctrack_same(const struct nft_forward *a, size_t na,
+		 const struct nft_forward *b, size_t nb);
+
+/** struct ctrack_source - Who knows the forwards of this moment */
+struct ctrack_source {
+	/* Into @out, @max of them; how many, or negative errno. */
+	int (*now)(void *arg, struct nft_forward *out, size_t max);
+	void *arg;
+	size_t max;
+};
+
+/**
+ * ctrack_forget() - Forget what ctrack_ends() says, of forwards that were @was
+ *
+ * What is now is asked for before and after each look at the table, so that a change made
+ * meanwhile is none that this one undoes. Takes as long as the kernel needs to go through its
+ * table, and a few microseconds for each connection forgotten.
+ *
+ * Return: 0; -EOPNOTSUPP a kernel without ctnetlink; -EAGAIN there were more than
+ * CTRACK_ROUNDS rounds of them; other negative errno; with @why.
+ */
 int ctrack_forget(const struct nft_forward *was, size_t nwas,
-		  const struct nft_forward *now, size_t nnow,
-		  struct errtext *why);
+		  const struct ctrack_source *source, struct errtext *why);
 
 #endif

@@ -156,10 +156,16 @@ static int do_connect(struct helper *h, const void *body, struct reply *out)
 static int do_knet(struct helper *h, const void *body, struct reply *out)
 {
 	const struct priv_req_knet *q = body;
+	struct priv_knet_done done = {.forgets = 0};
 	int r = priv_judge_knet(q, &out->a.why);
 
-	(void)h;
-	return r ? r : priv_do_knet(&q->k, q->dry, &out->a.changed, &out->a.why);
+	if (!r)
+		r = priv_do_knet(&q->k, q->dry, &done, &out->a.why);
+	out->a.changed = done.changed;
+	if (done.forgets)
+		(void)spawn_note(&h->spawn, done.forgets, "forwards of",
+				 q->k.network);
+	return r;
 }
 
 static int do_knet_down(struct helper *h, const void *body, struct reply *out)

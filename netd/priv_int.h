@@ -118,7 +118,13 @@ int priv_do_way(const struct priv_way *w, int ours, int *fd_out,
 		struct errtext *why);
 int priv_do_connect(const struct priv_connect *c, int *fd_out,
 		    struct errtext *why);
-int priv_do_knet(const struct knet *k, bool dry, bool *changed,
+/** struct priv_knet_done - What came of it */
+struct priv_knet_done {
+	bool changed;
+	pid_t forgets; /* a child that forgets connections still; 0: none does */
+};
+
+int priv_do_knet(const struct knet *k, bool dry, struct priv_knet_done *out,
 		 struct errtext *why);
 int priv_do_knet_down(const char *network, struct errtext *why);
 int priv_do_kport(const struct priv_kport *t, int *fd_out, struct errtext *why);

@@ -6,16 +6,25 @@
 #include "netd/priv_int.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/fdutil.h"
 #include "lib/log.h"
 #include "nat/ctrack.h"
 #include "nat/nft.h"
 #include "switch/link.h"
 #include "switch/tapport.h"
+
+#define FORGET_WAIT_MS	50
+#define FORGET_S	60 /* then it is killed */
+#define FORGET_TRIES	5
+#define FORGET_AGAIN_MS 1000
 
 /* Both netlink sockets, and what is planned. */
 struct work {
@@ -63,17 +72,83 @@ static void remember(struct work *w, const char *network)
 			 strerror(-n));
 }
 
-static void forget(const struct work *w, const struct knet *k)
-{
-	struct errtext why = {""};
+/* ---- connections of forwards that changed ---------------------------------------------- */
 
-	if (ctrack_forget(w->was, w->nwas, k->fwd, k->nfwd, &why))
-		log_warn("network %s: %s", k->network, why.s);
+/* In a process of its own: the table may be huge, and whoever asked for the change need
+ * not wait for it. */
+struct forgetting {
+	struct nft *nft;
+	const struct nft_plan *filters;
+};
+
+static int forwards_now(void *arg, struct nft_forward *out, size_t max)
+{
+	struct forgetting *f = arg;
+
+	return nft_forwards(f->nft, f->filters, out, max);
 }
 
+static int forget_once(const struct work *w, struct errtext *why)
+{
+	struct forgetting f = {.filters = &w->filters};
+	const struct ctrack_source source = {forwards_now, &f, KNET_FWDS_MAX};
+	int r = nft_open(&f.nft, why);
+
+	if (!r)
+		r = ctrack_forget(w->was, w->nwas, &source, why);
+	nft_close(f.nft);
+	return r;
+}
+
+static _Noreturn void forget_and_exit(const struct work *w, const char *network)
+{
+	struct errtext why = {""};
+	int r = -EAGAIN;
+
+	/* Neither control nor the next instance is to wait for us. */
+	syscall(SYS_close_range, 3U, ~0U, 0);
+	alarm(FORGET_S);
+	for (int i = 0; r && i < FORGET_TRIES; i++) {
+		if (i)
+			poll(NULL, 0, FORGET_AGAIN_MS);
+		r = forget_once(w, &why);
+	}
+	if (r)
+		log_warn("network %s: %s", network, why.s);
+	_exit(r ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* It is mostly done before its end is worth waiting for. */
+static bool ends_soon(pid_t pid)
+{
+	struct pollfd pfd = {.fd = (int)syscall(SYS_pidfd_open, pid, 0),
+			     .events = POLLIN};
+	bool ended = pfd.fd >= 0 && poll(&pfd, 1, FORGET_WAIT_MS) > 0;
+
+	fd_close(&pfd.fd);
+	return ended && waitpid(pid, NULL, 0) == pid;
+}
+
+static pid_t forget(const struct work *w, const struct knet *k)
+{
+	pid_t pid;
+
+	if (!w->want.routes || ctrack_same(w->was, w->nwas, k->fwd, k->nfwd))
+		return 0;
+	pid = fork();
+	if (pid == 0)
+		forget_and_exit(w, k->network);
+	if (pid < 0)
+		log_warn("network %s: connections of forwards that changed go "
+			 "on: %s", k->network, strerror(errno));
+	return pid > 0 && !ends_soon(pid) ? pid : 0;
+}
+
+/* ---- all of it --------------------------------------------------------------------------- */
+
 /* A table that was there before is what it was or what it is to be, whole each time. */
-static int apply(struct work *w, const struct knet *k, bool *changed,
-		 struct errtext *why)
+static int apply(struct work *w, const struct knet *k,
+		 struct priv_knet_done *out, struct errtext *why)
 {
 	bool filters = false;
 	int r = kbridge_apply(w->nl, &w->bridge, false, why);
@@ -89,12 +164,12 @@ static int apply(struct work *w, const struct knet *k, bool *changed,
 	if (r)
 		kbridge_undo(w->nl, &w->bridge);
 	else if (filters)
-		forget(w, k);
-	*changed = filters || w->bridge.n;
+		out->forgets = forget(w, k);
+	out->changed = filters || w->bridge.n;
 	return r;
 }
 
-int priv_do_knet(const struct knet *k, bool dry, bool *changed,
+int priv_do_knet(const struct knet *k, bool dry, struct priv_knet_done *out,
 		 struct errtext *why)
 {
 	struct work *w = calloc(1, sizeof(*w));
@@ -105,10 +180,10 @@ int priv_do_knet(const struct knet *k, bool dry, bool *changed,
 	r = prepare(w, k, why);
 	if (!r && dry) {
 		r = nft_check(w->nft, &w->filters, why);
-		*changed = r > 0;
+		out->changed = r > 0;
 		r = r > 0 ? 0 : r;
 	} else if (!r) {
-		r = apply(w, k, changed, why);
+		r = apply(w, k, out, why);
 	}
 	finish(w);
 	return r;

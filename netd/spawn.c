@@ -23,13 +23,13 @@
 #include "lib/log.h"
 #include "netd/proto.h"
 
-#define NETWORK_NAME 64
+#define WHAT_TEXT 80
 #define ENV_MAX	     16
 
 struct child {
 	struct list node;
 	pid_t pid;
-	char network[NETWORK_NAME];
+	char what[WHAT_TEXT]; /* for the log */
 };
 
 /* Nothing of the environment is needed, but these are useful. */
@@ -141,14 +141,14 @@ static _Noreturn void exec_worker(const char *network, bool isolated,
 
 /* ---- the parent --------------------------------------------------------------- */
 
-static int note_child(struct spawn *s, pid_t pid, const char *network)
+int spawn_note(struct spawn *s, pid_t pid, const char *what, const char *of)
 {
 	struct child *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
 	c->pid = pid;
-	snprintf(c->network, sizeof(c->network), "%s", network);
+	snprintf(c->what, sizeof(c->what), "%s %s", what, of);
 	list_add_tail(&s->children, &c->node);
 	return 0;
 }
@@ -187,7 +187,7 @@ int spawn_worker(struct spawn *s, const char *network, bool isolated,
 	close(ch[1]);
 	if (!r) {
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		r = pidfd < 0 ? -errno : note_child(s, pid, network);
+		r = pidfd < 0 ? -errno : spawn_note(s, pid, "worker", network);
 	}
 	if (r) {
 		if (pid > 0) {
@@ -209,14 +209,14 @@ int spawn_worker(struct spawn *s, const char *network, bool isolated,
 static void log_end(const struct child *c, int status)
 {
 	if (WIFSIGNALED(status))
-		log_warn("worker %s: ended by signal %d (%s) pid=%d",
-			 c->network, WTERMSIG(status),
+		log_warn("%s: ended by signal %d (%s) pid=%d",
+			 c->what, WTERMSIG(status),
 			 strsignal(WTERMSIG(status)), (int)c->pid);
 	else if (WEXITSTATUS(status))
-		log_warn("worker %s: ended with status %d pid=%d", c->network,
+		log_warn("%s: ended with status %d pid=%d", c->what,
 			 WEXITSTATUS(status), (int)c->pid);
 	else
-		log_debug("worker %s: ended pid=%d", c->network, (int)c->pid);
+		log_debug("%s: ended pid=%d", c->what, (int)c->pid);
 }
 
 static void reap(struct spawn *s, int flags)

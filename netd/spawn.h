@@ -13,7 +13,7 @@
 #include "lib/errtext.h"
 #include "lib/list.h"
 
-/** struct spawn - Workers started here and not yet reaped */
+/** struct spawn - Children started here and not yet reaped */
 struct spawn {
 	struct list children;
 };
@@ -36,6 +36,10 @@ void spawn_init(struct spawn *s);
 int spawn_worker(struct spawn *s, const char *network, bool isolated,
 		 bool die_with_us, pid_t *pid_out, int *pidfd_out,
 		 int *chan_out, struct errtext *why);
+
+/* A child of another kind, to be reaped with them; "@what @of" is its name in the log.
+ * -ENOMEM: it stays the caller's. */
+int spawn_note(struct spawn *s, pid_t pid, const char *what, const char *of);
 
 /* Reap those that have ended, and log the ends that were no clean exit. Only
  * children started here are waited for. */

@@ -187,14 +187,59 @@ static void parse__cut_anywhere__nothing_beyond_is_read(void **state)
 	}
 }
 
+/* ---- forgetting ------------------------------------------------------------------- */
+
+static int as_given(void *arg, struct nft_forward *out, size_t max)
+{
+	const struct nft_forward *f = arg;
+
+	assert_true(max > 0);
+	if (f)
+		*out = *f;
+	return f ? 1 : 0;
+}
+
+static int not_to_be_read(void *arg, struct nft_forward *out, size_t max)
+{
+	(void)arg;
+	(void)out;
+	(void)max;
+	return -EPERM;
+}
+
 static void forget__nothing_changed__nothing_looked_at(void **state)
 {
 	struct nft_forward f = forward(0, 8080, GUEST);
+	struct ctrack_source s = {as_given, &f, 4};
 	struct errtext why;
 
 	(void)state;
-	assert_int_equal(ctrack_forget(&f, 1, &f, 1, &why), 0);
-	assert_int_equal(ctrack_forget(NULL, 0, NULL, 0, &why), 0);
+	assert_int_equal(ctrack_forget(&f, 1, &s, &why), 0);
+	s.arg = NULL;
+	assert_int_equal(ctrack_forget(NULL, 0, &s, &why), 0);
+}
+
+static void forget__what_is_now_is_not_known__says_so(void **state)
+{
+	struct nft_forward f = forward(0, 8080, GUEST);
+	const struct ctrack_source s = {not_to_be_read, NULL, 4};
+	struct errtext why = {""};
+
+	(void)state;
+	assert_int_equal(ctrack_forget(&f, 1, &s, &why), -EPERM);
+	assert_non_null(strstr(why.s, "go on"));
+}
+
+static void same__order_does_not_matter__contents_do(void **state)
+{
+	const struct nft_forward a[] = {forward(0, 1, GUEST), forward(0, 2, GUEST)};
+	const struct nft_forward b[] = {a[1], a[0]};
+
+	(void)state;
+	assert_true(ctrack_same(a, 2, b, 2));
+	assert_true(ctrack_same(NULL, 0, NULL, 0));
+	assert_false(ctrack_same(a, 2, b, 1));
+	assert_false(ctrack_same(a, 1, b, 2));
 }
 
 int main(void)
@@ -208,6 +253,8 @@ int main(void)
 		cmocka_unit_test(
 			parse__a_translated_connection__as_its_forward_knows_it),
 		cmocka_unit_test(parse__cut_anywhere__nothing_beyond_is_read),
+		cmocka_unit_test(same__order_does_not_matter__contents_do),
+		cmocka_unit_test(forget__what_is_now_is_not_known__says_so),
 		cmocka_unit_test(forget__nothing_changed__nothing_looked_at),
 	};
 
