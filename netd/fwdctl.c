@@ -377,14 +377,39 @@ void fwdctl_set(struct ctl *ctl, struct call *c, struct forward *f,
 	answer_when_done(ctl, c, f->net, conf->id);
 }
 
+/* What the kernel leads on is not gone: it goes first, or the forward stays. */
+static int take_out(struct forward *f, struct errtext *why)
+{
+	struct network *n = f->net;
+	struct errtext kernel = {""};
+	int r;
+
+	f->leaving = true;
+	r = knetctl_change(n, &kernel);
+	f->leaving = r == 0;
+	if (!r)
+		return 0;
+	return errtext_set(why, r,
+			   "forward %lld stays: the kernel, which leads its "
+			   "connections, does not let go of it: %.90s; `vnet stop "
+			   "%.40s` ends all that the network's forwards do",
+			   (long long)f->conf.id, kernel.s, n->conf.name);
+}
+
 void fwdctl_del(struct ctl *ctl, struct call *c, struct forward *f)
 {
 	struct network *n = f->net;
 	struct errtext why = {""};
 	int64_t id = f->conf.id;
-	int r = store_fwd_del(ctl->store, id, &why);
+	int r = take_out(f, &why);
 
+	if (!r)
+		r = store_fwd_del(ctl->store, id, &why);
 	if (r) {
+		if (f->leaving) {
+			f->leaving = false;
+			knetctl_change_now(n);
+		}
 		call_fail_why(c, r, &why);
 		return;
 	}
@@ -393,7 +418,6 @@ void fwdctl_del(struct ctl *ctl, struct call *c, struct forward *f)
 	log_info("forward %lld on %s: removed", (long long)id, n->conf.name);
 	events_emit(&ctl->events, EVENT_FWD_REMOVED, obj_forward(f));
 	model_fwd_del(&ctl->model, f);
-	knetctl_change_now(n);
 	answer_when_done(ctl, c, n, id);
 }
 

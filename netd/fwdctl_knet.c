@@ -106,7 +106,7 @@ static bool put_all(struct knet *k, const struct forward *f)
 void fwd_knet_fill(struct network *n, struct knet *k, bool note)
 {
 	list_for_each(f, &n->fwds, struct forward, node) {
-		bool fits = put_all(k, f);
+		bool fits = f->leaving || put_all(k, f);
 
 		if (!note)
 			continue;

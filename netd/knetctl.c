@@ -359,18 +359,25 @@ void knetctl_changed(struct network *n)
 		evtimer_add(k->change, &tv);
 }
 
+int knetctl_change(struct network *n, struct errtext *why)
+{
+	int r;
+
+	n->bridge_due = false;
+	if (!is_kernel(n) || !n->bridged || n->ctl->stopping)
+		return 0;
+	r = apply(n, NULL, why);
+	if (r && n->ctl->knet)
+		look_again(n->ctl->knet, RETRY_MS);
+	return r;
+}
+
 void knetctl_change_now(struct network *n)
 {
 	struct errtext why = {""};
 
-	n->bridge_due = false;
-	if (!is_kernel(n) || !n->bridged || n->ctl->stopping)
-		return;
-	if (!apply(n, NULL, &why))
-		return;
-	log_warn("network %s: %s", n->conf.name, why.s);
-	if (n->ctl->knet)
-		look_again(n->ctl->knet, RETRY_MS);
+	if (knetctl_change(n, &why))
+		log_warn("network %s: %s", n->conf.name, why.s);
 }
 
 /* What is said does not matter, nor that some of it was lost. */

@@ -39,6 +39,9 @@ void knetctl_down(struct network *n);
 void knetctl_changed(struct network *n);
 void knetctl_change_now(struct network *n);
 
+/* The same for whoever must know: 0, or negative errno with @why. */
+int knetctl_change(struct network *n, struct errtext *why);
+
 /* Somebody changed something somewhere: look, soon. */
 void knetctl_repair_soon(struct ctl *ctl);
 

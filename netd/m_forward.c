@@ -282,7 +282,8 @@ const struct method m_forward[] = {
 	 p_set, FORWARD, set},
 	{"forward.del", RIGHT_ADMIN,
 	 "Remove a forward; its connections end, and its ports are free when "
-	 "the answer comes.",
+	 "the answer comes. Refused while the kernel leads it and does not let "
+	 "go; it stays then.",
 	 p_del, "{}", del},
 	{"forward.list", RIGHT_READ, "Forwards with their numbers.", p_list,
 	 "{forwards:[forward + {stats:{clients,accepted,refused,bytes_in,"

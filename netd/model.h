@@ -151,6 +151,7 @@ struct forward {
 	bool refused;	 /* the worker does not want it */
 	char fault[256]; /* the sentence for these two */
 	bool absent;	 /* open, but the host lost the address */
+	bool leaving;	 /* about to be removed: the kernel is to lead nothing to it */
 	int64_t sent_nic; /* the worker was told: a NIC, 0 by address, -1 nothing */
 	struct ipaddr sent_ip;
 	struct fwd_stats stats; /* as of the last question */

@@ -142,6 +142,30 @@ static void forward__kernel_refuses__failed_until_it_does_not(void **state)
 	rig_quiet(false);
 }
 
+static void forward_del__kernel_refuses__stays_and_says_so(void **state)
+{
+	struct rig *r = *state;
+	const char *why;
+
+	add(r, "{'network':'lab','proto':'tcp','port':80,"
+	       "'to_address':'10.0.2.20'}");
+	rig_quiet(true);
+	r->priv->fail_knet = -EIO;
+	assert_null(rig_call(r, "forward.del", "{'id':1}", -1));
+	assert_non_null(strstr(rig_text(r), "forward 1 stays"));
+	assert_non_null(strstr(rig_text(r), "fake: no bridge"));
+	assert_non_null(strstr(rig_text(r), "vnet stop lab"));
+	assert_string_equal(state_of(r, &why), "failed");
+	r->priv->fail_knet = 0;
+	/* Whatever is tried again meanwhile brings it back. */
+	knetctl_change_now(model_net_find(&r->ctl.model, "lab"));
+	assert_int_equal(r->priv->last_knet.nfwd, 1);
+	assert_string_equal(state_of(r, &why), "active");
+	assert_non_null(rig_call(r, "forward.del", "{'id':1}", -1));
+	assert_int_equal(r->priv->last_knet.nfwd, 0);
+	rig_quiet(false);
+}
+
 /* What a guest says of its address is no way out of its network. */
 static void forward__target_outside__not_led_to(void **state)
 {
@@ -177,6 +201,7 @@ int main(void)
 		T(forward__to_an_address__in_the_kernel_before_the_answer),
 		T(forward__by_name__follows_both_families),
 		T(forward__kernel_refuses__failed_until_it_does_not),
+		T(forward_del__kernel_refuses__stays_and_says_so),
 		T(forward__target_outside__not_led_to),
 		T(forward__more_than_fit__those_fail),
 	};
