@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "switch/kbridge_int.h"
+#include "switch/tapport.h"
 
 /* ---- looking -------------------------------------------------------------------- */
 
@@ -263,26 +264,9 @@ void kbridge_undo(struct link_nl *nl, struct kbridge_plan *p)
 			take_back(nl, &p->step[i]);
 }
 
-struct ports {
-	struct link_nl *nl; /* another one: that which dumps is busy */
-	int bridge;
-};
-
-static int port_down(const struct nlmsghdr *h, void *arg)
-{
-	struct link_change c = {.what = LINK_UP};
-	struct ports *p = arg;
-	struct link_info l;
-
-	if (!link_parse(h, &l) && l.master == p->bridge)
-		(void)link_set(p->nl, l.index, &c, NULL);
-	return 0;
-}
-
 int kbridge_remove(struct link_nl *nl, const char *name, const char *mark,
 		   struct errtext *why)
 {
-	struct ports p = {NULL};
 	struct link_info l;
 	int r = link_get(nl, name, &l);
 
@@ -293,12 +277,6 @@ int kbridge_remove(struct link_nl *nl, const char *name, const char *mark,
 				   strerror(-r));
 	if (strcmp(l.kind, "bridge") || strcmp(l.alias, mark))
 		return 0;
-	p.bridge = l.index;
-	r = link_nl_new(&p.nl, why);
-	if (r)
-		return r;
-	/* Without the bridge they would be interfaces of the host. */
-	(void)link_dump(nl, RTM_GETLINK, AF_UNSPEC, port_down, &p);
-	link_nl_free(p.nl);
+	tapport_all_down(l.index, false);
 	return link_del(nl, l.index, why);
 }

@@ -6,5 +6,5 @@ SWITCH_IO   := driver msgio port_stream port_dgram port_msg port_tap port_packet
                port_vhost port_vhost_rx port_vhost_tx \
                link tapdev tapdev_netns tapin tapin_redirect tapport kbridge kbridge_plan \
                uplink uplink_obj uplink_plan uplink_state uplink_journal uplink_step \
-               uplink_watch reach
+               uplink_watch uplink_keep reach
 SWITCH_PKGS := libevent_core libnl-3.0

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -142,6 +143,56 @@ int tapport_open(const struct tapport *t, int *fd_out, struct errtext *why)
 	if (!r)
 		*fd_out = fd;
 	return r;
+}
+
+struct ports {
+	struct link_nl *nl; /* another one: that which dumps is busy; NULL = count */
+	int bridge;
+	bool ours;
+	unsigned int n;
+};
+
+static int port_down(const struct nlmsghdr *h, void *arg)
+{
+	struct link_change c = {.what = LINK_UP};
+	struct ports *p = arg;
+	struct link_info l;
+
+	if (link_parse(h, &l) || l.master != p->bridge ||
+	    (p->ours && !link_is_ours(&l)))
+		return 0;
+	p->n++;
+	if (p->nl)
+		(void)link_set(p->nl, l.index, &c, NULL);
+	return 0;
+}
+
+static void each_port(struct ports *p)
+{
+	struct link_nl *nl;
+
+	if (link_nl_new(&nl, NULL))
+		return;
+	(void)link_dump(nl, RTM_GETLINK, AF_UNSPEC, port_down, p);
+	link_nl_free(nl);
+}
+
+void tapport_all_down(int bridge, bool ours)
+{
+	struct ports p = {.bridge = bridge, .ours = ours};
+
+	if (link_nl_new(&p.nl, NULL))
+		return;
+	each_port(&p);
+	link_nl_free(p.nl);
+}
+
+bool tapport_any(int bridge)
+{
+	struct ports p = {.bridge = bridge};
+
+	each_port(&p);
+	return p.n;
 }
 
 static int is_our_tap(const char *name, struct errtext *why)

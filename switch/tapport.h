@@ -39,6 +39,13 @@ struct tapport {
  */
 int tapport_open(const struct tapport *t, int *fd_out, struct errtext *why);
 
+/* A bridge goes, and its ports would be interfaces of the host: down with them.
+ * @ours: only those of our making. Best effort. */
+void tapport_all_down(int bridge, bool ours);
+
+/* Has it any port? */
+bool tapport_any(int bridge);
+
 enum tapport_how {
 	TAPPORT_MULTI = 1 << 0, /* it was made with queues: this is one more */
 	TAPPORT_PLAIN = 1 << 1, /* without IFF_VNET_HDR */

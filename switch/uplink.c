@@ -67,29 +67,12 @@ static int check_uplink(struct link_nl *nl, const struct link_info *l,
 	return 0;
 }
 
-static void read_boot(char out[40])
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, out, 36);
-
-	out[n > 0 ? n : 0] = '\0';
-	fd_close(&fd);
-}
-
-static uint64_t own_netns(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
-}
-
 static int64_t boot_s(void)
 {
 	return clock_boot_ms() / 1000;
 }
 
-/* All there is to know about the uplink before it is touched. */
-static int read_was(struct link_nl *nl, const struct uplink_spec *spec,
+int uplink_read_was(struct link_nl *nl, const struct uplink_spec *spec,
 		    struct up_saved *was, struct errtext *why)
 {
 	struct link_info l;
@@ -109,8 +92,7 @@ static int read_was(struct link_nl *nl, const struct uplink_spec *spec,
 	was->mac = l.mac;
 	was->mtu = l.mtu;
 	was->time_s = boot_s();
-	was->netns = own_netns();
-	read_boot(was->boot);
+	saved_stamp(was);
 	if (link_sysctl_get("ipv6", l.name, "addr_gen_mode", was->genmode,
 			    sizeof(was->genmode)) ||
 	    link_sysctl_get("ipv6", l.name, "accept_dad", was->accept_dad,
@@ -256,7 +238,7 @@ int uplink_in(const struct uplink_spec *spec, const char *journal,
 				   spec->bridge);
 	r = link_nl_new(&run.nl, why);
 	if (!r)
-		r = read_was(run.nl, spec, &was, why);
+		r = uplink_read_was(run.nl, spec, &was, why);
 	if (!r)
 		r = uplink_step_names_free(&run, why);
 	if (!r) {
@@ -407,16 +389,16 @@ int uplink_out(const char *journal, const struct uplink_care *care,
 {
 	struct up_saved was = {0};
 	int r, watch = -1;
-	char boot[40];
 
 	l3_init(&was.l3);
 	r = journal_read(journal, &was, why);
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	read_boot(boot);
-	if (strcmp(boot, was.boot)) {
+	r = saved_judge(&was);
+	if (r == -ESTALE) {
 		(void)unlink(journal); /* of before the machine was restarted */
-	} else if (was.netns != own_netns()) {
+		r = 0;
+	} else if (r) {
 		r = errtext_set(why, -EXDEV,
 				"%s is of another network namespace", journal);
 	} else {

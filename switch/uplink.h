@@ -37,6 +37,7 @@
 #include <stdint.h>
 
 #include "lib/errtext.h"
+#include "switch/link.h"
 
 /** struct uplink_spec - What is to be made of what */
 struct uplink_spec {
@@ -44,6 +45,9 @@ struct uplink_spec {
 	char uplink[IFNAMSIZ]; /* the host's */
 	char tap[IFNAMSIZ];    /* to be made: our port of the bridge */
 	uint16_t mtu;	       /* of the TAP; 0 = the uplink's */
+	/* The bridge's mark (link_mark()): it outlives us once all is well, because
+	 * others have their ports on it. "" = it goes when we do. */
+	char mark[LINK_ALIAS];
 };
 
 #define UPLINK_CHECK_MS 4000 /* an own cable answers in one, a slow one in hundreds */
@@ -75,6 +79,35 @@ struct uplink_care {
 int uplink_in(const struct uplink_spec *spec, const char *journal,
 	      const struct uplink_care *care, int *fd_out,
 	      struct errtext *why);
+
+/**
+ * uplink_keep() - Bring in line what was taken in with a mark
+ * @changed: was anything to be done?
+ *
+ * The interface is put into the bridge again, the bridge is switched on, and kept
+ * from the host's packet filters. What lies on it is the host's matter by now.
+ *
+ * Return: 0; -ENOENT nothing is taken in; -ESTALE bridge or interface is gone, or
+ * another: give back what is left, and take in anew; -EBUSY somebody else has the
+ * interface; … with @why.
+ */
+int uplink_keep(const struct uplink_spec *spec, const char *journal,
+		bool *changed, struct errtext *why);
+
+/* Does @journal tell of what outlives us, and is it there? */
+bool uplink_is_kept(const char *journal);
+
+/**
+ * uplink_steps() - What uplink_in() or uplink_keep() would do now
+ * @all: as if nothing had been done
+ * @say: is told the text of each step; negative errno ends it
+ *
+ * Nothing is changed, and nobody is asked whether he is reached. Return: 0; as those
+ * two when the interface cannot be had; what @say returned.
+ */
+int uplink_steps(const struct uplink_spec *spec, bool all,
+		 int (*say)(void *arg, const char *step), void *arg,
+		 struct errtext *why);
 
 /**
  * uplink_out() - Give back what @journal tells about, and remove it

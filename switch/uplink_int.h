@@ -142,11 +142,22 @@ void saved_fini(struct up_saved *s);
 int journal_format(const struct up_saved *s, char **out);
 int journal_parse(char *text, struct up_saved *out);
 
+/* Of this boot and network namespace (uplink_keep.c)? -ESTALE another boot's; -EXDEV. */
+int saved_judge(const struct up_saved *s);
+
+/* Note which both are. */
+void saved_stamp(struct up_saved *s);
+
+/* All there is to know about the uplink before it is touched (uplink.c). */
+int uplink_read_was(struct link_nl *nl, const struct uplink_spec *spec,
+		    struct up_saved *was, struct errtext *why);
+
 /* ---- plan (uplink_plan.c) ------------------------------------------------------------ */
 
 enum up_kind {
 	UP_BRIDGE_ADD,
 	UP_BRIDGE_TUNE, /* sysctls as the uplink's, no netfilter */
+	UP_NO_FILTER,	/* no netfilter, again */
 	UP_TAP_ADD,
 	UP_TAP_PORT,
 	UP_QUIET6, /* uplink: no IPv6 address of its own making, no DAD */
@@ -198,6 +209,10 @@ int plan_in(const struct up_saved *was, struct up_plan *out);
  */
 int plan_out(const struct up_saved *was, const struct up_l3 *bridge,
 	     const struct up_l3 *uplink, int64_t now_s, struct up_plan *out);
+
+/* Bring in line (uplink_keep()) what is as these say. */
+int plan_keep(const struct link_info *bridge, const struct link_info *uplink,
+	      struct up_plan *out);
 
 #define STEP_TEXT (OBJ_TEXT + 64)
 char *step_text(const struct up_step *st, const struct up_saved *was,

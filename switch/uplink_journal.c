@@ -49,6 +49,8 @@ int journal_format(const struct up_saved *s, char **out)
 	fprintf(f, "genmode %s\naccept-dad %s\ndone %d\n",
 		s->genmode[0] ? s->genmode : "-",
 		s->accept_dad[0] ? s->accept_dad : "-", s->done);
+	if (s->spec.mark[0])
+		fprintf(f, "mark %s\n", s->spec.mark);
 	put_objs(f, &s->l3.addrs);
 	put_objs(f, &s->l3.routes);
 	fprintf(f, "end\n");
@@ -219,6 +221,8 @@ static int get_line(struct up_saved *s, const char *k, const char *v)
 		return get_word(s->spec.uplink, IFNAMSIZ, v);
 	if (!strcmp(k, "tap"))
 		return get_word(s->spec.tap, IFNAMSIZ, v);
+	if (!strcmp(k, "mark"))
+		return get_word(s->spec.mark, LINK_ALIAS, v);
 	if (!strcmp(k, "genmode"))
 		return get_word(s->genmode, sizeof(s->genmode), v);
 	if (!strcmp(k, "accept-dad"))

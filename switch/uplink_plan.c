@@ -200,6 +200,23 @@ int plan_in(const struct up_saved *was, struct up_plan *out)
 	return p.nomem ? -ENOMEM : 0;
 }
 
+/* ---- as it is to be ------------------------------------------------------------------------- */
+
+int plan_keep(const struct link_info *bridge, const struct link_info *uplink,
+	      struct up_plan *out)
+{
+	struct up_plan p = {0};
+
+	if (bridge->nf_call)
+		simple(&p, UP_NO_FILTER);
+	if (!(bridge->flags & IFF_UP))
+		simple(&p, UP_BRIDGE_UP);
+	if (uplink->master != bridge->index)
+		simple(&p, UP_PORT_IN);
+	*out = p;
+	return p.nomem ? -ENOMEM : 0;
+}
+
 /* ---- out --------------------------------------------------------------------------------------- */
 
 static const struct up_obj *find_route(const struct up_l3 *l,
@@ -360,6 +377,7 @@ int plan_out(const struct up_saved *was, const struct up_l3 *bridge,
 static const char *const words[] = {
 	[UP_BRIDGE_ADD] = "make bridge",
 	[UP_BRIDGE_TUNE] = "settings as of the uplink's on",
+	[UP_NO_FILTER] = "no packet filters on",
 	[UP_TAP_ADD] = "make TAP",
 	[UP_TAP_PORT] = "into the bridge:",
 	[UP_QUIET6] = "no addresses of its own making on",
@@ -386,6 +404,7 @@ static const char *whose(const struct up_step *st, const struct up_saved *was)
 	switch (st->kind) {
 	case UP_BRIDGE_ADD:
 	case UP_BRIDGE_TUNE:
+	case UP_NO_FILTER:
 	case UP_BRIDGE_UP:
 	case UP_BRIDGE_DEL:
 		return was->spec.bridge;

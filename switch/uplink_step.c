@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "switch/tapdev.h"
+#include "switch/tapport.h"
 
 #define CARRIER_WAIT_MS 1500 /* the kernel may take a second for it */
 
@@ -233,12 +234,15 @@ static int restore6(struct uplink_run *run)
 static int bridge_add(struct uplink_run *run, struct errtext *why)
 {
 	const struct up_saved *was = run->was;
+	struct link_change mark = {.what = LINK_MARK, .mark = was->spec.mark};
 	struct link_info l;
 	int r = link_bridge_add(run->nl, was->spec.bridge, &was->mac, was->mtu,
 				why);
 
 	if (!r)
 		r = link_get(run->nl, was->spec.bridge, &l);
+	if (!r && was->spec.mark[0])
+		r = link_set(run->nl, l.index, &mark, why);
 	if (!r)
 		run->bridge = l.index;
 	return r;
@@ -326,11 +330,24 @@ static int del(struct uplink_run *run, const char *name, const char *kind,
 	return link_del(run->nl, l.index, why);
 }
 
+/* Guests' TAPs would be interfaces of the host without it. */
+static int bridge_del(struct uplink_run *run, struct errtext *why)
+{
+	if (run->bridge)
+		tapport_all_down(run->bridge, true);
+	return del(run, run->was->spec.bridge, "bridge", true, why);
+}
+
 int uplink_step_names_free(struct uplink_run *run, struct errtext *why)
 {
+	const char *bridge = run->was->spec.bridge;
+	struct link_info l;
 	int r = del(run, run->was->spec.tap, "tun", false, why);
 
-	return r ? r : del(run, run->was->spec.bridge, "bridge", false, why);
+	if (!r && !link_get(run->nl, bridge, &l) && tapport_any(l.index))
+		return errtext_set(why, -EEXIST,
+				   "%s is there, and has ports", bridge);
+	return r ? r : del(run, bridge, "bridge", false, why);
 }
 
 int uplink_step(struct uplink_run *run, const struct up_step *st,
@@ -341,6 +358,9 @@ int uplink_step(struct uplink_run *run, const struct up_step *st,
 		return bridge_add(run, why);
 	case UP_BRIDGE_TUNE:
 		return tune(run);
+	case UP_NO_FILTER:
+		no_netfilter(run->was->spec.bridge);
+		return 0;
 	case UP_TAP_ADD:
 		return tap_add(run, why);
 	case UP_TAP_PORT:
@@ -374,7 +394,7 @@ int uplink_step(struct uplink_run *run, const struct up_step *st,
 	case UP_TAP_DEL:
 		return del(run, run->was->spec.tap, "tun", true, why);
 	case UP_BRIDGE_DEL:
-		return del(run, run->was->spec.bridge, "bridge", true, why);
+		return bridge_del(run, why);
 	case UP_LINK_DOWN:
 		return set_up(run, run->uplink, false, why);
 	case UP_RESTORE6:

@@ -255,6 +255,29 @@ static void plan_in__bare_interface_down__is_brought_up(void **state)
 	plan_fini(&p);
 }
 
+static void plan_keep__nothing_wrong__no_step(void **state)
+{
+	struct link_info bridge = {.index = BRIDGE, .flags = IFF_UP},
+			 uplink = {.index = UPLINK, .master = BRIDGE};
+	struct up_saved was = make_saved(false);
+	struct up_plan p;
+
+	(void)state;
+	l3_init(&was.l3);
+	assert_int_equal(plan_keep(&bridge, &uplink, &p), 0);
+	assert_int_equal(p.n, 0);
+	plan_fini(&p);
+	bridge.flags = 0;
+	bridge.nf_call = LINK_CALL_IP4;
+	uplink.master = 0;
+	assert_int_equal(plan_keep(&bridge, &uplink, &p), 0);
+	assert_string_equal(plan_text(&p, &was),
+		"no packet filters on vn-br-lan\n"
+		"up vn-br-lan\n"
+		"into the bridge: eth0\n");
+	plan_fini(&p);
+}
+
 static void plan_out__after_use__all_goes_back(void **state)
 {
 	struct up_saved was = make_saved(false);
@@ -645,6 +668,7 @@ static void journal__round_trip__same(void **state)
 
 	(void)state;
 	populate(&was.l3, UPLINK);
+	strcpy(was.spec.mark, "vnet:lan");
 	assert_int_equal(journal_format(&was, &text), 0);
 	text2 = strdup(text);
 	assert_int_equal(journal_parse(text2, &again), 0);
@@ -652,6 +676,7 @@ static void journal__round_trip__same(void **state)
 	assert_int_equal(journal_format(&again, &text2), 0);
 	assert_string_equal(text, text2);
 	assert_string_equal(again.spec.uplink, "eth0");
+	assert_string_equal(again.spec.mark, "vnet:lan");
 	assert_int_equal(again.l3.index, UPLINK);
 	assert_true(again.done);
 	free(text);
@@ -705,6 +730,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plan_in__server__golden),
 		cmocka_unit_test(plan_in__bare_interface_down__is_brought_up),
+		cmocka_unit_test(plan_keep__nothing_wrong__no_step),
 		cmocka_unit_test(plan_out__after_use__all_goes_back),
 		cmocka_unit_test(
 			plan_out__half_of_a_key_moved__order_is_restored),
