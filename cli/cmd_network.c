@@ -412,9 +412,9 @@ const struct cli_cmd cmd_network[] = {
 	 "  vnet stop lab\n",
 	 stop_run},
 	{"plan", "what the kernel would be told now", {"NAME", NULL, plan_opts},
-	 "For networks with --datapath kernel: bridge, addresses and sysctls "
-	 "step by step,\nand the packet filters as nft(8) reads them, where "
-	 "they differ from what is there.\n\n"
+	 "For networks with --datapath kernel: bridge, uplink, addresses and "
+	 "sysctls\nstep by step, and the packet filters as nft(8) reads them, where "
+	 "they differ\nfrom what is there.\n\n"
 	 "Examples:\n"
 	 "  vnet define lab --mode hostonly --datapath kernel --no-start\n"
 	 "  vnet plan lab\n"

@@ -301,10 +301,10 @@ static void name_device(struct look *l)
 {
 	char tap[IFNAMSIZ];
 
-	if (l->n->conf.datapath == DATAPATH_KERNEL)
+	if (l->n->conf.mode == NET_BRIDGED)
+		knet_uplink_names(l->n->conf.name, l->dev, tap);
+	else if (l->n->conf.datapath == DATAPATH_KERNEL)
 		knet_names(l->n->conf.name, l->dev, tap);
-	else if (l->n->conf.mode == NET_BRIDGED)
-		dev_name("vn-br-", l->n->conf.name, -1, l->dev);
 	else if (l->n->conf.mode == NET_HOSTONLY)
 		dev_name("vn-", l->n->conf.name, -1, l->dev);
 	else

@@ -45,10 +45,22 @@ static struct nic *with_mac(struct network *n, const struct mac *mac)
 
 static bool is_known(const struct nic *nic, const struct link_neigh *e)
 {
-	for (unsigned int i = 0; i < nic->seen6.n; i++)
-		if (ipaddr_eq(&nic->seen6.e[i].ip, &e->ip))
+	const struct seen_list *l = ipaddr_is4(&e->ip) ? &nic->seen4
+						       : &nic->seen6;
+
+	for (unsigned int i = 0; i < l->n; i++)
+		if (ipaddr_eq(&l->e[i].ip, &e->ip))
 			return true;
 	return false;
+}
+
+/* Of IPv4 the worker has heard the requests, and given the addresses; but not those of
+ * a LAN. */
+static bool concerns(const struct network *n, const struct ipaddr *ip)
+{
+	if (n->conf.mode == NET_BRIDGED)
+		return !ipaddr_is_linklocal(ip);
+	return !ipaddr_is4(ip) && ipaddr_in_net6(ip, &n->conf.subnet6);
 }
 
 /* Looking is what is done when there is too much to be told at once. */
@@ -82,8 +94,7 @@ static void take(struct kneigh *k, const struct link_neigh *e)
 	struct network *n = on_bridge(k->ctl, e->index);
 	struct nic *nic = n && n->synced ? with_mac(n, &e->mac) : NULL;
 
-	if (!nic || !e->usable || ipaddr_is4(&e->ip) ||
-	    !ipaddr_in_net6(&e->ip, &n->conf.subnet6) ||
+	if (!nic || !e->usable || !concerns(n, &e->ip) ||
 	    (!n->neighbours_due && (is_known(nic, e) || !may_tell(k))))
 		return;
 	super_send(n->sup, W_NEIGHBOUR,
@@ -111,6 +122,7 @@ static void look_on_timer(evutil_socket_t fd, short what, void *arg)
 	if (link_nl_new(&nl, NULL))
 		return;
 	(void)link_dump(nl, RTM_GETNEIGH, AF_INET6, see, k);
+	(void)link_dump(nl, RTM_GETNEIGH, AF_INET, see, k);
 	link_nl_free(nl);
 	list_for_each(n, &k->ctl->model.nets, struct network, node)
 		n->neighbours_due = false;

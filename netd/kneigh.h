@@ -2,9 +2,11 @@
 /*
  * Guests on TAPs that are ports of a bridge speak to the host itself, and the network's
  * worker sees of them only what is for everybody. Which IPv6 addresses they have made
- * themselves is in the host's neighbour table of the bridge: read at a worker's start,
- * listened to from then on, and told to the worker (W_NEIGHBOUR), to which it is as good as
- * neighbour discovery that it saw. (ARP requests are for everybody.)
+ * themselves, and on an uplink's bridge all that the LAN gave them, is in the host's
+ * neighbour table of the bridge: read at a worker's start, listened to from then on, and
+ * told to the worker (W_NEIGHBOUR), to which it is as good as neighbour discovery that it
+ * saw. (ARP requests are for everybody, but come to a new worker only when there is need
+ * of one.)
  */
 #ifndef VNET_NETD_KNEIGH_H
 #define VNET_NETD_KNEIGH_H

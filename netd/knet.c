@@ -22,6 +22,13 @@ void knet_names(const char *network, char bridge[IFNAMSIZ], char tap[IFNAMSIZ])
 	dev_name("vn-sv-", network, -1, tap);
 }
 
+void knet_uplink_names(const char *network, char bridge[IFNAMSIZ],
+		       char tap[IFNAMSIZ])
+{
+	dev_name("vn-br-", network, -1, bridge);
+	dev_name("vn-up-", network, -1, tap);
+}
+
 static void add_addr(struct kbridge *b, const struct ipaddr *ip, uint8_t plen)
 {
 	b->addr[b->naddr++] = (struct kaddr){*ip, plen};

@@ -34,6 +34,10 @@ struct knet {
  * bridged network's (vn-br-…, vn-up-…). */
 void knet_names(const char *network, char bridge[IFNAMSIZ], char tap[IFNAMSIZ]);
 
+/* Of a bridged network's, whichever datapath: the uplink is its port. */
+void knet_uplink_names(const char *network, char bridge[IFNAMSIZ],
+		       char tap[IFNAMSIZ]);
+
 void knet_bridge(const struct knet *k, struct kbridge *out);
 /* @k outlives the plan. */
 void knet_filters(const struct knet *k, struct nft_plan *out);

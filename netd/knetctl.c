@@ -21,6 +21,7 @@
 #include "netd/nicctl_int.h"
 #include "netd/priv.h"
 #include "netd/super.h"
+#include "netd/uplinkctl.h"
 #include "netd/validate.h"
 
 #define SETTLE_MS 100  /* changes come in bursts */
@@ -46,6 +47,20 @@ static bool is_kernel(const struct network *n)
 	return n->conf.datapath == DATAPATH_KERNEL;
 }
 
+static bool is_bridged(const struct network *n)
+{
+	return n->conf.mode == NET_BRIDGED;
+}
+
+static void dev_names(const struct network *n, char bridge[IFNAMSIZ],
+		      char tap[IFNAMSIZ])
+{
+	if (is_bridged(n))
+		knet_uplink_names(n->conf.name, bridge, tap);
+	else
+		knet_names(n->conf.name, bridge, tap);
+}
+
 struct mac knetctl_mac(const struct network *n)
 {
 	uint32_t h = hash_bytes(n->ctl->mac_seed, n->conf.name,
@@ -65,7 +80,7 @@ static struct knet *describe(struct network *n, bool apply)
 {
 	static const int modes[] = {
 		[NET_NAT] = NFT_NAT,
-		[NET_BRIDGED] = NFT_INTERNAL, /* never */
+		[NET_BRIDGED] = NFT_INTERNAL, /* never: apply() */
 		[NET_HOSTONLY] = NFT_HOSTONLY,
 		[NET_INTERNAL] = NFT_INTERNAL,
 	};
@@ -125,6 +140,7 @@ static int plug(struct nic *nic, struct errtext *why)
 	struct network *n = nic->net;
 	struct priv_kport t = {
 		.mtu = n->conf.mtu,
+		.uplink = is_bridged(n),
 		.nic = true,
 		.owner = nic->conf.owner,
 		.queues = (uint8_t)nic->conf.queues,
@@ -197,12 +213,13 @@ void knetctl_ready(struct network *n)
 /* The port of the network's services. */
 static int open_own(struct network *n, struct errtext *why)
 {
-	struct priv_kport t = {.mtu = n->conf.mtu, .up = true};
+	struct priv_kport t = {.mtu = n->conf.mtu, .up = true,
+			       .uplink = is_bridged(n)};
 	char bridge[IFNAMSIZ];
 	int fd = -1, r;
 
 	snprintf(t.network, sizeof(t.network), "%s", n->conf.name);
-	knet_names(n->conf.name, bridge, t.name);
+	dev_names(n, bridge, t.name);
 	r = priv_kport(n->ctl->priv, &t, &fd, why);
 	if (r || fd < 0)
 		return r;
@@ -216,22 +233,33 @@ static int open_own(struct network *n, struct errtext *why)
 
 /* ---- up, down ------------------------------------------------------------------------ */
 
+static int apply_own(struct network *n, bool *changed, struct errtext *why)
+{
+	struct knet *k = describe(n, true);
+	int r = k ? priv_knet(n->ctl->priv, k, false, changed, why)
+		  : errtext_set(why, -ENOMEM, "no memory");
+
+	fwd_knet_applied(n, r, why);
+	free(k);
+	return r;
+}
+
 /* The one path of start, change and repair. @changed nullable. */
 static int apply(struct network *n, bool *changed, struct errtext *why)
 {
-	struct knet *k = describe(n, true);
+	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
 	bool other = false;
-	int r = k ? priv_knet(n->ctl->priv, k, false, &other, why)
-		  : errtext_set(why, -ENOMEM, "no memory");
+	int r = !is_bridged(n) ? apply_own(n, &other, why)
+		: n->bridged   ? uplinkctl_keep(n, &other, why)
+			       : uplinkctl_open(n, why);
 
+	dev_names(n, bridge, tap);
 	if (!r) {
 		n->bridged = true;
-		n->bridge_index = (int)if_nametoindex(k->bridge);
+		n->bridge_index = (int)if_nametoindex(bridge);
 	}
 	if (changed)
 		*changed = other;
-	fwd_knet_applied(n, r, why);
-	free(k);
 	return r;
 }
 
@@ -246,6 +274,10 @@ int knetctl_up(struct network *n, struct errtext *why)
 {
 	int r = bring_in_line(n, NULL, why);
 
+	if (r == -ESTALE) { /* of what was there when it failed before */
+		knetctl_down(n);
+		r = bring_in_line(n, NULL, why);
+	}
 	if (r && n->port_fd < 0)
 		knetctl_down(n);
 	return r;
@@ -268,7 +300,9 @@ void knetctl_down(struct network *n)
 	n->bridged = false;
 	if (n->ctl->stopping && in_use(n))
 		return; /* VMs go on, and the next vnetd finds it */
-	if (priv_knet_down(n->ctl->priv, n->conf.name, &why))
+	if (is_bridged(n))
+		uplinkctl_close(n);
+	else if (priv_knet_down(n->ctl->priv, n->conf.name, &why))
 		log_err("network %s: not taken out of the kernel: %s",
 			n->conf.name, why.s);
 }
@@ -281,11 +315,18 @@ static bool repair_one(struct network *n, unsigned int *repairs)
 	struct errtext why = {""};
 	bool changed = false;
 
-	if (bring_in_line(n, &changed, &why)) {
+	int r = bring_in_line(n, &changed, &why);
+
+	if (r)
 		log_warn("network %s: cannot be repaired: %s", n->conf.name,
 			 why.s);
-		return false;
+	if (r == -ESTALE && n->sup) {
+		/* An uplink is given back as a whole, then taken in anew. */
+		super_stop(n->sup);
+		return true;
 	}
+	if (r)
+		return false;
 	if (changed) {
 		log_info("network %s: brought in line with its definition",
 			 n->conf.name);
@@ -467,13 +508,21 @@ static void sweep_one(struct ctl *ctl, const struct link_info *l)
 {
 	const char *name = l->alias + strlen(LINK_OWNER_OF);
 	struct network *n = model_net_find(&ctl->model, name);
+	char bridge[IFNAMSIZ] = "", tap[IFNAMSIZ];
 	struct errtext why = {""};
 	int r = 0;
 
+	if (n)
+		dev_names(n, bridge, tap);
 	if (!strcmp(l->kind, "bridge")) {
-		if (n && is_kernel(n) && n->conf.active)
+		if (n && is_kernel(n) && n->conf.active &&
+		    !strcmp(l->name, bridge))
 			return;
-		r = priv_knet_down(ctl->priv, name, &why);
+		/* A name of either kind is never one of the other. */
+		knet_uplink_names(name, bridge, tap);
+		r = !strcmp(l->name, bridge)
+			    ? priv_uplink_out(ctl->priv, bridge, &why)
+			    : priv_knet_down(ctl->priv, name, &why);
 	} else if (!has_tap(ctl, l->name)) {
 		r = priv_tap_del(ctl->priv, l->name, &why);
 	} else {
@@ -529,10 +578,11 @@ static int plan_steps(const struct kbridge *want, bool all, json_t *steps,
 
 int knetctl_plan(struct network *n, bool all, json_t **out, struct errtext *why)
 {
-	struct knet *k = is_kernel(n) ? describe(n, false) : NULL;
+	bool own = is_kernel(n) && !is_bridged(n);
+	struct knet *k = own ? describe(n, false) : NULL;
 	struct nft_plan *p = calloc(1, sizeof(*p));
 	json_t *steps = json_array();
-	bool changed = true;
+	bool changed;
 	struct kbridge want;
 	char *text = NULL;
 	int r;
@@ -541,15 +591,18 @@ int knetctl_plan(struct network *n, bool all, json_t **out, struct errtext *why)
 		r = errtext_set(why, -EINVAL,
 				"datapath user asks nothing of the kernel's "
 				"bridges and filters");
+	else if (!own)
+		r = uplinkctl_plan(n, all, steps, why);
 	else
 		r = k && p ? 0 : -ENOMEM;
-	if (!r) {
+	if (!r && own) {
 		knet_bridge(k, &want);
 		knet_filters(k, p);
 		text = nftplan_text(p);
 		r = plan_steps(&want, all, steps, why);
 	}
-	if (!r && !all)
+	changed = own;
+	if (!r && own && !all)
 		r = priv_knet(n->ctl->priv, k, true, &changed, why);
 	if (!r)
 		*out = json_pack("{s:O,s:s,s:b}", "steps", steps, "filters",

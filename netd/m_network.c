@@ -7,6 +7,7 @@
 #include "lib/jx.h"
 #include "netd/guardconf.h"
 #include "netd/hostaddr.h"
+#include "netd/knet.h"
 #include "netd/knetctl.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
@@ -108,10 +109,10 @@ static bool refuse_mode(struct ctl *ctl, struct call *c,
 static const char *default_uplink(struct ctl *ctl)
 {
 	const char *dev = hostaddr_default_dev(ctl->host);
-	char bridge[IFNAMSIZ];
+	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
 
 	list_for_each(n, &ctl->model.nets, struct network, node) {
-		dev_name("vn-br-", n->conf.name, -1, bridge);
+		knet_uplink_names(n->conf.name, bridge, tap);
 		if (n->bridge_in && !strcmp(bridge, dev))
 			return n->conf.uplink;
 	}

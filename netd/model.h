@@ -70,7 +70,7 @@ struct network {
 	int bridge_index; /* … and that interface there */
 	bool bridge_due;  /* knetctl.c: it is to be another */
 	bool neighbours_due; /* kneigh.c: the worker knows of none */
-	bool bridge_in;	     /* priv holds the uplink for us */
+	bool bridge_in;	     /* uplinkctl.c: its uplink is taken in */
 	/* tapinctl.c: beside the uplink; port_fd is the packet socket. */
 	struct {
 		bool open;

@@ -23,6 +23,7 @@
 #include "netd/store.h"
 #include "netd/super.h"
 #include "netd/tapinctl.h"
+#include "netd/uplinkctl.h"
 
 #define RETRY_MAX_S 30
 
@@ -176,54 +177,6 @@ static int open_host(struct network *n, struct errtext *why)
 	return priv_tap(n->ctl->priv, &t, &n->port_fd, why);
 }
 
-/* It is the user's to decide; taking it in works until the other acts. */
-static void warn_of_manager(struct network *n)
-{
-	char text[IFMANAGER_TEXT];
-
-	n->uplink_manager = ifmanager_find(
-		"", n->conf.uplink, (int)if_nametoindex(n->conf.uplink));
-	if (n->uplink_manager != IFMANAGER_NONE)
-		log_warn("network %s: %s", n->conf.name,
-			 ifmanager_advice(n->uplink_manager, n->conf.uplink,
-					  text));
-}
-
-static int open_uplink(struct network *n, struct errtext *why)
-{
-	const struct network *other = tapinctl_other(n);
-	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
-	int r;
-
-	if (other)
-		return errtext_set(why, -EBUSY,
-				   "uplink %s is used by network %s, which leaves "
-				   "it as it is; both can have it with "
-				   "--uplink-mode tap-in",
-				   n->conf.uplink, other->conf.name);
-	list_for_each(o, &n->ctl->model.nets, struct network, node)
-		if (o != n && o->bridge_in &&
-		    !strcmp(o->conf.uplink, n->conf.uplink))
-			return errtext_set(why, -EBUSY,
-					   "uplink %s is taken by network %s",
-					   n->conf.uplink, o->conf.name);
-	if (!if_nametoindex(n->conf.uplink))
-		return errtext_set(why, -ENODEV, "uplink %s: no such interface",
-				   n->conf.uplink);
-	warn_of_manager(n);
-	dev_name("vn-br-", n->conf.name, -1, bridge);
-	dev_name("vn-up-", n->conf.name, -1, tap);
-	r = priv_uplink_in(n->ctl->priv, bridge, n->conf.uplink, tap,
-			   n->conf.mtu, &n->port_fd, why);
-	/* What is left of an attempt that failed in both directions. The bridge has
-	 * our name, so it is nobody else's. */
-	if (r == -EEXIST && !priv_uplink_out(n->ctl->priv, bridge, why))
-		r = priv_uplink_in(n->ctl->priv, bridge, n->conf.uplink, tap,
-				   n->conf.mtu, &n->port_fd, why);
-	n->bridge_in = !r;
-	return r;
-}
-
 static int open_port(struct network *n, struct errtext *why)
 {
 	if (n->conf.datapath == DATAPATH_KERNEL)
@@ -235,26 +188,18 @@ static int open_port(struct network *n, struct errtext *why)
 	if (n->conf.mode == NET_BRIDGED)
 		return n->conf.uplink_mode == UPLINK_TAP_IN
 			       ? tapinctl_open(n, why)
-			       : open_uplink(n, why);
+			       : uplinkctl_open(n, why);
 	return 0;
 }
 
 static void close_port(struct network *n)
 {
-	struct errtext why = {""};
-	char bridge[IFNAMSIZ];
-
 	fd_close(&n->port_fd);
 	tapinctl_close(n);
 	if (n->conf.datapath == DATAPATH_KERNEL)
 		knetctl_down(n);
-	if (!n->bridge_in)
-		return;
-	dev_name("vn-br-", n->conf.name, -1, bridge);
-	if (priv_uplink_out(n->ctl->priv, bridge, &why))
-		log_err("network %s: uplink %s could not be given back: %s",
-			n->conf.name, n->conf.uplink, why.s);
-	n->bridge_in = false;
+	else
+		uplinkctl_close(n);
 }
 
 /* ---- up ------------------------------------------------------------------ */

@@ -113,10 +113,10 @@ json_t *obj_network(const struct network *n)
 	struct ipaddr dns6 = net_dns_ip6(c);
 	char bridge[IFNAMSIZ] = "", tap[IFNAMSIZ], note[IFMANAGER_TEXT];
 
-	if (c->datapath == DATAPATH_KERNEL)
+	if (c->mode == NET_BRIDGED && c->uplink_mode == UPLINK_TAKE_IN)
+		knet_uplink_names(c->name, bridge, tap);
+	else if (c->datapath == DATAPATH_KERNEL)
 		knet_names(c->name, bridge, tap);
-	else if (c->mode == NET_BRIDGED && c->uplink_mode == UPLINK_TAKE_IN)
-		dev_name("vn-br-", c->name, -1, bridge);
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"

@@ -300,23 +300,37 @@ int priv_port_owner(struct priv *p, int proto, const struct ipaddr *ip,
 	return r;
 }
 
-int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
-		   const char *tap, uint16_t mtu, int *fd_out,
-		   struct errtext *why)
+static int ask_uplink(struct priv *p, uint16_t type, const struct priv_uplink *u,
+		      struct priv_answer *a, int *fd, unsigned int nfd,
+		      struct errtext *why)
 {
-	struct priv_req_uplink q = {.mtu = mtu};
-	struct priv_answer a = {0};
-	int r;
+	struct priv_uplink q;
 
 	if (!p->chan)
 		return errtext_set(why, -EPERM,
 				   "taking %s into a bridge needs root",
-				   uplink);
-	if ((r = put_name(q.bridge, sizeof(q.bridge), bridge, why)) ||
-	    (r = put_name(q.uplink, sizeof(q.uplink), uplink, why)) ||
-	    (r = put_name(q.tap, sizeof(q.tap), tap, why)))
-		return r;
-	return ask(p, PRIV_UPLINK_IN, &q, sizeof(q), &a, fd_out, 1, why);
+				   u->uplink);
+	memcpy(&q, u, sizeof(q));
+	return ask(p, type, &q, sizeof(q), a, fd, nfd, why);
+}
+
+int priv_uplink_in(struct priv *p, const struct priv_uplink *u, int *fd_out,
+		   struct errtext *why)
+{
+	struct priv_answer a = {0};
+
+	return ask_uplink(p, PRIV_UPLINK_IN, u, &a, fd_out, 1, why);
+}
+
+int priv_uplink_keep(struct priv *p, const struct priv_uplink *u, bool *changed,
+		     struct errtext *why)
+{
+	struct priv_answer a = {0};
+	int r = ask_uplink(p, PRIV_UPLINK_KEEP, u, &a, NULL, 0, why);
+
+	if (!r)
+		*changed = a.changed;
+	return r;
 }
 
 int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)

@@ -7,7 +7,7 @@
  * and waits for the answer (milliseconds). The helper judges each request by its
  * own rules (device names, path prefixes, ports) as if control were hostile, parses
  * nothing from guests and exits on any protocol error. When control goes away it
- * takes back what must not stay (bridged uplinks) and exits.
+ * takes back what must not stay (bridged uplinks of datapath user) and exits.
  *
  * Without root (@p from priv_none()) the same functions do what an ordinary user
  * may do directly (start a worker, a TAP in a namespace of the user's own) and
@@ -39,7 +39,7 @@ int priv_start(const char *run_dir, struct priv **out, struct errtext *why);
 /* The rootless stand-in. NULL without memory. */
 struct priv *priv_none(void);
 
-/* Close the channel; the helper takes bridged uplinks back and exits; waits. */
+/* Close the channel; the helper takes such uplinks back and exits; waits. */
 void priv_stop(struct priv *p);
 
 bool priv_is_root(const struct priv *p);
@@ -92,20 +92,34 @@ int priv_tap(struct priv *p, const struct priv_tap *t, int *fd_out,
 /* Delete a persistent TAP of ours ("vn-…"). 0 also when it is not there. */
 int priv_tap_del(struct priv *p, const char *name, struct errtext *why);
 
+struct priv_uplink {
+	char bridge[IFNAMSIZ]; /* to be made ("vn-…") */
+	char uplink[IFNAMSIZ]; /* the host's; refused if it is a bridge's port */
+	char tap[IFNAMSIZ];    /* to be made as our port of the bridge ("vn-…") */
+	uint16_t mtu;	       /* of the TAP */
+	/* Of datapath kernel: guests' TAPs are on the bridge, and it stays whoever of us
+	 * dies. Both names follow from it (knet_uplink_names()). Else "". */
+	char network[64];
+};
+
 /**
  * priv_uplink_in() - Take a host interface into a bridge of ours
- * @bridge: name of the bridge to make ("vn-…")
- * @uplink: the host's interface; refused if it is already a bridge's port
- * @tap: name of the TAP made as our port of the bridge ("vn-…")
- * @fd_out: that TAP; caller's
+ * @fd_out: the TAP; caller's
  *
  * Moves addresses (with lifetimes), routes and the MAC to the bridge; on any
- * failure everything is put back. Undone by priv_uplink_out(), by priv_stop(), when
- * control dies, and by priv_start() after a crash of everything.
+ * failure everything is put back. Undone by priv_uplink_out(); without a network also by
+ * priv_stop(), when control dies, and by priv_start() after a crash of everything.
  */
-int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
-		   const char *tap, uint16_t mtu, int *fd_out,
+int priv_uplink_in(struct priv *p, const struct priv_uplink *u, int *fd_out,
 		   struct errtext *why);
+
+/**
+ * priv_uplink_keep() - One of a network that was taken in is to be as it should be
+ *
+ * Return: as uplink_keep() (switch/uplink.h).
+ */
+int priv_uplink_keep(struct priv *p, const struct priv_uplink *u, bool *changed,
+		     struct errtext *why);
 int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why);
 
 /**
@@ -139,6 +153,7 @@ struct priv_kport {
 	char network[64]; /* whose bridge, which is there */
 	char name[IFNAMSIZ]; /* "vn-…" */
 	uint16_t mtu;
+	bool uplink;	/* the bridge is an uplink's */
 	bool nic;	/* else the port of the network's own services */
 	uid_t owner;	/* of a NIC's */
 	uint8_t queues; /* likewise; 0, 1: one */

@@ -237,19 +237,28 @@ static struct uplink_care with_care(const struct helper *h)
 				    .check_ms = UPLINK_CHECK_MS};
 }
 
+static void to_spec(const struct priv_uplink *u, struct uplink_spec *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->mtu = u->mtu;
+	memcpy(out->bridge, u->bridge, IFNAMSIZ);
+	memcpy(out->uplink, u->uplink, IFNAMSIZ);
+	memcpy(out->tap, u->tap, IFNAMSIZ);
+	if (u->network[0])
+		link_mark(u->network, out->mark);
+}
+
 static int do_uplink_in(struct helper *h, const void *body, struct reply *out)
 {
-	const struct priv_req_uplink *q = body;
+	const struct priv_uplink *q = body;
 	struct uplink_care care = with_care(h);
-	struct uplink_spec spec = {.mtu = q->mtu};
+	struct uplink_spec spec;
 	char path[JOURNAL_PATH];
 	int r = priv_judge_uplink(q, &out->a.why);
 
 	if (r)
 		return r;
-	memcpy(spec.bridge, q->bridge, IFNAMSIZ);
-	memcpy(spec.uplink, q->uplink, IFNAMSIZ);
-	memcpy(spec.tap, q->tap, IFNAMSIZ);
+	to_spec(q, &spec);
 	journal_path(h, q->bridge, path);
 	r = uplink_in(&spec, path, &care, &out->fd[0], &out->a.why);
 	out->nfd = r ? 0 : 1;
@@ -257,6 +266,21 @@ static int do_uplink_in(struct helper *h, const void *body, struct reply *out)
 		log_info("uplink %s: taken into bridge %s", q->uplink,
 			 q->bridge);
 	return r;
+}
+
+static int do_uplink_keep(struct helper *h, const void *body,
+			  struct reply *out)
+{
+	const struct priv_uplink *q = body;
+	struct uplink_spec spec;
+	char path[JOURNAL_PATH];
+	int r = priv_judge_kept(q, &out->a.why);
+
+	if (r)
+		return r;
+	to_spec(q, &spec);
+	journal_path(h, q->bridge, path);
+	return uplink_keep(&spec, path, &out->a.changed, &out->a.why);
 }
 
 static int do_uplink_out(struct helper *h, const void *body,
@@ -303,7 +327,8 @@ static const struct {
 	[PRIV_WORKER] = {sizeof(struct priv_req_worker), do_worker},
 	[PRIV_TAP] = {sizeof(struct priv_tap), do_tap},
 	[PRIV_TAP_DEL] = {sizeof(struct priv_req_name), do_tap_del},
-	[PRIV_UPLINK_IN] = {sizeof(struct priv_req_uplink), do_uplink_in},
+	[PRIV_UPLINK_IN] = {sizeof(struct priv_uplink), do_uplink_in},
+	[PRIV_UPLINK_KEEP] = {sizeof(struct priv_uplink), do_uplink_keep},
 	[PRIV_UPLINK_OUT] = {sizeof(struct priv_req_name), do_uplink_out},
 	[PRIV_BIND] = {sizeof(struct priv_req_port), do_bind},
 	[PRIV_RAW_ICMP] = {sizeof(struct priv_req_icmp), do_raw_icmp},
@@ -338,7 +363,7 @@ static int serve(struct helper *h)
 	union {
 		struct priv_req_worker worker;
 		struct priv_tap tap;
-		struct priv_req_uplink uplink;
+		struct priv_uplink uplink;
 		struct priv_req_port port;
 		struct priv_req_icmp icmp;
 		struct priv_req_name name;
@@ -439,7 +464,8 @@ static int take_lock(struct helper *h, struct errtext *why)
 }
 
 /* Give back every interface that a journal tells of: at the start those of an instance
- * that was killed, at the end our own. */
+ * that was killed, at the end our own. Those of datapath kernel that are taken in
+ * altogether stay: control says when they go. */
 static void uplinks_out(struct helper *h)
 {
 	static const char suffix[] = ".journal";
@@ -456,6 +482,8 @@ static void uplinks_out(struct helper *h)
 		    strcmp(e->d_name + n - sizeof(suffix) + 1, suffix))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", h->run_dir, e->d_name);
+		if (uplink_is_kept(path))
+			continue;
 		if (uplink_out(path, &care, &why))
 			log_err("uplink: not all could be given back: %s",
 				why.s);

@@ -22,6 +22,7 @@ enum priv_type {
 	PRIV_TAP_DEL,
 	PRIV_UPLINK_IN, /* answer: [fd] */
 	PRIV_UPLINK_OUT,
+	PRIV_UPLINK_KEEP, /* answer: changed */
 	PRIV_BIND,     /* answer: [fd] */
 	PRIV_RAW_ICMP, /* answer: [fd] */
 	PRIV_PORT_OWNER, /* answer: text */
@@ -44,13 +45,6 @@ struct priv_req_worker {
 
 struct priv_req_name {
 	char name[IFNAMSIZ];
-};
-
-struct priv_req_uplink {
-	char bridge[IFNAMSIZ];
-	char uplink[IFNAMSIZ];
-	char tap[IFNAMSIZ];
-	uint16_t mtu;
 };
 
 struct priv_req_tapin {
@@ -83,7 +77,7 @@ struct priv_answer {
 	int err; /* 0 or negative errno */
 	pid_t pid;
 	bool shared; /* PRIV_WAY, PRIV_KPORT: no descriptor comes with it */
-	bool changed; /* PRIV_KNET */
+	bool changed; /* PRIV_KNET, PRIV_UPLINK_KEEP */
 	struct mac mac; /* PRIV_TAPIN */
 	char text[PRIV_OWNER];
 	struct errtext why;
@@ -95,7 +89,9 @@ int priv_judge_worker(const struct priv_req_worker *r, struct errtext *why);
 int priv_judge_tap(const struct priv_tap *t, struct errtext *why);
 /* A device of ours: "vn-" and what a name may have. */
 int priv_judge_name(const char *name, size_t cap, struct errtext *why);
-int priv_judge_uplink(const struct priv_req_uplink *r, struct errtext *why);
+int priv_judge_uplink(const struct priv_uplink *r, struct errtext *why);
+/* That of one to be kept, too. */
+int priv_judge_kept(const struct priv_uplink *r, struct errtext *why);
 int priv_judge_tapin(const struct priv_req_tapin *r, struct errtext *why);
 int priv_judge_port(const struct priv_req_port *r, struct errtext *why);
 int priv_judge_icmp(const struct priv_req_icmp *r, struct errtext *why);

@@ -160,7 +160,35 @@ int priv_judge_tapin(const struct priv_req_tapin *t, struct errtext *why)
 	return r ? r : judge_uplink(t->uplink, sizeof(t->uplink), why);
 }
 
-int priv_judge_uplink(const struct priv_req_uplink *u, struct errtext *why)
+/* The names are those of the network's own, or its TAPs could be put elsewhere. */
+static int judge_network_of(const struct priv_uplink *u, struct errtext *why)
+{
+	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
+	struct priv_req_network n;
+	int r;
+
+	static_assert(sizeof(n.network) == sizeof(u->network), "one size");
+	memcpy(n.network, u->network, sizeof(n.network));
+	r = priv_judge_network(&n, why);
+	if (r)
+		return r;
+	knet_uplink_names(u->network, bridge, tap);
+	if (strcmp(bridge, u->bridge) != 0 || strcmp(tap, u->tap) != 0)
+		return errtext_set(why, -EPERM,
+				   "%s and %s are not that network's",
+				   u->bridge, u->tap);
+	return 0;
+}
+
+int priv_judge_kept(const struct priv_uplink *u, struct errtext *why)
+{
+	int r = priv_judge_uplink(u, why);
+
+	return r || u->network[0] ? r : errtext_set(why, -EINVAL,
+						    "malformed request");
+}
+
+int priv_judge_uplink(const struct priv_uplink *u, struct errtext *why)
 {
 	int r;
 
@@ -176,7 +204,7 @@ int priv_judge_uplink(const struct priv_req_uplink *u, struct errtext *why)
 	if (u->mtu && u->mtu < MTU_MIN)
 		return errtext_set(why, -EINVAL, "mtu %u is below %u", u->mtu,
 				   MTU_MIN);
-	return 0;
+	return u->network[0] ? judge_network_of(u, why) : 0;
 }
 
 int priv_judge_icmp(const struct priv_req_icmp *r, struct errtext *why)
@@ -274,7 +302,8 @@ int priv_judge_kport(const struct priv_kport *t, struct errtext *why)
 
 	static_assert(sizeof(n.network) == sizeof(t->network), "one size");
 	memcpy(n.network, t->network, sizeof(n.network));
-	if (!is_bool(&t->nic) || !is_bool(&t->up) || t->queues > 8)
+	if (!is_bool(&t->nic) || !is_bool(&t->up) || !is_bool(&t->uplink) ||
+	    t->queues > 8)
 		return errtext_set(why, -EINVAL, "malformed request");
 	if (t->mtu < MTU_MIN)
 		return errtext_set(why, -EINVAL, "mtu %u is below %u", t->mtu,

@@ -223,7 +223,10 @@ int priv_do_kport(const struct priv_kport *k, int *fd_out, struct errtext *why)
 	char tap[IFNAMSIZ];
 
 	memcpy(t.name, k->name, sizeof(t.name));
-	knet_names(k->network, t.bridge, tap);
+	if (k->uplink)
+		knet_uplink_names(k->network, t.bridge, tap);
+	else
+		knet_names(k->network, t.bridge, tap);
 	link_mark(k->network, t.mark);
 	if (!k->nic && strcmp(tap, k->name))
 		return errtext_set(why, -EPERM, "%s is not that network's port",

@@ -372,9 +372,7 @@ static int check_kernel(const struct net_conf *c, struct errtext *why)
 {
 	const char *what = NULL;
 
-	if (c->mode == NET_BRIDGED)
-		what = "bridged networks";
-	else if (c->mode == NET_NAT && c->access == ACCESS_LOOPBACK)
+	if (c->mode == NET_NAT && c->access == ACCESS_LOOPBACK)
 		what = "host access \"loopback\"";
 	else if (c->mode == NET_NAT && c->host_allow[0])
 		what = "a list of the host's ports (host_allow)";

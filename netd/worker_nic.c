@@ -178,8 +178,8 @@ static void host_name(struct worker *w, uint32_t ip4)
 		nat_host_name(w->nat, &host);
 }
 
-/* The port of a network's services on its bridge (datapath kernel): behind it are guests
- * and the host. */
+/* The port of a network's services on its bridge (datapath kernel), or of an uplink's:
+ * behind it are guests and the host. */
 static int to_bridge(struct worker *w, struct wnic *n, json_t *body,
 		     struct errtext *why)
 {
@@ -187,8 +187,9 @@ static int to_bridge(struct worker *w, struct wnic *n, json_t *body,
 	int r = jx_ip4(body, "host", &host, why);
 
 	w->bridge = n->id;
-	if (!r)
-		host_name(w, host);
+	if (r || !w->nat)
+		return r;
+	host_name(w, host);
 	if (!mac_is_zero(&w->router) && w->net6.plen) { /* ::2, as the host's */
 		struct ipaddr ip6 = w->net6.addr;
 
@@ -265,7 +266,7 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 		worker_guard_host(w, spec.src_ip4, &spec.src_ip6);
 	if (n->role == PORT_HOST && w->nat && spec.src_ip4)
 		host_name(w, spec.src_ip4);
-	if (n->role == PORT_UPLINK && w->nat)
+	if (n->role == PORT_UPLINK)
 		r = to_bridge(w, n, body, why);
 	worker_limits(w);
 	worker_names_settle(w, &n->mac);

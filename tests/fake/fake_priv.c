@@ -306,20 +306,25 @@ int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)
 	return errtext_set(why, -EPERM, "fake: nothing to watch");
 }
 
-int priv_uplink_in(struct priv *p, const char *bridge, const char *uplink,
-		   const char *tap, uint16_t mtu, int *fd_out,
+int priv_uplink_in(struct priv *p, const struct priv_uplink *u, int *fd_out,
 		   struct errtext *why)
 {
-	(void)bridge;
-	(void)uplink;
-	(void)tap;
-	(void)mtu;
+	p->last_uplink = *u;
 	if (p->fail_uplink)
 		return errtext_set(why, p->fail_uplink, "fake: no uplink");
 	if (p->journal)
 		return errtext_set(why, -EEXIST, "fake: taken in already");
 	p->uplinks_in++;
 	return some_fd(fd_out);
+}
+
+int priv_uplink_keep(struct priv *p, const struct priv_uplink *u, bool *changed,
+		     struct errtext *why)
+{
+	(void)u;
+	*changed = false;
+	return p->fail_keep ? errtext_set(why, p->fail_keep, "fake: not kept")
+			    : 0;
 }
 
 int priv_tapin(struct priv *p, const char *uplink, const char *tap,

@@ -47,6 +47,8 @@ struct priv {
 	unsigned int taps, taps_deleted, uplinks_in, uplinks_out, binds;
 	unsigned int tapins;
 	struct priv_tap last_tap;
+	struct priv_uplink last_uplink;
+	int fail_keep; /* of priv_uplink_keep(): negative errno */
 	int fail_knet; /* of priv_knet(): negative errno */
 	unsigned int knets, knets_down, kports;
 	struct knet last_knet;

@@ -337,9 +337,13 @@ static void cmd_frame(char **a)
 
 static void cmd_uplink(char **a, struct errtext *why)
 {
+	struct priv_uplink u = {.mtu = (uint16_t)atoi(a[4])};
 	int fd = -1, r;
 
-	r = priv_uplink_in(p, a[1], a[2], a[3], (uint16_t)atoi(a[4]), &fd, why);
+	snprintf(u.bridge, IFNAMSIZ, "%s", a[1]);
+	snprintf(u.uplink, IFNAMSIZ, "%s", a[2]);
+	snprintf(u.tap, IFNAMSIZ, "%s", a[3]);
+	r = priv_uplink_in(p, &u, &fd, why);
 	keep(r, fd, why);
 }
 

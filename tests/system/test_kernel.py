@@ -286,9 +286,3 @@ def test_stop_takes_all_away(lab, d, tap, other):
     assert not lab.host.ping(tap.ip, wait=1)
     d.vnet("start", "ho")
     eventually("back", lambda: tap.ns.ping(HOST, wait=1))
-
-
-def test_pairs_that_cannot_be(d):
-    done = d.vnet("define", "x", "--mode", "bridged", "--datapath", "kernel",
-                  "--uplink", "eth0", check=False)
-    assert done.status == 1 and "bridged networks need datapath user" in done.err

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netd/knetctl.h"
 #include "netd/netctl.h"
 #include "tests/fake/ctl_rig.h"
 
@@ -79,6 +80,111 @@ static void bridged__left_half_taken__given_back_first(void **state)
 	assert_int_equal(r->priv->uplinks_in, 1);
 }
 
+/* ---- datapath kernel ---------------------------------------------------------------- */
+
+#define KERNEL \
+	"{'name':'b','mode':'bridged','uplink':'lo','datapath':'kernel'}"
+
+static void kernel__nothing_taken_in__taken_in_for_guests(void **state)
+{
+	struct rig *r = *state;
+	const struct priv_uplink *u = &r->priv->last_uplink;
+	json_t *o;
+
+	r->priv->fail_keep = -ENOENT;
+	o = rig_call(r, "network.define", KERNEL, -1);
+	assert_string_equal(rig_str(o, "state"), "running");
+	assert_string_equal(rig_str(o, "bridge"), "vn-br-b");
+	assert_string_equal(rig_str(o, "uplink_mode"), "take-in");
+	assert_int_equal(r->priv->uplinks_in, 1);
+	assert_string_equal(u->network, "b");
+	assert_string_equal(u->bridge, "vn-br-b");
+	assert_string_equal(u->tap, "vn-up-b");
+	assert_true(r->priv->last_kport.uplink);
+	assert_int_equal(r->priv->knets, 0);
+	r->priv->fail_keep = 0;
+	assert_non_null(rig_call(r, "nic.attach", "{'vm':'A','network':'b'}", -1));
+	assert_true(r->priv->last_kport.nic && r->priv->last_kport.uplink);
+	assert_non_null(rig_call(r, "network.stop", "{'name':'b'}", -1));
+	assert_int_equal(r->priv->uplinks_out, 1);
+	assert_int_equal(r->priv->knets_down, 0);
+}
+
+static void kernel__left_by_the_last_vnetd__taken_over(void **state)
+{
+	struct rig *r = *state;
+	json_t *o = rig_call(r, "network.define", KERNEL, -1);
+
+	assert_string_equal(rig_str(o, "state"), "running");
+	assert_int_equal(r->priv->uplinks_in, 0);
+	assert_int_equal(r->priv->kports, 1);
+}
+
+static void kernel__left_in_pieces__given_back_first(void **state)
+{
+	struct rig *r = *state;
+
+	r->priv->fail_keep = -ESTALE;
+	assert_string_equal(rig_str(rig_call(r, "network.define", KERNEL, -1),
+				    "state"), "running");
+	assert_int_equal(r->priv->uplinks_out, 1);
+	assert_int_equal(r->priv->uplinks_in, 1);
+}
+
+static void kernel__tap_in__refused(void **state)
+{
+	struct rig *r = *state;
+
+	assert_null(rig_call(r, "network.define",
+			     "{'name':'b','mode':'bridged','uplink':'lo',"
+			     "'datapath':'kernel','uplink_mode':'tap-in'}", -1));
+	assert_non_null(strstr(rig_text(r), "takes the uplink in"));
+}
+
+/* A bridge that somebody deleted is no reason to cut the host off again and again. */
+static void kernel__gone_while_it_runs__once_anew(void **state)
+{
+	struct rig *r = *state;
+	struct network *n;
+
+	rig_call(r, "network.define", KERNEL, -1);
+	n = model_net_find(&r->ctl.model, "b");
+	rig_quiet(true);
+	r->priv->fail_keep = -ESTALE;
+	r->priv->fail_uplink = -EHOSTUNREACH;
+	netctl_links_changed(&r->ctl);
+	event_base_loop(r->ctl.base, EVLOOP_ONCE); /* looked at, soon */
+	for (int i = 0; i < 100 && n->state != NET_FAILED; i++)
+		rig_spin(r);
+	rig_quiet(false);
+	assert_int_equal(n->state, NET_FAILED);
+	assert_true(n->harmful);
+	assert_false(n->bridged || n->bridge_in);
+	assert_false(n->retry && evtimer_pending(n->retry, NULL));
+}
+
+static int up(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	rig_init(r, true, RIGHT_ADMIN);
+	r->ctl.knet = knetctl_new(&r->ctl);
+	assert_non_null(r->ctl.knet);
+	*state = r;
+	return 0;
+}
+
+static int down(void **state)
+{
+	struct rig *r = *state;
+
+	knetctl_free(r->ctl.knet);
+	r->ctl.knet = NULL;
+	rig_fini(r);
+	free(r);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -87,6 +193,13 @@ int main(void)
 		T(bridged__start_stop__uplink_in_and_out),
 		T(bridged__host_cut_off__only_the_user_tries_again),
 		T(bridged__left_half_taken__given_back_first),
+#undef T
+#define T(f) cmocka_unit_test_setup_teardown(f, up, down)
+		T(kernel__nothing_taken_in__taken_in_for_guests),
+		T(kernel__left_by_the_last_vnetd__taken_over),
+		T(kernel__left_in_pieces__given_back_first),
+		T(kernel__tap_in__refused),
+		T(kernel__gone_while_it_runs__once_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,7 +141,7 @@ static void judge_tapin__names(void **state)
 
 static void judge_uplink__names(void **state)
 {
-	struct priv_req_uplink r = {
+	struct priv_uplink r = {
 		.bridge = "vn-br-lan", .uplink = "eth0", .tap = "vn-up-lan",
 		.mtu = 1500,
 	};
@@ -160,6 +160,26 @@ static void judge_uplink__names(void **state)
 	strcpy(r.tap, "vn-up-lan");
 	strcpy(r.bridge, "br0");
 	assert_int_equal(priv_judge_uplink(&r, NULL), -EPERM);
+}
+
+static void judge_uplink__of_a_network__its_own_names_only(void **state)
+{
+	struct priv_uplink r = {
+		.bridge = "vn-br-lan", .uplink = "eth0", .tap = "vn-up-lan",
+		.mtu = 1500,
+	};
+
+	(void)state;
+	assert_int_equal(priv_judge_kept(&r, NULL), -EINVAL);
+	strcpy(r.network, "lan");
+	assert_int_equal(priv_judge_uplink(&r, NULL), 0);
+	assert_int_equal(priv_judge_kept(&r, NULL), 0);
+	strcpy(r.network, "other");
+	assert_int_equal(priv_judge_uplink(&r, NULL), -EPERM);
+	strcpy(r.network, "../lan");
+	assert_int_equal(priv_judge_uplink(&r, NULL), -EINVAL);
+	memset(r.network, 'x', sizeof(r.network));
+	assert_int_equal(priv_judge_kept(&r, NULL), -EINVAL);
 }
 
 static void judge_port__protocol_and_number(void **state)
@@ -333,6 +353,7 @@ int main(void)
 		cmocka_unit_test(judge_tap__wild_numbers__refused),
 		cmocka_unit_test(judge_worker__names),
 		cmocka_unit_test(judge_uplink__names),
+		cmocka_unit_test(judge_uplink__of_a_network__its_own_names_only),
 		cmocka_unit_test(judge_tapin__names),
 		cmocka_unit_test(judge_port__protocol_and_number),
 		cmocka_unit_test(judge_way__folders__only_those_of_nics),
