@@ -24,6 +24,10 @@ void fd_close(int *fd);
 void fd_rcvbuf(int fd, int size);
 void fd_sndbuf(int fd, int size);
 
+/* In a child: close all descriptors from 3 on but those in @keep (@n of them, in any
+ * order; it is sorted; negative ones do not count). Before Linux 5.9 all stay. */
+void fd_keep_only(int *keep, size_t n);
+
 /* Open /dev/null on descriptors 0, 1, 2 that are closed, so that no socket ever
  * becomes one of them. Negative errno on failure. */
 int fd_fill_std(void);

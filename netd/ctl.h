@@ -16,6 +16,7 @@
 #define VNET_VERSION "0.1.0"
 
 struct api;
+struct doctor_run;
 struct event_base;
 struct hostaddr;
 struct hosts;
@@ -37,6 +38,7 @@ struct ctl {
 	struct knetctl *knet; /* NULL in tests, and without root */
 	struct leases *leases;
 	struct hosts *hosts;	  /* NULL: no hosts file */
+	struct doctor_run *doctor; /* NULL: nobody looks at filters now */
 	struct list addr_waiters; /* addrs.c */
 	char run_dir[PATH_MAX], state_dir[PATH_MAX];
 	bool system;   /* the root instance */

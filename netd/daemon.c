@@ -21,6 +21,7 @@
 #include "lib/fdutil.h"
 #include "netd/addrs.h"
 #include "netd/caps.h"
+#include "netd/doctor.h"
 #include "netd/fwdctl.h"
 #include "netd/hostaddr.h"
 #include "netd/hosts.h"
@@ -84,6 +85,7 @@ static void begin_stop(struct daemon *d)
 	leases_flush(ctl->leases);
 	ctl->stopping = true;
 	addrs_fini(ctl);
+	doctor_end(ctl);
 	list_for_each_safe(n, &ctl->model.nets, struct network, node)
 		netctl_halt(ctl, n);
 	d->stop_by_ms = clock_mono_ms() + STOP_MAX_MS;

@@ -5,6 +5,7 @@
  * cures it.
  *
  *   doctor.c     the host and the model: devices, limits, store, resolvers, failed objects
+ *   doctor_run.c the process that does what doctor_fw.c is for, and its answer
  *   doctor_fw.c  packet filters of others: packets that networks live on are put to the
  *                host's rulesets (nat/ruleset.h)
  *   doctor_fix.c which command lets such a packet through: of the program that made the
@@ -17,6 +18,7 @@
 
 #include "lib/compat.h"
 #include "nat/ruleset.h"
+#include "netd/api.h"
 #include "netd/ctl.h"
 
 enum doctor_level {
@@ -39,11 +41,32 @@ void doctor_add(json_t *list, enum doctor_level level, const char *what,
 /* All checks; @only: one network (and the host), or NULL. */
 void doctor_look(struct ctl *ctl, const struct network *only, json_t *list);
 
+/* ---- doctor_run.c ---------------------------------------------------------------------- */
+
+/**
+ * doctor_run() - doctor_filters() in a process of its own, then the answer to @c
+ * @list: what was found before; taken
+ *
+ * One at a time: while one is at it @c is told to ask again.
+ */
+void doctor_run(struct ctl *ctl, struct call *c, const struct network *only,
+		json_t *list);
+
+/* vnetd ends: whoever waits is told so. */
+void doctor_end(struct ctl *ctl);
+
 /* ---- doctor_fw.c ---------------------------------------------------------------------- */
 
-/* Is there a way back to tell? Reads all rulesets: some milliseconds, more where there
- * are many thousand rules. */
-void doctor_filters(struct ctl *ctl, const struct network *only, json_t *list);
+/**
+ * doctor_filters() - Put the packets that networks live on to the host's rulesets
+ * @fd: as of priv_rulesets(); borrowed
+ * @seal: give up all system calls but a few before the first byte of @fd is looked at
+ *
+ * Waits for @fd, and takes a second where there are some ten thousand rules: not for the
+ * loop's process.
+ */
+void doctor_filters(struct ctl *ctl, const struct network *only, const int fd[2],
+		    bool seal, json_t *list);
 
 /* What a probed packet is, as far as the cure goes. */
 enum doctor_way {

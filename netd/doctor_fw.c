@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/fdutil.h"
 #include "netd/hostaddr.h"
 #include "netd/knet.h"
 #include "netd/priv.h"
+#include "netd/sandbox.h"
 #include "netd/validate.h"
 
 #define OUR_TABLES "vnet-" /* nft_table_name() */
@@ -25,13 +25,27 @@
 /* An address that nobody has, for somebody outside (RFC 5737, RFC 3849). */
 #define OUTSIDE4 0xcb007107u /* 203.0.113.7 */
 
+/* A network and its device: bridge or the host's adapter. */
+struct place {
+	const struct network *n;
+	char dev[IFNAMSIZ];
+	unsigned int index;
+};
+
 struct look {
 	struct ctl *ctl;
 	struct ruleset rs;
 	json_t *list;
-	const struct network *n;
-	char dev[IFNAMSIZ]; /* of the network: bridge or the host's adapter */
+	/* What the host is asked for, before the door is shut. */
+	struct place *place;
+	size_t nplaces;
 	char uplink[IFNAMSIZ]; /* the host's way out */
+	unsigned int uplink_index;
+	bool filtered[2]; /* frames on bridges, of IPv4, IPv6 */
+	/* The place that is looked at. */
+	const struct network *n;
+	const char *dev;
+	unsigned int index;
 	/* Told already: one finding for a chain and a way. */
 	struct {
 		const struct rs_chain *base;
@@ -101,13 +115,20 @@ static void report(struct look *l, const struct rs_finding *f,
 	json_object_set_new(last, "rule", rule_of(f, text));
 }
 
+static unsigned int index_of(const struct look *l, const char *dev)
+{
+	if (!dev[0])
+		return 0;
+	return !strcmp(dev, l->dev) ? l->index : l->uplink_index;
+}
+
 static void ask(struct look *l, struct rs_packet *p, enum doctor_way way,
 		const char *what, const int *hooks)
 {
 	struct rs_finding f;
 
-	p->iifindex = p->iif[0] ? if_nametoindex(p->iif) : 0;
-	p->oifindex = p->oif[0] ? if_nametoindex(p->oif) : 0;
+	p->iifindex = index_of(l, p->iif);
+	p->oifindex = index_of(l, p->oif);
 	for (; *hooks >= 0; hooks++) {
 		struct rs_packet q = *p;
 
@@ -273,7 +294,7 @@ static void over_the_bridge(struct look *l, bool ip6)
 {
 	struct rs_packet p, a, d;
 
-	if (!bridges_filtered(ip6))
+	if (!l->filtered[ip6])
 		return;
 	p = packet(ip6, l->dev, l->dev, guest(l->n, ip6, 15),
 		   guest(l->n, ip6, 16));
@@ -297,20 +318,6 @@ static void over_the_bridge(struct look *l, bool ip6)
 
 /* ---- a network ----------------------------------------------------------------------------------- */
 
-static void name_device(struct look *l)
-{
-	char tap[IFNAMSIZ];
-
-	if (l->n->conf.mode == NET_BRIDGED)
-		knet_uplink_names(l->n->conf.name, l->dev, tap);
-	else if (l->n->conf.datapath == DATAPATH_KERNEL)
-		knet_names(l->n->conf.name, l->dev, tap);
-	else if (l->n->conf.mode == NET_HOSTONLY)
-		dev_name("vn-", l->n->conf.name, -1, l->dev);
-	else
-		l->dev[0] = '\0';
-}
-
 static void look_family(struct look *l, bool ip6)
 {
 	const struct net_conf *c = &l->n->conf;
@@ -331,11 +338,13 @@ static void look_family(struct look *l, bool ip6)
 		over_the_bridge(l, ip6);
 }
 
-static void look_network(struct look *l)
+static void look_network(struct look *l, const struct place *at)
 {
+	l->n = at->n;
+	l->dev = at->dev;
+	l->index = at->index;
 	l->nseen = 0;
 	l->found = 0;
-	name_device(l);
 	look_family(l, false);
 	if (l->n->conf.subnet6.plen)
 		look_family(l, true);
@@ -349,26 +358,42 @@ static void look_network(struct look *l)
 
 /* ---- reading ---------------------------------------------------------------------------------------- */
 
-static int read_rulesets(struct ctl *ctl, struct ruleset *rs,
-			 struct errtext *why)
+/* Whoever fills the file says when it is done. */
+static int wait_for(int pipe, struct errtext *why)
 {
-	int fd = -1, r = priv_rulesets(ctl->priv, &fd, why);
+	struct priv_said said;
+	ssize_t n;
+
+	while ((n = read(pipe, &said, sizeof(said))) < 0 && errno == EINTR)
+		;
+	if (n != sizeof(said))
+		return errtext_set(why, -EPIPE, "reading them took too long");
+	said.why.s[sizeof(said.why.s) - 1] = '\0';
+	if (said.err)
+		return errtext_set(why, said.err < 0 ? said.err : -EIO, "%s",
+				   said.why.s);
+	return 0;
+}
+
+static int read_rulesets(struct ruleset *rs, const int fd[2], struct errtext *why)
+{
+	int r = wait_for(fd[1], why);
 	struct stat st;
 	void *p;
 
 	if (r)
 		return r;
-	if (fstat(fd, &st))
+	if (fstat(fd[0], &st))
 		r = -errno;
 	if (!r && st.st_size) {
-		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd[0],
+			 0);
 		r = p == MAP_FAILED ? -errno : 0;
 		if (!r) {
 			r = ruleset_read(rs, p, (size_t)st.st_size);
 			munmap(p, (size_t)st.st_size);
 		}
 	}
-	fd_close(&fd);
 	return r ? errtext_set(why, r, "rulesets: %s", strerror(-r)) : 0;
 }
 
@@ -395,38 +420,72 @@ static void legacy(json_t *list)
 	}
 }
 
-void doctor_filters(struct ctl *ctl, const struct network *only, json_t *list)
+/* ---- the host, as far as it is to be asked ------------------------------------------------------- */
+
+static void name_device(struct place *at)
+{
+	const struct net_conf *c = &at->n->conf;
+	char tap[IFNAMSIZ];
+
+	if (c->mode == NET_BRIDGED)
+		knet_uplink_names(c->name, at->dev, tap);
+	else if (c->datapath == DATAPATH_KERNEL)
+		knet_names(c->name, at->dev, tap);
+	else if (c->mode == NET_HOSTONLY)
+		dev_name("vn-", c->name, -1, at->dev);
+	at->index = at->dev[0] ? if_nametoindex(at->dev) : 0;
+}
+
+static int survey(struct look *l, const struct network *only)
+{
+	l->place = calloc(MODEL_NETS_MAX, sizeof(*l->place));
+	if (!l->place)
+		return -ENOMEM;
+	if (l->ctl->host)
+		snprintf(l->uplink, sizeof(l->uplink), "%s",
+			 hostaddr_default_dev(l->ctl->host));
+	l->uplink_index = l->uplink[0] ? if_nametoindex(l->uplink) : 0;
+	l->filtered[0] = bridges_filtered(false);
+	l->filtered[1] = bridges_filtered(true);
+	list_for_each(n, &l->ctl->model.nets, struct network, node) {
+		if ((only && n != only) || n->state != NET_RUNNING ||
+		    l->nplaces == MODEL_NETS_MAX)
+			continue;
+		l->place[l->nplaces].n = n;
+		name_device(&l->place[l->nplaces++]);
+	}
+	return 0;
+}
+
+void doctor_filters(struct ctl *ctl, const struct network *only, const int fd[2],
+		    bool seal, json_t *list)
 {
 	struct look *l = calloc(1, sizeof(*l));
-	struct errtext why = {""};
+	json_t *others = json_array();
+	struct errtext why = {"no memory"};
 	int r = l ? 0 : -ENOMEM;
 
 	if (l) {
 		ruleset_init(&l->rs);
 		l->ctl = ctl;
 		l->list = list;
-		r = read_rulesets(ctl, &l->rs, &why);
+		r = survey(l, only);
+		legacy(others);
 	}
-	if (r == -EPERM)
-		doctor_add(list, DOCTOR_UNKNOWN, "filter", NULL,
-			   "sudo nft list ruleset",
-			   "packet filters can only be looked at where vnetd "
-			   "runs as root; this one does not");
-	else if (r)
+	if (!r && seal)
+		r = sandbox_seal(true, &why);
+	if (!r)
+		r = read_rulesets(&l->rs, fd, &why);
+	if (r)
 		doctor_add(list, DOCTOR_UNKNOWN, "filter", NULL, NULL,
 			   "packet filters cannot be looked at: %s", why.s);
-	if (!r && ctl->host) {
-		snprintf(l->uplink, sizeof(l->uplink), "%s",
-			 hostaddr_default_dev(ctl->host));
-		list_for_each(n, &ctl->model.nets, struct network, node) {
-			if ((only && n != only) || n->state != NET_RUNNING)
-				continue;
-			l->n = n;
-			look_network(l);
-		}
-		legacy(list);
-	}
-	if (l)
+	for (size_t i = 0; !r && ctl->host && i < l->nplaces; i++)
+		look_network(l, &l->place[i]);
+	json_array_extend(list, others);
+	json_decref(others);
+	if (l) {
 		ruleset_fini(&l->rs);
+		free(l->place);
+	}
 	free(l);
 }

@@ -13,13 +13,13 @@ static void doctor(struct ctl *ctl, struct call *c, json_t *params)
 		return;
 	list = json_array();
 	doctor_look(ctl, n, list);
-	if (c->who.right == RIGHT_READ)
-		doctor_add(list, DOCTOR_UNKNOWN, "filter", NULL,
-			   "sudo vnet doctor",
-			   "packet filters are shown to root and members of "
-			   "group vnet only");
-	else
-		doctor_filters(ctl, n, list);
+	if (c->who.right != RIGHT_READ) {
+		doctor_run(ctl, c, n, list);
+		return;
+	}
+	doctor_add(list, DOCTOR_UNKNOWN, "filter", NULL, "sudo vnet doctor",
+		   "packet filters are shown to root and members of group vnet "
+		   "only");
 	call_result(c, json_pack("{s:o}", "findings", list));
 }
 
@@ -32,7 +32,8 @@ const struct method m_doctor[] = {
 	{"daemon.doctor", RIGHT_READ,
 	 "Why does a network not work? Looks at the host: devices, limits, failed "
 	 "objects, and which rule of other programs' packet filters drops what a "
-	 "network lives on. Nothing is changed.",
+	 "network lives on. Nothing is changed. Filters are looked at for one client at a "
+	 "time.",
 	 p_doctor,
 	 "{findings:[{level:ok|note|unknown|problem,what,network,text,rule:"
 	 "{family,table,base,chain,handle,text}|null,command}]}",

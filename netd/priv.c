@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,11 +38,7 @@ struct priv *priv_none(void)
 /* In the child: nothing of control's but its end of the channel and the log. */
 static _Noreturn void run_helper(const char *run_dir, int chan)
 {
-	unsigned int keep = (unsigned int)chan;
-
-	if (keep > 3)
-		syscall(SYS_close_range, 3U, keep - 1, 0);
-	syscall(SYS_close_range, keep + 1, ~0U, 0);
+	fd_keep_only((int[]){chan}, 1);
 	priv_helper(run_dir, chan);
 }
 
@@ -433,14 +428,14 @@ int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
 	return ask(p, PRIV_TAP_FD, &q, sizeof(q), &a, fd_out, 1, why);
 }
 
-int priv_rulesets(struct priv *p, int *fd_out, struct errtext *why)
+int priv_rulesets(struct priv *p, int fd[2], struct errtext *why)
 {
 	struct priv_req_icmp q = {.ip6 = false}; /* nothing to be said */
 	struct priv_answer a = {0};
 
 	if (!p->chan)
 		return needs_helper(why);
-	return ask(p, PRIV_RULESETS, &q, sizeof(q), &a, fd_out, 1, why);
+	return ask(p, PRIV_RULESETS, &q, sizeof(q), &a, fd, 2, why);
 }
 
 int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)

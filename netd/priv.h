@@ -187,9 +187,20 @@ int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
 /* A socket that is readable when rulesets change (nat/nft.h); caller's. */
 int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why);
 
-/* All rulesets as nft_dump() (nat/nft.h) writes them, in a memory file; caller's.
- * -EPERM without the helper. */
-int priv_rulesets(struct priv *p, int *fd_out, struct errtext *why);
+/** struct priv_said - What came of a request that goes on after its answer */
+struct priv_said {
+	int err; /* 0 or negative errno */
+	struct errtext why;
+};
+
+/**
+ * priv_rulesets() - All rulesets as nft_dump() (nat/nft.h) writes them
+ * @fd: a memory file that is being filled, and a pipe that gives one struct priv_said when
+ *	it is complete; caller's
+ *
+ * Return: 0; -EBUSY somebody is at it already; -EPERM without the helper.
+ */
+int priv_rulesets(struct priv *p, int fd[2], struct errtext *why);
 
 struct priv_way {
 	char path[108]; /* sun_path of a runner's datagram socket; a first byte of

@@ -41,6 +41,7 @@ struct helper {
 	struct spawn spawn;
 	int lock;
 	int sigchld;
+	pid_t reader; /* of rulesets; 0: there was none */
 	int given; /* descriptor of the request under way; -1 = none */
 	uint8_t udp_out[65536 / 8]; /* UDP ports given out since the start */
 };
@@ -204,11 +205,17 @@ static int do_tap_fd(struct helper *h, const void *body, struct reply *out)
 
 static int do_rulesets(struct helper *h, const void *body, struct reply *out)
 {
-	int r = priv_do_rulesets(&out->fd[0], &out->a.why);
+	int r = 0;
 
-	(void)h;
 	(void)body;
-	out->nfd = r ? 0 : 1;
+	if (h->reader && spawn_has(&h->spawn, h->reader))
+		r = errtext_set(&out->a.why, -EBUSY,
+				"they are being read for somebody else");
+	if (!r)
+		r = priv_do_rulesets(out->fd, &h->reader, &out->a.why);
+	if (!r)
+		(void)spawn_note(&h->spawn, h->reader, "reading", "rulesets");
+	out->nfd = r ? 0 : 2;
 	return r;
 }
 

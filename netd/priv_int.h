@@ -33,7 +33,7 @@ enum priv_type {
 	PRIV_KPORT,	 /* answer: [fd], or none: shared */
 	PRIV_NFT_WATCH,	 /* answer: [fd] */
 	PRIV_TAP_FD,	 /* answer: [fd] */
-	PRIV_RULESETS,	 /* answer: [fd] */
+	PRIV_RULESETS,	 /* answer: [memory file, pipe] */
 	PRIV_TAPIN,	 /* answer: mac, [socket, TAP] */
 	PRIV_TYPES
 };
@@ -126,7 +126,8 @@ int priv_do_knet_down(const char *network, struct errtext *why);
 int priv_do_kport(const struct priv_kport *t, int *fd_out, struct errtext *why);
 int priv_do_tap_fd(const struct priv_tap_fd *t, int *fd_out,
 		   struct errtext *why);
-int priv_do_rulesets(int *fd_out, struct errtext *why);
+/* @pid: the child that writes. */
+int priv_do_rulesets(int fd[2], pid_t *pid, struct errtext *why);
 int priv_do_raw_icmp(bool ip6, int *fd_out, struct errtext *why);
 int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
 		       char *out, size_t cap);

@@ -6,6 +6,7 @@
 #include "netd/priv_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #define FORGET_S	60 /* then it is killed */
 #define FORGET_TRIES	5
 #define FORGET_AGAIN_MS 1000
+#define RULESETS_S	15 /* to read them in */
 
 /* Both netlink sockets, and what is planned. */
 struct work {
@@ -106,7 +108,7 @@ static _Noreturn void forget_and_exit(const struct work *w, const char *network)
 	int r = -EAGAIN;
 
 	/* Neither control nor the next instance is to wait for us. */
-	syscall(SYS_close_range, 3U, ~0U, 0);
+	fd_keep_only(NULL, 0);
 	alarm(FORGET_S);
 	for (int i = 0; r && i < FORGET_TRIES; i++) {
 		if (i)
@@ -243,21 +245,40 @@ int priv_do_tap_fd(const struct priv_tap_fd *t, int *fd_out, struct errtext *why
 	return tapport_fd(t->name, how, fd_out, why);
 }
 
-int priv_do_rulesets(int *fd_out, struct errtext *why)
+/* ---- rulesets ------------------------------------------------------------------------------- */
+
+static _Noreturn void read_and_exit(int file, int tell)
 {
-	int fd = memfd_create("rulesets", MFD_CLOEXEC), r;
+	struct priv_said said = {.err = 0};
 	struct nft *n = NULL;
 
-	if (fd < 0)
-		return errtext_set(why, -errno, "no memory file: %s",
-				   strerror(errno));
-	r = nft_open(&n, why);
-	if (!r)
-		r = nft_dump(n, fd, why);
+	fd_keep_only((int[]){file, tell}, 2);
+	alarm(RULESETS_S);
+	said.err = nft_open(&n, &said.why);
+	if (!said.err)
+		said.err = nft_dump(n, file, &said.why);
 	nft_close(n);
-	if (r)
-		close(fd);
-	else
-		*fd_out = fd;
-	return r;
+	_exit(write(tell, &said, sizeof(said)) == sizeof(said) ? EXIT_SUCCESS
+							       : EXIT_FAILURE);
+}
+
+int priv_do_rulesets(int fd[2], pid_t *pid, struct errtext *why)
+{
+	int file = memfd_create("rulesets", MFD_CLOEXEC), tell[2] = {-1, -1};
+
+	if (file < 0 || pipe2(tell, O_CLOEXEC) || (*pid = fork()) < 0) {
+		int r = -errno;
+
+		fd_close(&file);
+		fd_close(&tell[0]);
+		fd_close(&tell[1]);
+		*pid = 0;
+		return errtext_set(why, r, "no memory file: %s", strerror(-r));
+	}
+	if (*pid == 0)
+		read_and_exit(file, tell[1]);
+	close(tell[1]);
+	fd[0] = file;
+	fd[1] = tell[0];
+	return 0;
 }

@@ -153,6 +153,14 @@ int spawn_note(struct spawn *s, pid_t pid, const char *what, const char *of)
 	return 0;
 }
 
+bool spawn_has(const struct spawn *s, pid_t pid)
+{
+	list_for_each(c, &s->children, struct child, node)
+		if (c->pid == pid)
+			return true;
+	return false;
+}
+
 /* Somebody may wait for a worker through its pidfd instead of here. */
 static void forget_reaped(struct spawn *s)
 {

@@ -41,6 +41,9 @@ int spawn_worker(struct spawn *s, const char *network, bool isolated,
  * -ENOMEM: it stays the caller's. */
 int spawn_note(struct spawn *s, pid_t pid, const char *what, const char *of);
 
+/* Is it one that has not been reaped? */
+bool spawn_has(const struct spawn *s, pid_t pid);
+
 /* Reap those that have ended, and log the ends that were no clean exit. Only
  * children started here are waited for. */
 void spawn_reap(struct spawn *s);

@@ -9,31 +9,16 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/fdutil.h"
 #include "lib/log.h"
 #include "switch/uplink.h"
 
 #define DEATH_MS 5000 /* for a killed process to be gone */
 
 /* ---- the watchdog ---------------------------------------------------------------------- */
-
-/* All but the log and these two. Before Linux 5.9 they stay, for as long as it lives. */
-static void close_others(int a, int b)
-{
-	unsigned int lo = (unsigned int)(a < b ? a : b);
-	unsigned int hi = (unsigned int)(a < b ? b : a);
-
-	if (a < 0 || b < 0)
-		lo = hi;
-	if (lo > 3)
-		syscall(SYS_close_range, 3U, lo - 1, 0);
-	if (hi > lo + 1)
-		syscall(SYS_close_range, lo + 1, hi - 1, 0);
-	syscall(SYS_close_range, hi + 1, ~0U, 0);
-}
 
 static bool readable(int fd, int wait_ms)
 {
@@ -83,7 +68,7 @@ static _Noreturn void detach(const char *journal, int keep, int fd, pid_t whom)
 		(void)signal(ignored[i], SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)prctl(PR_SET_NAME, "vnetd-watch");
-	close_others(fd, keep);
+	fd_keep_only((int[]){fd, keep}, 2);
 	watch(journal, fd, whom);
 }
 

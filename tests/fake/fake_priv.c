@@ -289,14 +289,23 @@ int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
 	return some_fd(fd_out);
 }
 
-int priv_rulesets(struct priv *p, int *fd_out, struct errtext *why)
+int priv_rulesets(struct priv *p, int fd[2], struct errtext *why)
 {
+	struct priv_said said = {.err = p->fail_rulesets};
+	int tell[2];
+
 	if (!p->root)
 		return errtext_set(why, -EPERM, "fake: not root");
 	if (p->rulesets < 0)
 		return errtext_set(why, -EIO, "fake: no rulesets");
-	*fd_out = dup(p->rulesets);
-	return *fd_out < 0 ? -errno : 0;
+	if (said.err)
+		errtext_set(&said.why, said.err, "fake: not read");
+	if (pipe(tell) || write(tell[1], &said, sizeof(said)) != sizeof(said))
+		return -errno;
+	close(tell[1]);
+	fd[0] = dup(p->rulesets);
+	fd[1] = tell[0];
+	return 0;
 }
 
 int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)

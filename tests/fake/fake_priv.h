@@ -54,6 +54,7 @@ struct priv {
 	struct knet last_knet;
 	struct priv_kport last_kport;
 	int rulesets; /* what priv_rulesets() gives a copy of; -1: an error */
+	int fail_rulesets; /* what its pipe says: negative errno */
 	int fail_tap_fd;
 	unsigned int tap_fds;
 	struct priv_tap_fd last_tap_fd;

@@ -238,6 +238,32 @@ static void fd_close__open_or_not__ends_at_minus_one(void **state)
 	assert_int_equal(errno, ERANGE);
 }
 
+static void fd_keep_only__some_to_keep__all_others_go(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		int keep[] = {9, -1, 3, 6, 6};
+
+		for (int fd = 3; fd < 12; fd++)
+			if (dup2(0, fd) != fd)
+				_exit(1);
+		fd_keep_only(keep, sizeof(keep) / sizeof(keep[0]));
+		for (int fd = 0; fd < 12; fd++) {
+			bool stays = fd < 3 || fd % 3 == 0;
+
+			if (stays != (fcntl(fd, F_GETFD) >= 0))
+				_exit(2);
+		}
+		fd_keep_only(NULL, 0);
+		_exit(fcntl(3, F_GETFD) >= 0 || fcntl(9, F_GETFD) >= 0 ? 3 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* 0, 1 and 2 are the test's own: try it in a child. */
 static void fd_fill_std__any_of_three_closed__fills_just_them(void **state)
 {
@@ -286,6 +312,7 @@ int main(void)
 		cmocka_unit_test(would_block__not_now_errors__only),
 		cmocka_unit_test(fd_setup__plain_descriptor__sets_both_flags),
 		cmocka_unit_test(fd_close__open_or_not__ends_at_minus_one),
+		cmocka_unit_test(fd_keep_only__some_to_keep__all_others_go),
 		cmocka_unit_test(
 			fd_fill_std__any_of_three_closed__fills_just_them),
 	};
