@@ -155,6 +155,8 @@ int driver_packet(const struct driver_ctx *ctx, const struct port_spec *spec,
 struct driver_tapin_conf {
 	struct mac host; /* the interface's address */
 	int tap;	 /* the way into the host's stack; taken over */
+	bool mac_nat;	 /* guests share the interface's address (macnat.h) */
+	const uint64_t *seed; /* two words: secret of its tables; borrowed */
 };
 
 /**
@@ -164,6 +166,9 @@ struct driver_tapin_conf {
 int driver_tapin(const struct driver_ctx *ctx, const struct port_spec *spec,
 		 const struct driver_tapin_conf *conf, int fd,
 		 struct driver **out, struct errtext *why);
+
+/* Which addresses are the host's own; @d is driver_tapin()'s. Of use with mac_nat. */
+void driver_tapin_host(struct driver *d, const struct ipaddr *ip, size_t n);
 
 /* What a vhost-user back end is to be. */
 struct driver_vhost_conf {

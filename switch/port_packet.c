@@ -22,6 +22,7 @@
 #include "lib/compat.h"
 #include "lib/fdutil.h"
 #include "switch/driver_int.h"
+#include "switch/macnat.h"
 #include "switch/offload.h"
 #include "switch/tapin_side.h"
 
@@ -40,6 +41,7 @@ struct packet {
 	int tap;      /* into the host's stack; -1: none */
 	bool beside;  /* @side is used */
 	struct tapin_side side;
+	struct macnat *nat; /* NULL: guests have MACs of their own outside */
 	struct event *rd;
 	struct event *resume; /* reads again after an error */
 	size_t hdr;	      /* virtio_net_hdr: 12, 10 or 0 bytes */
@@ -106,7 +108,7 @@ static void insert_tag(struct frame *f, const struct tpacket_auxdata *aux)
 	f->off = off;
 }
 
-static bool make_frame(struct packet *t, int i, struct frame *f)
+static bool make_frame(struct packet *t, int i, struct frame *f, int64_t now_ms)
 {
 	struct tpacket_auxdata aux;
 	size_t len = t->m[i].msg_len;
@@ -132,7 +134,8 @@ static bool make_frame(struct packet *t, int i, struct frame *f)
 	       tapin_side_rx(&t->side, f,
 			     t->from[i].sll_pkttype == PACKET_OUTGOING
 				     ? TAPIN_HOST
-				     : TAPIN_WIRE);
+				     : TAPIN_WIRE,
+			     now_ms);
 }
 
 /* A batch: messages received, or negative errno. */
@@ -156,7 +159,7 @@ static int receive(struct packet *t, int64_t now_ms)
 	if (n < 0)
 		return would_block(errno) ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
-		if (make_frame(t, i, &f[k]))
+		if (make_frame(t, i, &f[k], now_ms))
 			k++;
 	}
 	if (k)
@@ -303,6 +306,7 @@ static void packet_free(struct packet *t)
 		event_free(t->resume);
 	fd_close(&t->fd);
 	fd_close(&t->tap);
+	macnat_free(t->nat);
 	free(t);
 }
 
@@ -391,6 +395,9 @@ static int open_port(const struct driver_ctx *ctx, const struct port_spec *spec,
 	r = packet_setup(t, &caps, why);
 	if (!r && conf)
 		r = tap_setup(tap, why);
+	if (!r && conf && conf->mac_nat &&
+	    !(t->nat = macnat_new(&conf->host, conf->seed)))
+		r = -ENOMEM;
 	if (r)
 		goto fail;
 	rx_init(t);
@@ -405,7 +412,8 @@ static int open_port(const struct driver_ctx *ctx, const struct port_spec *spec,
 	if (r)
 		goto fail;
 	if (conf)
-		tapin_side_init(&t->side, &t->port, &conf->host, write_tap, t);
+		tapin_side_init(&t->side, &t->port, &conf->host, t->nat,
+				write_tap, t);
 	t->drv.only = &t->port;
 	t->drv.connected = true;
 	*out = &t->drv;
@@ -426,4 +434,12 @@ int driver_tapin(const struct driver_ctx *ctx, const struct port_spec *spec,
 		 struct driver **out, struct errtext *why)
 {
 	return open_port(ctx, spec, conf, fd, out, why);
+}
+
+void driver_tapin_host(struct driver *d, const struct ipaddr *ip, size_t n)
+{
+	struct packet *t = container_of(d, struct packet, drv);
+
+	if (t->nat)
+		macnat_host(t->nat, ip, n);
 }

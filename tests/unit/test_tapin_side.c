@@ -69,7 +69,7 @@ static const struct port_ops nic_ops = {.driver = "fake", .tx = nic_tx,
 static const struct port_ops up_ops = {.driver = "fake", .tx = no_tx,
 				       .close = no_close};
 
-static const struct frame *frame(struct fix *x, unsigned int i,
+static struct frame *frame(struct fix *x, unsigned int i,
 				 const struct mac *dst, const struct mac *src)
 {
 	memset(x->b[i], 0, LEN);
@@ -91,7 +91,8 @@ static int setup(void **state)
 	x->nic = (struct port){.ops = &nic_ops, .role = PORT_GUEST};
 	assert_int_equal(vswitch_port_add(x->sw, &x->uplink), 0);
 	assert_int_equal(vswitch_port_add(x->sw, &x->nic), 0);
-	tapin_side_init(&x->side, &x->uplink, &host, write_host, x);
+	tapin_side_init(&x->side, &x->uplink, &host, NULL,
+			write_host, x);
 	fix = x;
 	/* The guest was heard. */
 	vswitch_input(&x->nic, frame(x, 0, &host, &guest), 1, 1000);
@@ -140,9 +141,9 @@ static void rx__host_to_guest__kept(void **state)
 	struct fix *x = *state;
 
 	assert_true(tapin_side_rx(&x->side, frame(x, 0, &guest, &host),
-				  TAPIN_HOST));
+				  TAPIN_HOST, 1000));
 	assert_true(tapin_side_rx(&x->side, frame(x, 0, &mac_broadcast, &host),
-				  TAPIN_HOST));
+				  TAPIN_HOST, 1000));
 }
 
 static void rx__host_to_others__not_flooded(void **state)
@@ -150,11 +151,11 @@ static void rx__host_to_others__not_flooded(void **state)
 	struct fix *x = *state;
 
 	assert_false(tapin_side_rx(&x->side, frame(x, 0, &lan, &host),
-				   TAPIN_HOST));
+				   TAPIN_HOST, 1000));
 	/* Known to be on the wire: neither. */
 	vswitch_input(&x->uplink, frame(x, 0, &guest, &lan), 1, 1000);
 	assert_false(tapin_side_rx(&x->side, frame(x, 0, &lan, &host),
-				   TAPIN_HOST));
+				   TAPIN_HOST, 1000));
 }
 
 static void rx__from_the_wire__kept_but_for_echoes(void **state)
@@ -162,9 +163,9 @@ static void rx__from_the_wire__kept_but_for_echoes(void **state)
 	struct fix *x = *state;
 
 	assert_true(tapin_side_rx(&x->side, frame(x, 0, &guest, &lan),
-				  TAPIN_WIRE));
+				  TAPIN_WIRE, 1000));
 	assert_false(tapin_side_rx(&x->side, frame(x, 0, &mac_broadcast, &host),
-				   TAPIN_WIRE));
+				   TAPIN_WIRE, 1000));
 }
 
 static void rx__too_short__left_to_the_switch(void **state)
@@ -172,7 +173,7 @@ static void rx__too_short__left_to_the_switch(void **state)
 	struct fix *x = *state;
 
 	frame_init(&x->f[0], x->b[0], 5);
-	assert_true(tapin_side_rx(&x->side, &x->f[0], TAPIN_HOST));
+	assert_true(tapin_side_rx(&x->side, &x->f[0], TAPIN_HOST, 1000));
 }
 
 static void init__hosts_address__no_guest_may_use_it(void **state)
