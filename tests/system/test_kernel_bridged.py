@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Datapath kernel, bridged: the uplink is taken into a bridge that guests' TAPs are on.
-Who reaches whom, and what happens to it when vnetd, or somebody else, does something."""
+Who reaches whom, and what happens to it when vnetd, or somebody else, does something.
+(QEMU's guests there: test_modes.py.)"""
 
 import json
 import os
 
 import pytest
 
-import guest
 import lab as lab_module
 from boxes import Box, TapBox
 from lab import eventually
@@ -99,25 +99,6 @@ def test_shown(d):
     assert places == sorted(places), text
     found = d.vnet("doctor", json=True).data["findings"]
     assert not [f for f in found if f["level"] == "problem"], found
-
-
-def test_qemu_on_the_lan(lab, d, tap):
-    """A real guest, on a TAP that its VMM opens by name as its owner."""
-    lab_module.need_guest()
-    args = d.vnet("attach", "real", "--network", "lan", "--owner", "nobody",
-                  "--for", "qemu").out
-    assert "-netdev tap," in args and "ifname=vn-real-0" in args
-    vm = guest.Guest("real", netargs=args.split(), wrapper=lab.host.argv())
-    try:
-        vm.start()
-        vm.wait_ready()
-        ip = vm.ip(timeout=60)
-        assert ip in [lease[1] for lease in lab.lan.leases()]
-        assert vm.run("ping -c 1 -W 4 " + tap.ip)[0] == 0
-        eventually("vnet ip shows it", lambda: ip in of_vm(d, "real"))
-    finally:
-        vm.kill()
-        d.vnet("detach", "real")
 
 
 # ---- what cannot be ------------------------------------------------------------------
