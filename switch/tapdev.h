@@ -63,9 +63,10 @@ bool tapdev_netns_is_own(int netns_fd);
  * tapdev_open_in() - tapdev_open() in another network namespace
  * @netns_fd: borrowed
  *
- * A child goes there, opens the device and passes the descriptor back; we stay
- * where we are. As an ordinary user it enters the user namespace that owns the
- * network namespace first, where the user that made it has all rights.
+ * Must: single threaded. With the rights for it we go there and come back. Otherwise a
+ * child goes, opens the device and passes the descriptor back: as an ordinary user it
+ * enters the user namespace that owns the network namespace first, where the user that
+ * made it has all rights.
  */
 int tapdev_open_in(const struct tapdev *t, int netns_fd, int *fd_out,
 		   struct errtext *why);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* TAPs in another network namespace, by way of a child. See tapdev.h. */
+/* TAPs in another network namespace. See tapdev.h. */
 #include "switch/tapdev.h"
 
 #include <errno.h>
@@ -117,8 +117,10 @@ static int read_verdict(int chan, int *fd_out, struct errtext *why)
 	return r;
 }
 
-int tapdev_open_in(const struct tapdev *t, int netns_fd, int *fd_out,
-		   struct errtext *why)
+/* Where the namespace belongs to another user namespace: the way into that one has no
+ * way back. */
+static int open_by_child(const struct tapdev *t, int netns_fd, int *fd_out,
+			 struct errtext *why)
 {
 	int ch[2], r = chan_pair(ch);
 	pid_t pid;
@@ -140,5 +142,24 @@ int tapdev_open_in(const struct tapdev *t, int netns_fd, int *fd_out,
 	r = read_verdict(ch[0], fd_out, why);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	return r;
+}
+
+int tapdev_open_in(const struct tapdev *t, int netns_fd, int *fd_out,
+		   struct errtext *why)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int r;
+
+	/* Whoever has the rights goes there and comes back: a child costs more than
+	 * all that is to be done. */
+	if (own < 0 || setns(netns_fd, CLONE_NEWNET)) {
+		fd_close(&own);
+		return open_by_child(t, netns_fd, fd_out, why);
+	}
+	r = tapdev_open(t, fd_out, why);
+	if (setns(own, CLONE_NEWNET))
+		abort(); /* nothing may be done from here in another's network */
+	close(own);
 	return r;
 }
