@@ -17,6 +17,7 @@
 
 struct api;
 struct doctor_run;
+struct event;
 struct event_base;
 struct hostaddr;
 struct hosts;
@@ -40,6 +41,7 @@ struct ctl {
 	struct hosts *hosts;	  /* NULL: no hosts file */
 	struct doctor_run *doctor; /* NULL: nobody looks at filters now */
 	struct list addr_waiters; /* addrs.c */
+	struct event *spare;	  /* when due, a worker is prepared; NULL in tests */
 	char run_dir[PATH_MAX], state_dir[PATH_MAX];
 	bool system;   /* the root instance */
 	bool stopping; /* shutting down: nothing is started any more */

@@ -315,6 +315,18 @@ static void start_some(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* Without one, the next network's worker is started when it is wanted. */
+static void spare_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct ctl *ctl = arg;
+	struct errtext why = {""};
+
+	(void)fd;
+	(void)what;
+	if (!ctl->stopping && priv_prepare(ctl->priv, &why))
+		log_debug("no spare worker: %s", why.s);
+}
+
 static int start_networks(struct daemon *d)
 {
 	struct ctl *ctl = &d->ctl;
@@ -324,7 +336,9 @@ static int start_networks(struct daemon *d)
 		nicctl_open(ctl, nic);
 	note_running(ctl);
 	d->start = evtimer_new(ctl->base, start_some, d);
-	if (!d->start)
+	ctl->spare = evtimer_new(ctl->base, spare_on_timer, ctl);
+	if (!d->start || !ctl->spare ||
+	    event_add(ctl->spare, &netctl_spare_after))
 		return -ENOMEM;
 	start_some(-1, 0, d);
 	return 0;
@@ -388,6 +402,7 @@ static void finish(struct daemon *d)
 	free_event(d->helper);
 	free_event(d->retry);
 	free_event(d->start);
+	free_event(ctl->spare);
 	free_event(d->stop);
 	if (ctl->priv)
 		priv_stop(ctl->priv);

@@ -272,6 +272,9 @@ int netctl_start(struct ctl *ctl, struct network *n, netctl_done_fn done,
 	return 0;
 }
 
+/* Not in the way of what is being started, nor of the next start right after it. */
+const struct timeval netctl_spare_after = {0, 50 * 1000};
+
 void netctl_on_ready(struct network *n)
 {
 	struct ctl *ctl = n->ctl;
@@ -287,6 +290,8 @@ void netctl_on_ready(struct network *n)
 	nicctl_net_ready(ctl, n);
 	fwdctl_net_ready(ctl, n);
 	wait_end(n, false, true, "");
+	if (ctl->spare)
+		event_add(ctl->spare, &netctl_spare_after);
 }
 
 /* The internal port was refused: without it the network is none. */

@@ -22,6 +22,9 @@ typedef void (*netctl_done_fn)(void *arg, bool ok, const char *reason);
 size_t netctl_used(struct ctl *ctl, const struct network *but,
 		   struct net_used **out);
 
+/* How long after a start the next worker is prepared (ctl.spare). */
+extern const struct timeval netctl_spare_after;
+
 /* Store and remember, with the settings of its DHCP. NULL with *@err and @why. */
 struct network *netctl_define(struct ctl *ctl, struct net_conf *c,
 			      struct optset *set, int *err,

@@ -18,7 +18,7 @@ struct options {
 	char run_dir[PATH_MAX];	  /* absolute */
 	char state_dir[PATH_MAX]; /* absolute */
 	char hosts_file[PATH_MAX]; /* absolute; "" = none */
-	const char *network;	  /* OPT_WORKER; points into argv */
+	char *network;		  /* OPT_WORKER; points into argv */
 	bool isolated;		  /* OPT_WORKER */
 };
 

@@ -206,6 +206,15 @@ int priv_worker(struct priv *p, const char *network, bool isolated,
 	return 0;
 }
 
+int priv_prepare(struct priv *p, struct errtext *why)
+{
+	struct priv_answer a = {0};
+
+	if (!p->chan)
+		return spawn_prepare(&p->spawn, true, why);
+	return ask(p, PRIV_PREPARE, NULL, 0, &a, NULL, 0, why);
+}
+
 int priv_tap(struct priv *p, const struct priv_tap *t, int *fd_out,
 	     struct errtext *why)
 {

@@ -59,6 +59,10 @@ int priv_worker(struct priv *p, const char *network, bool isolated,
 		pid_t *pid_out, int *pidfd_out, int *chan_out,
 		struct errtext *why);
 
+/* Have a worker of a network that is not isolated started before it is wanted; 0 also
+ * when there is one. See spawn_prepare(). */
+int priv_prepare(struct priv *p, struct errtext *why);
+
 /* Reap workers that ended (their pidfd is readable); needed without root, where
  * they are our own children, harmless with the helper, which does it itself. */
 void priv_reap(struct priv *p);

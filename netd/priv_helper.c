@@ -68,6 +68,12 @@ static int do_worker(struct helper *h, const void *body, struct reply *out)
 	return r;
 }
 
+static int do_prepare(struct helper *h, const void *body, struct reply *out)
+{
+	(void)body;
+	return spawn_prepare(&h->spawn, false, &out->a.why);
+}
+
 static int do_tap(struct helper *h, const void *body, struct reply *out)
 {
 	const struct priv_tap *q = body;
@@ -349,6 +355,7 @@ static const struct {
 	[PRIV_RULESETS] = {sizeof(struct priv_req_icmp), do_rulesets},
 	[PRIV_TAP_FD] = {sizeof(struct priv_tap_fd), do_tap_fd},
 	[PRIV_TAPIN] = {sizeof(struct priv_req_tapin), do_tapin},
+	[PRIV_PREPARE] = {0, do_prepare},
 };
 
 /* ---- the process ---------------------------------------------------------------------- */

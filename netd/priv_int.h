@@ -35,6 +35,7 @@ enum priv_type {
 	PRIV_TAP_FD,	 /* answer: [fd] */
 	PRIV_RULESETS,	 /* answer: [memory file, pipe] */
 	PRIV_TAPIN,	 /* answer: mac, [socket, TAP] */
+	PRIV_PREPARE,
 	PRIV_TYPES
 };
 

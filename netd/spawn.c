@@ -22,9 +22,10 @@
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "netd/proto.h"
+#include "netd/worker.h"
 
 #define WHAT_TEXT 80
-#define ENV_MAX	     16
+#define ENV_MAX	  16
 
 struct child {
 	struct list node;
@@ -42,6 +43,8 @@ static const char *const keep_env[] = {
 void spawn_init(struct spawn *s)
 {
 	list_init(&s->children);
+	s->spare.pid = 0;
+	s->spare.pidfd = s->spare.chan = -1;
 }
 
 /* ---- the child, between fork and exec ---------------------------------------- */
@@ -161,6 +164,21 @@ bool spawn_has(const struct spawn *s, pid_t pid)
 	return false;
 }
 
+static void drop_spare(struct spawn *s)
+{
+	s->spare.pid = 0;
+	fd_close(&s->spare.pidfd);
+	fd_close(&s->spare.chan);
+}
+
+static void forget(struct spawn *s, struct child *c)
+{
+	if (c->pid == s->spare.pid)
+		drop_spare(s);
+	list_del(&c->node); /* also when it is not ours to wait for */
+	free(c);
+}
+
 /* Somebody may wait for a worker through its pidfd instead of here. */
 static void forget_reaped(struct spawn *s)
 {
@@ -169,21 +187,18 @@ static void forget_reaped(struct spawn *s)
 
 		if (waitid(P_PID, (id_t)c->pid, &si,
 			   WEXITED | WNOHANG | WNOWAIT) &&
-		    errno == ECHILD) {
-			list_del(&c->node);
-			free(c);
-		}
+		    errno == ECHILD)
+			forget(s, c);
 	}
 }
 
-int spawn_worker(struct spawn *s, const char *network, bool isolated,
-		 bool die_with_us, pid_t *pid_out, int *pidfd_out,
-		 int *chan_out, struct errtext *why)
+static int start_worker(struct spawn *s, const char *network, bool isolated,
+			bool die_with_us, pid_t *pid_out, int *pidfd_out,
+			int *chan_out, struct errtext *why)
 {
 	pid_t parent = getpid(), pid;
 	int ch[2], pidfd = -1, r;
 
-	forget_reaped(s);
 	r = chan_pair(ch);
 	if (r)
 		return errtext_set(why, r, "no channel for the worker: %s",
@@ -214,6 +229,56 @@ int spawn_worker(struct spawn *s, const char *network, bool isolated,
 	return 0;
 }
 
+/* The spare one becomes @network's; false: there is none, or it has just ended. */
+static bool take_spare(struct spawn *s, const char *network, pid_t *pid_out,
+		       int *pidfd_out, int *chan_out)
+{
+	struct pollfd ended = {.fd = s->spare.pidfd, .events = POLLIN};
+
+	if (!s->spare.pid)
+		return false;
+	if (poll(&ended, 1, 0)) {
+		drop_spare(s); /* reaped as the others are */
+		return false;
+	}
+	list_for_each(c, &s->children, struct child, node)
+		if (c->pid == s->spare.pid)
+			snprintf(c->what, sizeof(c->what), "worker %s",
+				 network);
+	*pid_out = s->spare.pid;
+	*pidfd_out = s->spare.pidfd;
+	*chan_out = s->spare.chan;
+	s->spare.pid = 0;
+	s->spare.pidfd = s->spare.chan = -1;
+	return true;
+}
+
+int spawn_worker(struct spawn *s, const char *network, bool isolated,
+		 bool die_with_us, pid_t *pid_out, int *pidfd_out,
+		 int *chan_out, struct errtext *why)
+{
+	forget_reaped(s);
+	if (!isolated && take_spare(s, network, pid_out, pidfd_out, chan_out))
+		return 0;
+	return start_worker(s, network, isolated, die_with_us, pid_out,
+			    pidfd_out, chan_out, why);
+}
+
+int spawn_prepare(struct spawn *s, bool die_with_us, struct errtext *why)
+{
+	char title[SPAWN_NETWORK];
+
+	forget_reaped(s);
+	if (s->spare.pid)
+		return 0;
+	/* As long as a name can be: it is overwritten with one. */
+	memset(title, ' ', sizeof(title) - 1);
+	title[0] = WORKER_SPARE;
+	title[sizeof(title) - 1] = '\0';
+	return start_worker(s, title, false, die_with_us, &s->spare.pid,
+			    &s->spare.pidfd, &s->spare.chan, why);
+}
+
 static void log_end(const struct child *c, int status)
 {
 	if (WIFSIGNALED(status))
@@ -237,8 +302,7 @@ static void reap(struct spawn *s, int flags)
 			continue;
 		if (r == c->pid)
 			log_end(c, status);
-		list_del(&c->node); /* also when it is not ours to wait for */
-		free(c);
+		forget(s, c);
 	}
 }
 
@@ -249,6 +313,7 @@ void spawn_reap(struct spawn *s)
 
 void spawn_finish(struct spawn *s, int grace_ms)
 {
+	drop_spare(s); /* the end of its channel ends it */
 	for (int ms = 0; !list_empty(&s->children) && ms < grace_ms; ms += 10) {
 		reap(s, WNOHANG);
 		if (!list_empty(&s->children))

@@ -388,12 +388,17 @@ static void run(struct worker *w)
 	}
 }
 
-int worker_main(const char *network, bool isolated)
+int worker_main(char *network, bool isolated)
 {
 	struct worker w = {0};
 	struct errtext why = {""};
 	char who[WORKER_VM_TEXT + 8];
 
+	if (network[0] == WORKER_SPARE) {
+		w.title = network;
+		w.title_cap = strlen(network) + 1;
+		network = "spare";
+	}
 	snprintf(who, sizeof(who), "vnetd[%s]", network);
 	log_setup(who, LOG_LVL_INFO);
 	signal(SIGPIPE, SIG_IGN);

@@ -9,14 +9,18 @@
 
 #include <stdbool.h>
 
+#define WORKER_SPARE '-' /* no network's name begins with it */
+
 /**
  * worker_main() - Run until control says so or goes away
- * @network: for the log
+ * @network: for the log. One that begins with WORKER_SPARE is none: the first
+ *	W_NET brings the name, and the place of this one in the command line, which
+ *	has to be long enough, gets it
  * @isolated: put ourselves into an empty network namespace
  *
  * The channel is WORKER_CHAN_FD. Builds the sandbox (sandbox.h) before the first
  * byte from outside is read. Return: exit status.
  */
-int worker_main(const char *network, bool isolated);
+int worker_main(char *network, bool isolated);
 
 #endif

@@ -88,6 +88,8 @@ struct worker {
 	bool poll; /* there is more than one processor: drivers may poll */
 
 	char name[WORKER_VM_TEXT];
+	char *title; /* in argv, while it is a spare one; then NULL */
+	size_t title_cap;
 	struct ip4_net net;	    /* plen 0: the network has no subnet of ours */
 	struct ip6_net net6;	    /* likewise */
 	struct mac router; /* that is not ourselves but the kernel; zero = none */

@@ -309,6 +309,24 @@ static void forbid(struct worker *w)
 					       : 0u));
 }
 
+/* A spare worker gets its network, and its name where the system shows it. */
+static int become(struct worker *w, json_t *body, struct errtext *why)
+{
+	const char *name = NULL;
+	int r;
+
+	if (!w->title)
+		return 0;
+	r = jx_str(body, "name", &name, why);
+	if (r || !name)
+		return r ? r : errtext_set(why, -EINVAL, "no name");
+	snprintf(w->name, sizeof(w->name), "%s", name);
+	memset(w->title, 0, w->title_cap);
+	snprintf(w->title, w->title_cap, "%s", name);
+	w->title = NULL;
+	return 0;
+}
+
 int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 	       struct errtext *why)
 {
@@ -316,7 +334,8 @@ int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 	const char *level = "info";
 	int lvl, r;
 
-	if ((r = jx_str(body, "log_level", &level, why)) ||
+	if ((r = become(w, body, why)) ||
+	    (r = jx_str(body, "log_level", &level, why)) ||
 	    (r = read_gateway(body, &g, &w->router, why)))
 		return r;
 	lvl = log_level_parse(level);

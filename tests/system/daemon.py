@@ -234,11 +234,18 @@ class Vnetd:
 
     def workers(self):
         """{network: pid} of its worker processes."""
-        found = {}
+        return {name: pid for name, pid in self._workers() if name != "-"}
+
+    def spare(self):
+        """Pid of the worker that waits for a network; None: there is none now."""
+        return dict(self._workers()).get("-")
+
+    def _workers(self):
+        found = []
         for pid in self.children():
             words = command_line(pid).split()
             if "worker" in words[1:-1]:
-                found[words[words.index("worker") + 1]] = pid
+                found.append((words[words.index("worker") + 1], pid))
         return found
 
     def survivors(self):
@@ -252,6 +259,8 @@ class Vnetd:
     @contextlib.contextmanager
     def no_fd_growth(self, settle=15):
         """What is done inside must not leave descriptors open."""
+        with contextlib.suppress(LabError):     # one is prepared after each start
+            eventually("a spare worker", self.spare, 1, 0.01)
         before = self.fds()
         yield before
 

@@ -425,6 +425,8 @@ static void run(char **a, int n)
 		priv_stop(p);
 		p = NULL;
 		ok("");
+	} else if (!strcmp(a[0], "prepare") && n == 1) {
+		done(priv_prepare(p, &why), &why);
 	} else if (!strcmp(a[0], "worker") && n == 3) {
 		cmd_worker(a, &why);
 	} else if (!strcmp(a[0], "wait") && n == 3) {

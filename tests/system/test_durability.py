@@ -128,7 +128,7 @@ def test_everything_is_as_before_after_kill_9(lab, who):
 
 def kill(d, who):
     workers = set(d.workers().values())
-    helpers = set(d.children()) - workers
+    helpers = set(d.children()) - workers - {d.spare()}
     if who == "worker":
         for pid in workers:
             os.kill(pid, signal.SIGKILL)

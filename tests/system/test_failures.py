@@ -51,6 +51,18 @@ def test_a_killed_worker_takes_nothing_along(lab, d):
         assert a.client.lease()["ip"] == a.ip
 
 
+def test_next_network_gets_the_spare_worker(d):
+    spare = eventually("a spare worker", d.spare, 10, 0.02)
+    d.vnet("define", "next", "--mode", "nat")
+    assert d.workers()["next"] == spare
+    with open("/proc/%d/cmdline" % spare) as f:
+        assert f.read().rstrip("\0").split("\0") == ["vnetd", "worker", "next"]
+    another = eventually("another spare worker", d.spare, 10, 0.02)
+    os.kill(spare, signal.SIGKILL)
+    eventually("the network is back", lambda: d.workers().get("next") == another, 10)
+    d.vnet("undefine", "next")
+
+
 def test_workers_are_scheduled_with_the_daemon(d):
     """A session of its own is a group of its own to the kernel's scheduler
     (sched_autogroup): frames would wait for a busy CPU. No ^C reaches them either way."""

@@ -198,6 +198,33 @@ def test_killed_worker_is_reaped_and_logged(tool):
     L.eventually("logged", lambda: "worker lab: ended by signal 9" in tool.log())
 
 
+def spares(tool):
+    return L.eventually("a spare worker", lambda: [
+        p for p in L.descendants(tool.helper()) if " worker -" in L.command_line(p)])
+
+
+def test_spare_worker_goes_to_the_next_network_that_is_not_isolated(tool):
+    tool.call("prepare")
+    tool.call("prepare")                        # one is enough
+    spare = spares(tool)
+    assert len(spare) == 1
+    assert tool.worker("a", "isolated")["pid"] != spare[0]
+    assert tool.worker("b", "nat")["pid"] == spare[0]
+    assert tool.worker("c", "nat")["pid"] != spare[0]
+    os.kill(spare[0], signal.SIGKILL)
+    L.eventually("logged", lambda: "worker b: ended by signal 9" in tool.log())
+
+
+def test_spare_worker_that_died_is_not_given_away(tool):
+    tool.call("prepare")
+    spare = spares(tool)
+    os.kill(spare[0], signal.SIGKILL)
+    L.eventually("reaped", lambda: not os.path.exists("/proc/%d" % spare[0]))
+    assert tool.worker("lab", "nat")["pid"] != spare[0]
+    tool.call("prepare")
+    assert tool.worker("lab2", "nat")["pid"] != spare[0]
+
+
 @pytest.mark.parametrize("name", ["--isolated", "a/b", "x" * 64])
 def test_worker_names_are_judged(tool, name):
     with pytest.raises(Refused):

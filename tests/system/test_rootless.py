@@ -47,6 +47,9 @@ def wget(g, address, port=80, seconds=4):
 
 
 def test_no_process_has_a_capability(d):
+    # the one that waits for a network, too, once it has built its sandbox
+    eventually("a spare worker", lambda: d.spare() and
+               os.listdir("/proc/%d/root/" % d.spare()) == [], 10)
     for pid in [d.pid] + d.children():
         with open("/proc/%d/status" % pid) as f:
             status = dict(l.split(":\t", 1) for l in f if ":\t" in l)
