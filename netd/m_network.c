@@ -9,6 +9,7 @@
 #include "netd/hostaddr.h"
 #include "netd/knet.h"
 #include "netd/knetctl.h"
+#include "netd/kstats.h"
 #include "netd/m_int.h"
 #include "netd/netctl.h"
 #include "netd/obj.h"
@@ -406,6 +407,7 @@ static json_t *show_object(struct ctl *ctl, struct network *n, json_t *status)
 	}
 	list_for_each(f, &n->fwds, struct forward, node)
 		json_array_append_new(fwds, obj_forward(f));
+	kstats_put(n, nics);
 	json_object_set_new(o, "nics", nics);
 	json_object_set_new(o, "forwards", fwds);
 	json_object_set_new(o, "leases", json_integer(n->leases.count));

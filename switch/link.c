@@ -187,6 +187,23 @@ static uint8_t get_nf_call(struct nlattr *data)
 	return bits;
 }
 
+static void get_counts(struct link_counts *c, const struct nlattr *a)
+{
+	struct rtnl_link_stats64 s = {0};
+
+	/* Older kernels know fewer, newer ones more. */
+	if (a)
+		nla_memcpy(&s, a, sizeof(s));
+	*c = (struct link_counts){
+		.rx_frames = s.rx_packets,
+		.rx_bytes = s.rx_bytes,
+		.rx_dropped = s.rx_dropped,
+		.tx_frames = s.tx_packets,
+		.tx_bytes = s.tx_bytes,
+		.tx_dropped = s.tx_dropped,
+	};
+}
+
 int link_parse(const struct nlmsghdr *h, struct link_info *l)
 {
 	struct nlmsghdr *hdr = (struct nlmsghdr *)h; /* libnl lacks const */
@@ -206,6 +223,7 @@ int link_parse(const struct nlmsghdr *h, struct link_info *l)
 	l->master = (int)get_u32(a[IFLA_MASTER]);
 	if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
 		memcpy(l->mac.b, nla_data(a[IFLA_ADDRESS]), 6);
+	get_counts(&l->counts, a[IFLA_STATS64]);
 	if (!a[IFLA_LINKINFO] ||
 	    nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL))
 		return 0;

@@ -22,6 +22,12 @@ struct nlmsghdr;
 #define LINK_KIND  16
 #define LINK_ALIAS 64
 
+/** struct link_counts - What a device has seen since it was made; of the host's view */
+struct link_counts {
+	uint64_t rx_frames, rx_bytes, rx_dropped;
+	uint64_t tx_frames, tx_bytes, tx_dropped;
+};
+
 /** struct link_info - A device as it is now */
 struct link_info {
 	int index;
@@ -36,6 +42,7 @@ struct link_info {
 	/* A bridge's own switches that put frames on it to the host's packet filters
 	 * (br_netfilter): bits of LINK_CALL_*; the host's switches are others. */
 	uint8_t nf_call;
+	struct link_counts counts;
 };
 
 #define LINK_CALL_IP4 1

@@ -114,6 +114,20 @@ def test_reservation_of_a_tap(lab, d):
         assert box.ip == "192.168.56.77"
 
 
+def test_counted(d, tap):
+    """From the VM and to it, as the kernel counts its TAP."""
+    def stats():
+        return d.vnet("show", "vm1", json=True).data["nics"][0]["stats"]
+
+    before = stats()
+    assert tap.ns.run("ping", "-n", "-c", "5", "-i", "0.01", "-s", "1000", HOST)
+    now = stats()
+    for way in "rx", "tx":
+        assert 5 <= now[way + "_frames"] - before[way + "_frames"] < 50
+        assert 5 * 1042 <= now[way + "_bytes"] - before[way + "_bytes"] < 20000
+    assert "Counters" in d.vnet("show", "ho").out
+
+
 def test_link_pulled_and_plugged(d, tap):
     d.vnet("link", "vm1", "down")
     assert not tap.ns.ping(HOST, wait=1)
