@@ -214,7 +214,8 @@ static int open_qmp(struct ctl *ctl, struct nic *nic, struct errtext *why)
 	const struct nic_conf *c = &nic->conf;
 	int r;
 
-	if (nic->qmp || c->type == NIC_TAP || c->type == NIC_NETNS)
+	/* Whoever took a descriptor asked for no arguments, and has no monitor. */
+	if (nic->qmp || c->type == NIC_NETNS || c->transient)
 		return 0;
 	nic_dir(ctl, dir, sizeof(dir));
 	r = endpoint_path(dir, c->vm, c->index, "qmp", path, sizeof(path), why);
@@ -231,8 +232,8 @@ static int open_all(struct ctl *ctl, struct nic *nic, struct errtext *why)
 
 	nic_dir(ctl, dir, sizeof(dir));
 	if (knetctl_has_port(nic))
-		return knetctl_port(nic, why);
-	if (!nic->ep)
+		r = knetctl_port(nic, why);
+	else if (!nic->ep)
 		r = endpoint_open(dir, ctl->priv, &nic->conf,
 				  nic->net->conf.mtu, &nic->ep, why);
 	return r ? r : open_qmp(ctl, nic, why);

@@ -58,8 +58,8 @@ def test_list_shows_all_running(table):
         {m: "running" for m in modes.MODES}
 
 
-def carrier(g):
-    return g.run("cat /sys/class/net/eth0/carrier")[1].strip()
+def carrier(g, nic="eth0"):
+    return g.run("cat /sys/class/net/%s/carrier" % nic)[1].strip()
 
 
 @pytest.mark.parametrize("mode", ["nat", "bridged"])
@@ -132,3 +132,14 @@ def test_vnet_ip_in_the_kernel(table, kernel_cells, mode):
     for g in table.guests[mode]:    # their answers to each other are not heard: a question
         g.check("ip neigh flush dev eth1")
     test_vnet_ip(table, mode)
+
+
+def test_link_of_a_tap_reaches_the_guest(table, kernel_cells):
+    """The kernel's TAP cannot tell it; QEMU's monitor does."""
+    g = table.guests["nat"][1]
+    assert g.run("ping -c 1 -W 4 10.0.3.2")[0] == 0
+    table.d.vnet("link", g.name, "--nic", "1", "down")
+    eventually("carrier off", lambda: carrier(g, "eth1") == "0", 10)
+    table.d.vnet("link", g.name, "--nic", "1", "up")
+    eventually("carrier on", lambda: carrier(g, "eth1") == "1", 10)
+    eventually("reached again", lambda: g.run("ping -c 1 -W 1 10.0.3.2")[0] == 0)
