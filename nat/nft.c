@@ -25,7 +25,7 @@
 #include "nat/nft_int.h"
 
 #define BATCH_MAX (1 << 20) /* bytes in a transaction */
-#define MSG_MAX	  (1 << 17) /* in one message of it, and in an answer */
+#define MSG_MAX	  (1 << 17) /* in an answer */
 #define ANSWER_MS 10000
 #define TRIES	  5 /* while somebody changes what is listed */
 
@@ -90,8 +90,7 @@ int nft_watch(int *fd_out, struct errtext *why)
 
 /* ---- conversation ------------------------------------------------------------------- */
 
-/* One datagram of answers, waited for. */
-static ssize_t receive(struct nft *n)
+ssize_t nft_receive(struct nft *n)
 {
 	struct pollfd pfd = {.fd = mnl_socket_get_fd(n->sock),
 			     .events = POLLIN};
@@ -123,7 +122,7 @@ static bool is_last(const struct nft *n, ssize_t len, uint32_t seq)
 static int interrupted(struct nft *n, ssize_t len, uint32_t seq)
 {
 	while (!is_last(n, len, seq)) {
-		len = receive(n);
+		len = nft_receive(n);
 		if (len < 0)
 			return (int)len;
 	}
@@ -139,7 +138,7 @@ int nft_ask(struct nft *n, struct nlmsghdr *nlh, nft_cb cb, void *arg)
 	if (mnl_socket_sendto(n->sock, nlh, nlh->nlmsg_len) < 0)
 		return -errno;
 	while (r > 0) {
-		ssize_t len = receive(n);
+		ssize_t len = nft_receive(n);
 
 		if (len < 0)
 			return (int)len;
@@ -157,10 +156,19 @@ struct nlmsghdr *nft_question(struct nft *n, char *buf, uint16_t type,
 	return nftnl_nlmsg_build_hdr(buf, type, family, flags, ++n->seq);
 }
 
-static struct nlmsghdr *question(struct nft *n, char *buf, uint16_t type,
-				 uint16_t flags)
+const struct nlmsghdr *nft_received(const struct nft *n)
 {
-	return nft_question(n, buf, type, NFPROTO_INET, flags);
+	return (const void *)n->buf;
+}
+
+uint32_t nft_next_seq(struct nft *n)
+{
+	return ++n->seq;
+}
+
+int nft_send(struct nft *n, const void *p, size_t len)
+{
+	return mnl_socket_sendto(n->sock, p, len) < 0 ? -errno : 0;
 }
 
 /* ---- looking ----------------------------------------------------------------------- */
@@ -168,10 +176,10 @@ static struct nlmsghdr *question(struct nft *n, char *buf, uint16_t type,
 /* What is read of a table, as text. */
 struct look {
 	struct nft *n;
-	const char *table;
+	const struct nft_plan *p;
 	FILE *f;
-	/* Maps, whose elements are asked for afterwards. */
-	char map[2 * NFT_MAPS][32];
+	/* Maps and sets, which are asked for afterwards. */
+	char map[2 * (NFT_MAPS + NFT_SETS)][32];
 	unsigned int nmap;
 	bool odd; /* something that no plan has */
 };
@@ -203,11 +211,12 @@ static int table_cb(const struct nlmsghdr *nlh, void *arg)
 }
 
 /* 1 it is there and ours, 0 there is none, -EEXIST somebody else's. */
-static int find_table(struct nft *n, const char *name, struct errtext *why)
+static int find_table(struct nft *n, int family, const char *name,
+		      struct errtext *why)
 {
 	char buf[512];
-	struct nlmsghdr *nlh =
-		question(n, buf, NFT_MSG_GETTABLE, NLM_F_ACK);
+	struct nlmsghdr *nlh = nft_question(n, buf, NFT_MSG_GETTABLE,
+					    (uint16_t)family, NLM_F_ACK);
 	bool ours = false;
 	int r;
 
@@ -219,8 +228,10 @@ static int find_table(struct nft *n, const char *name, struct errtext *why)
 		return errtext_set(why, r, "nftables: %s", strerror(-r));
 	if (!ours)
 		return errtext_set(why, -EEXIST,
-				   "nftables: table inet %s is there and not "
-				   "ours", name);
+				   "nftables: table %s %s is there and not "
+				   "ours", family == NFPROTO_INET ? "inet"
+								  : "bridge",
+				   name);
 	return 1;
 }
 
@@ -230,7 +241,7 @@ static int chain_cb(const struct nlmsghdr *nlh, void *arg)
 	struct look *l = arg;
 
 	if (c && !nftnl_chain_nlmsg_parse(nlh, c) &&
-	    !strcmp(nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE), l->table))
+	    !strcmp(nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE), l->p->table))
 		nft_image_chain(l->f, c);
 	nftnl_chain_free(c);
 	return MNL_CB_OK;
@@ -242,7 +253,7 @@ static int rule_cb(const struct nlmsghdr *nlh, void *arg)
 	struct look *l = arg;
 
 	if (r && !nftnl_rule_nlmsg_parse(nlh, r) &&
-	    !strcmp(nftnl_rule_get_str(r, NFTNL_RULE_TABLE), l->table))
+	    !strcmp(nftnl_rule_get_str(r, NFTNL_RULE_TABLE), l->p->table))
 		nft_image_rule(l->f, r);
 	nftnl_rule_free(r);
 	return MNL_CB_OK;
@@ -255,10 +266,10 @@ static int set_cb(const struct nlmsghdr *nlh, void *arg)
 	const char *name;
 
 	if (s && !nftnl_set_nlmsg_parse(nlh, s) &&
-	    !strcmp(nftnl_set_get_str(s, NFTNL_SET_TABLE), l->table)) {
+	    !strcmp(nftnl_set_get_str(s, NFTNL_SET_TABLE), l->p->table)) {
 		name = nftnl_set_get_str(s, NFTNL_SET_NAME);
 		if (strlen(name) < sizeof(l->map[0]) &&
-		    l->nmap < 2 * NFT_MAPS)
+		    l->nmap < 2 * (NFT_MAPS + NFT_SETS))
 			strcpy(l->map[l->nmap++], name);
 		else
 			l->odd = true;
@@ -279,18 +290,27 @@ static int one_set_cb(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-static int ask_elements(struct nft *n, const char *table, const char *map,
-			struct nftnl_set *s)
+int nft_ask_elements(struct nft *n, int family, const char *table,
+		     const char *map, struct nftnl_set *s)
 {
 	char buf[512];
-	struct nlmsghdr *nlh = question(n, buf, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+	struct nlmsghdr *nlh = nft_question(n, buf, NFT_MSG_GETSETELEM,
+					    (uint16_t)family, NLM_F_DUMP);
 
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, map);
 	return nft_ask(n, nlh, elem_cb, s);
 }
 
-/* A map with its elements. */
+static bool is_set(const struct nft_plan *p, const char *name)
+{
+	for (unsigned int i = 0; i < p->nset; i++)
+		if (!strcmp(p->set[i].name, name))
+			return true;
+	return false;
+}
+
+/* A map with its elements; of a set they are compared by themselves. */
 static int look_map(struct look *l, const char *name)
 {
 	struct nftnl_set *s = nftnl_set_alloc();
@@ -300,16 +320,21 @@ static int look_map(struct look *l, const char *name)
 
 	if (!s)
 		return -ENOMEM;
-	nlh = question(l->n, buf, NFT_MSG_GETSET, NLM_F_ACK);
-	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, l->table);
+	nlh = nft_question(l->n, buf, NFT_MSG_GETSET, (uint16_t)l->p->family,
+			   NLM_F_ACK);
+	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, l->p->table);
 	mnl_attr_put_strz(nlh, NFTA_SET_NAME, name);
 	r = nft_ask(l->n, nlh, one_set_cb, s);
 	if (!r) {
 		nft_image_set(l->f, s);
-		r = ask_elements(l->n, l->table, name, s);
+		if (is_set(l->p, name))
+			goto out;
+		r = nft_ask_elements(l->n, l->p->family, l->p->table, name,
+				     s);
 	}
 	if (!r)
 		nft_image_elems(l->f, s);
+out:
 	nftnl_set_free(s);
 	return r;
 }
@@ -320,18 +345,21 @@ static int look_at(struct look *l)
 	struct nlmsghdr *nlh;
 	int r;
 
-	nlh = question(l->n, buf, NFT_MSG_GETSET, NLM_F_DUMP);
-	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, l->table);
+	nlh = nft_question(l->n, buf, NFT_MSG_GETSET, (uint16_t)l->p->family,
+			   NLM_F_DUMP);
+	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, l->p->table);
 	r = nft_ask(l->n, nlh, set_cb, l);
 	for (unsigned int i = 0; !r && i < l->nmap; i++)
 		r = look_map(l, l->map[i]);
 	if (!r) {
-		nlh = question(l->n, buf, NFT_MSG_GETCHAIN, NLM_F_DUMP);
+		nlh = nft_question(l->n, buf, NFT_MSG_GETCHAIN, (uint16_t)l->p->family,
+			   NLM_F_DUMP);
 		r = nft_ask(l->n, nlh, chain_cb, l);
 	}
 	if (!r) {
-		nlh = question(l->n, buf, NFT_MSG_GETRULE, NLM_F_DUMP);
-		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, l->table);
+		nlh = nft_question(l->n, buf, NFT_MSG_GETRULE, (uint16_t)l->p->family,
+			   NLM_F_DUMP);
+		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, l->p->table);
 		r = nft_ask(l->n, nlh, rule_cb, l);
 	}
 	return r;
@@ -340,7 +368,7 @@ static int look_at(struct look *l)
 /* 1 the table says what @p says, 0 it says something else; it is there. */
 static int same(struct nft *n, const struct nft_plan *p, struct errtext *why)
 {
-	struct look l = {.n = n, .table = p->table};
+	struct look l = {.n = n, .p = p};
 	char *have = NULL, *want = nft_image_plan(p);
 	size_t len;
 	int r = -ENOMEM;
@@ -364,11 +392,14 @@ static int same(struct nft *n, const struct nft_plan *p, struct errtext *why)
 
 int nft_check(struct nft *n, const struct nft_plan *p, struct errtext *why)
 {
-	int r = find_table(n, p->table, why);
+	int r = find_table(n, p->family, p->table, why);
 
 	if (r > 0)
 		r = same(n, p, why);
-	return r < 0 ? r : !r;
+	if (r <= 0)
+		return r < 0 ? r : 1;
+	r = nft_sets_differ(n, p, NULL);
+	return r < 0 ? errtext_set(why, r, "nftables: %s", strerror(-r)) : r;
 }
 
 struct forwards {
@@ -393,7 +424,8 @@ static int read_forwards(struct nft *n, const char *table, struct forwards *l)
 	for (int i = 0; r == -EINTR && i < TRIES; i++) {
 		struct nftnl_set *s = nftnl_set_alloc();
 
-		r = s ? ask_elements(n, table, nft_map_name(l->map), s)
+		r = s ? nft_ask_elements(n, NFPROTO_INET, table,
+					 nft_map_name(l->map), s)
 		      : -ENOMEM;
 		if (!r)
 			(void)nftnl_set_elem_foreach(s, take_forward, l);
@@ -413,215 +445,81 @@ int nft_forwards(struct nft *n, const struct nft_plan *p,
 	return r ? r : (int)l.n;
 }
 
-/* ---- transactions -------------------------------------------------------------------- */
-
-struct batch {
-	struct nft *n;
-	char *buf;
-	size_t len;
-	uint32_t first, last; /* sequence numbers of what is answered */
-	bool full; /* or no memory */
-};
-
-static void begin(struct batch *b, struct nft *n)
-{
-	*b = (struct batch){.n = n, .buf = malloc(BATCH_MAX)};
-	if (!b->buf) {
-		b->full = true;
-		return;
-	}
-	b->first = n->seq + 1;
-	b->len = nftnl_batch_begin(b->buf, ++n->seq)->nlmsg_len;
-}
-
-/* Room for a message; NULL when there is none any more. */
-static struct nlmsghdr *message(struct batch *b, uint16_t type, uint16_t flags)
-{
-	if (b->full || b->len + MSG_MAX > BATCH_MAX) {
-		b->full = true;
-		return NULL;
-	}
-	b->last = ++b->n->seq;
-	return nftnl_nlmsg_build_hdr(b->buf + b->len, type, NFPROTO_INET,
-				     flags | NLM_F_ACK, b->last);
-}
-
-static void done(struct batch *b, const struct nlmsghdr *nlh)
-{
-	b->len += (nlh->nlmsg_len + 3) & ~(size_t)3;
-}
-
-/* The kernel answers each message, that with the number @last at the end. */
-static int verdict(struct batch *b)
-{
-	int err = 0;
-
-	for (;;) {
-		ssize_t len = receive(b->n);
-		const struct nlmsghdr *h = (const void *)b->n->buf;
-		int left = (int)len;
-
-		if (len < 0)
-			return (int)len;
-		for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
-
-			if (h->nlmsg_type != NLMSG_ERROR ||
-			    h->nlmsg_seq < b->first || h->nlmsg_seq > b->last)
-				continue;
-			if (!err)
-				err = e->error;
-			/* What fails as a whole is told with its first number. */
-			if (h->nlmsg_seq == b->last || h->nlmsg_seq == b->first)
-				return err;
-		}
-	}
-}
-
-static int commit(struct batch *b, struct errtext *why)
-{
-	int r = b->full ? -ENOBUFS : 0;
-
-	if (!r) {
-		b->len += nftnl_batch_end(b->buf + b->len, ++b->n->seq)
-				  ->nlmsg_len;
-		if (mnl_socket_sendto(b->n->sock, b->buf, b->len) < 0)
-			r = -errno;
-		else
-			r = verdict(b);
-	}
-	free(b->buf);
-	return r ? errtext_set(why, r, "nftables: %s", strerror(-r)) : 0;
-}
-
-static void put_table(struct batch *b, const struct nft_plan *p)
-{
-	struct nftnl_table *t = nft_build_table(p);
-	struct nlmsghdr *nlh = t ? message(b, NFT_MSG_NEWTABLE, NLM_F_CREATE)
-				 : NULL;
-
-	if (nlh) {
-		nftnl_table_nlmsg_build_payload(nlh, t);
-		done(b, nlh);
-	}
-	b->full |= !t;
-	nftnl_table_free(t);
-}
-
-static void del_table(struct batch *b, const char *name)
-{
-	struct nlmsghdr *nlh = message(b, NFT_MSG_DELTABLE, 0);
-
-	if (!nlh)
-		return;
-	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
-	done(b, nlh);
-}
-
-/* Elements in as many messages as it takes: an attribute has at most 64 KiB. */
-static void put_elements(struct batch *b, struct nftnl_set *s)
-{
-	struct nftnl_set_elems_iter *it = nftnl_set_elems_iter_create(s);
-	struct nlmsghdr *nlh;
-	int more = 1;
-
-	b->full |= !it;
-	while (it && more > 0 &&
-	       (nlh = message(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE))) {
-		more = nftnl_set_elems_nlmsg_build_payload_iter(nlh, it);
-		done(b, nlh);
-	}
-	if (it)
-		nftnl_set_elems_iter_destroy(it);
-}
-
-static void put_map(struct batch *b, const struct nft_plan *p, enum nft_map m)
-{
-	struct nftnl_set *s = nft_build_map(p, m);
-	struct nlmsghdr *nlh = s ? message(b, NFT_MSG_NEWSET, NLM_F_CREATE)
-				 : NULL;
-
-	if (nlh) {
-		nftnl_set_nlmsg_build_payload(nlh, s);
-		done(b, nlh);
-		put_elements(b, s);
-	}
-	b->full |= !s;
-	nftnl_set_free(s);
-}
-
-static void put_chain(struct batch *b, const struct nft_plan *p, unsigned int i)
-{
-	struct nftnl_chain *c = nft_build_chain(p, i);
-	struct nlmsghdr *nlh = c ? message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE)
-				 : NULL;
-
-	if (nlh) {
-		nftnl_chain_nlmsg_build_payload(nlh, c);
-		done(b, nlh);
-	}
-	b->full |= !c;
-	nftnl_chain_free(c);
-}
-
-static void put_rule(struct batch *b, const struct nft_plan *p, unsigned int i)
-{
-	struct nftnl_rule *r = nft_build_rule(p, i);
-	struct nlmsghdr *nlh =
-		r ? message(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND)
-		  : NULL;
-
-	if (nlh) {
-		nftnl_rule_nlmsg_build_payload(nlh, r);
-		done(b, nlh);
-	}
-	b->full |= !r;
-	nftnl_rule_free(r);
-}
+/* ---- changes --------------------------------------------------------------------------- */
 
 static int replace(struct nft *n, const struct nft_plan *p, bool there,
 		   struct errtext *why)
 {
-	struct batch b;
+	struct nft_batch b;
 
-	begin(&b, n);
+	nft_begin(&b, n, p->family);
 	if (there)
-		del_table(&b, p->table);
-	put_table(&b, p);
+		nft_del_table(&b, p->table);
+	nft_put_table(&b, p);
 	for (unsigned int m = 0; m < NFT_MAPS; m++)
 		if (p->in_map[m])
-			put_map(&b, p, m);
+			nft_put_map(&b, p, m);
+	for (unsigned int i = 0; i < p->nset; i++)
+		nft_put_set(&b, p, i);
 	for (unsigned int i = 0; i < p->nchain; i++)
-		put_chain(&b, p, i);
+		nft_put_chain(&b, p, i);
 	for (unsigned int i = 0; i < p->nrule; i++)
-		put_rule(&b, p, i);
-	return commit(&b, why);
+		nft_put_rule(&b, p, i);
+	return nft_commit(&b, why);
+}
+
+/* Names that came and went; what is counted for the rest goes on. */
+static int amend(struct nft *n, const struct nft_plan *p, bool *changed,
+		 struct errtext *why)
+{
+	struct nft_batch b;
+	int r;
+
+	if (!p->nset)
+		return 0;
+	nft_begin(&b, n, p->family);
+	r = nft_sets_differ(n, p, &b);
+	if (r <= 0) {
+		nft_abandon(&b);
+		return r ? errtext_set(why, r, "nftables: %s", strerror(-r))
+			 : 0;
+	}
+	*changed = true;
+	return nft_commit(&b, why);
 }
 
 int nft_sync(struct nft *n, const struct nft_plan *p, bool *changed,
 	     struct errtext *why)
 {
-	int there = find_table(n, p->table, why);
+	int there = find_table(n, p->family, p->table, why);
 	int r = there > 0 ? same(n, p, why) : there;
 
 	if (r < 0)
 		return r;
 	*changed = !r;
-	return r ? 0 : replace(n, p, there > 0, why);
+	return r ? amend(n, p, changed, why) : replace(n, p, there > 0, why);
+}
+
+int nft_drop_one(struct nft *n, int family, const char *network,
+		 struct errtext *why)
+{
+	char name[NFT_NETWORK + 8];
+	struct nft_batch b;
+	int r;
+
+	nft_table_name(network, name);
+	r = find_table(n, family, name, NULL);
+	if (r <= 0)
+		return r == -EEXIST || r == -EOPNOTSUPP ? 0 : r;
+	nft_begin(&b, n, family);
+	nft_del_table(&b, name);
+	r = nft_commit(&b, why);
+	return r == -ENOENT ? 0 : r;
 }
 
 int nft_drop(struct nft *n, const char *network, struct errtext *why)
 {
-	char name[NFT_NETWORK + 8];
-	struct batch b;
-	int r;
+	int r = nft_drop_one(n, NFPROTO_INET, network, why);
 
-	nft_table_name(network, name);
-	r = find_table(n, name, NULL);
-	if (r <= 0)
-		return r == -EEXIST || r == -EOPNOTSUPP ? 0 : r;
-	begin(&b, n);
-	del_table(&b, name);
-	r = commit(&b, why);
-	return r == -ENOENT ? 0 : r;
+	return r ? r : nft_drop_one(n, NFPROTO_BRIDGE, network, why);
 }

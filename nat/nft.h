@@ -23,7 +23,8 @@ void nft_close(struct nft *n);
  *
  * What is there is read first; only when it is not the same the whole table is
  * replaced, in one transaction: no packet meets half of it, and what is refused leaves
- * what was there. Connections under way go on: the kernel keeps their translation.
+ * what was there. Sets are brought in line element by element, so that what they count
+ * goes on. Connections under way go on: the kernel keeps their translation.
  *
  * Return: 0; -EEXIST a table of this name is not ours; -EOPNOTSUPP the kernel has no
  * nftables, or no NAT; … with @why.
@@ -43,7 +44,17 @@ int nft_check(struct nft *n, const struct nft_plan *p, struct errtext *why);
 int nft_forwards(struct nft *n, const struct nft_plan *p,
 		 struct nft_forward *out, size_t cap);
 
-/* Delete the network's table; 0 also when there is none, or none of ours. */
+/* What a port was kept from since its table was made (nftguard.h); not what was 0. */
+typedef void (*nft_count_fn)(void *arg, const char *port, unsigned int kind,
+			     uint64_t frames);
+
+int nft_counts(struct nft *n, const char *network, nft_count_fn fn, void *arg);
+
+/* Delete the network's table of one family; 0 also when there is none, or none of ours. */
+int nft_drop_one(struct nft *n, int family, const char *network,
+		 struct errtext *why);
+
+/* Delete the network's tables; 0 also when there is none, or none of ours. */
 int nft_drop(struct nft *n, const char *network, struct errtext *why);
 
 #define NFT_DUMP_MAX (32u << 20) /* bytes */

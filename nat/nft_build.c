@@ -9,12 +9,14 @@
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
+#include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Numbers that nft(8) has for types, so that it can show a map (its datatype.h). */
@@ -31,6 +33,7 @@ struct make {
 	struct nftnl_rule *r;
 	bool nomem;
 	int family; /* that the rule is known to be about; 0 = either */
+	const struct nft_plan *p;
 };
 
 static struct nftnl_expr *expr(struct make *k, const char *name)
@@ -182,6 +185,74 @@ static void match_local(struct make *k)
 	cmp(k, NFT_CMP_EQ, &local, sizeof(local));
 }
 
+static void match_type(struct make *k, const struct nft_match *m)
+{
+	uint8_t type[2] = {(uint8_t)(m->proto >> 8), (uint8_t)m->proto};
+
+	meta(k, NFT_META_PROTOCOL, NFT_REG_1);
+	cmp(k, op(m), type, 2);
+	if (m->proto == ETH_P_IP)
+		k->family = AF_INET;
+	else if (m->proto == ETH_P_IPV6)
+		k->family = AF_INET6;
+}
+
+/* The tag as it was in the frame: 802.1Q 9.6. */
+static void match_vlan(struct make *k, const struct nft_match *m)
+{
+	static const uint8_t mask[2] = {0x0f, 0xff}, zero[2];
+	uint8_t type[2] = {(uint8_t)(m->proto >> 8), (uint8_t)m->proto};
+
+	payload(k, NFT_PAYLOAD_LL_HEADER, 12, 2, NFT_REG_1);
+	cmp(k, NFT_CMP_EQ, type, 2);
+	payload(k, NFT_PAYLOAD_LL_HEADER, 14, 2, NFT_REG_1);
+	and_mask(k, mask, 2);
+	cmp(k, NFT_CMP_NEQ, zero, 2);
+}
+
+static void match_fragment(struct make *k)
+{
+	static const uint8_t yes = 1;
+	struct nftnl_expr *e = expr(k, "exthdr");
+
+	set32(e, NFTNL_EXPR_EXTHDR_DREG, NFT_REG_1);
+	set32(e, NFTNL_EXPR_EXTHDR_LEN, 1);
+	set32(e, NFTNL_EXPR_EXTHDR_OFFSET, 0);
+	set32(e, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_IPV6);
+	set32(e, NFTNL_EXPR_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT);
+	if (e)
+		nftnl_expr_set_u8(e, NFTNL_EXPR_EXTHDR_TYPE, IPPROTO_FRAGMENT);
+	cmp(k, NFT_CMP_EQ, &yes, 1);
+}
+
+static void match_field(struct make *k, const struct nft_match *m)
+{
+	const struct nft_field_info *i = nft_field_info(m->field);
+	uint8_t v[16];
+
+	payload(k, i->base, i->at, i->len, NFT_REG_1);
+	if (i->form == NFT_IP)
+		memcpy(v, m->ip.b + 16 - i->len, i->len);
+	else if (i->len > 8)
+		memcpy(v, m->ip.b, i->len);
+	for (unsigned int b = 0; i->form != NFT_IP && i->len <= 8 && b < i->len; b++)
+		v[b] = (uint8_t)(m->value >> (8 * (i->len - 1 - b)));
+	cmp(k, op(m), v, i->len);
+}
+
+static void match_set(struct make *k, const struct nft_match *m)
+{
+	struct nftnl_expr *e;
+
+	meta(k, NFT_META_IIFNAME, NFT_REG_1);
+	e = expr(k, "lookup");
+	set32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	set32(e, NFTNL_EXPR_LOOKUP_FLAGS, 0);
+	if (e)
+		nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET,
+				   k->p->set[m->set].name);
+}
+
 static void match(struct make *k, const struct nft_match *m)
 {
 	uint8_t proto = (uint8_t)m->proto;
@@ -200,7 +271,7 @@ static void match(struct make *k, const struct nft_match *m)
 		break;
 	case NFT_L4PROTO:
 		meta(k, NFT_META_L4PROTO, NFT_REG_1);
-		cmp(k, NFT_CMP_EQ, &proto, 1);
+		cmp(k, op(m), &proto, 1);
 		break;
 	case NFT_STATE:
 		match_ct(k, NFT_CT_STATE, m->mask);
@@ -211,17 +282,32 @@ static void match(struct make *k, const struct nft_match *m)
 	case NFT_TO_HOST:
 		match_local(k);
 		break;
+	case NFT_TYPE:
+		match_type(k, m);
+		break;
+	case NFT_VLAN:
+		match_vlan(k, m);
+		break;
+	case NFT_FRAGMENT:
+		match_fragment(k);
+		break;
+	case NFT_FIELD:
+		match_field(k, m);
+		break;
+	case NFT_IN_SET:
+		match_set(k, m);
+		break;
 	}
 }
 
 /* ---- verdicts ---------------------------------------------------------------------- */
 
-static void verdict(struct make *k, uint32_t v)
+static void verdict(struct make *k, int v)
 {
 	struct nftnl_expr *e = expr(k, "immediate");
 
 	set32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-	set32(e, NFTNL_EXPR_IMM_VERDICT, v);
+	set32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)v);
 }
 
 /*
@@ -261,6 +347,30 @@ static void dnat(struct make *k, enum nft_map map)
 	      NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED);
 }
 
+static void go_to(struct make *k, const char *chain)
+{
+	static const int32_t go = NFT_GOTO;
+	struct nftnl_expr *e = expr(k, "immediate");
+
+	set32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	set32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)go);
+	if (e && nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain))
+		k->nomem = true;
+}
+
+static void tell(struct make *k, const struct nft_rule *r)
+{
+	struct nftnl_expr *e = expr(k, "log");
+	char prefix[128];
+
+	snprintf(prefix, sizeof(prefix), "%s %s", k->p->table,
+		 k->p->chain[r->chain].name);
+	if (e && nftnl_expr_set_str(e, NFTNL_EXPR_LOG_PREFIX, prefix))
+		k->nomem = true;
+	if (e)
+		nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_GROUP, NFT_LOG_GROUP);
+}
+
 static void conclude(struct make *k, const struct nft_rule *r)
 {
 	switch (r->verdict) {
@@ -276,6 +386,15 @@ static void conclude(struct make *k, const struct nft_rule *r)
 	case NFT_V_DNAT:
 		dnat(k, r->map);
 		break;
+	case NFT_V_RETURN:
+		verdict(k, NFT_RETURN);
+		break;
+	case NFT_V_GOTO:
+		go_to(k, k->p->chain[r->to].name);
+		break;
+	case NFT_V_LOG:
+		tell(k, r);
+		break;
 	}
 }
 
@@ -284,11 +403,11 @@ static void conclude(struct make *k, const struct nft_rule *r)
 struct nftnl_rule *nft_build_rule(const struct nft_plan *p, unsigned int i)
 {
 	const struct nft_rule *r = &p->rule[i];
-	struct make k = {.r = nftnl_rule_alloc()};
+	struct make k = {.r = nftnl_rule_alloc(), .p = p};
 
 	if (!k.r)
 		return NULL;
-	nftnl_rule_set_u32(k.r, NFTNL_RULE_FAMILY, NFPROTO_INET);
+	nftnl_rule_set_u32(k.r, NFTNL_RULE_FAMILY, (uint32_t)p->family);
 	nftnl_rule_set_str(k.r, NFTNL_RULE_TABLE, p->table);
 	nftnl_rule_set_str(k.r, NFTNL_RULE_CHAIN, p->chain[r->chain].name);
 	for (unsigned int m = 0; m < r->n; m++)
@@ -306,9 +425,11 @@ struct nftnl_chain *nft_build_chain(const struct nft_plan *p, unsigned int i)
 
 	if (!c)
 		return NULL;
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, NFPROTO_INET);
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, (uint32_t)p->family);
 	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, p->table);
 	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, p->chain[i].name);
+	if (!p->chain[i].type)
+		return c;
 	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, p->chain[i].type);
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, p->chain[i].hook);
 	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, p->chain[i].priority);
@@ -323,7 +444,7 @@ struct nftnl_table *nft_build_table(const struct nft_plan *p)
 
 	if (t && u &&
 	    nftnl_udata_put_strz(u, NFTNL_UDATA_TABLE_COMMENT, NFT_MARK)) {
-		nftnl_table_set_u32(t, NFTNL_TABLE_FAMILY, NFPROTO_INET);
+		nftnl_table_set_u32(t, NFTNL_TABLE_FAMILY, (uint32_t)p->family);
 		nftnl_table_set_str(t, NFTNL_TABLE_NAME, p->table);
 		nftnl_table_set_data(t, NFTNL_TABLE_USERDATA,
 				     nftnl_udata_buf_data(u),

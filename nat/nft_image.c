@@ -45,13 +45,22 @@ void nft_image_rule(FILE *f, struct nftnl_rule *r)
 	fputc('\n', f);
 }
 
+/* Only what kinds they are: there is but one way to make them. */
+static int put_name(struct nftnl_expr *e, void *arg)
+{
+	fprintf(arg, " %s", str(nftnl_expr_get_str(e, NFTNL_EXPR_NAME)));
+	return 0;
+}
+
 void nft_image_set(FILE *f, const struct nftnl_set *s)
 {
-	fprintf(f, "map %s %u %u %u\n",
+	fprintf(f, "map %s %u %u %u",
 		str(nftnl_set_get_str(s, NFTNL_SET_NAME)),
 		nftnl_set_get_u32(s, NFTNL_SET_FLAGS),
 		nftnl_set_get_u32(s, NFTNL_SET_KEY_LEN),
 		nftnl_set_get_u32(s, NFTNL_SET_DATA_LEN));
+	(void)nftnl_set_expr_foreach(s, put_name, f);
+	fputc('\n', f);
 }
 
 /* ---- elements ------------------------------------------------------------------------- */
@@ -131,6 +140,14 @@ static bool plan_maps(FILE *f, const struct nft_plan *p)
 			return false;
 		nft_image_set(f, s);
 		nft_image_elems(f, s);
+		nftnl_set_free(s);
+	}
+	for (unsigned int i = 0; i < p->nset; i++) {
+		struct nftnl_set *s = nft_build_set(p, i);
+
+		if (!s)
+			return false;
+		nft_image_set(f, s);
 		nftnl_set_free(s);
 	}
 	return true;

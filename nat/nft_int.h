@@ -3,8 +3,11 @@
 #ifndef VNET_NAT_NFT_INT_H
 #define VNET_NAT_NFT_INT_H
 
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
+#include "lib/errtext.h"
 #include "nat/nftplan.h"
 
 struct nft;
@@ -22,6 +25,8 @@ struct nftnl_chain *nft_build_chain(const struct nft_plan *p, unsigned int i);
 struct nftnl_rule *nft_build_rule(const struct nft_plan *p, unsigned int i);
 /* With its elements. */
 struct nftnl_set *nft_build_map(const struct nft_plan *p, enum nft_map m);
+/* Likewise. */
+struct nftnl_set *nft_build_set(const struct nft_plan *p, unsigned int i);
 /* And back: false for what no plan has. */
 bool nft_read_element(enum nft_map m, struct nftnl_set_elem *e,
 		      struct nft_forward *out);
@@ -36,6 +41,46 @@ struct nlmsghdr *nft_question(struct nft *n, char *buf, uint16_t type,
 /* The answers go to @cb, until the last one. 0 or negative errno; -EINTR: what was
  * listed changed meanwhile. */
 int nft_ask(struct nft *n, struct nlmsghdr *nlh, nft_cb cb, void *arg);
+
+/* One datagram of answers, waited for; where it is then. */
+ssize_t nft_receive(struct nft *n);
+const struct nlmsghdr *nft_received(const struct nft *n);
+uint32_t nft_next_seq(struct nft *n);
+int nft_send(struct nft *n, const void *p, size_t len);
+int nft_ask_elements(struct nft *n, int family, const char *table,
+		     const char *map, struct nftnl_set *s);
+
+/* ---- nft_batch.c: a transaction ------------------------------------------------------ */
+
+struct nft_batch {
+	struct nft *n;
+	uint16_t family;
+	char *buf;
+	size_t len;
+	uint32_t first, last; /* sequence numbers of what is answered */
+	bool full; /* or no memory */
+};
+
+void nft_begin(struct nft_batch *b, struct nft *n, int family);
+void nft_put_table(struct nft_batch *b, const struct nft_plan *p);
+void nft_del_table(struct nft_batch *b, const char *name);
+void nft_put_map(struct nft_batch *b, const struct nft_plan *p, enum nft_map m);
+void nft_put_set(struct nft_batch *b, const struct nft_plan *p, unsigned int i);
+void nft_put_elements(struct nft_batch *b, struct nftnl_set *s);
+void nft_del_elements(struct nft_batch *b, struct nftnl_set *s);
+void nft_put_chain(struct nft_batch *b, const struct nft_plan *p, unsigned int i);
+void nft_put_rule(struct nft_batch *b, const struct nft_plan *p, unsigned int i);
+/* One of these ends it. */
+int nft_commit(struct nft_batch *b, struct errtext *why);
+void nft_abandon(struct nft_batch *b);
+
+/* ---- nft_sets.c ------------------------------------------------------------------------ */
+
+/* Have the plan's sets other elements than the table's? 1, 0 or an error; what makes them
+ * the same goes into @b, unless that is NULL. */
+int nft_sets_differ(struct nft *n, const struct nft_plan *p,
+		    struct nft_batch *b);
+bool nft_is_empty(const struct nftnl_set *s);
 
 /* ---- nft_image.c: the same text for the same thing, whoever made the object --------- */
 

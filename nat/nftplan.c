@@ -5,7 +5,9 @@
 
 #include <assert.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Priorities by the names that nft(8) has for them. */
@@ -20,6 +22,26 @@
 void nft_table_name(const char *network, char out[NFT_NETWORK + 8])
 {
 	snprintf(out, NFT_NETWORK + 8, "vnet-%.*s", NFT_NETWORK - 1, network);
+}
+
+const struct nft_field_info *nft_field_info(enum nft_field f)
+{
+	static const struct nft_field_info t[NFT_FIELDS] = {
+		[NFT_ARP_SENDER] = {"arp saddr ip", NFT_PAYLOAD_NETWORK_HEADER,
+				    14, 4, NFT_IP},
+		[NFT_RARP_SENDER] = {"@nh,112,32", NFT_PAYLOAD_NETWORK_HEADER,
+				     14, 4, NFT_HEX},
+		[NFT_SNAP] = {"@nh,0,48", NFT_PAYLOAD_NETWORK_HEADER, 0, 6,
+			      NFT_HEX},
+		[NFT_UDP_DPORT] = {"udp dport", NFT_PAYLOAD_TRANSPORT_HEADER, 2,
+				   2, NFT_DEC},
+		[NFT_ICMP6_TYPE] = {"icmpv6 type", NFT_PAYLOAD_TRANSPORT_HEADER,
+				    0, 1, NFT_DEC},
+		[NFT_ND_TARGET] = {"@th,64,128", NFT_PAYLOAD_TRANSPORT_HEADER,
+				   8, 16, NFT_HEX},
+	};
+
+	return &t[f];
 }
 
 /* ---- matches --------------------------------------------------------------------- */
@@ -219,6 +241,7 @@ static void forward(const struct nft_net *n, struct nft_plan *p)
 void nftplan_make(const struct nft_net *n, struct nft_plan *p)
 {
 	memset(p, 0, sizeof(*p));
+	p->family = NFPROTO_INET;
 	nft_table_name(n->network, p->table);
 	if (n->mode == NFT_NAT) {
 		p->fwd = n->fwd;
@@ -239,6 +262,12 @@ void nftplan_make(const struct nft_net *n, struct nft_plan *p)
 	forward(n, p);
 	if (n->mode == NFT_NAT)
 		masquerade(n, p);
+}
+
+void nftplan_fini(struct nft_plan *p)
+{
+	free(p->elem);
+	p->elem = NULL;
 }
 
 enum nft_map nft_map_of(const struct nft_forward *f)

@@ -31,9 +31,12 @@
 #include "lib/inet.h"
 
 #define NFT_NETWORK 64 /* bytes of a network's name */
-#define NFT_RULES   32
-#define NFT_CHAINS  6
-#define NFT_MATCHES 6 /* in a rule */
+#define NFT_RULES   96
+#define NFT_CHAINS  24
+#define NFT_SETS    24
+#define NFT_MATCHES 6  /* in a rule */
+#define NFT_KEY	    32 /* bytes of an element's key */
+#define NFT_NAME    16 /* of a chain of guards, of a set */
 #define NFT_MARK    "vnet" /* comment of our tables; those without it are not ours */
 
 enum nft_mode { NFT_NAT, NFT_HOSTONLY, NFT_INTERNAL };
@@ -70,7 +73,35 @@ enum nft_match_kind {
 	NFT_STATE, /* mask: NFT_CT_… below */
 	NFT_TRANSLATED,  /* the connection's destination was translated */
 	NFT_TO_HOST,  /* the destination is an address of the host's */
+	/* Of frames: */
+	NFT_TYPE,     /* proto: EtherType behind a tag, if there is one */
+	NFT_VLAN,     /* proto: the tag's type; in a VLAN that is not 0 */
+	NFT_FRAGMENT, /* of IPv6 */
+	NFT_FIELD,    /* field has this value; an address is in ip */
+	NFT_IN_SET,   /* set: the port's name is in it */
 };
+
+/* Parts of frames and packets, whose header the matches before say is there. */
+enum nft_field {
+	NFT_ARP_SENDER,	 /* RFC 826; of RARP likewise (RFC 903) */
+	NFT_RARP_SENDER,
+	NFT_SNAP,	 /* the LLC/SNAP header of what else is an EtherType (RFC 1042) */
+	NFT_UDP_DPORT,
+	NFT_ICMP6_TYPE,
+	NFT_ND_TARGET,	 /* RFC 4861 4.4 */
+	NFT_FIELDS
+};
+
+enum nft_form { NFT_DEC, NFT_HEX, NFT_IP };
+
+struct nft_field_info {
+	const char *name; /* as nft(8) calls it */
+	uint32_t base;	  /* NFT_PAYLOAD_… */
+	uint8_t at, len;
+	enum nft_form form;
+};
+
+const struct nft_field_info *nft_field_info(enum nft_field f);
 
 /* Bits of the kernel's (NF_CT_STATE_BIT). */
 #define NFT_CT_INVALID	   1
@@ -86,9 +117,22 @@ struct nft_match {
 	uint32_t mask;
 	struct ipaddr ip; /* with @plen in bits of its own family */
 	uint8_t plen;
+	enum nft_field field;
+	uint64_t value;
+	unsigned int set; /* index */
 };
 
-enum nft_verdict { NFT_V_ACCEPT, NFT_V_DROP, NFT_V_MASQUERADE, NFT_V_DNAT };
+enum nft_verdict {
+	NFT_V_ACCEPT,
+	NFT_V_DROP,
+	NFT_V_MASQUERADE,
+	NFT_V_DNAT,
+	NFT_V_RETURN,
+	NFT_V_GOTO, /* to */
+	NFT_V_LOG,  /* by NFLOG, with the chain's name; and on to the next rule */
+};
+
+#define NFT_LOG_GROUP 30318 /* of all our networks */
 
 /* Forwards are looked up by family, and by whether they are for one address only. */
 enum nft_map { NFT_MAP_AT4, NFT_MAP_AT6, NFT_MAP_ANY4, NFT_MAP_ANY6, NFT_MAPS };
@@ -99,16 +143,33 @@ struct nft_rule {
 	unsigned int n;
 	enum nft_verdict verdict;
 	enum nft_map map; /* NFT_V_DNAT */
+	unsigned int to;  /* chain; NFT_V_GOTO */
 };
 
 struct nft_chain {
-	const char *name, *type; /* "filter", "nat" */
-	unsigned int hook;	 /* NF_INET_… */
+	const char *name, *type; /* "filter", "nat"; NULL: only gone to */
+	unsigned int hook;	 /* NF_INET_…, NF_BR_… */
 	int priority;
+};
+
+struct nft_elem {
+	uint8_t key[NFT_KEY];
+};
+
+/* A set of names of ports. What is found in one that tells is counted, and goes on to
+ * the rest of its rule once in a minute. */
+struct nft_set {
+	char name[NFT_NAME];
+	bool tells;
+	size_t first, n; /* of the plan's elem */
 };
 
 struct nft_plan {
 	char table[NFT_NETWORK + 8];
+	int family; /* NFPROTO_INET, NFPROTO_BRIDGE */
+	struct nft_set set[NFT_SETS];
+	unsigned int nset;
+	struct nft_elem *elem; /* heap */
 	struct nft_chain chain[NFT_CHAINS];
 	unsigned int nchain;
 	struct nft_rule rule[NFT_RULES]; /* by chain */
@@ -120,6 +181,9 @@ struct nft_plan {
 
 /* Compile; never fails. @n's forwards must outlive the plan. */
 void nftplan_make(const struct nft_net *n, struct nft_plan *out);
+
+/* Of any plan. */
+void nftplan_fini(struct nft_plan *p);
 
 /* Which map it is in. */
 enum nft_map nft_map_of(const struct nft_forward *f);

@@ -2,7 +2,11 @@
 /* A planned table in the words of nft(8). See nftplan.h. */
 #include "nat/nftplan.h"
 
+#include <inttypes.h>
+#include <linux/if_ether.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_bridge.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,7 +45,66 @@ static void put_state(FILE *f, uint32_t mask)
 	}
 }
 
-static void put_match(FILE *f, const struct nft_match *m)
+static void put_l4(FILE *f, const struct nft_match *m)
+{
+	fprintf(f, "meta l4proto %s", m->neg ? "!= " : "");
+	switch (m->proto) {
+	case IPPROTO_ICMP:
+		fputs("icmp", f);
+		break;
+	case IPPROTO_TCP:
+		fputs("tcp", f);
+		break;
+	case IPPROTO_UDP:
+		fputs("udp", f);
+		break;
+	case IPPROTO_ICMPV6:
+		fputs("ipv6-icmp", f);
+		break;
+	default:
+		fprintf(f, "%d", m->proto);
+	}
+}
+
+static void put_type(FILE *f, const char *what, int type)
+{
+	static const struct {
+		int type;
+		const char *name;
+	} t[] = {{ETH_P_IP, "ip"},	 {ETH_P_IPV6, "ip6"},
+		 {ETH_P_ARP, "arp"},	 {ETH_P_8021Q, "8021q"},
+		 {ETH_P_8021AD, "8021ad"}};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		if (t[i].type != type)
+			continue;
+		fprintf(f, "%s %s", what, t[i].name);
+		return;
+	}
+	fprintf(f, "%s 0x%04x", what, (unsigned int)type);
+}
+
+static void put_field(FILE *f, const struct nft_match *m)
+{
+	const struct nft_field_info *i = nft_field_info(m->field);
+	char ip[IP_TEXT];
+
+	fprintf(f, "%s ", i->name);
+	if (i->form == NFT_DEC) {
+		fprintf(f, "%" PRIu64, m->value);
+	} else if (i->form == NFT_IP) {
+		fputs(ipaddr_format(&m->ip, ip), f);
+	} else if (i->len <= 8) {
+		fprintf(f, "0x%" PRIx64, m->value);
+	} else {
+		fputs("0x", f);
+		for (unsigned int b = 0; b < i->len; b++)
+			fprintf(f, "%02x", m->ip.b[b]);
+	}
+}
+
+static void put_match(FILE *f, const struct nft_plan *p,
+		      const struct nft_match *m)
 {
 	switch (m->kind) {
 	case NFT_IIF:
@@ -61,8 +124,7 @@ static void put_match(FILE *f, const struct nft_match *m)
 		put_addr(f, "daddr", m);
 		break;
 	case NFT_L4PROTO:
-		fprintf(f, "meta l4proto %s",
-			m->proto == IPPROTO_ICMP ? "icmp" : "ipv6-icmp");
+		put_l4(f, m);
 		break;
 	case NFT_STATE:
 		put_state(f, m->mask);
@@ -73,17 +135,33 @@ static void put_match(FILE *f, const struct nft_match *m)
 	case NFT_TO_HOST:
 		fputs("fib daddr type local", f);
 		break;
+	case NFT_TYPE:
+		put_type(f, "meta protocol", m->proto);
+		break;
+	case NFT_VLAN:
+		put_type(f, "ether type", m->proto);
+		fputs(" vlan id != 0", f);
+		break;
+	case NFT_FRAGMENT:
+		fputs("exthdr frag exists", f);
+		break;
+	case NFT_FIELD:
+		put_field(f, m);
+		break;
+	case NFT_IN_SET:
+		fprintf(f, "iifname @%s", p->set[m->set].name);
+		break;
 	}
 	fputc(' ', f);
 }
 
-static void put_rule(FILE *f, const struct nft_rule *r)
+static void put_rule(FILE *f, const struct nft_plan *p, const struct nft_rule *r)
 {
 	const char *ip = nft_map_is6(r->map) ? "ip6" : "ip";
 
 	fputs("\t\t", f);
 	for (unsigned int i = 0; i < r->n; i++)
-		put_match(f, &r->m[i]);
+		put_match(f, p, &r->m[i]);
 	switch (r->verdict) {
 	case NFT_V_ACCEPT:
 		fputs("accept", f);
@@ -101,13 +179,28 @@ static void put_rule(FILE *f, const struct nft_rule *r)
 		fprintf(f, "meta l4proto . th dport map @%s",
 			nft_map_name(r->map));
 		break;
+	case NFT_V_RETURN:
+		fputs("return", f);
+		break;
+	case NFT_V_GOTO:
+		fprintf(f, "goto %s", p->chain[r->to].name);
+		break;
+	case NFT_V_LOG:
+		fprintf(f, "log prefix \"%s %s\" group %d", p->table,
+			p->chain[r->chain].name, NFT_LOG_GROUP);
+		break;
 	}
 	fputc('\n', f);
 }
 
-static const char *hook_name(unsigned int hook)
+static const char *hook_name(const struct nft_plan *p, unsigned int hook)
 {
-	static const char *const names[] = {
+	static const char *const frames[] = {
+		[NF_BR_PRE_ROUTING] = "prerouting",
+		[NF_BR_FORWARD] = "forward",
+		[NF_BR_POST_ROUTING] = "postrouting",
+	};
+	static const char *const packets[] = {
 		[NF_INET_PRE_ROUTING] = "prerouting",
 		[NF_INET_LOCAL_IN] = "input",
 		[NF_INET_FORWARD] = "forward",
@@ -115,7 +208,35 @@ static const char *hook_name(unsigned int hook)
 		[NF_INET_POST_ROUTING] = "postrouting",
 	};
 
-	return names[hook];
+	return p->family == NFPROTO_BRIDGE ? frames[hook] : packets[hook];
+}
+
+static void put_set(FILE *f, const struct nft_plan *p, const struct nft_set *s)
+{
+	const char *comma = "\t\telements = { ";
+
+	fprintf(f, "\tset %s {\n\t\ttype ifname\n", s->name);
+	if (s->tells)
+		fputs("\t\tcounter limit rate 1/minute burst 1 packets\n", f);
+	for (size_t i = 0; i < s->n; i++) {
+		fprintf(f, "%s\"%.*s\"", comma, IFNAMSIZ,
+			(const char *)p->elem[s->first + i].key);
+		comma = ",\n\t\t\t     ";
+	}
+	fputs(s->n ? " }\n\t}\n" : "\t}\n", f);
+}
+
+static void put_chain(FILE *f, const struct nft_plan *p, unsigned int c)
+{
+	fprintf(f, "\tchain %s {\n", p->chain[c].name);
+	if (p->chain[c].type)
+		fprintf(f, "\t\ttype %s hook %s priority %d; policy accept;\n",
+			p->chain[c].type, hook_name(p, p->chain[c].hook),
+			p->chain[c].priority);
+	for (unsigned int i = 0; i < p->nrule; i++)
+		if (p->rule[i].chain == c)
+			put_rule(f, p, &p->rule[i]);
+	fputs("\t}\n", f);
 }
 
 static void put_element(FILE *f, const struct nft_forward *w, const char *comma)
@@ -159,19 +280,15 @@ char *nftplan_text(const struct nft_plan *p)
 
 	if (!f)
 		return NULL;
-	fprintf(f, "table inet %s {\n\tcomment \"%s\"\n", p->table, NFT_MARK);
+	fprintf(f, "table %s %s {\n\tcomment \"%s\"\n",
+		p->family == NFPROTO_BRIDGE ? "bridge" : "inet", p->table,
+		NFT_MARK);
 	for (unsigned int m = 0; m < NFT_MAPS; m++)
 		put_map(f, p, m);
-	for (unsigned int c = 0; c < p->nchain; c++) {
-		fprintf(f, "\tchain %s {\n\t\ttype %s hook %s priority %d; "
-			   "policy accept;\n",
-			p->chain[c].name, p->chain[c].type,
-			hook_name(p->chain[c].hook), p->chain[c].priority);
-		for (unsigned int i = 0; i < p->nrule; i++)
-			if (p->rule[i].chain == c)
-				put_rule(f, &p->rule[i]);
-		fputs("\t}\n", f);
-	}
+	for (unsigned int i = 0; i < p->nset; i++)
+		put_set(f, p, &p->set[i]);
+	for (unsigned int c = 0; c < p->nchain; c++)
+		put_chain(f, p, c);
 	fputs("}\n", f);
 	if (fclose(f)) {
 		free(text);

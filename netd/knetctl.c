@@ -15,6 +15,7 @@
 #include "lib/fdutil.h"
 #include "netd/endpoint.h"
 #include "netd/fwdctl.h"
+#include "netd/kguardctl.h"
 #include "netd/kneigh.h"
 #include "netd/knet.h"
 #include "netd/netctl.h"
@@ -36,6 +37,8 @@ struct knetctl {
 	int fd; /* priv_nft_watch() */
 	struct event *news, *repair, *change;
 	struct kneigh *neigh; /* NULL: no network was there yet */
+	struct kguardctl *guard; /* likewise, or it cannot be heard: */
+	bool guard_tried;
 	unsigned int repairs; /* since … */
 	int64_t since_ms;
 };
@@ -135,6 +138,15 @@ static const struct nic *named_alike(const struct nic *nic)
 	return NULL;
 }
 
+/* Before its first frame. */
+static int guard(struct nic *nic, struct errtext *why)
+{
+	bool changed;
+
+	return nic->kguarded ? 0
+			     : kguardctl_apply(nic->net, nic, &changed, why);
+}
+
 static int plug(struct nic *nic, struct errtext *why)
 {
 	struct network *n = nic->net;
@@ -150,7 +162,9 @@ static int plug(struct nic *nic, struct errtext *why)
 
 	snprintf(t.network, sizeof(t.network), "%s", n->conf.name);
 	memcpy(t.name, nic->conf.ifname, sizeof(t.name));
-	r = priv_kport(n->ctl->priv, &t, &fd, why);
+	r = guard(nic, why);
+	if (!r)
+		r = priv_kport(n->ctl->priv, &t, &fd, why);
 	if (!r)
 		memcpy(nic->ep->tap, nic->conf.ifname, sizeof(nic->ep->tap));
 	return r;
@@ -233,6 +247,16 @@ static int open_own(struct network *n, struct errtext *why)
 
 /* ---- up, down ------------------------------------------------------------------------ */
 
+static void hear_guards(struct ctl *ctl)
+{
+	struct knetctl *k = ctl->knet;
+
+	if (!k || k->guard_tried)
+		return;
+	k->guard_tried = true;
+	k->guard = kguardctl_new(ctl);
+}
+
 static int apply_own(struct network *n, bool *changed, struct errtext *why)
 {
 	struct knet *k = describe(n, true);
@@ -244,22 +268,29 @@ static int apply_own(struct network *n, bool *changed, struct errtext *why)
 	return r;
 }
 
-/* The one path of start, change and repair. @changed nullable. */
+/* The one path of start, change and repair. @changed nullable. Guards come first: they need
+ * no bridge, and there is none without them. */
 static int apply(struct network *n, bool *changed, struct errtext *why)
 {
 	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
-	bool other = false;
-	int r = !is_bridged(n) ? apply_own(n, &other, why)
-		: n->bridged   ? uplinkctl_keep(n, &other, why)
-			       : uplinkctl_open(n, why);
+	bool other = false, guards = false;
+	int r = kguardctl_apply(n, NULL, &guards, why);
 
+	if (!r) {
+		r = !is_bridged(n) ? apply_own(n, &other, why)
+		    : n->bridged   ? uplinkctl_keep(n, &other, why)
+				   : uplinkctl_open(n, why);
+		if (r && !n->bridged)
+			(void)priv_kguard_down(n->ctl->priv, n->conf.name, NULL);
+	}
 	dev_names(n, bridge, tap);
 	if (!r) {
+		hear_guards(n->ctl);
 		n->bridged = true;
 		n->bridge_index = (int)if_nametoindex(bridge);
 	}
 	if (changed)
-		*changed = other;
+		*changed = other || guards;
 	return r;
 }
 
@@ -298,11 +329,14 @@ void knetctl_down(struct network *n)
 	if (!n->bridged)
 		return;
 	n->bridged = false;
+	list_for_each(nic, &n->nics, struct nic, node)
+		nic->kguarded = false;
 	if (n->ctl->stopping && in_use(n))
 		return; /* VMs go on, and the next vnetd finds it */
-	if (is_bridged(n))
+	if (is_bridged(n)) {
 		uplinkctl_close(n);
-	else if (priv_knet_down(n->ctl->priv, n->conf.name, &why))
+		(void)priv_kguard_down(n->ctl->priv, n->conf.name, NULL);
+	} else if (priv_knet_down(n->ctl->priv, n->conf.name, &why))
 		log_err("network %s: not taken out of the kernel: %s",
 			n->conf.name, why.s);
 }
@@ -469,6 +503,7 @@ void knetctl_free(struct knetctl *k)
 	if (k->change)
 		event_free(k->change);
 	kneigh_free(k->neigh);
+	kguardctl_free(k->guard);
 	fd_close(&k->fd);
 	free(k);
 }
@@ -520,9 +555,10 @@ static void sweep_one(struct ctl *ctl, const struct link_info *l)
 			return;
 		/* A name of either kind is never one of the other. */
 		knet_uplink_names(name, bridge, tap);
-		r = !strcmp(l->name, bridge)
-			    ? priv_uplink_out(ctl->priv, bridge, &why)
-			    : priv_knet_down(ctl->priv, name, &why);
+		if (strcmp(l->name, bridge))
+			r = priv_knet_down(ctl->priv, name, &why);
+		else if (!(r = priv_uplink_out(ctl->priv, bridge, &why)))
+			r = priv_kguard_down(ctl->priv, name, &why);
 	} else if (!has_tap(ctl, l->name)) {
 		r = priv_tap_del(ctl->priv, l->name, &why);
 	} else {
@@ -547,6 +583,11 @@ void knetctl_sweep(struct knetctl *k)
 		(void)link_dump(nl, RTM_GETLINK, AF_UNSPEC, look, s);
 	for (size_t i = 0; s && i < s->n; i++)
 		sweep_one(k->ctl, &s->found[i]);
+	if (k) /* a kill between guards and bridge leaves no bridge to find them by */
+		list_for_each(n, &k->ctl->model.nets, struct network, node)
+			if (is_kernel(n) && !n->conf.active)
+				(void)priv_kguard_down(k->ctl->priv,
+						       n->conf.name, NULL);
 	link_nl_free(nl);
 	free(s);
 }
@@ -582,9 +623,9 @@ int knetctl_plan(struct network *n, bool all, json_t **out, struct errtext *why)
 	struct knet *k = own ? describe(n, false) : NULL;
 	struct nft_plan *p = calloc(1, sizeof(*p));
 	json_t *steps = json_array();
-	bool changed;
+	bool changed, guards = true;
+	char *text = NULL, *guard = NULL;
 	struct kbridge want;
-	char *text = NULL;
 	int r;
 
 	if (!is_kernel(n))
@@ -604,12 +645,17 @@ int knetctl_plan(struct network *n, bool all, json_t **out, struct errtext *why)
 	changed = own;
 	if (!r && own && !all)
 		r = priv_knet(n->ctl->priv, k, true, &changed, why);
+	if (!r) {
+		guard = kguardctl_plan(n, all, &guards, why);
+		r = guard ? 0 : -EIO;
+	}
 	if (!r)
-		*out = json_pack("{s:O,s:s,s:b}", "steps", steps, "filters",
-				 text ? text : "", "filters_change",
-				 (int)changed);
+		*out = json_pack("{s:O,s:s+,s:b}", "steps", steps, "filters",
+				 text ? text : "", guard, "filters_change",
+				 (int)(changed || guards));
 	json_decref(steps);
 	free(text);
+	free(guard);
 	free(p);
 	free(k);
 	return r;

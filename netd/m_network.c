@@ -7,6 +7,7 @@
 #include "lib/jx.h"
 #include "netd/guardconf.h"
 #include "netd/hostaddr.h"
+#include "netd/kguardctl.h"
 #include "netd/knet.h"
 #include "netd/knetctl.h"
 #include "netd/kstats.h"
@@ -392,19 +393,43 @@ static json_t *stats_of(json_t *status, int64_t id)
 	return NULL;
 }
 
+/* What the kernel kept the guest of a TAP from, beside what the worker did; @s may be
+ * NULL. */
+static json_t *with_drops(json_t *s, json_t *ports, const struct nic *nic)
+{
+	json_t *v, *drops, *more = json_object_get(ports, nic->conf.ifname);
+	const char *k;
+
+	if (!more || !knetctl_has_port(nic))
+		return s;
+	if (!s)
+		s = json_pack("{s:{}}", "drops");
+	drops = json_object_get(s, "drops");
+	json_object_foreach(more, k, v)
+		json_object_set_new(
+			drops, k,
+			json_integer(json_integer_value(v) +
+				     json_integer_value(
+					     json_object_get(drops, k))));
+	return s;
+}
+
 static json_t *show_object(struct ctl *ctl, struct network *n, json_t *status)
 {
 	json_t *o = obj_network(n), *nics = json_array(), *fwds = json_array();
 	json_t *counters = counters_of(status), *fdb;
+	json_t *ports = kguardctl_drops(n);
 
 	list_for_each(nic, &n->nics, struct nic, node) {
 		json_t *e = obj_nic(ctl, nic);
-		json_t *s = stats_of(status, nic->conf.id);
+		json_t *s = with_drops(stats_of(status, nic->conf.id), ports,
+				       nic);
 
 		if (s)
 			json_object_set_new(e, "stats", s);
 		json_array_append_new(nics, e);
 	}
+	json_decref(ports);
 	list_for_each(f, &n->fwds, struct forward, node)
 		json_array_append_new(fwds, obj_forward(f));
 	kstats_put(n, nics);

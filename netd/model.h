@@ -104,6 +104,7 @@ struct nic {
 	bool acked;	/* … and answered with W_DONE */
 	bool connected;
 	bool moving; /* link held down after a move */
+	bool kguarded; /* kguardctl.c: the kernel's table has its TAP's name */
 	bool lent;   /* transient, and its TAP was handed out */
 	bool leaving; /* the worker it moves away from still has it */
 	struct nic_timer *timer; /* retry, or the end of a move */

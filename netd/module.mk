@@ -4,6 +4,7 @@ NETD_FILES := worker worker_poll worker_net worker_nic worker_names worker_dhcp 
               worker_ra worker_dhcp6 worker_probe worker_status worker_tftp \
               spawn sandbox sandbox_landlock sandbox_seal \
               priv priv_helper priv_judge priv_do priv_port priv_way priv_connect priv_act priv_knet knet knetctl kneigh \
+              priv_kguard kguard kguardctl stopped \
               tapinctl uplinkctl kstats \
               options rundir caps notify daemon load \
               conf guardconf natconf uplinkconf validate validate_ip6 store store_load model obj \

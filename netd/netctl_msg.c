@@ -26,6 +26,7 @@
 #include "netd/proto.h"
 #include "netd/resolv.h"
 #include "netd/tftpctl.h"
+#include "netd/stopped.h"
 #include "netd/wmsg.h"
 
 #define RECORDS_PER_MSG 16 /* of ZONE_TEXT_MAX, escaped, in CHAN_BODY_MAX */
@@ -523,11 +524,7 @@ static int on_stopped(struct network *n, enum event_type what, json_t *body,
 
 	nic = r ? NULL : nic_of(n->ctl, n, id);
 	if (nic)
-		events_emit(&n->ctl->events, what,
-			    json_pack("{s:s,s:s,s:i,s:s,s:o}", "network",
-				      n->conf.name, "vm", nic->conf.vm, "nic",
-				      nic->conf.index, "kind", kind, "mac",
-				      obj_mac(&mac)));
+		stopped_emit(nic, what == EVENT_DHCP_ROGUE, kind, &mac);
 	return r;
 }
 

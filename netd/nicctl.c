@@ -169,6 +169,7 @@ static void undo_attach(struct ctl *ctl, struct nic *nic)
 	model_nic_del(&ctl->model, nic);
 	netctl_push_mac(n, &mac);
 	fwdctl_nics_changed(ctl, n);
+	knetctl_changed(n);
 }
 
 static void added(void *arg, int err, json_t *result, const char *why)
@@ -499,6 +500,7 @@ static void drop(struct ctl *ctl, struct nic *nic, struct detach *d)
 	model_nic_del(&ctl->model, nic);
 	netctl_push_mac(n, &mac);
 	fwdctl_nics_changed(ctl, n);
+	knetctl_changed(n);
 	addrs_changed(ctl, vm);
 }
 

@@ -397,6 +397,70 @@ int priv_knet(struct priv *p, const struct knet *k, bool dry, bool *changed,
 	return r;
 }
 
+static int kguard(struct priv *p, const struct kguard *k, int what,
+		  bool *changed, struct errtext *why)
+{
+	struct priv_req_kguard *q = calloc(1, sizeof(*q));
+	struct priv_answer a = {0};
+	int r;
+
+	if (!q)
+		return errtext_set(why, -ENOMEM, "no memory");
+	memcpy(&q->k, k, sizeof(q->k));
+	q->what = what;
+	r = ask(p, PRIV_KGUARD, q, sizeof(*q), &a, NULL, 0, why);
+	free(q);
+	if (!r)
+		*changed = a.changed;
+	return r;
+}
+
+int priv_kguard(struct priv *p, const struct kguard *k, bool dry, bool *changed,
+		struct errtext *why)
+{
+	if (!p->chan)
+		return needs_helper(why);
+	return kguard(p, k, dry ? KGUARD_CHECK : KGUARD_SYNC, changed, why);
+}
+
+int priv_kguard_down(struct priv *p, const char *network, struct errtext *why)
+{
+	struct kguard *k = p->chan ? calloc(1, sizeof(*k)) : NULL;
+	bool changed;
+	int r;
+
+	if (!k)
+		return p->chan ? errtext_set(why, -ENOMEM, "no memory") : 0;
+	r = put_name(k->network, sizeof(k->network), network, why);
+	if (!r)
+		r = kguard(p, k, KGUARD_DROP, &changed, why);
+	free(k);
+	return r;
+}
+
+int priv_kcounts(struct priv *p, const char *network, int *fd_out,
+		 struct errtext *why)
+{
+	struct priv_req_network q = {{0}};
+	struct priv_answer a = {0};
+	int r;
+
+	if (!p->chan)
+		return needs_helper(why);
+	r = put_name(q.network, sizeof(q.network), network, why);
+	return r ? r : ask(p, PRIV_KCOUNTS, &q, sizeof(q), &a, fd_out, 1, why);
+}
+
+int priv_nflog(struct priv *p, int *fd_out, struct errtext *why)
+{
+	struct priv_req_icmp q = {.ip6 = false}; /* nothing to be said */
+	struct priv_answer a = {0};
+
+	if (!p->chan)
+		return needs_helper(why);
+	return ask(p, PRIV_NFLOG, &q, sizeof(q), &a, fd_out, 1, why);
+}
+
 int priv_knet_down(struct priv *p, const char *network, struct errtext *why)
 {
 	struct priv_req_network q = {{0}};

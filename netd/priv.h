@@ -24,6 +24,7 @@
 #include "lib/errtext.h"
 #include "lib/inet.h"
 
+struct kguard;
 struct knet;
 struct priv;
 
@@ -149,6 +150,31 @@ int priv_tapin(struct priv *p, const char *uplink, const char *tap,
  */
 int priv_knet(struct priv *p, const struct knet *k, bool dry, bool *changed,
 	      struct errtext *why);
+
+/**
+ * priv_kguard() - Make the kernel keep guests to what @k says
+ * @dry: look only; @changed: as of priv_knet()
+ *
+ * Needs no bridge. Return: as of priv_knet(); -EOPNOTSUPP: no packet filters for bridges.
+ */
+int priv_kguard(struct priv *p, const struct kguard *k, bool dry, bool *changed,
+		struct errtext *why);
+
+/* What that made goes, and nothing else; priv_knet_down() does so, too. */
+int priv_kguard_down(struct priv *p, const char *network, struct errtext *why);
+
+struct priv_kcount {
+	char port[IFNAMSIZ];
+	unsigned int kind; /* enum nftguard_kind */
+	uint64_t frames;
+};
+
+/* What guests of the network were kept from: these in a memory file; caller's. */
+int priv_kcounts(struct priv *p, const char *network, int *fd_out,
+		 struct errtext *why);
+
+/* A socket that tells of it (nat/nflog.h); caller's. */
+int priv_nflog(struct priv *p, int *fd_out, struct errtext *why);
 
 /* Bridge and filters of the network go; TAPs of NICs stay, without it. */
 int priv_knet_down(struct priv *p, const char *network, struct errtext *why);

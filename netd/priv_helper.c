@@ -24,6 +24,7 @@
 #include "lib/chan.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "nat/nflog.h"
 #include "nat/nft.h"
 #include "netd/sandbox.h"
 #include "netd/spawn.h"
@@ -182,6 +183,38 @@ static int do_knet_down(struct helper *h, const void *body, struct reply *out)
 
 	(void)h;
 	return r ? r : priv_do_knet_down(q->network, &out->a.why);
+}
+
+static int do_kguard(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_req_kguard *q = body;
+	int r = priv_judge_kguard(q, &out->a.why);
+
+	(void)h;
+	return r ? r
+		 : priv_do_kguard(&q->k, q->what, &out->a.changed, &out->a.why);
+}
+
+static int do_kcounts(struct helper *h, const void *body, struct reply *out)
+{
+	const struct priv_req_network *q = body;
+	int r = priv_judge_network(q, &out->a.why);
+
+	(void)h;
+	if (!r)
+		r = priv_do_kcounts(q->network, &out->fd[0], &out->a.why);
+	out->nfd = r ? 0 : 1;
+	return r;
+}
+
+static int do_nflog(struct helper *h, const void *body, struct reply *out)
+{
+	int r = nflog_open(&out->fd[0], &out->a.why);
+
+	(void)h;
+	(void)body;
+	out->nfd = r ? 0 : 1;
+	return r;
 }
 
 static int do_kport(struct helper *h, const void *body, struct reply *out)
@@ -350,6 +383,9 @@ static const struct {
 	[PRIV_CONNECT] = {sizeof(struct priv_connect), do_connect},
 	[PRIV_KNET] = {sizeof(struct priv_req_knet), do_knet},
 	[PRIV_KNET_DOWN] = {sizeof(struct priv_req_network), do_knet_down},
+	[PRIV_KGUARD] = {sizeof(struct priv_req_kguard), do_kguard},
+	[PRIV_KCOUNTS] = {sizeof(struct priv_req_network), do_kcounts},
+	[PRIV_NFLOG] = {sizeof(struct priv_req_icmp), do_nflog},
 	[PRIV_KPORT] = {sizeof(struct priv_kport), do_kport},
 	[PRIV_NFT_WATCH] = {sizeof(struct priv_req_icmp), do_nft_watch},
 	[PRIV_RULESETS] = {sizeof(struct priv_req_icmp), do_rulesets},
@@ -384,6 +420,7 @@ static int serve(struct helper *h)
 		struct priv_way way;
 		struct priv_connect connect;
 		struct priv_req_knet knet;
+		struct priv_req_kguard kguard;
 		struct priv_req_network network;
 		struct priv_kport kport;
 		struct priv_tap_fd tap_fd;

@@ -9,6 +9,7 @@
 #ifndef VNET_NETD_PRIV_INT_H
 #define VNET_NETD_PRIV_INT_H
 
+#include "netd/kguard.h"
 #include "netd/knet.h"
 #include "netd/priv.h"
 
@@ -34,6 +35,9 @@ enum priv_type {
 	PRIV_NFT_WATCH,	 /* answer: [fd] */
 	PRIV_TAP_FD,	 /* answer: [fd] */
 	PRIV_RULESETS,	 /* answer: [memory file, pipe] */
+	PRIV_KGUARD,
+	PRIV_KCOUNTS,	 /* answer: [fd], struct priv_kcount */
+	PRIV_NFLOG,	 /* answer: [fd] */
 	PRIV_TAPIN,	 /* answer: mac, [socket, TAP] */
 	PRIV_PREPARE,
 	PRIV_TYPES
@@ -70,6 +74,13 @@ struct priv_req_knet {
 	bool dry;
 };
 
+enum { KGUARD_SYNC, KGUARD_CHECK, KGUARD_DROP };
+
+struct priv_req_kguard {
+	struct kguard k;
+	int what; /* KGUARD_… */
+};
+
 struct priv_req_network {
 	char network[PRIV_NETWORK];
 };
@@ -78,7 +89,7 @@ struct priv_answer {
 	int err; /* 0 or negative errno */
 	pid_t pid;
 	bool shared; /* PRIV_WAY, PRIV_KPORT: no descriptor comes with it */
-	bool changed; /* PRIV_KNET, PRIV_UPLINK_KEEP */
+	bool changed; /* PRIV_KNET, PRIV_KGUARD, PRIV_UPLINK_KEEP */
 	struct mac mac; /* PRIV_TAPIN */
 	char text[PRIV_OWNER];
 	struct errtext why;
@@ -100,6 +111,7 @@ int priv_judge_way(const struct priv_way *w, const char *run_dir,
 		   struct errtext *why);
 int priv_judge_connect(const struct priv_connect *c, struct errtext *why);
 int priv_judge_knet(const struct priv_req_knet *r, struct errtext *why);
+int priv_judge_kguard(const struct priv_req_kguard *r, struct errtext *why);
 int priv_judge_network(const struct priv_req_network *r, struct errtext *why);
 int priv_judge_kport(const struct priv_kport *t, struct errtext *why);
 int priv_judge_tap_fd(const struct priv_tap_fd *t, struct errtext *why);
@@ -123,6 +135,9 @@ struct priv_knet_done {
 
 int priv_do_knet(const struct knet *k, bool dry, struct priv_knet_done *out,
 		 struct errtext *why);
+int priv_do_kguard(const struct kguard *k, int what, bool *changed,
+		   struct errtext *why);
+int priv_do_kcounts(const char *network, int *fd_out, struct errtext *why);
 int priv_do_knet_down(const char *network, struct errtext *why);
 int priv_do_kport(const struct priv_kport *t, int *fd_out, struct errtext *why);
 int priv_do_tap_fd(const struct priv_tap_fd *t, int *fd_out,

@@ -286,6 +286,13 @@ int priv_judge_knet(const struct priv_req_knet *r, struct errtext *why)
 	return knet_judge(&r->k, why);
 }
 
+int priv_judge_kguard(const struct priv_req_kguard *r, struct errtext *why)
+{
+	if (r->what < KGUARD_SYNC || r->what > KGUARD_DROP)
+		return errtext_set(why, -EINVAL, "malformed request");
+	return kguard_judge(&r->k, why);
+}
+
 int priv_judge_network(const struct priv_req_network *r, struct errtext *why)
 {
 	struct priv_req_worker q = {.isolated = false};

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "lib/jx.h"
-#include "lib/log.h"
+#include "netd/stopped.h"
 #include "netd/worker_int.h"
 
 #define KBIT 125 /* bytes */
@@ -177,40 +177,17 @@ int worker_nic_guard(struct worker *w, json_t *body, struct errtext *why)
 
 /* ---- what was stopped ------------------------------------------------------------------------ */
 
-static const char *what(enum pin_fault f)
-{
-	switch (f) {
-	case PIN_F_MAC:
-		return "sends from a MAC that is not the NIC's";
-	case PIN_F_CLAIM:
-		return "claims a MAC or address that is not its own";
-	case PIN_F_ADDRESS:
-		return "sends from an address that is not its own";
-	case PIN_F_DHCP:
-		return "speaks DHCP for another MAC";
-	case PIN_F_GATEWAY:
-		return "claims an address of the network's own";
-	case PIN_F_STORM:
-		return "sends more broadcasts than it may";
-	case PIN_F_OTHER:
-	case PIN_OK:
-		break;
-	}
-	return "sends what cannot be judged";
-}
-
 void worker_guard_told(void *arg, struct port *p, enum pin_fault fault,
 		       const struct mac *src)
 {
 	struct worker *w = arg;
+	const char *kind = pin_fault_name(fault);
 	char mac[MAC_TEXT];
 
-	mac_format(src, mac);
-	log_warn("network %s: %s %s: dropped mac=%s", w->name, p->name,
-		 what(fault), mac);
+	stopped_log(w->name, p->name, false, kind, src);
 	worker_tell(w, W_EVENT, 0,
 		    json_pack("{s:s,s:I,s:s,s:s}", "event", "nic.guard", "nic",
-			      (json_int_t)p->nic_id, "kind",
-			      pin_fault_name(fault), "mac", mac),
+			      (json_int_t)p->nic_id, "kind", kind, "mac",
+			      mac_format(src, mac)),
 		    -1);
 }

@@ -15,6 +15,7 @@
 #include "lib/hex.h"
 #include "lib/jx.h"
 #include "lib/log.h"
+#include "netd/stopped.h"
 #include "netd/worker_int.h"
 
 struct wnic *worker_nic_find(struct worker *w, uint64_t id)
@@ -408,21 +409,14 @@ int worker_nic_neighbour(struct worker *w, json_t *body, struct errtext *why)
 void worker_nic_rogue(void *arg, struct port *p, enum rogue_kind kind,
 		      const struct mac *src)
 {
-	static const char *const what[] = {
-		[ROGUE_DHCP4] = "answers DHCP",
-		[ROGUE_RA] = "announces itself as an IPv6 router",
-		[ROGUE_DHCP6] = "answers DHCPv6",
-	};
 	struct worker *w = arg;
 	char mac[MAC_TEXT];
 
-	mac_format(src, mac);
-	log_warn("network %s: %s %s, as only the network may: dropped mac=%s",
-		 w->name, p->name, what[kind], mac);
+	stopped_log(w->name, p->name, true, rogue_name(kind), src);
 	worker_tell(w, W_EVENT, 0,
 		    json_pack("{s:s,s:I,s:s,s:s}", "event", "dhcp.rogue", "nic",
 			      (json_int_t)p->nic_id, "kind", rogue_name(kind),
-			      "mac", mac),
+			      "mac", mac_format(src, mac)),
 		    -1);
 }
 

@@ -11,7 +11,7 @@ import struct
 import pytest
 
 import lab as lab_module
-from boxes import Box, Transfer
+from boxes import Box, TapBox, Transfer
 from frames import checksum
 from lab import eventually
 
@@ -22,17 +22,20 @@ NOBODY = bytes.fromhex("0200000000ee")
 @pytest.fixture(scope="module")
 def d(lab):
     lab_module.need_vnetd()
+    lab.host.leave_bridges_alone()
     with lab_module.Vnetd(ns=lab.host, log_level="info") as daemon:
         daemon.vnet("define", "lab", "--mode", "nat", "--guard", "ip",
                     "--lease-seconds", "60")
         daemon.vnet("define", "plain", "--mode", "nat")
+        daemon.vnet("define", "kplain", "--mode", "nat", "--datapath", "kernel")
         yield daemon
 
 
 @contextlib.contextmanager
 def pair(lab, d, network):
-    with Box(lab, d, "evil-" + network, network) as a, \
-            Box(lab, d, "good-" + network, network) as b, \
+    box = TapBox if network[0] == "k" else Box
+    with box(lab, d, "evil-" + network, network) as a, \
+            box(lab, d, "good-" + network, network) as b, \
             Guest(a) as evil, Guest(b) as good:
         yield evil, good
 
@@ -250,14 +253,34 @@ def test_a_hostile_guest_reaches_nobody(lab, d):
         assert tell(evil, good, told) == set()
 
 
+def only_the_gateway_is_safe(evil, good):
+    gw_mac = mac_of(good.ns, "neigh", "show", good.gateway)
+    told = lies(evil, good, gw_mac)
+    heard = tell(evil, good, told)
+    assert heard == {n for n, (_, never, _) in enumerate(told) if not never}
+    for address in (good.gateway, good.prefix + "2"):
+        assert mac_of(good.ns, "neigh", "show", address) == gw_mac
+    return told, heard
+
+
+def test_in_the_kernel_only_the_gateway_is_safe(lab, d):
+    with pair(lab, d, "kplain") as (evil, good), d.api() as api:
+        api.call("events.subscribe", types=["nic.guard", "dhcp.rogue"])
+        told, heard = only_the_gateway_is_safe(evil, good)
+        assert stats(d, "kplain", evil.box, "guard") + \
+            stats(d, "kplain", evil.box, "rogue") == len(told) - len(heard)
+        events = [api.event(timeout=15) for _ in range(4)]
+        assert {(e["type"], e["kind"]) for e in events} == {("nic.guard", "gateway")} | {
+            ("dhcp.rogue", k) for k in ("dhcp", "ra", "dhcp6")}
+        assert {(e["vm"], e["nic"], e["network"]) for e in events} == {
+            ("evil-kplain", 0, "kplain")}
+        assert stats(d, "kplain", good.box, "guard") == 0
+        assert "evil-kplain-0 claims an address of the network's own" in d.log()
+
+
 def test_without_a_guard_only_the_gateway_is_safe(lab, d):
     with pair(lab, d, "plain") as (evil, good):
-        gw_mac = mac_of(good.ns, "neigh", "show", good.gateway)
-        told = lies(evil, good, gw_mac)
-        heard = tell(evil, good, told)
-        assert heard == {n for n, (_, never, _) in enumerate(told) if not never}
-        for address in (good.gateway, good.prefix + "2"):
-            assert mac_of(good.ns, "neigh", "show", address) == gw_mac
+        told, heard = only_the_gateway_is_safe(evil, good)
         # mac, while it runs: what says its own MAC goes on
         d.vnet("nic", "set", "evil-plain", "--guard", "mac")
         heard = tell(evil, good, told)

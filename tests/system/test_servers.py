@@ -10,7 +10,7 @@ import struct
 import pytest
 
 import lab as lab_module
-from boxes import Box
+from boxes import Box, TapBox
 from lab import eventually
 
 
@@ -19,6 +19,7 @@ def d(lab):
     lab_module.need_vnetd()
     with lab_module.Vnetd(ns=lab.host, log_level="info") as daemon:
         daemon.vnet("define", "lab", "--mode", "nat")
+        daemon.vnet("define", "klab", "--mode", "nat", "--datapath", "kernel")
         daemon.vnet("define", "bare", "--mode", "nat", "--dhcp", "off",
                     "--subnet6", "off")
         daemon.vnet("define", "back", "--mode", "internal")
@@ -27,8 +28,9 @@ def d(lab):
 
 @contextlib.contextmanager
 def pair(lab, d, network, dhcp="udhcpc"):
-    with Box(lab, d, "one-" + network, network, dhcp=dhcp) as a, \
-            Box(lab, d, "two-" + network, network, dhcp=dhcp) as b:
+    kind = TapBox if network == "klab" else Box
+    with kind(lab, d, "one-" + network, network, dhcp=dhcp) as a, \
+            kind(lab, d, "two-" + network, network, dhcp=dhcp) as b:
         for i, box in enumerate((a, b)):
             box.ns.ip("link", "set", "eth0", "up")
             if not box.ip:
@@ -76,8 +78,9 @@ def drops(d, network, vm):
     return next(n for n in nics if n["vm"] == vm)["stats"]["drops"].get("rogue", 0)
 
 
-def test_a_rogue_server_is_blocked_and_reported(lab, d):
-    with pair(lab, d, "lab") as (a, b), d.api() as api, contextlib.ExitStack() as on:
+@pytest.mark.parametrize("network", ["lab", "klab"])
+def test_a_rogue_server_is_blocked_and_reported(lab, d, network):
+    with pair(lab, d, network) as (a, b), d.api() as api, contextlib.ExitStack() as on:
         api.call("events.subscribe", types=["dhcp.rogue"])
         b.client.close()
         b.client = None
@@ -91,14 +94,14 @@ def test_a_rogue_server_is_blocked_and_reported(lab, d):
             client.recv(100)
         told = api.event("dhcp.rogue", timeout=15)
         assert (told["network"], told["vm"], told["nic"], told["kind"]) == \
-            ("lab", "one-lab", 0, "dhcp")
+            (network, "one-" + network, 0, "dhcp")
         assert told["mac"] == a.ns.run("cat", "/sys/class/net/eth0/address").strip()
         advertise(a)
         assert api.event("dhcp.rogue", timeout=15)["kind"] == "ra"
         assert not [x for x in b.ns.addresses("eth0", 6) if x.startswith("fd77:")]
-        assert drops(d, "lab", "one-lab") == 3
-        assert "rogue 3" in d.vnet("show", "one-lab").out
-        assert "one-lab-0 answers DHCP, as only the network may" in d.log()
+        assert drops(d, network, "one-" + network) == 3
+        assert "rogue 3" in d.vnet("show", "one-" + network).out
+        assert "one-%s-0 answers DHCP, as only the network may" % network in d.log()
 
 
 @pytest.mark.parametrize("network", ["bare", "back"])
@@ -129,8 +132,8 @@ def test_who_serves_in_which_mode(lab, d):
     d.vnet("define", "closed", "--mode", "internal", "--subnet", "172.20.0.0/24")
     d.vnet("define", "lan", "--mode", "bridged", "--uplink", "eth0")
     nets = {n["name"]: n for n in d.vnet("list", json=True).data["networks"]}
-    assert {n for n in nets if nets[n]["dhcp"]} == {"lab", "own", "closed"}
-    assert {n for n in nets if nets[n]["subnet6"]} == {"lab", "own", "closed"}
+    assert {n for n in nets if nets[n]["dhcp"]} == {"lab", "klab", "own", "closed"}
+    assert {n for n in nets if nets[n]["subnet6"]} == {"lab", "klab", "own", "closed"}
     # nobody answers where nobody is to: not even the gateway's address is there
     with Box(lab, d, "alone", "back", dhcp=None) as a, lab_module.DhcpClient(
             "udhcpc", a.ns, "eth0", args=["-n"]) as client:

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What guests on a network's bridge may say, as one value of fixed size: what control asks
+ * priv for, and what both compile to a table of the bridge family (nat/nftguard.h). Beside
+ * struct knet, and judged as that is. Pure.
+ */
+#ifndef VNET_NETD_KGUARD_H
+#define VNET_NETD_KGUARD_H
+
+#include "lib/errtext.h"
+#include "nat/nftguard.h"
+
+#define KGUARD_NICS_MAX 1024 /* a bridge of Linux has fewer ports */
+
+/** struct kguard - See above; zeroed where nothing else is said, also between fields */
+struct kguard {
+	char network[NFT_NETWORK];
+	struct ipaddr own[NFTGUARD_OWN_MAX];
+	bool dhcp, ra; /* struct nftguard's */
+	uint16_t nnic;
+	struct nftguard_nic nic[KGUARD_NICS_MAX];
+};
+
+/* Then nftplan_fini(). -ENOMEM. */
+int kguard_filters(const struct kguard *k, struct nft_plan *out);
+
+/* What control may ask priv for. -EINVAL or -EPERM. */
+int kguard_judge(const struct kguard *k, struct errtext *why);
+
+#endif
