@@ -3,6 +3,7 @@
 Who reaches whom, and what happens to it when vnetd, or somebody else, does something.
 (QEMU's guests there: test_modes.py.)"""
 
+import contextlib
 import json
 import os
 
@@ -99,6 +100,21 @@ def test_shown(d):
     assert places == sorted(places), text
     found = d.vnet("doctor", json=True).data["findings"]
     assert not [f for f in found if f["level"] == "problem"], found
+
+
+def test_every_way_to_a_tap(lab, d, tap):
+    """Queues, a descriptor of one's own TAP, and one that goes with its descriptor."""
+    d.vnet("attach", "own", "--network", "lan", "--queues", "2")
+    link = lab.host.links()["vn-own-0"]
+    assert link["master"] == BRIDGE and link["linkinfo"]["info_data"]["multi_queue"]
+    with contextlib.closing(d.api()) as api:
+        api.call("nic.tap_fd", vm="own")
+        nic = api.call("nic.attach", vm="lent", network="lan", type="tap",
+                       transient=True)
+        assert lab.host.links()[nic["ifname"]]["master"] == BRIDGE
+    eventually("gone with its descriptor", lambda: "vn-lent-0" not in lab.host.links())
+    d.vnet("detach", "own")
+    assert "vn-own-0" not in lab.host.links()
 
 
 # ---- what cannot be ------------------------------------------------------------------
@@ -213,3 +229,10 @@ def test_stop_gives_back(lab, d, tap, before):
     assert "into the bridge: eth0" in d.vnet("plan", "lan").out
     d.vnet("start", "lan")
     eventually("back", lambda: lab.lan.ping(tap.ip, wait=1))
+
+
+def test_undefined_gives_back(lab, d, before):
+    """Last of all: the network goes, with its NICs."""
+    assert d.vnet("undefine", "lan", check=False).status == 1
+    d.vnet("undefine", "lan", "--force")
+    assert_same(before, resident(lab.host))
