@@ -253,6 +253,30 @@ static void match_set(struct make *k, const struct nft_match *m)
 				   k->p->set[m->set].name);
 }
 
+static void cmp_port(struct make *k, uint32_t how, uint16_t port)
+{
+	uint8_t be[2] = {(uint8_t)(port >> 8), (uint8_t)port};
+
+	cmp(k, how, be, sizeof(be));
+}
+
+static void match_ports(struct make *k, const struct nat_allow *a)
+{
+	uint8_t proto = (uint8_t)a->proto, original = 0;
+	struct nftnl_expr *e;
+
+	meta(k, NFT_META_L4PROTO, NFT_REG_1);
+	cmp(k, NFT_CMP_EQ, &proto, 1);
+	e = expr(k, "ct");
+	set32(e, NFTNL_EXPR_CT_KEY, NFT_CT_PROTO_DST);
+	set32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	if (e)
+		nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, original);
+	cmp_port(k, a->first == a->last ? NFT_CMP_EQ : NFT_CMP_GTE, a->first);
+	if (a->first != a->last)
+		cmp_port(k, NFT_CMP_LTE, a->last);
+}
+
 static void match(struct make *k, const struct nft_match *m)
 {
 	uint8_t proto = (uint8_t)m->proto;
@@ -297,17 +321,47 @@ static void match(struct make *k, const struct nft_match *m)
 	case NFT_IN_SET:
 		match_set(k, m);
 		break;
+	case NFT_PORTS:
+		match_ports(k, &m->allow);
+		break;
 	}
 }
 
 /* ---- verdicts ---------------------------------------------------------------------- */
 
-static void verdict(struct make *k, int v)
+static void verdict(struct make *k, int v, const char *chain)
 {
 	struct nftnl_expr *e = expr(k, "immediate");
 
 	set32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
 	set32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)v);
+	if (e && chain && nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain))
+		k->nomem = true;
+}
+
+static void reject(struct make *k, uint32_t type, uint8_t code)
+{
+	struct nftnl_expr *e = expr(k, "reject");
+
+	set32(e, NFTNL_EXPR_REJECT_TYPE, type);
+	if (e)
+		nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, code);
+}
+
+static void nat_loopback(struct make *k, uint32_t type)
+{
+	static const uint8_t ip[4] = {127, 0, 0, 1};
+	struct nftnl_expr *e = expr(k, "immediate");
+
+	set32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+	if (e)
+		nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, ip, sizeof(ip));
+	e = expr(k, "nat");
+	set32(e, NFTNL_EXPR_NAT_TYPE, type);
+	set32(e, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+	set32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+	set32(e, NFTNL_EXPR_NAT_REG_ADDR_MAX, NFT_REG_1);
+	set32(e, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_MAP_IPS);
 }
 
 /*
@@ -347,17 +401,6 @@ static void dnat(struct make *k, enum nft_map map)
 	      NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED);
 }
 
-static void go_to(struct make *k, const char *chain)
-{
-	static const int32_t go = NFT_GOTO;
-	struct nftnl_expr *e = expr(k, "immediate");
-
-	set32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-	set32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)go);
-	if (e && nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain))
-		k->nomem = true;
-}
-
 static void tell(struct make *k, const struct nft_rule *r)
 {
 	struct nftnl_expr *e = expr(k, "log");
@@ -375,10 +418,17 @@ static void conclude(struct make *k, const struct nft_rule *r)
 {
 	switch (r->verdict) {
 	case NFT_V_ACCEPT:
-		verdict(k, NF_ACCEPT);
+		verdict(k, NF_ACCEPT, NULL);
 		break;
 	case NFT_V_DROP:
-		verdict(k, NF_DROP);
+		verdict(k, NF_DROP, NULL);
+		break;
+	case NFT_V_RESET:
+		reject(k, NFT_REJECT_TCP_RST, 0);
+		break;
+	case NFT_V_PROHIBIT:
+		reject(k, NFT_REJECT_ICMPX_UNREACH,
+		       NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
 		break;
 	case NFT_V_MASQUERADE:
 		(void)expr(k, "masq");
@@ -386,11 +436,20 @@ static void conclude(struct make *k, const struct nft_rule *r)
 	case NFT_V_DNAT:
 		dnat(k, r->map);
 		break;
+	case NFT_V_DNAT_LOOPBACK:
+		nat_loopback(k, NFT_NAT_DNAT);
+		break;
+	case NFT_V_SNAT_LOOPBACK:
+		nat_loopback(k, NFT_NAT_SNAT);
+		break;
 	case NFT_V_RETURN:
-		verdict(k, NFT_RETURN);
+		verdict(k, NFT_RETURN, NULL);
+		break;
+	case NFT_V_JUMP:
+		verdict(k, NFT_JUMP, k->p->chain[r->to].name);
 		break;
 	case NFT_V_GOTO:
-		go_to(k, k->p->chain[r->to].name);
+		verdict(k, NFT_GOTO, k->p->chain[r->to].name);
 		break;
 	case NFT_V_LOG:
 		tell(k, r);

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,11 @@
 /* Priorities by the names that nft(8) has for them. */
 #define PRIO_RAW    (-300)
 #define PRIO_DSTNAT (-100)
+#define PRIO_BEHIND (-99) /* after every table's forwards */
 #define PRIO_FILTER 0
 #define PRIO_SRCNAT 100
+
+#define PORTS "ports" /* the chain of list_ports() */
 
 #define DEV_OURS   "vn-*"
 #define DEV_UPLINK "vn-br-*"
@@ -133,9 +137,23 @@ static struct nft_rule *rule(struct nft_plan *p, enum nft_verdict v,
 	assert(p->nrule <= NFT_RULES && n <= NFT_MATCHES && p->nchain);
 	r->chain = p->nchain - 1;
 	r->verdict = v;
-	memcpy(r->m, m, n * sizeof(*m));
+	if (n)
+		memcpy(r->m, m, n * sizeof(*m));
 	r->n = (unsigned int)n;
 	return r;
+}
+
+/* Who is refused hears of it, and need not wait. */
+static void refuse(struct nft_plan *p, const struct nft_match *m, size_t n)
+{
+	struct nft_match tcp[NFT_MATCHES];
+
+	assert(n < NFT_MATCHES);
+	if (n)
+		memcpy(tcp, m, n * sizeof(*m));
+	tcp[n] = proto(NFT_L4PROTO, IPPROTO_TCP);
+	rule(p, NFT_V_RESET, tcp, n + 1);
+	rule(p, NFT_V_PROHIBIT, m, n);
 }
 
 /* To one of the host's addresses and a port that is forwarded. */
@@ -158,6 +176,25 @@ static void dnat(struct nft_plan *p)
 	forwards(p);
 }
 
+/*
+ * The gateway's address is the host's loopback, unless a forward (of any network) has
+ * the port. Services there see 127.0.0.1, as is their habit. Guests' own packets to
+ * such addresses are dropped before (guard_loopback()), and ::1 is reached by nobody:
+ * the kernel routes it from the loopback device only.
+ */
+static void loopback_open(const struct nft_net *n, struct nft_plan *p)
+{
+	struct ipaddr gw = ipaddr_from4(n->loopback),
+		      lo = ipaddr_from4(INADDR_LOOPBACK);
+
+	chain(p, "loopback", "nat", NF_INET_PRE_ROUTING, PRIO_BEHIND);
+	rule(p, NFT_V_DNAT_LOOPBACK,
+	     MATCHES(iif(n), addr(NFT_DADDR, &gw, 32, false)));
+	chain(p, "local", "nat", NF_INET_LOCAL_IN, PRIO_SRCNAT);
+	rule(p, NFT_V_SNAT_LOOPBACK,
+	     MATCHES(iif(n), addr(NFT_DADDR, &lo, 32, false)));
+}
+
 /* So that a client on the host's loopback gets its answers, the bridge may carry such
  * addresses inward; guests have no business with them. */
 static void guard_loopback(const struct nft_net *n, struct nft_plan *p)
@@ -167,7 +204,26 @@ static void guard_loopback(const struct nft_net *n, struct nft_plan *p)
 	rule(p, NFT_V_DROP, MATCHES(iif(n), loopback(NFT_SADDR, false)));
 }
 
-static void host_closed(const struct nft_net *n, struct nft_plan *p)
+/* What is on the list comes back from here. */
+static void list_ports(const struct nft_net *n, struct nft_plan *p)
+{
+	chain(p, PORTS, NULL, 0, 0);
+	for (size_t i = 0; i < n->nallow; i++)
+		rule(p, NFT_V_RETURN,
+		     MATCHES({.kind = NFT_PORTS, .allow = n->allow[i]}));
+	refuse(p, NULL, 0);
+}
+
+static unsigned int ports_chain(const struct nft_plan *p)
+{
+	unsigned int i = 0;
+
+	while (strcmp(p->chain[i].name, PORTS))
+		i++;
+	return i;
+}
+
+static void host_input(const struct nft_net *n, struct nft_plan *p)
 {
 	chain(p, "input", "filter", NF_INET_LOCAL_IN, PRIO_FILTER);
 	rule(p, NFT_V_ACCEPT,
@@ -175,7 +231,10 @@ static void host_closed(const struct nft_net *n, struct nft_plan *p)
 	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), proto(NFT_L4PROTO, IPPROTO_ICMP)));
 	rule(p, NFT_V_ACCEPT,
 	     MATCHES(iif(n), proto(NFT_L4PROTO, IPPROTO_ICMPV6)));
-	rule(p, NFT_V_DROP, MATCHES(iif(n)));
+	if (n->host)
+		rule(p, NFT_V_JUMP, MATCHES(iif(n)))->to = ports_chain(p);
+	else
+		refuse(p, MATCHES(iif(n)));
 }
 
 /* Spoofed senders would be answered elsewhere, and leave untranslated. */
@@ -200,7 +259,7 @@ static void forward_nat(const struct nft_net *n, struct nft_plan *p)
 	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), dev(NFT_OIF, DEV_UPLINK, false)));
 	/* A forward of another network's, which anybody may use. */
 	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), translated()));
-	rule(p, NFT_V_DROP, MATCHES(iif(n), dev(NFT_OIF, DEV_OURS, false)));
+	refuse(p, MATCHES(iif(n), dev(NFT_OIF, DEV_OURS, false)));
 }
 
 static void masquerade(const struct nft_net *n, struct nft_plan *p)
@@ -216,19 +275,24 @@ static void masquerade(const struct nft_net *n, struct nft_plan *p)
 	rule(p, NFT_V_MASQUERADE, MATCHES(oif(n), loopback(NFT_SADDR, true)));
 }
 
-/* Who may not reach the host may not reach forwards by its addresses, be they his own
- * network's. */
-static void no_forwards(const struct nft_net *n, struct nft_plan *p)
+/* Forwards are ports of the host: who may not reach these may not reach those, be they
+ * his own network's. */
+static void host_forwards(const struct nft_net *n, struct nft_plan *p)
 {
-	rule(p, NFT_V_DROP, MATCHES(iif(n), state(NFT_CT_NEW), translated()));
+	if (n->host)
+		rule(p, NFT_V_JUMP,
+		     MATCHES(iif(n), state(NFT_CT_NEW), translated()))
+			->to = ports_chain(p);
+	else
+		refuse(p, MATCHES(iif(n), state(NFT_CT_NEW), translated()));
 }
 
 /* Where bridges pass their frames through here, those are none of ours to judge. */
 static void forward(const struct nft_net *n, struct nft_plan *p)
 {
 	chain(p, "forward", "filter", NF_INET_FORWARD, PRIO_FILTER);
-	if (n->mode == NFT_NAT && !n->host)
-		no_forwards(n, p);
+	if (n->mode == NFT_NAT && (!n->host || n->nallow))
+		host_forwards(n, p);
 	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), oif(n)));
 	if (n->mode == NFT_NAT) {
 		forward_nat(n, p);
@@ -250,8 +314,12 @@ void nftplan_make(const struct nft_net *n, struct nft_plan *p)
 			p->in_map[nft_map_of(&n->fwd[i])]++;
 		guard_loopback(n, p);
 		dnat(p);
-		if (!n->host)
-			host_closed(n, p);
+		if (n->loopback)
+			loopback_open(n, p);
+		if (n->nallow)
+			list_ports(n, p);
+		if (!n->host || n->nallow)
+			host_input(n, p);
 	}
 	if (n->mode == NFT_INTERNAL) {
 		chain(p, "input", "filter", NF_INET_LOCAL_IN, PRIO_FILTER);

@@ -11,11 +11,11 @@
  * bridge, so it costs a packet of another network one comparison a rule.
  *
  *   from \ to     guest                    host                  elsewhere
- *   guest         (bridged, not routed)    nat, host-only: yes   nat: as the host's
+ *   guest         (bridged, not routed)    nat, host-only: yes*  nat: as the host's
  *   host          yes; internal: no
  *   elsewhere     answers, and forwards
  *
- * "Elsewhere" includes our other networks, which are told by their devices' names
+ * (*) or only ports of a list, or nothing but echo. "Elsewhere" includes our other networks, which are told by their devices' names
  * (vn-…): guests of one network are nobody's that guests of another know. Uplinks in a
  * bridge of ours (vn-br-…) are the LAN. An accept here is not the last word: other
  * tables of the host may still drop the packet.
@@ -29,9 +29,10 @@
 #include <stdint.h>
 
 #include "lib/inet.h"
+#include "nat/nat.h"
 
 #define NFT_NETWORK 64 /* bytes of a network's name */
-#define NFT_RULES   96
+#define NFT_RULES   (96 + NAT_ALLOW_MAX)
 #define NFT_CHAINS  24
 #define NFT_SETS    24
 #define NFT_MATCHES 6  /* in a rule */
@@ -57,6 +58,10 @@ struct nft_net {
 	struct ip4_net net;  /* plen 0 = none */
 	struct ip6_net net6; /* likewise */
 	bool host;	     /* nat: guests may reach the host itself */
+	/* nat: 0, or the address under which they reach 127.0.0.1. */
+	uint32_t loopback;
+	const struct nat_allow *allow; /* nat: only these ports of it; borrowed */
+	size_t nallow;		       /* 0 = all; at most NAT_ALLOW_MAX */
 	const struct nft_forward *fwd; /* nat; borrowed */
 	size_t nfwd;
 };
@@ -73,6 +78,7 @@ enum nft_match_kind {
 	NFT_STATE, /* mask: NFT_CT_… below */
 	NFT_TRANSLATED,  /* the connection's destination was translated */
 	NFT_TO_HOST,  /* the destination is an address of the host's */
+	NFT_PORTS,    /* allow: the port that was called, before translation */
 	/* Of frames: */
 	NFT_TYPE,     /* proto: EtherType behind a tag, if there is one */
 	NFT_VLAN,     /* proto: the tag's type; in a VLAN that is not 0 */
@@ -120,14 +126,20 @@ struct nft_match {
 	enum nft_field field;
 	uint64_t value;
 	unsigned int set; /* index */
+	struct nat_allow allow;
 };
 
 enum nft_verdict {
 	NFT_V_ACCEPT,
 	NFT_V_DROP,
+	NFT_V_RESET,	/* TCP alone */
+	NFT_V_PROHIBIT, /* ICMP 3/13, ICMPv6 1/1 */
 	NFT_V_MASQUERADE,
 	NFT_V_DNAT,
+	NFT_V_DNAT_LOOPBACK, /* to 127.0.0.1 */
+	NFT_V_SNAT_LOOPBACK, /* as 127.0.0.1 */
 	NFT_V_RETURN,
+	NFT_V_JUMP, /* to, and back here */
 	NFT_V_GOTO, /* to */
 	NFT_V_LOG,  /* by NFLOG, with the chain's name; and on to the next rule */
 };
@@ -147,7 +159,7 @@ struct nft_rule {
 };
 
 struct nft_chain {
-	const char *name, *type; /* "filter", "nat"; NULL: only gone to */
+	const char *name, *type; /* "filter", "nat"; NULL: only others lead here */
 	unsigned int hook;	 /* NF_INET_…, NF_BR_… */
 	int priority;
 };

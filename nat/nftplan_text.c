@@ -151,6 +151,13 @@ static void put_match(FILE *f, const struct nft_plan *p,
 	case NFT_IN_SET:
 		fprintf(f, "iifname @%s", p->set[m->set].name);
 		break;
+	case NFT_PORTS:
+		fprintf(f, "meta l4proto %s ct original proto-dst %u",
+			m->allow.proto == NAT_TCP ? "tcp" : "udp",
+			m->allow.first);
+		if (m->allow.last != m->allow.first)
+			fprintf(f, "-%u", m->allow.last);
+		break;
 	}
 	fputc(' ', f);
 }
@@ -169,6 +176,12 @@ static void put_rule(FILE *f, const struct nft_plan *p, const struct nft_rule *r
 	case NFT_V_DROP:
 		fputs("drop", f);
 		break;
+	case NFT_V_RESET:
+		fputs("reject with tcp reset", f);
+		break;
+	case NFT_V_PROHIBIT:
+		fputs("reject with icmpx admin-prohibited", f);
+		break;
 	case NFT_V_MASQUERADE:
 		fputs("masquerade", f);
 		break;
@@ -179,11 +192,19 @@ static void put_rule(FILE *f, const struct nft_plan *p, const struct nft_rule *r
 		fprintf(f, "meta l4proto . th dport map @%s",
 			nft_map_name(r->map));
 		break;
+	case NFT_V_DNAT_LOOPBACK:
+		fputs("dnat ip to 127.0.0.1", f);
+		break;
+	case NFT_V_SNAT_LOOPBACK:
+		fputs("snat ip to 127.0.0.1", f);
+		break;
 	case NFT_V_RETURN:
 		fputs("return", f);
 		break;
+	case NFT_V_JUMP:
 	case NFT_V_GOTO:
-		fprintf(f, "goto %s", p->chain[r->to].name);
+		fprintf(f, "%s %s", r->verdict == NFT_V_JUMP ? "jump" : "goto",
+			p->chain[r->to].name);
 		break;
 	case NFT_V_LOG:
 		fprintf(f, "log prefix \"%s %s\" group %d", p->table,

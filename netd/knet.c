@@ -61,6 +61,9 @@ void knet_filters(const struct knet *k, struct nft_plan *p)
 		.net = k->net,
 		.net6 = k->net6,
 		.host = k->host,
+		.loopback = k->loopback ? k->ip4 : 0,
+		.allow = k->allow,
+		.nallow = k->nallow,
 		.fwd = k->fwd,
 		.nfwd = k->nfwd,
 	};
@@ -105,6 +108,31 @@ static int judge_forward(const struct knet *k, const struct nft_forward *f,
 	return 0;
 }
 
+static int judge_ports(const struct knet *k, struct errtext *why)
+{
+	bool open = k->mode == NFT_NAT && k->host;
+
+	if (k->nallow > NAT_ALLOW_MAX || ((k->nallow || k->loopback) && !open))
+		return errtext_set(why, -EINVAL, "malformed request");
+	for (unsigned int i = 0; i < k->nallow; i++) {
+		const struct nat_allow *a = &k->allow[i];
+
+		if ((a->proto != NAT_TCP && a->proto != NAT_UDP) || !a->first ||
+		    a->last < a->first)
+			return errtext_set(why, -EINVAL, "not a list of ports");
+	}
+	return 0;
+}
+
+/* Bytes that came over the channel need not be a bool. */
+static bool is_bool(const bool *b)
+{
+	unsigned char c;
+
+	memcpy(&c, b, 1);
+	return c <= 1;
+}
+
 static int judge_addresses(const struct knet *k, struct errtext *why)
 {
 	const struct priv_tap t = {
@@ -134,7 +162,6 @@ int knet_judge(const struct knet *k, struct errtext *why)
 {
 	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
 	struct priv_req_worker name = {.isolated = false};
-	unsigned char host;
 	int r;
 
 	memcpy(name.network, k->network, sizeof(name.network));
@@ -142,13 +169,15 @@ int knet_judge(const struct knet *k, struct errtext *why)
 	if (r)
 		return r;
 	knet_names(k->network, bridge, tap);
-	memcpy(&host, &k->host, 1);
 	if (strncmp(bridge, k->bridge, IFNAMSIZ) ||
 	    strncmp(tap, k->tap, IFNAMSIZ) || k->mode < NFT_NAT ||
-	    k->mode > NFT_INTERNAL || host > 1 || k->nfwd > KNET_FWDS_MAX ||
+	    k->mode > NFT_INTERNAL || !is_bool(&k->host) ||
+	    !is_bool(&k->loopback) || k->nfwd > KNET_FWDS_MAX ||
 	    mac_is_zero(&k->mac))
 		return errtext_set(why, -EINVAL, "malformed request");
 	r = judge_addresses(k, why);
+	if (!r)
+		r = judge_ports(k, why);
 	for (unsigned int i = 0; !r && i < k->nfwd; i++)
 		r = judge_forward(k, &k->fwd[i], why);
 	return r;

@@ -22,10 +22,13 @@ struct knet {
 	struct mac mac;	       /* of the bridge */
 	uint16_t mtu;
 	bool host; /* nat: guests may reach the host */
+	bool loopback; /* … under its own address in this network as 127.0.0.1 */
+	uint8_t nallow; /* … and only these ports; 0 = all */
 	struct ip4_net net;
 	struct ip6_net net6;
 	uint32_t ip4; /* the bridge's own: the host in this network; 0 = none */
 	struct ipaddr ip6; /* likewise; zero */
+	struct nat_allow allow[NAT_ALLOW_MAX];
 	uint16_t nfwd;
 	struct nft_forward fwd[KNET_FWDS_MAX];
 };

@@ -18,6 +18,7 @@
 #include "netd/kguardctl.h"
 #include "netd/kneigh.h"
 #include "netd/knet.h"
+#include "netd/natconf.h"
 #include "netd/netctl.h"
 #include "netd/nicctl_int.h"
 #include "netd/priv.h"
@@ -89,6 +90,7 @@ static struct knet *describe(struct network *n, bool apply)
 	};
 	const struct net_conf *c = &n->conf;
 	struct knet *k = calloc(1, sizeof(*k));
+	int r;
 
 	if (!k)
 		return NULL;
@@ -105,8 +107,15 @@ static struct knet *describe(struct network *n, bool apply)
 		k->ip6 = net_service_ip6(c);
 	else if (c->mode == NET_HOSTONLY)
 		k->ip6 = net_host_ip6(c);
-	if (c->mode == NET_NAT)
+	if (c->mode == NET_NAT) {
 		fwd_knet_fill(n, k, apply);
+		r = natconf_allow_parse(c->host_allow, k->allow, NULL);
+		if (r >= 0)
+			k->nallow = (uint8_t)r;
+		else /* it was checked */
+			k->host = false;
+		k->loopback = k->host && c->access == ACCESS_LOOPBACK;
+	}
 	return k;
 }
 

@@ -370,21 +370,17 @@ static int check_addresses(const struct net_conf *c, struct errtext *why)
 /* What the kernel cannot do, or not yet; each with what would. */
 static int check_kernel(const struct net_conf *c, struct errtext *why)
 {
-	const char *what = NULL;
-
-	if (c->mode == NET_NAT && c->access == ACCESS_LOOPBACK)
-		what = "host access \"loopback\"";
-	else if (c->mode == NET_NAT && c->host_allow[0])
-		what = "a list of the host's ports (host_allow)";
-	else if (c->mode == NET_NAT && c->udp_filter != NAT_FILTER_ADDR_PORT)
-		what = "a UDP filter of one's own choice";
-	else if (c->pool6.plen)
-		what = "prefixes for guests that are routers";
-	if (!what)
-		return 0;
-	return errtext_set(why, -EINVAL,
-			   "%s need datapath user in this version; it serves "
-			   "every mode", what);
+	if (c->mode == NET_NAT && c->udp_filter != NAT_FILTER_ADDR_PORT)
+		return errtext_set(why, -EINVAL,
+				   "udp_filter %s needs datapath user: the "
+				   "kernel's NAT lets answers in only from the "
+				   "address and port that a guest wrote to",
+				   natconf_filter_name(c->udp_filter));
+	if (c->pool6.plen)
+		return errtext_set(why, -EINVAL,
+				   "prefixes for guests that are routers need "
+				   "datapath user in this version");
+	return 0;
 }
 
 int net_conf_check(const struct net_conf *c, struct errtext *why)

@@ -285,6 +285,58 @@ def test_host_in_reach_or_not(lab, d, vm):
     eventually("open", lambda: fetch(vm.ns, "10.0.2.2", 8090))
 
 
+def test_a_list_of_the_hosts_ports(lab, d, vm, peer):
+    """Of the host under whatever address, forwards as well; what is refused hears it."""
+    peer.ns.who(80)
+    lab.host.who(8040)
+    lab.host.who(8041)
+    numbers = [forward(d, "tcp:%d:vm2:80" % port) for port in (8042, 8043)]
+    address6(vm, d)
+    d.vnet("set", "lab", "--host-allow", "tcp:8040,tcp:8042,udp:8041")
+    try:
+        eventually("narrowed", lambda: nobody(vm.ns, "10.0.2.2", 8041))
+        with pytest.raises(ConnectionRefusedError):
+            vm.ns.connect("10.0.2.2", 8041)
+        for host in "10.0.2.2", lab.host.address, "[%s]" % lab.host.address6:
+            assert fetch(vm.ns, host, 8040), host
+            assert nobody(vm.ns, host, 8041), host
+        assert fetch(vm.ns, lab.host.address, 8042)
+        assert nobody(vm.ns, lab.host.address, 8043)
+        assert fetch(lab.outside, lab.host.address, 8043), "not for the LAN"
+        assert vm.ns.ping("10.0.2.2") and vm.ns.ping(lab.outside.address)
+        assert "as it should be" in d.vnet("plan", "lab").out
+    finally:
+        d.vnet("set", "lab", "--host-allow", "all")
+        for number in numbers:
+            d.vnet("forward", "del", str(number))
+    eventually("open", lambda: fetch(vm.ns, "10.0.2.2", 8041))
+
+
+def test_the_hosts_loopback_when_asked_for(lab, d, vm):
+    """At the gateway's address, for this network's guests alone."""
+    server = lab.host.who(8045, "127.0.0.1")
+    echo = lab.host.udp_echo(8045, "127.0.0.1")
+    assert nobody(vm.ns, "10.0.2.2", 8045)
+    d.vnet("set", "lab", "--host-access", "loopback")
+    try:
+        assert "127.0.0.1" in eventually("open", lambda: fetch(vm.ns, "10.0.2.2", 8045))
+        with vm.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            s.sendto(b"hello", ("10.0.2.2", 8045))
+            assert s.recv(100) == b"hello"
+        assert set(server.seen) == {"127.0.0.1"} == {a for a, _ in echo.seen}
+        assert vm.ns.ping("10.0.2.2")
+        for ns in lab.outside, lab.lan:     # they have routes to it
+            assert nobody(ns, "10.0.2.2", 8045) and nobody(ns, lab.host.address, 8045)
+        assert nobody(vm.ns, lab.host.address, 8045)
+        d.vnet("set", "lab", "--host-allow", "udp:8045")
+        eventually("narrowed", lambda: nobody(vm.ns, "10.0.2.2", 8045))
+        assert "as it should be" in d.vnet("plan", "lab").out
+    finally:
+        d.vnet("set", "lab", "--host-access", "address", "--host-allow", "all")
+    eventually("closed", lambda: nobody(vm.ns, "10.0.2.2", 8045))
+
+
 def test_loopback_is_the_hosts_own(lab, d, vm):
     """The bridge carries loopback addresses for the host's clients of forwards. A guest
     that sends there reaches nobody."""
@@ -297,7 +349,11 @@ def test_loopback_is_the_hosts_own(lab, d, vm):
     vm.ns.ip("neigh", "replace", "127.0.0.1", "lladdr", mac, "dev", "eth0")
     try:
         assert nobody(vm.ns, "127.0.0.1", 8091)
+        d.vnet("set", "lab", "--host-access", "loopback")
+        eventually("open", lambda: fetch(vm.ns, "10.0.2.2", 8091))
+        assert nobody(vm.ns, "127.0.0.1", 8091)
     finally:
+        d.vnet("set", "lab", "--host-access", "address")
         vm.ns.ip("route", "del", "127.0.0.1/32", "dev", "eth0")
         vm.ns.ip("addr", "add", "127.0.0.1/8", "dev", "lo")
 
@@ -344,10 +400,8 @@ def test_connections_outlive_repair_and_restart(lab, d, vm):
     d.vnet("forward", "del", str(number))
 
 
-def test_what_the_kernel_cannot_do_yet(d):
-    for more, what in ((("--host-access", "loopback"), "host access"),
-                       (("--host-allow", "tcp:22"), "host_allow"),
-                       (("--udp-filter", "endpoint-independent"), "UDP filter"),
+def test_what_the_kernel_cannot_do(d):
+    for more, what in ((("--udp-filter", "endpoint-independent"), "lets answers in only"),
                        (("--ipv6", "stateful", "--prefix-pool", "auto"), "prefixes")):
         done = d.vnet("define", "x", "--mode", "nat", "--datapath", "kernel",
                       *more, check=False)

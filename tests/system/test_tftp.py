@@ -16,7 +16,8 @@ from basics import scratch
 from boxes import Box, block
 from lab import eventually
 
-GATEWAY = "10.0.2.2"
+# Who gives the leases; where the kernel is the gateway that is the resolver.
+SERVER = "10.0.2.3" if lab_module.DATAPATH == "kernel" else "10.0.2.2"
 NOT_FOUND, NO_ACCESS, TIMED_OUT = 68, 69, 28  # curl's exit status
 
 
@@ -46,7 +47,7 @@ def sha(path):
         return hashlib.sha256(f.read()).hexdigest()
 
 
-def curl(box, path, *more, server=GATEWAY):
+def curl(box, path, *more, server=SERVER):
     """Status and what came."""
     out = os.path.join(box.ns.dir, "got")
     with box.ns.popen("curl", "-s", "-m", "20", "-o", out, *more,
@@ -100,7 +101,7 @@ class Windows:
         self.blksize = blksize
 
     def fetch(self):
-        self.sock.sendto(self.request, (GATEWAY, 69))
+        self.sock.sendto(self.request, (SERVER, 69))
         oack, server = self.sock.recvfrom(2048)
         assert oack[:2] == b"\0\6" and server[1] != 69
         words = oack[2:-1].split(b"\0")

@@ -132,6 +132,37 @@ static void judge__forward_out_of_the_network__refused(void **state)
 }
 
 /* A whole request may hold anything: no field is believed. */
+static void judge__ports_of_the_host__only_real_ones_where_it_is_open(void **state)
+{
+	struct knet *k = malloc(sizeof(*k));
+	struct errtext why = {""};
+
+	(void)state;
+	fill(k, NFT_NAT);
+	k->loopback = true;
+	k->nallow = 2;
+	k->allow[0] = (struct nat_allow){NAT_TCP, 22, 22};
+	k->allow[1] = (struct nat_allow){NAT_UDP, 1, 65535};
+	assert_int_equal(knet_judge(k, &why), 0);
+	k->allow[1] = (struct nat_allow){NAT_UDP, 2, 1};
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	k->allow[1] = (struct nat_allow){NAT_ICMP, 1, 1};
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	k->allow[1] = (struct nat_allow){NAT_UDP, 0, 1};
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	k->nallow = 1;
+	k->host = false;
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	k->nallow = 0;
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	k->loopback = false;
+	assert_int_equal(knet_judge(k, &why), 0);
+	k->host = true;
+	k->nallow = NAT_ALLOW_MAX + 1;
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	free(k);
+}
+
 static void judge__random_bytes__never_accepted_nor_followed(void **state)
 {
 	struct priv_req_knet *r = malloc(sizeof(*r));
@@ -406,6 +437,8 @@ int main(void)
 		cmocka_unit_test(judge__three_modes__accepted),
 		cmocka_unit_test(judge__not_as_compiled__refused),
 		cmocka_unit_test(judge__forward_out_of_the_network__refused),
+		cmocka_unit_test(
+			judge__ports_of_the_host__only_real_ones_where_it_is_open),
 		cmocka_unit_test(judge__random_bytes__never_accepted_nor_followed),
 		cmocka_unit_test(
 			plan__internal_from_nothing__bridge_without_address),

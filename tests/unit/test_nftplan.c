@@ -36,6 +36,8 @@ static void is(const struct nft_net *n, const char *golden)
 }
 
 #define HEAD "table inet vnet-lab {\n\tcomment \"vnet\"\n"
+#define REFUSED_TCP "meta l4proto tcp reject with tcp reset\n"
+#define REFUSED	    "reject with icmpx admin-prohibited\n"
 #define FORWARD_HEAD                                                          \
 	"\tchain forward {\n"                                                 \
 	"\t\ttype filter hook forward priority 0; policy accept;\n"
@@ -58,7 +60,8 @@ static void is(const struct nft_net *n, const char *golden)
 	"\t\tiifname \"vn-lab\" ct state invalid drop\n"                      \
 	"\t\tiifname \"vn-lab\" oifname \"vn-br-*\" accept\n"                 \
 	"\t\tiifname \"vn-lab\" ct status dnat accept\n"                      \
-	"\t\tiifname \"vn-lab\" oifname \"vn-*\" drop\n"                      \
+	"\t\tiifname \"vn-lab\" oifname \"vn-*\" " REFUSED_TCP                \
+	"\t\tiifname \"vn-lab\" oifname \"vn-*\" " REFUSED                    \
 	"\t}\n"
 #define MASQUERADE                                                            \
 	"\tchain postrouting {\n"                                             \
@@ -72,6 +75,13 @@ static void is(const struct nft_net *n, const char *golden)
 	"\t\toifname \"vn-lab\" ip6 saddr fd00:1::/64 ct status dnat "        \
 	"masquerade\n"                                                        \
 	"\t\toifname \"vn-lab\" ip6 saddr ::1 masquerade\n"
+
+#define INPUT                                                                 \
+	"\tchain input {\n"                                                   \
+	"\t\ttype filter hook input priority 0; policy accept;\n"             \
+	"\t\tiifname \"vn-lab\" ct state established,related accept\n"        \
+	"\t\tiifname \"vn-lab\" meta l4proto icmp accept\n"                   \
+	"\t\tiifname \"vn-lab\" meta l4proto ipv6-icmp accept\n"
 
 static void make__internal__host_is_out_of_reach(void **state)
 {
@@ -137,15 +147,86 @@ static void make__nat_without_host_access__only_echo_and_answers(void **state)
 	(void)state;
 	n.host = false;
 	is(&n, HEAD GUARD
-	   "\tchain input {\n"
-	   "\t\ttype filter hook input priority 0; policy accept;\n"
-	   "\t\tiifname \"vn-lab\" ct state established,related accept\n"
-	   "\t\tiifname \"vn-lab\" meta l4proto icmp accept\n"
-	   "\t\tiifname \"vn-lab\" meta l4proto ipv6-icmp accept\n"
-	   "\t\tiifname \"vn-lab\" drop\n"
+	   INPUT
+	   "\t\tiifname \"vn-lab\" " REFUSED_TCP
+	   "\t\tiifname \"vn-lab\" " REFUSED
 	   "\t}\n" FORWARD_HEAD
-	   "\t\tiifname \"vn-lab\" ct state new ct status dnat drop\n"
+	   "\t\tiifname \"vn-lab\" ct state new ct status dnat " REFUSED_TCP
+	   "\t\tiifname \"vn-lab\" ct state new ct status dnat " REFUSED
 	   ACCEPT_OWN FORWARD_NAT_IN
+	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
+	   FORWARD_NAT_END MASQUERADE MASQUERADE6
+	   "\t}\n"
+	   "}\n");
+}
+
+/* The list is one chain that asks for the port that was called: forwards are led on by
+ * then. */
+static void make__nat_with_a_list__host_and_forwards_narrowed(void **state)
+{
+	const struct nat_allow allow[] = {{NAT_TCP, 22, 22},
+					  {NAT_UDP, 8000, 8010}};
+	struct nft_net n = network(NFT_NAT);
+
+	(void)state;
+	n.allow = allow;
+	n.nallow = 2;
+	is(&n, HEAD GUARD
+	   "\tchain ports {\n"
+	   "\t\tmeta l4proto tcp ct original proto-dst 22 return\n"
+	   "\t\tmeta l4proto udp ct original proto-dst 8000-8010 return\n"
+	   "\t\t" REFUSED_TCP
+	   "\t\t" REFUSED
+	   "\t}\n" INPUT
+	   "\t\tiifname \"vn-lab\" jump ports\n"
+	   "\t}\n" FORWARD_HEAD
+	   "\t\tiifname \"vn-lab\" ct state new ct status dnat jump ports\n"
+	   ACCEPT_OWN FORWARD_NAT_IN
+	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
+	   FORWARD_NAT_END MASQUERADE MASQUERADE6
+	   "\t}\n"
+	   "}\n");
+}
+
+static void make__the_fullest__has_room(void **state)
+{
+	const struct ipaddr at[] = {ipaddr_from4(0), ipaddr_from4(0xc0a84d0a),
+				    ipaddr_any, {{0xfd, [15] = 1}}};
+	struct nat_allow allow[NAT_ALLOW_MAX];
+	struct nft_net n = network(NFT_NAT);
+	struct nft_forward f[4];
+	struct nft_plan p;
+
+	(void)state;
+	for (int i = 0; i < NAT_ALLOW_MAX; i++)
+		allow[i] = (struct nat_allow){NAT_TCP, 22, 22};
+	for (int i = 0; i < 4; i++)
+		f[i] = (struct nft_forward){IPPROTO_TCP, at[i], at[i | 1], 1, 1};
+	n.allow = allow;
+	n.nallow = NAT_ALLOW_MAX;
+	n.loopback = 0x0a000202;
+	n.fwd = f;
+	n.nfwd = 4;
+	nftplan_make(&n, &p);
+	assert_in_range(p.nrule, NAT_ALLOW_MAX, NFT_RULES);
+}
+
+/* After all forwards; services see their own kind. */
+static void make__nat_with_loopback__the_gateways_address_is_it(void **state)
+{
+	struct nft_net n = network(NFT_NAT);
+
+	(void)state;
+	n.loopback = 0x0a000202;
+	is(&n, HEAD GUARD
+	   "\tchain loopback {\n"
+	   "\t\ttype nat hook prerouting priority -99; policy accept;\n"
+	   "\t\tiifname \"vn-lab\" ip daddr 10.0.2.2 dnat ip to 127.0.0.1\n"
+	   "\t}\n"
+	   "\tchain local {\n"
+	   "\t\ttype nat hook input priority 100; policy accept;\n"
+	   "\t\tiifname \"vn-lab\" ip daddr 127.0.0.1 snat ip to 127.0.0.1\n"
+	   "\t}\n" FORWARD_NAT
 	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
 	   FORWARD_NAT_END MASQUERADE MASQUERADE6
 	   "\t}\n"
@@ -216,6 +297,9 @@ int main(void)
 		cmocka_unit_test(make__nat_without_ip6__none_of_it_leaves),
 		cmocka_unit_test(
 			make__nat_without_host_access__only_echo_and_answers),
+		cmocka_unit_test(make__nat_with_a_list__host_and_forwards_narrowed),
+		cmocka_unit_test(make__nat_with_loopback__the_gateways_address_is_it),
+		cmocka_unit_test(make__the_fullest__has_room),
 		cmocka_unit_test(make__forwards__a_map_a_kind),
 	};
 
