@@ -232,6 +232,13 @@ static int some_fd(int *out)
 	return *out < 0 ? -errno : 0;
 }
 
+int priv_prepare(struct priv *p, struct errtext *why)
+{
+	(void)p;
+	(void)why;
+	return 0;
+}
+
 int priv_tap(struct priv *p, const struct priv_tap *t, int *fd_out,
 	     struct errtext *why)
 {
@@ -259,6 +266,41 @@ int priv_knet(struct priv *p, const struct knet *k, bool dry, bool *changed,
 	*changed = false;
 	p->knets += !dry;
 	return 0;
+}
+
+int priv_kguard(struct priv *p, const struct kguard *k, bool dry, bool *changed,
+		struct errtext *why)
+{
+	(void)p;
+	(void)k;
+	(void)dry;
+	(void)why;
+	*changed = false;
+	return 0;
+}
+
+int priv_kguard_down(struct priv *p, const char *network, struct errtext *why)
+{
+	(void)p;
+	(void)network;
+	(void)why;
+	return 0;
+}
+
+int priv_kcounts(struct priv *p, const char *network, int *fd_out,
+		 struct errtext *why)
+{
+	(void)p;
+	(void)network;
+	(void)fd_out;
+	return errtext_set(why, -ENOENT, "fake: no counters");
+}
+
+int priv_nflog(struct priv *p, int *fd_out, struct errtext *why)
+{
+	(void)p;
+	(void)fd_out;
+	return errtext_set(why, -EPERM, "fake: no messages");
 }
 
 int priv_knet_down(struct priv *p, const char *network, struct errtext *why)
