@@ -3,12 +3,14 @@
 the command it prints makes the traffic pass."""
 
 import contextlib
+import os
 import re
 import shlex
 
 import pytest
 
 import lab as lab_module
+import nftload
 from boxes import TapBox
 from lab import eventually
 
@@ -28,6 +30,18 @@ def d(lab):
 def tap(lab, d):
     with TapBox(lab, d, "vm1", "ho") as box:
         yield box
+
+
+@pytest.fixture(scope="module")
+def out(lab, d):
+    """A guest whose NAT is the kernel's; out.reaches() the outside."""
+    d.vnet("define", "out", "--mode", "nat", "--datapath", "kernel")
+    url = "http://%s/" % lab.outside.address
+    with TapBox(lab, d, "vm3", "out") as vm, lab.outside.who(80):
+        vm.reaches = lambda patience=5: vm.ns.fetch(url, patience)
+        assert vm.reaches()
+        yield vm
+    d.vnet("undefine", "out", "--force")
 
 
 @pytest.fixture
@@ -63,10 +77,17 @@ def run_as_printed(lab, command):
             name = {"-i": "iifname", "-o": "oifname"}[words[3]]
             words = ["nft", 'insert rule ip filter %s %s "%s" counter accept'
                      % (words[2], name, words[4])]
+        elif words[0] == "ufw":
+            assert words[:3] == ["ufw", "route", "allow"] and words[4] == "on"
+            words = ["nft", 'insert rule ip filter ufw-user-forward %sifname "%s" counter '
+                     'accept' % (words[3][0], words[5])]
         elif words[0] == "firewall-cmd":
             assert words[1] == "--zone=trusted"
-            words = ["nft", 'insert rule inet firewalld filter_INPUT_ZONES iifname "%s" '
-                     'accept' % words[2].split("=")[1]]
+            words = ["nft", ";".join(
+                'insert rule inet firewalld filter_%s_ZONES iifname "%s" accept' % (
+                    chain, words[2].split("=")[1])
+                for chain in ("INPUT", "FORWARD") if "filter_%s_ZONES" % chain in
+                lab.host.run("nft", "list", "table", "inet", "firewalld"))]
         lab.host.run(*words)
 
 
@@ -109,13 +130,9 @@ table ip filter {
         assert findings(d, "ho") == []
 
 
-def test_nat_in_the_kernel_behind_docker(lab, d, filters):
+def test_nat_in_the_kernel_behind_docker(lab, d, out, filters):
     """The complaint that everybody has: VMs lose the outside when Docker starts."""
-    d.vnet("define", "out", "--mode", "nat", "--datapath", "kernel")
-    with TapBox(lab, d, "vm3", "out") as vm, lab.outside.who(80):
-        url = "http://%s/" % lab.outside.address
-        assert vm.ns.fetch(url, 5)
-        filters("""
+    filters("""
 table ip filter {
 	chain DOCKER-USER { counter return
 	}
@@ -125,19 +142,63 @@ table ip filter {
 		iifname "docker0" accept
 	}
 }""")
-        assert vm.ns.fetch(url, 1) is None
+    assert out.reaches(1) is None
+    found = findings(d, "out")
+    assert len(found) == 1 and "to the outside" in found[0]["text"]
+    assert found[0]["command"].startswith("iptables -I DOCKER-USER -i vn-out")
+    run_as_printed(lab, found[0]["command"])
+    assert out.reaches()
+    assert findings(d, "out") == []
+    # a host that stops forwarding
+    lab.host.sysctl("net.ipv4.ip_forward", 0)
+    found = findings(d, "out", what="ip_forward")
+    assert [f["command"] for f in found] == ["sysctl -w net.ipv4.ip_forward=1"]
+    lab.host.run(*shlex.split(found[0]["command"]))
+
+
+def test_behind_ufw(lab, d, out):
+    """The rules that ufw and its iptables make, to the letter."""
+    try:
+        nftload.load(lab.host, "ufw")
+    except OSError as e:
+        lab_module.skip("this kernel does not take rules of iptables: %s" % e)
+    try:
+        assert out.reaches(1) is None
         found = findings(d, "out")
-        assert len(found) == 1 and "to the outside" in found[0]["text"]
-        assert found[0]["command"].startswith("iptables -I DOCKER-USER -i vn-out")
+        assert [f["command"] for f in found] == [
+            "ufw route allow in on vn-out && ufw route allow out on vn-out"]
+        assert found[0]["rule"]["chain"] == "ufw-reject-forward"
         run_as_printed(lab, found[0]["command"])
-        assert vm.ns.fetch(url, 5)
+        assert out.reaches()
         assert findings(d, "out") == []
-        # a host that stops forwarding
-        lab.host.sysctl("net.ipv4.ip_forward", 0)
-        found = findings(d, "out", what="ip_forward")
-        assert [f["command"] for f in found] == ["sysctl -w net.ipv4.ip_forward=1"]
-        lab.host.run(*shlex.split(found[0]["command"]))
-    d.vnet("undefine", "out", "--force")
+    finally:
+        lab.host.run("nft", "delete", "table", "ip", "filter")
+
+
+def test_behind_firewalld_and_what_a_flush_takes(lab, d, out):
+    """firewalld's table, its reload, and somebody's `nft flush ruleset`, which takes ours
+    along: it comes back by itself."""
+    path = os.path.join(nftload.RULESETS, "firewalld.nft")
+    lab.host.run("nft", "-f", path)
+    try:
+        assert out.reaches(1) is None
+        found = findings(d, "out")
+        assert {f["command"] for f in found} == {
+            "firewall-cmd --zone=trusted --add-interface=vn-out"}
+        assert found[0]["rule"]["text"] == "reject"
+        run_as_printed(lab, found[0]["command"])
+        assert out.reaches() and findings(d, "out") == []
+        # a reload: its own table goes and comes, with the zone it was told of
+        lab.host.run("nft", "delete", "table", "inet", "firewalld")
+        lab.host.run("nft", "-f", path)
+        run_as_printed(lab, found[0]["command"])
+        assert out.reaches() and findings(d, "out") == []
+    finally:
+        lab.host.run("nft", "flush", "ruleset")
+    eventually("our table is back", lambda: "table inet vnet-out" in
+               lab.host.run("nft", "list", "tables").splitlines())
+    assert out.reaches()
+    assert findings(d, "out") == []
 
 
 def test_reject_as_firewalld_makes_it(lab, d, tap, filters):
