@@ -102,6 +102,7 @@ const char *dhcp_event_name(enum dhcp_event_type t)
 		[DHCP_EV_CONFLICT] = "conflict",
 		[DHCP_EV_FORGOTTEN] = "forgotten",
 		[DHCP_EV_EXHAUSTED] = "exhausted",
+		[DHCP_EV_OTHER_SERVER] = "other_server",
 	};
 
 	return names[t];

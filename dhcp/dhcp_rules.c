@@ -105,18 +105,24 @@ static struct dhcp_terms terms(const struct dhcp_request *r,
 
 /* ---- DISCOVER (RFC 2131 4.3.1) ------------------------------------------- */
 
+/* @told_s: when it was told last; 0 = never. */
+static void tell(const struct dhcp_request *r, enum dhcp_event_type type,
+		 uint32_t ip, int64_t *told_s)
+{
+	const struct dhcp_lease l = {.mac = r->client.mac,
+				     .nic_id = r->client.nic_id,
+				     .ip = ip};
+
+	if (*told_s && r->now_s >= *told_s && r->now_s - *told_s < TELL_AGAIN_S)
+		return;
+	*told_s = r->now_s;
+	r->s->pool.ops->event(r->s->pool.arg, type, &l);
+}
+
 static enum dhcp_action exhausted(struct dhcp_request *r)
 {
-	struct dhcp_server *s = r->s;
-	struct dhcp_lease l = {.mac = r->client.mac,
-			       .nic_id = r->client.nic_id};
-
-	if (!s->exhausted_s || r->now_s < s->exhausted_s ||
-	    r->now_s - s->exhausted_s >= TELL_AGAIN_S) {
-		s->exhausted_s = r->now_s;
-		s->pool.ops->event(s->pool.arg, DHCP_EV_EXHAUSTED, &l);
-	}
-	return dhcp_drop(s, DHCP_DROP_EXHAUSTED);
+	tell(r, DHCP_EV_EXHAUSTED, 0, &r->s->exhausted_s);
+	return dhcp_drop(r->s, DHCP_DROP_EXHAUSTED);
 }
 
 static enum dhcp_action not_held(struct dhcp_request *r, int err)
@@ -321,6 +327,8 @@ static enum dhcp_action other_server(struct dhcp_request *r)
 
 	if (b && !b->pending)
 		dhcp_pool_withdraw(p, b);
+	tell(r, DHCP_EV_OTHER_SERVER, dhcp_msg_be32(r->m, DHCP_OPT_SERVER_ID),
+	     &r->s->other_s);
 	return dhcp_drop(r->s, DHCP_DROP_OTHER_SERVER);
 }
 

@@ -172,6 +172,9 @@ enum dhcp_event_type {
 	DHCP_EV_FORGOTTEN, /* the stored lease of @lease->ip is to be deleted */
 	DHCP_EV_EXHAUSTED, /* no address for @lease->mac on nic_id (ip is 0);
 			    * at most one a minute */
+	DHCP_EV_OTHER_SERVER, /* @lease->mac on nic_id took the offer of another
+			       * server, @lease->ip; at most one a minute */
+	DHCP_EVENTS
 };
 
 const char *dhcp_event_name(enum dhcp_event_type t);

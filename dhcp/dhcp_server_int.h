@@ -24,6 +24,7 @@ struct dhcp_server {
 	struct htab pending; /* by token */
 	uint64_t last_token;
 	int64_t exhausted_s; /* last time that EXHAUSTED was told; 0 = never */
+	int64_t other_s;     /* likewise OTHER_SERVER */
 	struct dhcp_stats
 		stats; /* the counters; the rest is filled in on demand */
 };

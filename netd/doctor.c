@@ -14,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "netd/hostaddr.h"
 #include "netd/knet.h"
@@ -25,6 +26,7 @@
 
 #define FDS_FEW	   4096 /* a network of many connections needs more */
 #define SPACE_FEW  (4u << 20)
+#define OTHER_DHCP_MS (60 * 60 * 1000)
 #define CT_PERCENT 90 /* of the table of connections */
 
 void doctor_add(json_t *list, enum doctor_level level, const char *what,
@@ -209,21 +211,42 @@ static void look_rp_filter(const struct network *n, json_t *list)
 	}
 }
 
+/* A client told: it is no guess. */
+static bool look_other_dhcp(const struct network *n, const char *who, json_t *list)
+{
+	const struct other_dhcp *o = &n->other_dhcp;
+	char ip[IP4_TEXT], mac[MAC_TEXT];
+
+	if (!o->server || clock_mono_ms() - o->at_ms > OTHER_DHCP_MS)
+		return false;
+	doctor_add(list, DOCTOR_PROBLEM, "dhcp", n->conf.name, NULL,
+		   "another DHCP server, %s, answers this network's guests: %s "
+		   "took an address of it%s%s%s",
+		   ip4_format(o->server, ip), mac_format(&o->client, mac),
+		   who[0] ? "; " : "", who,
+		   who[0] ? " has the host's DHCP port (dnsmasq: "
+			    "except-interface=, bind-interfaces)" : "");
+	return true;
+}
+
 /* A server that answers DHCP on all interfaces does so on ours. */
 static void look_dhcp(struct ctl *ctl, const struct network *n, json_t *list)
 {
-	char who[64];
+	const struct ipaddr any4 = ipaddr_from4(0);
+	char dev[IFNAMSIZ], who[64];
 
-	if (n->conf.mode != NET_HOSTONLY && !is_kernel_nat(n))
+	if (!n->conf.dhcp_first)
 		return;
-	if (!n->conf.dhcp_first ||
-	    priv_port_owner(ctl->priv, IPPROTO_UDP, &ipaddr_any, 67, who,
-			    sizeof(who)))
+	doctor_device(n, dev);
+	if (!dev[0] || priv_port_owner(ctl->priv, IPPROTO_UDP, &any4, 67, dev,
+				       who, sizeof(who)))
+		who[0] = '\0';
+	if (look_other_dhcp(n, who, list) || !who[0])
 		return;
 	doctor_add(list, DOCTOR_NOTE, "dhcp", n->conf.name, NULL,
-		   "%s has the host's DHCP port: if it is not bound to an "
-		   "interface of its own (dnsmasq: interface=), it answers this "
-		   "network's guests, too", who);
+		   "%s has the host's DHCP port on %s, too: if it does not leave "
+		   "that out (dnsmasq: except-interface=, bind-interfaces), it "
+		   "answers this network's guests", who, dev);
 }
 
 static void look_objects(const struct network *n, json_t *list)

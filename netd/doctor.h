@@ -68,6 +68,9 @@ void doctor_end(struct ctl *ctl);
 void doctor_filters(struct ctl *ctl, const struct network *only, const int fd[2],
 		    bool seal, json_t *list);
 
+/* Of the network in the host: bridge or adapter; "" for none. Returns @out. */
+char *doctor_device(const struct network *n, char out[IFNAMSIZ]);
+
 /* What a probed packet is, as far as the cure goes. */
 enum doctor_way {
 	DOCTOR_ROUTED, /* to or from a network's bridge, through the host */

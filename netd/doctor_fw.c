@@ -422,22 +422,25 @@ static void legacy(json_t *list)
 
 /* ---- the host, as far as it is to be asked ------------------------------------------------------- */
 
-static void name_device(struct place *at)
+char *doctor_device(const struct network *n, char out[IFNAMSIZ])
 {
-	const struct net_conf *c = &at->n->conf;
+	const struct net_conf *c = &n->conf;
 	char tap[IFNAMSIZ];
 
+	out[0] = '\0';
 	if (c->mode == NET_BRIDGED)
-		knet_uplink_names(c->name, at->dev, tap);
+		knet_uplink_names(c->name, out, tap);
 	else if (c->datapath == DATAPATH_KERNEL)
-		knet_names(c->name, at->dev, tap);
+		knet_names(c->name, out, tap);
 	else if (c->mode == NET_HOSTONLY)
-		dev_name("vn-", c->name, -1, at->dev);
-	at->index = at->dev[0] ? if_nametoindex(at->dev) : 0;
+		dev_name("vn-", c->name, -1, out);
+	return out;
 }
 
 static int survey(struct look *l, const struct network *only)
 {
+	struct place *at;
+
 	l->place = calloc(MODEL_NETS_MAX, sizeof(*l->place));
 	if (!l->place)
 		return -ENOMEM;
@@ -451,8 +454,11 @@ static int survey(struct look *l, const struct network *only)
 		if ((only && n != only) || n->state != NET_RUNNING ||
 		    l->nplaces == MODEL_NETS_MAX)
 			continue;
-		l->place[l->nplaces].n = n;
-		name_device(&l->place[l->nplaces++]);
+		at = &l->place[l->nplaces++];
+		at->n = n;
+		at->index = doctor_device(n, at->dev)[0]
+				    ? if_nametoindex(at->dev)
+				    : 0;
 	}
 	return 0;
 }

@@ -17,6 +17,7 @@ static const char *const names[] = {
 	"forward.changed",  "forward.state",	 "worker.exited",
 	"worker.started",   "dhcp.pool_exhausted",
 	"dhcp.rogue",	    "dhcp.conflict",	 "nic.guard",
+	"dhcp.other_server",
 };
 
 static_assert(ARRAY_LEN(names) == EVENT_TYPES, "a name for every event");

@@ -89,7 +89,7 @@ static int busy(struct ctl *ctl, const struct fwd_conf *c,
 				   "(forward %lld)",
 				   proto, s->port, f->net->conf.name,
 				   (long long)f->conf.id);
-	if (priv_port_owner(ctl->priv, c->proto, &s->ip, s->port, who,
+	if (priv_port_owner(ctl->priv, c->proto, &s->ip, s->port, NULL, who,
 			    sizeof(who)))
 		return errtext_set(why, -EADDRINUSE,
 				   "%s port %u is in use by another program",

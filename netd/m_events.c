@@ -42,7 +42,7 @@ const struct method m_events[] = {
 	 "lease.released, lease.expired, lease.declined, forward.added, "
 	 "forward.removed, forward.changed, forward.state, worker.started, "
 	 "worker.exited, dhcp.pool_exhausted, dhcp.rogue, "
-	 "dhcp.conflict, nic.guard; events.missed {count} "
+	 "dhcp.conflict, dhcp.other_server, nic.guard; events.missed {count} "
 	 "when this reader was too slow.",
 	 p_subscribe, "{}", subscribe},
 	{NULL},

@@ -39,6 +39,13 @@ struct nic_vmm;
 
 enum net_state { NET_STOPPED, NET_STARTING, NET_RUNNING, NET_FAILED };
 
+/** struct other_dhcp - Of whom a client here took an address instead of us */
+struct other_dhcp {
+	uint32_t server; /* as it calls itself; 0: none was seen */
+	struct mac client;
+	int64_t at_ms; /* clock_mono_ms() */
+};
+
 struct network {
 	struct list node;
 	struct net_conf conf;
@@ -69,6 +76,7 @@ struct network {
 	bool bridged; /* knetctl.c: its bridge is in the kernel … */
 	int bridge_index; /* … and that interface there */
 	bool bridge_due;  /* knetctl.c: it is to be another */
+	struct other_dhcp other_dhcp; /* the last one */
 	bool neighbours_due; /* kneigh.c: the worker knows of none */
 	bool bridge_in;	     /* uplinkctl.c: its uplink is taken in */
 	/* tapinctl.c: beside the uplink; port_fd is the packet socket. */

@@ -549,6 +549,22 @@ static int on_conflict(struct network *n, json_t *body, struct errtext *why)
 	return 0;
 }
 
+static int on_other_server(struct network *n, json_t *body, struct errtext *why)
+{
+	struct other_dhcp *o = &n->other_dhcp;
+	uint32_t server;
+	struct mac mac;
+	int r = wmsg_other_server(body, &mac, &server, why);
+
+	if (r)
+		return r;
+	*o = (struct other_dhcp){server, mac, clock_mono_ms()};
+	events_emit(&n->ctl->events, EVENT_DHCP_OTHER,
+		    json_pack("{s:s,s:o,s:o}", "network", n->conf.name, "mac",
+			      obj_mac(&mac), "server", obj_ip(server)));
+	return 0;
+}
+
 static int on_event(struct network *n, json_t *body, struct errtext *why)
 {
 	const char *name;
@@ -565,6 +581,8 @@ static int on_event(struct network *n, json_t *body, struct errtext *why)
 		return on_stopped(n, EVENT_NIC_GUARD, body, why);
 	if (!strcmp(name, event_name(EVENT_DHCP_CONFLICT)))
 		return on_conflict(n, body, why);
+	if (!strcmp(name, event_name(EVENT_DHCP_OTHER)))
+		return on_other_server(n, body, why);
 	return 0;
 }
 

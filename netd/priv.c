@@ -290,14 +290,16 @@ int priv_raw_icmp(struct priv *p, bool ip6, int *fd_out, struct errtext *why)
 }
 
 int priv_port_owner(struct priv *p, int proto, const struct ipaddr *ip,
-		    uint16_t port, char *out, size_t cap)
+		    uint16_t port, const char *dev, char *out, size_t cap)
 {
 	struct priv_req_port q = {.proto = proto, .port = port, .ip = *ip};
 	struct priv_answer a = {0};
-	int r;
+	int r = put_name(q.dev, sizeof(q.dev), dev ? dev : "", NULL);
 
+	if (r)
+		return r;
 	if (!p->chan)
-		return priv_do_port_owner(proto, ip, port, out, cap);
+		return priv_do_port_owner(&q, out, cap);
 	r = ask(p, PRIV_PORT_OWNER, &q, sizeof(q), &a, NULL, 0, NULL);
 	if (!r)
 		snprintf(out, cap, "%s", a.text);

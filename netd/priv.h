@@ -290,11 +290,13 @@ int priv_raw_icmp(struct priv *p, bool ip6, int *fd_out, struct errtext *why);
 
 /**
  * priv_port_owner() - Who holds a local port: "nginx (pid 812)"
+ * @dev: not those who are bound to another device, and best who is bound to this; NULL:
+ *	whoever
  *
  * Rootless it can name only the user's own processes. Return: 0 with @out filled,
  * -ENOENT when it cannot be told.
  */
 int priv_port_owner(struct priv *p, int proto, const struct ipaddr *ip,
-		    uint16_t port, char *out, size_t cap);
+		    uint16_t port, const char *dev, char *out, size_t cap);
 
 #endif

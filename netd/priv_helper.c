@@ -133,8 +133,7 @@ static int do_port_owner(struct helper *h, const void *body,
 	int r = priv_judge_port(q, &out->a.why);
 
 	(void)h;
-	return r ? r : priv_do_port_owner(q->proto, &q->ip, q->port,
-					  out->a.text, sizeof(out->a.text));
+	return r ? r : priv_do_port_owner(q, out->a.text, sizeof(out->a.text));
 }
 
 static int do_way(struct helper *h, const void *body, struct reply *out)

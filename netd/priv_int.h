@@ -63,6 +63,7 @@ struct priv_req_port {
 	struct ipaddr ip;
 	uint16_t port;
 	bool share; /* PRIV_BIND */
+	char dev[IFNAMSIZ]; /* PRIV_PORT_OWNER; "" = wherever */
 };
 
 struct priv_req_icmp {
@@ -145,8 +146,7 @@ int priv_do_tap_fd(const struct priv_tap_fd *t, int *fd_out,
 /* @pid: the child that writes. */
 int priv_do_rulesets(int fd[2], pid_t *pid, struct errtext *why);
 int priv_do_raw_icmp(bool ip6, int *fd_out, struct errtext *why);
-int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
-		       char *out, size_t cap);
+int priv_do_port_owner(const struct priv_req_port *q, char *out, size_t cap);
 
 #define PRIV_GROUPS_MAX 64 /* of our own */
 

@@ -274,7 +274,7 @@ int priv_judge_port(const struct priv_req_port *p, struct errtext *why)
 		return errtext_set(why, -EINVAL, "neither TCP nor UDP");
 	if (!p->port)
 		return errtext_set(why, -EINVAL, "port 0");
-	if (!is_bool(&p->share))
+	if (!is_bool(&p->share) || !memchr(p->dev, 0, sizeof(p->dev)))
 		return errtext_set(why, -EINVAL, "malformed request");
 	return 0;
 }

@@ -7,12 +7,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/esc.h"
+#include "lib/fdutil.h"
 
 #define TCP_LISTENING 0x0a /* enum in net/tcp_states.h of the kernel */
 
@@ -157,19 +162,95 @@ static int find_process(unsigned long inode, char *out, size_t cap)
 	return r;
 }
 
-int priv_do_port_owner(int proto, const struct ipaddr *ip, uint16_t port,
-		       char *out, size_t cap)
+/* ---- who is bound to a device --------------------------------------------------------- */
+
+/* The tables do not say: sock_diag(7) does. */
+struct holder {
+	uint16_t port;
+	unsigned int dev;
+	unsigned long inode; /* 0: none yet */
+	bool bound; /* to just that device */
+};
+
+static void consider(struct holder *h, const struct inet_diag_msg *m)
 {
-	bool tcp = proto == IPPROTO_TCP;
+	bool bound = m->id.idiag_if == h->dev;
+
+	if (ntohs(m->id.idiag_sport) != h->port || (m->id.idiag_if && !bound) ||
+	    (h->inode && h->bound >= bound))
+		return;
+	h->inode = m->idiag_inode;
+	h->bound = bound;
+}
+
+/* False: that was the last. */
+static bool read_sockets(struct holder *h, const char *buf, size_t len)
+{
+	for (const struct nlmsghdr *m = (const void *)buf; NLMSG_OK(m, len);
+	     m = NLMSG_NEXT(m, len)) {
+		if (m->nlmsg_type != SOCK_DIAG_BY_FAMILY)
+			return false; /* done, or an error */
+		if (m->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
+			consider(h, NLMSG_DATA(m));
+	}
+	return true;
+}
+
+static void ask_kernel(struct holder *h, uint8_t family, uint8_t proto)
+{
+	struct {
+		struct nlmsghdr h;
+		struct inet_diag_req_v2 r;
+	} q = {
+		.h = {.nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		      .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.r = {.sdiag_family = family, .sdiag_protocol = proto,
+		      .idiag_states = ~0U},
+	};
+	_Alignas(struct nlmsghdr) char buf[32768];
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	ssize_t n = fd < 0 ? -1 : send(fd, &q, sizeof(q), 0);
+
+	while (n > 0) {
+		n = recv(fd, buf, sizeof(buf), 0);
+		if (n > 0 && !read_sockets(h, buf, (size_t)n))
+			break;
+	}
+	fd_close(&fd);
+}
+
+static unsigned long find_bound(const struct priv_req_port *q)
+{
+	struct holder h = {.port = q->port, .dev = if_nametoindex(q->dev)};
+
+	if (h.dev && ipaddr_is4(&q->ip))
+		ask_kernel(&h, AF_INET, (uint8_t)q->proto);
+	if (h.dev && !h.bound)
+		ask_kernel(&h, AF_INET6, (uint8_t)q->proto);
+	return h.inode;
+}
+
+/* ---- all of it --------------------------------------------------------------------------- */
+
+static unsigned long find_any(const struct priv_req_port *q)
+{
+	bool tcp = q->proto == IPPROTO_TCP;
 	unsigned long inode = 0;
 
-	if (ipaddr_is4(ip))
+	if (ipaddr_is4(&q->ip))
 		inode = find_inode(tcp ? "/proc/self/net/tcp"
 				       : "/proc/self/net/udp",
-				   tcp, ip, port);
+				   tcp, &q->ip, q->port);
 	if (!inode) /* an IPv6 socket may hold the port for IPv4 too */
 		inode = find_inode(tcp ? "/proc/self/net/tcp6"
 				       : "/proc/self/net/udp6",
-				   tcp, ip, port);
+				   tcp, &q->ip, q->port);
+	return inode;
+}
+
+int priv_do_port_owner(const struct priv_req_port *q, char *out, size_t cap)
+{
+	unsigned long inode = q->dev[0] ? find_bound(q) : find_any(q);
+
 	return inode ? find_process(inode, out, cap) : -ENOENT;
 }

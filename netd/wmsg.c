@@ -262,6 +262,18 @@ int wmsg_guard(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
 	return did(body, kinds, PIN_FAULTS, nic, kind, mac, why);
 }
 
+int wmsg_other_server(json_t *body, struct mac *mac, uint32_t *server,
+		      struct errtext *why)
+{
+	*server = 0;
+	memset(mac, 0, sizeof(*mac));
+	if (jx_mac(body, "mac", mac, why) || validate_mac(mac, why) ||
+	    jx_ip4(body, "server", server, why))
+		return -EPROTO;
+	return *server ? 0 : errtext_set(why, -EPROTO, "a DHCP server without "
+					 "an address");
+}
+
 int wmsg_conflict(json_t *body, const struct net_conf *net, int64_t *nic,
 		  uint32_t *ip, struct mac *mac, struct errtext *why)
 {

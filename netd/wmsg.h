@@ -87,6 +87,10 @@ int wmsg_rogue(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
 int wmsg_guard(json_t *body, int64_t *nic, const char **kind, struct mac *mac,
 	       struct errtext *why);
 
+/* "dhcp.other_server": who took its address from which. */
+int wmsg_other_server(json_t *body, struct mac *mac, uint32_t *server,
+		      struct errtext *why);
+
 /* "dhcp.conflict": the address, whose frames have it; @nic 0 = not known. */
 int wmsg_conflict(json_t *body, const struct net_conf *net, int64_t *nic,
 		  uint32_t *ip, struct mac *mac, struct errtext *why);

@@ -42,10 +42,29 @@ static void pool_exhausted(struct worker *w, const struct dhcp_lease *l)
 		    -1);
 }
 
+static void other_server(struct worker *w, const struct dhcp_lease *l)
+{
+	char mac[MAC_TEXT], ip[IP4_TEXT];
+
+	mac_format(&l->mac, mac);
+	ip4_format(l->ip, ip);
+	log_warn("network %s: %s took an address of another DHCP server, %s",
+		 w->name, mac, ip);
+	worker_tell(w, W_EVENT, 0,
+		    json_pack("{s:s,s:s,s:s}", "event", "dhcp.other_server",
+			      "mac", mac, "server", ip),
+		    -1);
+}
+
 static void on_event(void *arg, enum dhcp_event_type type,
 		     const struct dhcp_lease *l)
 {
 	struct worker *w = arg;
+
+	if (type == DHCP_EV_OTHER_SERVER) {
+		other_server(w, l);
+		return;
+	}
 	if (type == DHCP_EV_EXHAUSTED) {
 		pool_exhausted(w, l);
 		return;

@@ -143,7 +143,7 @@ static void on_event(void *arg, enum dhcp_event_type type,
 
 	r->events[type]++;
 	r->last = *l;
-	if (type == DHCP_EV_EXHAUSTED)
+	if (type == DHCP_EV_EXHAUSTED || type == DHCP_EV_OTHER_SERVER)
 		return;
 	add(r, &e);
 	let_events_pass(r);

@@ -56,7 +56,7 @@ struct dhcp_rig {
 	int64_t now;
 	struct dhcp_lease row[RIG_ROWS];
 	size_t rows;
-	unsigned int events[6]; /* by enum dhcp_event_type */
+	unsigned int events[DHCP_EVENTS]; /* by enum dhcp_event_type */
 	struct dhcp_lease last; /* of the last event */
 	uint32_t squatted[16];	/* addresses that the in_use hook finds taken */
 	bool asks;	/* … it has to ask first, each time anew; the latest: */

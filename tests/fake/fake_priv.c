@@ -451,9 +451,10 @@ int priv_raw_icmp(struct priv *p, bool ip6, int *fd_out, struct errtext *why)
 }
 
 int priv_port_owner(struct priv *p, int proto, const struct ipaddr *ip,
-		    uint16_t port, char *out, size_t cap)
+		    uint16_t port, const char *dev, char *out, size_t cap)
 {
 	(void)p;
+	(void)dev;
 	(void)proto;
 	(void)ip;
 	(void)port;

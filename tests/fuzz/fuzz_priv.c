@@ -57,7 +57,7 @@ static void judge(uint8_t which, const uint8_t *data, size_t size)
 		struct priv_req_worker *worker;
 		struct priv_tap *tap;
 		struct priv_req_name *name;
-		struct priv_req_uplink *uplink;
+		struct priv_uplink *uplink;
 		struct priv_req_tapin *tapin;
 		struct priv_req_port *port;
 		struct priv_req_icmp *icmp;

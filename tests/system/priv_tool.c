@@ -250,7 +250,7 @@ static void cmd_connect(char **a, struct errtext *why)
 	keep(r, fd, why);
 }
 
-static void cmd_owner(char **a, struct errtext *why)
+static void cmd_owner(char **a, const char *dev, struct errtext *why)
 {
 	char text[64];
 	struct ipaddr ip;
@@ -259,7 +259,7 @@ static void cmd_owner(char **a, struct errtext *why)
 	if (!r)
 		r = priv_port_owner(p, !strcmp(a[1], "tcp") ? IPPROTO_TCP
 							    : IPPROTO_UDP,
-				    &ip, (uint16_t)atoi(a[3]), text,
+				    &ip, (uint16_t)atoi(a[3]), dev, text,
 				    sizeof(text));
 	if (r)
 		done(r, why);
@@ -445,8 +445,8 @@ static void run(char **a, int n)
 		cmd_bind(a, n == 5, &why);
 	} else if (!strcmp(a[0], "connect") && n == 3) {
 		cmd_connect(a, &why);
-	} else if (!strcmp(a[0], "owner") && n == 4) {
-		cmd_owner(a, &why);
+	} else if (!strcmp(a[0], "owner") && (n == 4 || n == 5)) {
+		cmd_owner(a, n == 5 ? a[4] : NULL, &why);
 	} else if (!strcmp(a[0], "raw-icmp")) {
 		r = priv_raw_icmp(p, n > 1, &fd, &why);
 		keep(r, fd, &why);

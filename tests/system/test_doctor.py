@@ -6,6 +6,8 @@ import contextlib
 import os
 import re
 import shlex
+import socket
+import struct
 
 import pytest
 
@@ -309,6 +311,58 @@ def test_objects_and_the_host(lab, d):
     assert findings(d, level="ok", what="tun")
     assert findings(d, level="ok", what="store")
     d.vnet("undefine", "off")
+
+
+def dhcp(kind, mac, *options):
+    """A client's message, as bytes; its first four are the transaction."""
+    head = struct.pack("!BBBBIHH16x6s10x192xI", 1, 1, 6, 0, 0x77665544, 0, 0x8000,
+                       bytes.fromhex(mac.replace(":", "")), 0x63825363)
+    return head + b"".join((b"\x35\x01" + bytes([kind]),) + options) + b"\xff"
+
+
+def take_from(ns, server):
+    """A client that prefers one server among those who offer."""
+    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("", 68))
+        s.settimeout(10)
+        mac, chosen = "52:54:00:77:66:55", b"\x36\x04" + socket.inet_aton(server)
+        s.sendto(dhcp(1, mac), ("255.255.255.255", 67))
+        offer = b""
+        while chosen not in offer:
+            offer = s.recv(2000)
+        s.sendto(dhcp(3, mac, chosen, b"\x32\x04" + offer[16:20]),
+                 ("255.255.255.255", 67))
+
+
+def test_another_dhcp_server(lab, d, tap):
+    """A program of the host's that serves DHCP wherever there is an interface."""
+    def about_dhcp(level):
+        return [f["text"] for f in findings(d, "ho", level=level, what="dhcp")]
+
+    assert about_dhcp("note") == [] and about_dhcp("problem") == []
+    with contextlib.closing(d.api()) as api:
+        api.call("events.subscribe", types=["dhcp.other_server"])
+        other = lab.host.popen(
+            lab_module.program("dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null",
+            "--pid-file=", "--user=root", "--group=root", "--port=0", "--no-ping",
+            "--dhcp-leasefile=/dev/null", "--dhcp-range=192.168.56.200,192.168.56.210")
+        try:
+            name = "dnsmasq (pid %d)" % other.pid
+            eventually("it has the port", lambda: about_dhcp("note"))
+            assert name in about_dhcp("note")[0] and "vn-ho" in about_dhcp("note")[0]
+            take_from(tap.ns, HOST)
+            seen = api.event("dhcp.other_server", timeout=15)
+            assert (seen["network"], seen["server"], seen["mac"]) == (
+                "ho", HOST, "52:54:00:77:66:55")
+            assert len(about_dhcp("problem")) == 1
+            for part in HOST, "52:54:00:77:66:55", name:
+                assert part in about_dhcp("problem")[0]
+        finally:
+            other.kill()
+            other.wait()
 
 
 def test_strangers_are_told_what_needs_root(lab, d):

@@ -593,6 +593,36 @@ def test_port_owner(host, tool, family, address, asked, proto):
         other.wait()
 
 
+def test_port_owner_by_device(host, tool):
+    """Two hold one port, each on a device of its own, as DHCP servers do."""
+    tool.call("control")
+    code = ("import socket, sys\ns = socket.socket(%d, socket.SOCK_DGRAM)\n"
+            "s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'%s')\n"
+            "s.bind(('%s', 4446))\nprint(flush=True); sys.stdin.read()")
+    host.ip("link", "add", "port0", "type", "bridge")
+    holders = {}
+    try:
+        for dev, family, any_ in (("lo", socket.AF_INET, "0.0.0.0"),
+                                  ("port0", socket.AF_INET6, "::")):
+            holders[dev] = host.popen(
+                "/usr/bin/python3", "-c", code % (family, dev, any_),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            holders[dev].stdout.readline()
+        for dev, other in holders.items():
+            assert tool.call("owner", "udp", "0.0.0.0", 4446, dev).endswith(
+                " (pid %d)" % other.pid)
+        host.ip("link", "add", "port1", "type", "bridge")
+        with pytest.raises(Refused):
+            tool.call("owner", "udp", "0.0.0.0", 4446, "port1")
+    finally:
+        for other in holders.values():
+            other.stdin.close()
+            other.stdout.close()
+            other.wait()
+        for dev in "port0", "port1":
+            host.ip("link", "del", dev)
+
+
 @pytest.mark.parametrize("net, family, proto, answers, skip", [
     ("10.0.8.%d", socket.AF_INET, socket.IPPROTO_ICMP, [0, 3, 11, 12], 20),
     ("fd08::%d", socket.AF_INET6, socket.IPPROTO_ICMPV6, [1, 2, 3, 4, 129], 0)])

@@ -311,6 +311,15 @@ static void request__selecting_other_server__offer_withdrawn(void **state)
 	assert_int_equal(rig_send(r, &a), 0);
 	assert_int_equal(rig_drops(r, DHCP_DROP_OTHER_SERVER), 1);
 	assert_int_equal(rig_stats(r).offered, 0);
+	/* It is told, once a minute. */
+	assert_int_equal(r->events[DHCP_EV_OTHER_SERVER], 1);
+	assert_int_equal(r->last.ip, IP(200));
+	assert_int_equal(r->last.nic_id, 1);
+	rig_send(r, &a);
+	assert_int_equal(r->events[DHCP_EV_OTHER_SERVER], 1);
+	rig_pass(r, 61);
+	rig_send(r, &a);
+	assert_int_equal(r->events[DHCP_EV_OTHER_SERVER], 2);
 }
 
 /* RFC 2131 4.3.2: what was not offered is not acknowledged. */

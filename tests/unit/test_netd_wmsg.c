@@ -346,6 +346,27 @@ static void conflict__about_another_network__refused(void **state)
 	json_decref(o);
 }
 
+static void other_server__without_address__refused(void **state)
+{
+	json_t *o = json_pack("{s:s,s:s}", "server", "192.168.56.1", "mac",
+			      "52:54:00:00:00:01");
+	struct mac mac;
+	uint32_t ip;
+
+	(void)state;
+	assert_int_equal(wmsg_other_server(o, &mac, &ip, NULL), 0);
+	assert_int_equal(ip, 0xc0a83801);
+	assert_int_equal(mac.b[5], 1);
+	json_object_set_new(o, "server", json_string("0.0.0.0"));
+	assert_int_equal(wmsg_other_server(o, &mac, &ip, NULL), -EPROTO);
+	json_object_del(o, "server");
+	assert_int_equal(wmsg_other_server(o, &mac, &ip, NULL), -EPROTO);
+	json_object_set_new(o, "server", json_string("192.168.56.1"));
+	json_object_del(o, "mac");
+	assert_int_equal(wmsg_other_server(o, &mac, &ip, NULL), -EPROTO);
+	json_decref(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +384,7 @@ int main(void)
 		cmocka_unit_test(rogue__kinds_we_know__taken),
 		cmocka_unit_test(guard__kinds_we_know__taken),
 		cmocka_unit_test(conflict__about_another_network__refused),
+		cmocka_unit_test(other_server__without_address__refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
