@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* links: fake_priv netd switch_io switch_core nat_core dhcp_core */
+/* links: fake_priv netd switch_io switch_core nat_io nat_core dhcp_core */
 /* Options, folders, lock, and what runs after which kind of end. */
 #include <setjmp.h>
 #include <stdarg.h>
