@@ -170,6 +170,10 @@ int driver_tapin(const struct driver_ctx *ctx, const struct port_spec *spec,
 /* Which addresses are the host's own; @d is driver_tapin()'s. Of use with mac_nat. */
 void driver_tapin_host(struct driver *d, const struct ipaddr *ip, size_t n);
 
+/* A guest that had this address before a restart, likewise. */
+void driver_tapin_known(struct driver *d, const struct mac *mac,
+			const struct ipaddr *ip);
+
 /* What a vhost-user back end is to be. */
 struct driver_vhost_conf {
 	struct mac mac;	 /* for front ends that leave it to us */

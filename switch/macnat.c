@@ -154,6 +154,15 @@ bool macnat_learn(struct macnat *m, const struct frame *f, uint16_t port,
 	return mn_tab_put(&m->tab, &who, kind == SENDER_CLAIM, now_ms / 1000);
 }
 
+void macnat_known(struct macnat *m, const struct mac *mac,
+		  const struct ipaddr *ip, uint16_t port, int64_t now_ms)
+{
+	const struct mn_addr who = {.ip = *ip, .mac = *mac, .port = port};
+
+	if (!mn_tab_find(&m->tab, ip, 0, now_ms / 1000))
+		(void)mn_tab_put(&m->tab, &who, false, now_ms / 1000);
+}
+
 /* ---- out ------------------------------------------------------------------------------------- */
 
 /* @out: @n bytes at @hdr, and what @f has behind its first @n. */

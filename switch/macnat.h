@@ -66,6 +66,11 @@ void macnat_host(struct macnat *m, const struct ipaddr *ip, size_t n);
 bool macnat_learn(struct macnat *m, const struct frame *f, uint16_t port,
 		  int64_t now_ms);
 
+/* It was known that @mac has @ip, before a restart: until it says otherwise. Takes of
+ * @port's share until it speaks. */
+void macnat_known(struct macnat *m, const struct mac *mac,
+		  const struct ipaddr *ip, uint16_t port, int64_t now_ms);
+
 /**
  * macnat_out() - As the wire may see it
  * @slot: less than FRAME_BATCH; the result is valid until it is used again

@@ -134,7 +134,8 @@ bool mn_tab_put(struct mn_tab *t, const struct mn_addr *who, bool claim,
 		touch(t, a, now_s);
 		return true;
 	}
-	if (a && !claim && now_s - a->seen_s < MACNAT_HOLD_S)
+	if (a && !claim && !mac_eq(&a->mac, &who->mac) &&
+	    now_s - a->seen_s < MACNAT_HOLD_S)
 		return true;
 	if (a)
 		forget(t, a);

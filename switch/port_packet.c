@@ -443,3 +443,12 @@ void driver_tapin_host(struct driver *d, const struct ipaddr *ip, size_t n)
 	if (t->nat)
 		macnat_host(t->nat, ip, n);
 }
+
+void driver_tapin_known(struct driver *d, const struct mac *mac,
+			const struct ipaddr *ip)
+{
+	struct packet *t = container_of(d, struct packet, drv);
+
+	if (t->nat)
+		macnat_known(t->nat, mac, ip, t->port.id, clock_mono_ms());
+}

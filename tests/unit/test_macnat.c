@@ -550,6 +550,26 @@ static void learn__data_from_anothers_address__held_then_moved(void **state)
 	assert_int_equal(macnat_count(x->m), 1);
 }
 
+static void known__of_before_a_restart__until_it_speaks(void **state)
+{
+	struct fix *x = *state;
+	const struct ipaddr a = ipaddr_from4(IP_GUEST),
+			    mine = ipaddr_from4(IP_HOST);
+
+	macnat_known(x->m, &guest, &a, 7, NOW);
+	macnat_known(x->m, &guest, &mine, 7, NOW);
+	macnat_known(x->m, &other, &a, 7, NOW);
+	assert_int_equal(macnat_count(x->m), 1);
+	assert_true(mac_eq(who_has(x, IP_GUEST, NOW), &guest));
+	/* Data of its own, from its own port now. */
+	assert_true(macnat_learn(
+		x->m, tcp(x, &lan, &guest, IP_GUEST, IP_LAN), 1, NOW));
+	assert_true(macnat_learn(
+		x->m, tcp(x, &lan, &other, IP_GUEST, IP_LAN), 2, NOW));
+	assert_true(mac_eq(who_has(x, IP_GUEST, NOW), &guest));
+	assert_int_equal(macnat_count(x->m), 1);
+}
+
 static void learn__vlans__addresses_of_their_own(void **state)
 {
 	struct fix *x = *state;
@@ -645,6 +665,7 @@ int main(void)
 		T(host__gets_a_guests_address__no_guests_any_more),
 		T(learn__only_asked_for__not_had),
 		T(learn__data_from_anothers_address__held_then_moved),
+		T(known__of_before_a_restart__until_it_speaks),
 		T(learn__vlans__addresses_of_their_own),
 		T(find__silent_for_long__nobodys),
 		T(learn__one_guest_with_many__costs_the_others_nothing),
