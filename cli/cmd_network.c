@@ -51,6 +51,8 @@ static const struct opt define_opts[] = {
 	{"uplink-mode", "tap-in|take-in",
 	 "leave it alone, or bridge it; default tap-in",
 	 OPT_CHOICE},
+	{"mac-nat", "auto|on|off",
+	 "VMs share the uplink's MAC; auto: on Wi-Fi", OPT_CHOICE},
 	{"host-access", "off|address|loopback",
 	 "what VMs reach of the host itself (nat)", OPT_CHOICE},
 	{"host-allow", "tcp:22,udp:53,…",
@@ -189,7 +191,7 @@ static int define_run(struct cli *c)
 	static const char *const given[] = {
 		"mode",	  "subnet",	 "subnet6", "dhcp",	"mtu",
 		"uplink", "host-access", "domain",  "datapath", "host-allow",
-		"udp-filter", "ipv6", "prefix-pool", "uplink-mode"};
+		"udp-filter", "ipv6", "prefix-pool", "uplink-mode", "mac-nat"};
 	json_t *params = json_pack("{s:s}", "name", args_pos(&c->args, 0));
 	json_t *net;
 	int r;
@@ -310,7 +312,8 @@ static int set_run(struct cli *c)
 	static const char *const given[] = {"host-access", "host-allow",
 					    "udp-filter", "subnet6",
 					    "ipv6", "prefix-pool",
-					    "domain", "uplink-mode"};
+					    "domain", "uplink-mode",
+					    "mac-nat"};
 	json_t *params = name_param(c);
 	int r;
 
@@ -357,6 +360,8 @@ static const struct opt set_opts[] = {
 	{"uplink-mode", "tap-in|take-in",
 	 "leave the uplink alone, or bridge it (bridged)",
 	 OPT_CHOICE},
+	{"mac-nat", "auto|on|off",
+	 "VMs share the uplink's MAC; auto: on Wi-Fi", OPT_CHOICE},
 	{NULL},
 };
 static const struct opt plan_opts[] = {
@@ -412,9 +417,9 @@ const struct cli_cmd cmd_network[] = {
 	 "  vnet stop lab\n",
 	 stop_run},
 	{"plan", "what the kernel would be told now", {"NAME", NULL, plan_opts},
-	 "For networks with --datapath kernel: bridge, uplink, addresses and "
-	 "sysctls\nstep by step, and the packet filters as nft(8) reads them, where "
-	 "they differ\nfrom what is there.\n\n"
+	 "For bridged networks, and those with --datapath kernel: bridge, uplink, "
+	 "addresses\nand sysctls step by step, and the packet filters as nft(8) reads "
+	 "them, where they\ndiffer from what is there.\n\n"
 	 "Examples:\n"
 	 "  vnet define lab --mode hostonly --datapath kernel --no-start\n"
 	 "  vnet plan lab\n"

@@ -108,6 +108,11 @@ static void show_config(const json_t *net)
 	member("Autostart", net, "autostart");
 	member("Uplink", net, "uplink");
 	member("Uplink mode", net, "uplink_mode");
+	if (*cli_str(net, "mac_nat"))
+		line("MAC NAT", "%s%s", cli_str(net, "mac_nat"),
+		     json_is_true(json_object_get(net, "mac_nat_active"))
+			     ? ": VMs share the uplink's MAC"
+			     : ": VMs have their own MACs");
 	if (*cli_str(net, "uplink_note"))
 		member("Uplink note", net, "uplink_note");
 	member("Subnet", net, "subnet");

@@ -39,6 +39,10 @@ enum net_access { ACCESS_OFF, ACCESS_ADDRESS, ACCESS_LOOPBACK };
  * is left as it is (switch/tapin.h). */
 enum uplink_mode { UPLINK_TAKE_IN, UPLINK_TAP_IN };
 
+/* tap-in: do guests share the uplink's MAC on the wire (switch/macnat.h)? AUTO: beside a
+ * Wi-Fi card. */
+enum mac_nat { MAC_NAT_AUTO, MAC_NAT_ON, MAC_NAT_OFF };
+
 /* How guests get addresses of IPv6: dhcp/ra.h, enum ra_mode. */
 enum net_ipv6 { IPV6_SLAAC, IPV6_STATELESS, IPV6_STATEFUL, IPV6_OFF };
 
@@ -69,6 +73,7 @@ struct net_conf {
 	uint16_t mtu;
 	char uplink[IFNAMSIZ]; /* bridged */
 	enum uplink_mode uplink_mode; /* likewise */
+	enum mac_nat mac_nat;	      /* likewise; on: with tap-in only */
 	char domain[CONF_DOMAIN_MAX + 1];
 	char tftp[CONF_PATH_MAX + 1]; /* folder of files for guests; "" = none */
 	enum net_access access; /* nat: what the gateway's address leads to */

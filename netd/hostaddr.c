@@ -36,8 +36,8 @@ struct hostaddr {
 	struct ipaddr ip6;
 	struct host_route route[HOST_ROUTES_MAX];
 	size_t nroutes;
-	struct ipaddr local[HOST_LOCALS_MAX];
-	size_t nlocals;
+	struct ipaddr local[HOST_LOCALS_MAX], linklocal[HOST_LOCALS_MAX];
+	size_t nlocals, nlinklocals;
 	char default_dev[IFNAMSIZ];
 	uint32_t default_prio;
 };
@@ -110,11 +110,14 @@ static void take_local(struct hostaddr *h, struct rtnl_route *r,
 	if ((rtnl_route_get_type(r) != RTN_LOCAL &&
 	     rtnl_route_get_type(r) != RTN_ANYCAST) || !read_dst(dst, &ip) ||
 	    nl_addr_get_prefixlen(dst) != 8 * nl_addr_get_len(dst) ||
-	    h->nlocals == HOST_LOCALS_MAX)
+	    ipaddr_is_loopback(&ip))
 		return;
-	if (!ipaddr_is_loopback(&ip) &&
-	    (ipaddr_is4(&ip) || !ipaddr_is_linklocal(&ip)))
+	if (!ipaddr_is4(&ip) && ipaddr_is_linklocal(&ip)) {
+		if (h->nlinklocals < HOST_LOCALS_MAX)
+			h->linklocal[h->nlinklocals++] = ip;
+	} else if (h->nlocals < HOST_LOCALS_MAX) {
 		h->local[h->nlocals++] = ip;
+	}
 }
 
 static void take_default(struct hostaddr *h, struct rtnl_route *r,
@@ -236,7 +239,7 @@ static int read_all(struct hostaddr *h)
 	r = nl_connect(sk, NETLINK_ROUTE) ? -EIO : 0;
 	if (!r) {
 		look_for_gone(h, sk);
-		h->nroutes = h->nlocals = 0;
+		h->nroutes = h->nlocals = h->nlinklocals = 0;
 		h->default_dev[0] = '\0';
 		r = read_family(h, sk, AF_INET);
 		/* A kernel without IPv6 has none of its routes. */
@@ -356,6 +359,12 @@ size_t hostaddr_locals(const struct hostaddr *h, const struct ipaddr **out)
 {
 	*out = h->local;
 	return h->nlocals;
+}
+
+size_t hostaddr_linklocals(const struct hostaddr *h, const struct ipaddr **out)
+{
+	*out = h->linklocal;
+	return h->nlinklocals;
 }
 
 bool hostaddr_is_here(const struct ipaddr *ip)

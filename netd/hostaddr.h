@@ -52,6 +52,9 @@ size_t hostaddr_routes(const struct hostaddr *h, const struct host_route **out);
  * likewise. */
 size_t hostaddr_locals(const struct hostaddr *h, const struct ipaddr **out);
 
+/* The IPv6 link-local ones, of all interfaces. */
+size_t hostaddr_linklocals(const struct hostaddr *h, const struct ipaddr **out);
+
 /* May sockets be bound to @ip now? Asks the kernel; "any" is always here. */
 bool hostaddr_is_here(const struct ipaddr *ip);
 

@@ -23,6 +23,7 @@
 #include "netd/nicctl_int.h"
 #include "netd/priv.h"
 #include "netd/super.h"
+#include "netd/tapinctl.h"
 #include "netd/uplinkctl.h"
 #include "netd/validate.h"
 
@@ -632,17 +633,19 @@ int knetctl_plan(struct network *n, bool all, json_t **out, struct errtext *why)
 	struct knet *k = own ? describe(n, false) : NULL;
 	struct nft_plan *p = calloc(1, sizeof(*p));
 	json_t *steps = json_array();
-	bool changed, guards = true;
+	bool changed, guards = is_kernel(n);
 	char *text = NULL, *guard = NULL;
 	struct kbridge want;
 	int r;
 
-	if (!is_kernel(n))
+	if (n->conf.mode == NET_BRIDGED && n->conf.uplink_mode == UPLINK_TAP_IN)
+		r = tapinctl_plan(n, all, steps);
+	else if (n->conf.mode == NET_BRIDGED)
+		r = uplinkctl_plan(n, all, steps, why);
+	else if (!is_kernel(n))
 		r = errtext_set(why, -EINVAL,
 				"datapath user asks nothing of the kernel's "
 				"bridges and filters");
-	else if (!own)
-		r = uplinkctl_plan(n, all, steps, why);
 	else
 		r = k && p ? 0 : -ENOMEM;
 	if (!r && own) {
@@ -654,13 +657,14 @@ int knetctl_plan(struct network *n, bool all, json_t **out, struct errtext *why)
 	changed = own;
 	if (!r && own && !all)
 		r = priv_knet(n->ctl->priv, k, true, &changed, why);
-	if (!r) {
+	if (!r && guards) {
 		guard = kguardctl_plan(n, all, &guards, why);
 		r = guard ? 0 : -EIO;
 	}
 	if (!r)
 		*out = json_pack("{s:O,s:s+,s:b}", "steps", steps, "filters",
-				 text ? text : "", guard, "filters_change",
+				 text ? text : "", guard ? guard : "",
+				 "filters_change",
 				 (int)(changed || guards));
 	json_decref(steps);
 	free(text);

@@ -148,7 +148,8 @@ int m_netset_read(struct ctl *ctl, const struct network *n, json_t *params,
 		  struct net_conf *conf, struct errtext *why)
 {
 	struct natconf_spec spec = m_nat_spec(params);
-	struct uplinkconf_spec up = {.mode = m_str(params, "uplink_mode")};
+	struct uplinkconf_spec up = {.mode = m_str(params, "uplink_mode"),
+				     .mac_nat = m_str(params, "mac_nat")};
 	int r;
 
 	conf->lease_s = (uint32_t)m_int(params, "lease_s", conf->lease_s);

@@ -132,6 +132,7 @@ static int read_spec(struct ctl *ctl, json_t *params, struct net_spec *spec,
 	spec->dhcp = m_str(params, "dhcp");
 	spec->uplink.uplink = m_str(params, "uplink");
 	spec->uplink.mode = m_str(params, "uplink_mode");
+	spec->uplink.mac_nat = m_str(params, "mac_nat");
 	spec->nat = m_nat_spec(params);
 	spec->domain = m_str(params, "domain");
 	spec->mtu = (uint16_t)m_int(params, "mtu", 0);
@@ -509,6 +510,10 @@ static void plan(struct ctl *ctl, struct call *c, json_t *params)
 	"bridged: tap-in leaves the uplink as it is and stands beside it (the " \
 	"default); take-in makes it a port of a bridge, which gets its "        \
 	"addresses and routes (datapath kernel's only way)"
+#define MAC_NAT                                                              \
+	"bridged, tap-in: do guests share the uplink's MAC on the wire, as a "  \
+	"Wi-Fi card or a switch port that allows one MAC needs it? auto (the "  \
+	"default): beside a Wi-Fi card"
 #define PREFIX_POOL                                                          \
 	"nat: prefixes for guests that are routers, by DHCPv6: auto (/64s of " \
 	"a /56 of this installation's own), off, or like "                    \
@@ -551,6 +556,7 @@ static const struct param p_define[] = {
 	{"uplink", P_STR, false, 0, 0, NULL,
 	 "bridged: the host's interface; the default route's when left out"},
 	{"uplink_mode", P_STR, false, 0, 0, "tap-in|take-in", UPLINK_MODE},
+	{"mac_nat", P_STR, false, 0, 0, "auto|on|off", MAC_NAT},
 	{"host_access", P_STR, false, 0, 0, "off|address|loopback",
 	 "nat: what the gateway's address leads to on the host"},
 	{"host_allow", P_STR, false, 0, 0, NULL, HOST_ALLOW},
@@ -595,6 +601,9 @@ static const struct param p_set[] = {
 	{"uplink_mode", P_STR, false, 0, 0, "tap-in|take-in",
 	 "bridged: how guests get onto the uplink; its worker starts anew, NICs "
 	 "stay"},
+	{"mac_nat", P_STR, false, 0, 0, "auto|on|off",
+	 "bridged, tap-in: do guests share the uplink's MAC on the wire? The "
+	 "worker starts anew, NICs stay"},
 	{"domain", P_STR, false, 0, 0, NULL,
 	 "DNS domain of its names; guests hear of it when they renew"},
 	{"tftp", P_STR, false, 0, 0, NULL, TFTP},
@@ -620,7 +629,7 @@ static const struct param p_autostart[] = {
 	"host_allow,udp_filter,mac,nics,"                                     \
 	"forwards,worker:{pid,restarts}|null,subnet6,gateway6,dns6,tftp,"  \
 	"ipv6:slaac|stateless|stateful|off|null,prefix_pool,"     \
-	"bridge,uplink_note}"
+	"bridge,uplink_note,mac_nat:auto|on|off|null,mac_nat_active}"
 
 const struct method m_network[] = {
 	{"network.define", RIGHT_ADMIN,
@@ -640,8 +649,8 @@ const struct method m_network[] = {
 	 "Change a network while it runs; what is left out stays.", p_set,
 	 NETWORK_OBJECT, set_method},
 	{"network.plan", RIGHT_READ,
-	 "Datapath kernel: the steps that starting it, or repairing it, would "
-	 "take now, and its packet filters as nft reads them.",
+	 "Bridged, or datapath kernel: the steps that starting it, or repairing "
+	 "it, would take now, and its packet filters as nft reads them.",
 	 p_plan, "{steps:[text],filters:text,filters_change:bool}", plan},
 	{"network.list", RIGHT_READ, "All networks.", NULL,
 	 "{networks:[network]}", list},

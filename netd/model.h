@@ -83,6 +83,7 @@ struct network {
 	struct {
 		bool open;
 		int fd; /* the TAP into the host's stack */
+		bool mac_nat; /* guests share its MAC */
 		unsigned int index; /* of the uplink, … */
 		struct mac mac;	    /* … and its address, when it was opened */
 	} tapin;

@@ -432,7 +432,8 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 {
 	bool other6 = !netset_same6(&n->conf.subnet6, &c->subnet6);
 	bool pool = !netset_same6(&n->conf.pool6, &c->pool6);
-	bool other_uplink = n->conf.uplink_mode != c->uplink_mode;
+	bool other_uplink = n->conf.uplink_mode != c->uplink_mode ||
+			    n->conf.mac_nat != c->mac_nat;
 	bool up = n->wanted && n->sup && super_state(n->sup) != SUPER_DOWN;
 	int r = netset_apply(ctl, n, c, set, why);
 

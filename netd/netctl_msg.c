@@ -232,6 +232,24 @@ static void add_nat(json_t *body, const struct network *n)
 		json_string(natconf_filter_name(n->conf.udp_filter)));
 }
 
+/* What guests that share the uplink's MAC must not claim. */
+static void add_host_ips(json_t *body, const struct network *n)
+{
+	const struct ipaddr *ip = NULL;
+	json_t *list = json_array();
+	size_t k;
+
+	if (n->conf.uplink_mode == UPLINK_TAP_IN && n->ctl->host) {
+		k = hostaddr_locals(n->ctl->host, &ip);
+		for (size_t i = 0; i < k; i++)
+			json_array_append_new(list, obj_ipaddr(&ip[i]));
+		k = hostaddr_linklocals(n->ctl->host, &ip);
+		for (size_t i = 0; i < k; i++)
+			json_array_append_new(list, obj_ipaddr(&ip[i]));
+	}
+	json_object_set_new(body, "host_ips", list);
+}
+
 static void send_net(struct network *n, bool first)
 {
 	json_t *body = net_body(n), *raw = json_array();
@@ -239,6 +257,7 @@ static void send_net(struct network *n, bool first)
 	int fds[2];
 
 	add_nat(body, n);
+	add_host_ips(body, n);
 	if (first && n->conf.mode == NET_NAT && !net_kernel_routes(&n->conf) &&
 	    priv_is_root(n->ctl->priv)) {
 		if (!priv_raw_icmp(n->ctl->priv, false, &fds[nfd], NULL)) {
@@ -455,18 +474,35 @@ static void port_added(void *arg, int err, json_t *result, const char *why)
 		netctl_port_refused(arg, why);
 }
 
+/* What the last worker knew of them: LAN hosts that know a guest, which says nothing,
+ * would speak to nobody. */
+static void tell_seen(struct network *n, const struct seen_list *l)
+{
+	for (unsigned int i = 0; i < l->n; i++)
+		super_send(n->sup, W_NEIGHBOUR,
+			   json_pack("{s:o,s:o}", "mac", obj_mac(&l->e[i].mac),
+				     "ip", obj_ipaddr(&l->e[i].ip)),
+			   NULL, 0);
+}
+
 /* Beside the uplink: two descriptors. */
 static void send_tapin(struct network *n)
 {
 	int fd[2] = {n->port_fd, n->tapin.fd};
 
 	super_request(n->sup, W_NIC_ADD,
-		      json_pack("{s:i,s:s,s:i,s:n,s:s,s:s,s:b,s:o,s:[s,s]}",
+		      json_pack("{s:i,s:s,s:i,s:n,s:s,s:s,s:b,s:o,s:b,s:[s,s]}",
 				"nic", NETCTL_PORT_UPLINK, "vm", "", "index",
 				0, "mac", "type", "tap-in", "role", "uplink",
 				"link", 1, "uplink_mac", obj_mac(&n->tapin.mac),
-				"fds", "conn", "tap"),
+				"mac_nat", (int)n->tapin.mac_nat, "fds", "conn", "tap"),
 		      fd, 2, port_added, n);
+	if (!n->tapin.mac_nat)
+		return;
+	list_for_each(nic, &n->nics, struct nic, node) {
+		tell_seen(n, &nic->seen4);
+		tell_seen(n, &nic->seen6);
+	}
 }
 
 void netctl_send_port(struct network *n)

@@ -41,6 +41,7 @@ static void take_over(struct network *n, const struct net_conf *c)
 	n->conf.subnet6 = c->subnet6;
 	n->conf.ipv6 = c->ipv6;
 	n->conf.uplink_mode = c->uplink_mode;
+	n->conf.mac_nat = c->mac_nat;
 	n->conf.pool6 = c->pool6;
 	n->conf.pool6_len = c->pool6_len;
 	n->conf.guard = c->guard;

@@ -17,6 +17,7 @@
 #include "netd/knet.h"
 #include "netd/qmp.h"
 #include "netd/super.h"
+#include "netd/tapinctl.h"
 #include "netd/validate.h"
 #include "netd/uplinkconf.h"
 
@@ -111,7 +112,8 @@ json_t *obj_network(const struct network *n)
 	struct ipaddr gateway6 = c->mode == NET_NAT ? net_service_ip6(c)
 						    : net_host_ip6(c);
 	struct ipaddr dns6 = net_dns_ip6(c);
-	char bridge[IFNAMSIZ] = "", tap[IFNAMSIZ], note[IFMANAGER_TEXT];
+	bool beside = c->mode == NET_BRIDGED && c->uplink_mode == UPLINK_TAP_IN;
+	char bridge[IFNAMSIZ] = "", tap[IFNAMSIZ], note[TAPINCTL_TEXT];
 
 	if (c->mode == NET_BRIDGED && c->uplink_mode == UPLINK_TAKE_IN)
 		knet_uplink_names(c->name, bridge, tap);
@@ -120,7 +122,7 @@ json_t *obj_network(const struct network *n)
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:i,s:o,s:s,s:o,s:o,"
-		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:b,s:I}",
+		"s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:b,s:I,s:o,s:b}",
 		"name", c->name, "mode", net_mode_name(c->mode), "datapath",
 		net_datapath_name(c->datapath), "state", net_state_name(n->state), "reason",
 		obj_str(n->reason), "autostart", (int)c->autostart, "subnet",
@@ -150,9 +152,12 @@ json_t *obj_network(const struct network *n)
 		"uplink_note",
 		obj_str(n->bridge_in ? ifmanager_advice(n->uplink_manager,
 							c->uplink, note)
-				     : ""),
+				     : tapinctl_note(n, note)),
 		"guard", guardconf_level_name(c->guard.level), "isolated",
-		c->guard.isolated, "storm", (json_int_t)c->guard.storm);
+		c->guard.isolated, "storm", (json_int_t)c->guard.storm, "mac_nat",
+		beside ? json_string(uplinkconf_mac_nat_name(c->mac_nat))
+		       : json_null(),
+		"mac_nat_active", (int)(n->tapin.open && n->tapin.mac_nat));
 }
 
 /* The socket between us and the runner, whoever listens on it. */

@@ -352,9 +352,10 @@ int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why)
 }
 
 int priv_tapin(struct priv *p, const char *uplink, const char *tap,
-	       uint16_t mtu, int fd[2], struct mac *mac, struct errtext *why)
+	       uint16_t mtu, bool mac_nat, int fd[2], struct mac *mac,
+	       struct errtext *why)
 {
-	struct priv_req_tapin q = {.mtu = mtu};
+	struct priv_req_tapin q = {.mtu = mtu, .mac_nat = mac_nat};
 	struct priv_answer a = {0};
 	int r;
 

@@ -346,7 +346,7 @@ static int do_tapin(struct helper *h, const void *body, struct reply *out)
 {
 	const struct priv_req_tapin *q = body;
 	struct tapin_ends ends;
-	struct tapin t = {.mtu = q->mtu};
+	struct tapin t = {.mtu = q->mtu, .mac_nat = q->mac_nat};
 	int r = priv_judge_tapin(q, &out->a.why);
 
 	(void)h;

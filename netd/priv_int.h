@@ -56,6 +56,7 @@ struct priv_req_tapin {
 	char uplink[IFNAMSIZ];
 	char tap[IFNAMSIZ];
 	uint16_t mtu;
+	uint16_t mac_nat; /* not 0: yes */
 };
 
 struct priv_req_port {

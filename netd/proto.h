@@ -25,6 +25,7 @@ enum wmsg {
 	 *  "dns":"10.0.2.3"|null, "domain":"lab.vnet",
 	 *  "host_access":"off|address|loopback", "host_ip":"192.0.2.1"|null,
 	 *  "host_allow":"tcp:22,…" ("" = all), "self":[the host's addresses],
+	 *  "host_ips":[all of them, for MAC translation],
 	 *  "udp_filter":"address-dependent",
 	 *  "deny":["192.168.56.0/24",…], "upstreams":["192.0.2.53",…]
 	 *  (IPv6 with "%" and an interface's number if need be),
@@ -60,7 +61,7 @@ enum wmsg {
 	 *   stream: listen and/or conn, mem; dgram: conn = the bound socket;
 	 *   seqpacket: listen and/or conn; vhost-user: listen, or nothing (W_NIC_CONN);
 	 *   tap, packet, fd: conn; tap-in: conn = packet socket, tap, and beside them
-	 *   "uplink_mac". Request. */
+	 *   "uplink_mac", "mac_nat":bool. Request. */
 	W_NIC_ADD,
 	W_NIC_DEL,  /* {"nic"}; the answer says its descriptors are closed. Request. */
 	W_NIC_LINK, /* {"nic","up":bool}. Request. */
@@ -120,7 +121,8 @@ enum wmsg {
 	W_LEASE6_RELEASE, /* {"ip"}: forget it. Request. */
 
 	/* {"mac","ip"}: the host knows it so on the network's bridge (datapath kernel);
-	 * answered with W_SEEN when that is a NIC's. */
+	 * answered with W_SEEN when that is a NIC's. With MAC translation: a guest had it,
+	 * as the last worker said. */
 	W_NEIGHBOUR,
 
 	/* ---- worker to control ---- */

@@ -121,6 +121,8 @@ static const char *const upgrades[] = {
 	"ALTER TABLE nics ADD COLUMN rate_out INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE nics ADD COLUMN ips TEXT;"
 	"PRAGMA user_version = 14;",
+	"ALTER TABLE networks ADD COLUMN mac_nat TEXT NOT NULL DEFAULT 'auto';"
+	"PRAGMA user_version = 15;",
 };
 
 static_assert(ARRAY_LEN(upgrades) == STORE_VERSION - 1, "a step is missing");
@@ -533,10 +535,10 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 	char pool[IP6CONF_POOL_TEXT];
 	int r = run(s, why,
 		    "INSERT INTO networks VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,"
-		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		    "ttttttttiitttt"
 		    "iitttttttt"
-		    "tii",
+		    "tiit",
 		    c->name, net_mode_name(c->mode), net_text(&c->subnet).s,
 		    ip_text(c->host_ip).s, ip_text(c->service_ip).s,
 		    ip_text(c->dns_ip).s, ip_text(c->dhcp_first).s,
@@ -550,7 +552,8 @@ int store_net_add(struct store *s, struct net_conf *c, struct errtext *why)
 		    net_datapath_name(c->datapath),
 		    uplinkconf_mode_name(c->uplink_mode),
 		    guardconf_level_name(c->guard.level),
-		    (int64_t)c->guard.isolated, c->guard.storm);
+		    (int64_t)c->guard.isolated, c->guard.storm,
+		    uplinkconf_mac_nat_name(c->mac_nat));
 
 	if (!r)
 		c->id = sqlite3_last_insert_rowid(s->db);
@@ -566,16 +569,17 @@ int store_net_set(struct store *s, const struct net_conf *c,
 		   "UPDATE networks SET access=?2, lease_s=?3, udp_filter=?4, "
 		   "host_allow=?5, subnet6=?6, tftp=?7, ipv6=?8, "
 		   "prefix_pool=?9, domain=?10, uplink_mode=?11, guard=?12, "
-		   "isolated=?13, storm=?14 WHERE id=?1",
+		   "isolated=?13, storm=?14, mac_nat=?15 WHERE id=?1",
 		   "itittttt"
-		   "ttttii",
+		   "ttttiit",
 		   c->id, net_access_name(c->access),
 		   (int64_t)c->lease_s, natconf_filter_name(c->udp_filter),
 		   c->host_allow, net6_text(&c->subnet6).s, c->tftp,
 		   ip6conf_mode_name(c->ipv6), ip6conf_pool_format(c, pool),
 		   c->domain, uplinkconf_mode_name(c->uplink_mode),
 		   guardconf_level_name(c->guard.level),
-		   (int64_t)c->guard.isolated, c->guard.storm);
+		   (int64_t)c->guard.isolated, c->guard.storm,
+		   uplinkconf_mac_nat_name(c->mac_nat));
 }
 
 int store_net_flags(struct store *s, int64_t id, bool autostart, bool active,

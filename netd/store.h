@@ -23,7 +23,7 @@
 #include "lib/errtext.h"
 #include "netd/conf.h"
 
-#define STORE_VERSION 14
+#define STORE_VERSION 15
 
 struct store;
 

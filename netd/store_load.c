@@ -117,6 +117,8 @@ static int read_net(struct row *r, const struct store_sink *sink,
 	r->bad |= guardconf_level_parse(t, false, &c.guard.level) != 0;
 	c.guard.isolated = (int)r_int(r, 0, 1);
 	c.guard.storm = r_int(r, 0, GUARDCONF_STORM_MAX);
+	r_text(r, t, sizeof(t));
+	r->bad |= uplinkconf_mac_nat_parse(t, &c.mac_nat) != 0;
 	return r->bad ? -EUCLEAN : sink->net(sink->arg, &c, why);
 }
 
@@ -281,7 +283,7 @@ static const struct table {
 	 "SELECT id,name,mode,subnet,host_ip,service_ip,dns_ip,dhcp_first,"
 	 "dhcp_last,lease_s,mtu,uplink,domain,access,mac,autostart,active,"
 	 "udp_filter,host_allow,subnet6,tftp,ipv6,prefix_pool,datapath,"
-	 "uplink_mode,guard,isolated,storm "
+	 "uplink_mode,guard,isolated,storm,mac_nat "
 	 "FROM networks ORDER BY id",
 	 read_net},
 	{"nics",

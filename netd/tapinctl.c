@@ -3,6 +3,7 @@
 #include "netd/tapinctl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/compat.h"
 #include "lib/fdutil.h"
+#include "lib/log.h"
 #include "netd/ctl.h"
 #include "netd/priv.h"
 #include "netd/validate.h"
@@ -36,6 +39,75 @@ const struct network *tapinctl_other(const struct network *n)
 	return NULL;
 }
 
+/* ---- MAC translation --------------------------------------------------------------- */
+
+bool tapinctl_is_wireless(const char *root, const char *ifname)
+{
+	static const char *const marks[] = {"wireless", "phy80211"};
+	char path[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		snprintf(path, sizeof(path), "%s/sys/class/net/%s/%s", root,
+			 ifname, marks[i]);
+		if (!access(path, F_OK))
+			return true;
+	}
+	return false;
+}
+
+static bool wants_mac_nat(const struct net_conf *c)
+{
+	return c->mac_nat == MAC_NAT_ON ||
+	       (c->mac_nat == MAC_NAT_AUTO && tapinctl_is_wireless("", c->uplink));
+}
+
+static bool is_on(const char *fmt, const char *ifname)
+{
+	char path[128], c = '0';
+	int fd;
+
+	snprintf(path, sizeof(path), fmt, ifname);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, &c, 1) != 1)
+		c = '0';
+	fd_close(&fd);
+	return c != '0';
+}
+
+char *tapinctl_note(const struct network *n, char out[TAPINCTL_TEXT])
+{
+	const char *up = n->conf.uplink;
+
+	*out = '\0';
+	if (!n->tapin.open || !n->tapin.mac_nat ||
+	    (!is_on("/proc/sys/net/ipv4/conf/%s/forwarding", up) &&
+	     !is_on("/proc/sys/net/ipv6/conf/%s/forwarding", up)))
+		return out;
+	snprintf(out, TAPINCTL_TEXT,
+		 "the host forwards packets: of what comes for guests it has a copy, "
+		 "and sends or refuses that, too. To guests they come once all the "
+		 "same; that others are told nothing wrong: nft 'add table inet "
+		 "mac-nat; add chain inet mac-nat f { type filter hook forward "
+		 "priority -300; }; add rule inet mac-nat f iifname %s oifname %s "
+		 "drop', and net.ipv4.conf.{all,%s}.send_redirects=0", up, up, up);
+	return out;
+}
+
+static void tell_mac_nat(const struct network *n)
+{
+	char mac[MAC_TEXT], note[TAPINCTL_TEXT];
+
+	if (!n->tapin.mac_nat)
+		return;
+	log_info("network %s: guests share %s on the wire: %s has one MAC "
+		 "address", n->conf.name, mac_format(&n->tapin.mac, mac),
+		 n->conf.uplink);
+	if (*tapinctl_note(n, note))
+		log_warn("network %s: %s", n->conf.name, note);
+}
+
+/* ---- opening ------------------------------------------------------------------------- */
+
 int tapinctl_open(struct network *n, struct errtext *why)
 {
 	const struct network *o = taken_by(n);
@@ -53,14 +125,16 @@ int tapinctl_open(struct network *n, struct errtext *why)
 		return errtext_set(why, -ENODEV, "uplink %s: no such interface",
 				   n->conf.uplink);
 	dev_name("vn-up-", n->conf.name, -1, tap);
-	r = priv_tapin(n->ctl->priv, n->conf.uplink, tap, n->conf.mtu, fd,
-		       &n->tapin.mac, why);
+	n->tapin.mac_nat = wants_mac_nat(&n->conf);
+	r = priv_tapin(n->ctl->priv, n->conf.uplink, tap, n->conf.mtu,
+		       n->tapin.mac_nat, fd, &n->tapin.mac, why);
 	if (r)
 		return r;
 	n->port_fd = fd[0];
 	n->tapin.fd = fd[1];
 	n->tapin.index = if_nametoindex(n->conf.uplink);
 	n->tapin.open = true;
+	tell_mac_nat(n);
 	return 0;
 }
 
@@ -90,4 +164,29 @@ bool tapinctl_is_stale(const struct network *n)
 	return n->tapin.open &&
 	       (if_nametoindex(n->conf.uplink) != n->tapin.index ||
 		!same_mac(n));
+}
+
+int tapinctl_plan(const struct network *n, bool all, json_t *steps)
+{
+	const char *up = n->conf.uplink;
+	char tap[IFNAMSIZ];
+
+	if (n->tapin.open && !all)
+		return 0;
+	dev_name("vn-up-", n->conf.name, -1, tap);
+	if (json_array_append_new(
+		    steps, json_sprintf("tap %s add mtu of %s, no carrier: the "
+					"way to the host's own stack", tap, up)) ||
+	    json_array_append_new(
+		    steps, json_sprintf("tap %s ingress program: hand on to the "
+					"ingress of %s", tap, up)) ||
+	    json_array_append_new(
+		    steps, json_sprintf("packet socket on %s, which stays as it "
+					"is%s", up,
+					wants_mac_nat(&n->conf)
+						? ": all groups; guests share "
+						  "its MAC on the wire"
+						: ": promiscuous")))
+		return -ENOMEM;
+	return 0;
 }

@@ -4,8 +4,12 @@
 #ifndef VNET_NETD_TAPINCTL_H
 #define VNET_NETD_TAPINCTL_H
 
+#include <jansson.h>
+
 #include "lib/errtext.h"
 #include "netd/model.h"
+
+#define TAPINCTL_TEXT 480
 
 /* Return: 0, also when it is open; -ENODEV no interface; -EBUSY another network has taken
  * it in; … with @why. */
@@ -16,6 +20,17 @@ void tapinctl_close(struct network *n);
 
 /* Has the interface gone, come back as another, or got another MAC address? */
 bool tapinctl_is_stale(const struct network *n);
+
+/* Is it a Wi-Fi card, which sends with one MAC only? @root: "" but in tests: what stands
+ * before /sys. */
+bool tapinctl_is_wireless(const char *root, const char *ifname);
+
+/* While guests share the uplink's MAC: what of the host gets in the way, and what helps;
+ * "" for nothing. Returns @out. */
+char *tapinctl_note(const struct network *n, char out[TAPINCTL_TEXT]);
+
+/* Append the steps that would be taken now; @all: as if it were not open. */
+int tapinctl_plan(const struct network *n, bool all, json_t *steps);
 
 /* A network that stands beside @n's uplink; NULL: none. */
 const struct network *tapinctl_other(const struct network *n);

@@ -26,6 +26,24 @@ int uplinkconf_mode_parse(const char *s, enum uplink_mode *out)
 	return -EINVAL;
 }
 
+static const char *const mac_nats[] = {"auto", "on", "off"};
+
+const char *uplinkconf_mac_nat_name(enum mac_nat m)
+{
+	return mac_nats[m];
+}
+
+int uplinkconf_mac_nat_parse(const char *s, enum mac_nat *out)
+{
+	for (int i = MAC_NAT_AUTO; i <= MAC_NAT_OFF; i++) {
+		if (strcmp(mac_nats[i], s))
+			continue;
+		*out = (enum mac_nat)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static int set_uplink(struct net_conf *c, const char *name, struct errtext *why)
 {
 	if (c->mode != NET_BRIDGED)
@@ -50,6 +68,13 @@ int uplinkconf_apply(struct net_conf *c, const struct uplinkconf_spec *s,
 	if (s->mode && uplinkconf_mode_parse(s->mode, &c->uplink_mode))
 		return errtext_set(why, -EINVAL,
 				   "uplink mode: one of tap-in, take-in");
+	if (s->mac_nat && c->mode != NET_BRIDGED)
+		return errtext_set(why, -EINVAL,
+				   "only guests of bridged networks have MACs "
+				   "to be translated");
+	if (s->mac_nat && uplinkconf_mac_nat_parse(s->mac_nat, &c->mac_nat))
+		return errtext_set(why, -EINVAL,
+				   "MAC translation: one of auto, on, off");
 	return uplinkconf_check(c, why);
 }
 
@@ -74,5 +99,10 @@ int uplinkconf_check(const struct net_conf *c, struct errtext *why)
 		return errtext_set(why, -EINVAL,
 				   "uplink mode tap-in is datapath user's: a "
 				   "bridge of the kernel's takes the uplink in");
+	if (c->mac_nat == MAC_NAT_ON && c->uplink_mode != UPLINK_TAP_IN)
+		return errtext_set(why, -EINVAL,
+				   "MAC translation goes with uplink mode tap-in: "
+				   "a bridge sends each guest's frames with its "
+				   "own MAC");
 	return validate_ifname(c->uplink, why);
 }

@@ -11,10 +11,13 @@
 struct uplinkconf_spec {
 	const char *uplink;
 	const char *mode; /* "tap-in", "take-in" */
+	const char *mac_nat; /* "auto", "on", "off" */
 };
 
 const char *uplinkconf_mode_name(enum uplink_mode m);
 int uplinkconf_mode_parse(const char *s, enum uplink_mode *out);
+const char *uplinkconf_mac_nat_name(enum mac_nat m);
+int uplinkconf_mac_nat_parse(const char *s, enum mac_nat *out);
 
 /**
  * uplinkconf_make() - Of a new network, whose mode and datapath are in @c

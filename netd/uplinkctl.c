@@ -135,6 +135,7 @@ int uplinkctl_plan(const struct network *n, bool all, json_t *steps,
 	memcpy(spec.bridge, u.bridge, IFNAMSIZ);
 	memcpy(spec.uplink, u.uplink, IFNAMSIZ);
 	memcpy(spec.tap, u.tap, IFNAMSIZ);
-	link_mark(n->conf.name, spec.mark);
+	if (is_kernel(n))
+		link_mark(n->conf.name, spec.mark);
 	return uplink_steps(&spec, all, add_step, steps, why);
 }

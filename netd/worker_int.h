@@ -39,6 +39,7 @@
 #include "netd/proto.h"
 #include "netd/seen.h"
 #include "switch/drivers.h"
+#include "switch/macnat.h"
 #include "switch/vswitch.h"
 
 #define WORKER_VM_TEXT	64
@@ -55,6 +56,7 @@ struct wnic {
 	bool link;
 	uint32_t fds; /* descriptors it may hold */
 	struct driver *driver; /* owned; NULL: on_bridge */
+	bool beside; /* the driver is driver_tapin()'s */
 	bool on_bridge; /* known by its MAC, behind the port worker.bridge */
 	uint32_t lease_ip;     /* current lease; 0 = none */
 	struct ipaddr lease_ip6; /* the latest of DHCPv6; zero = none */
@@ -93,6 +95,9 @@ struct worker {
 	struct ip4_net net;	    /* plen 0: the network has no subnet of ours */
 	struct ip6_net net6;	    /* likewise */
 	struct mac router; /* that is not ourselves but the kernel; zero = none */
+	/* The host's, for MAC translation beside an uplink. */
+	struct ipaddr host_ip[MACNAT_HOST_MAX];
+	size_t nhost_ip;
 	uint64_t bridge; /* datapath kernel: id of our port on the bridge; 0 = none */
 	struct vswitch *sw;	    /* NULL before W_NET */
 	struct nat *nat;	    /* NULL: no services on this network */
@@ -152,6 +157,8 @@ int worker_nic_way(struct worker *w, json_t *body, struct chan_msg *m,
 int worker_nic_conn(struct worker *w, json_t *body, struct chan_msg *m,
 		    struct errtext *why);
 void worker_nic_free_all(struct worker *w);
+/* Of W_NET: which addresses are the host's. */
+void worker_nic_host_ips(struct worker *w, json_t *body);
 struct wnic *worker_nic_find(struct worker *w, uint64_t id);
 /* Whose frame: that NIC's of port @id, or where it is the one to a bridge, the NIC there
  * that has @mac; 0 = none that we know. */

@@ -343,6 +343,7 @@ int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 		log_setup(w->name, (enum log_level)lvl);
 	r = w->sw ? change(w, body, &g, why) : build(w, body, &g, m, why);
 	if (w->sw) {
+		worker_nic_host_ips(w, body);
 		forbid(w);
 		worker_guard_net(w, &g.cfg);
 	}

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/un.h>
 
 #include "lib/compat.h"
@@ -62,8 +63,14 @@ static int open_tapin(const struct driver_ctx *ctx, const struct port_spec *spec
 		      struct errtext *why)
 {
 	struct driver_tapin_conf conf = {.tap = f.tap};
+	uint64_t seed[2];
 	int r = jx_mac(body, "uplink_mac", &conf.host, why);
 
+	if (!r)
+		r = jx_bool(body, "mac_nat", &conf.mac_nat, why);
+	if (!r && getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		r = -errno;
+	conf.seed = seed;
 	if (!r)
 		return driver_tapin(ctx, spec, &conf, f.conn, out, why);
 	fd_close(&f.conn);
@@ -261,6 +268,9 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 		free(n);
 		return r;
 	}
+	n->beside = !strcmp(type, "tap-in");
+	if (n->beside)
+		driver_tapin_host(n->driver, w->host_ip, w->nhost_ip);
 	if (!n->link && n->driver)
 		driver_link(n->driver, false);
 	if (n->role == PORT_HOST)
@@ -276,6 +286,24 @@ int worker_nic_add(struct worker *w, json_t *body, struct chan_msg *m,
 	if (n->role == PORT_GUEST && (n->on_bridge || driver_connected(n->driver)))
 		worker_probe_nic(w, n);
 	return r;
+}
+
+void worker_nic_host_ips(struct worker *w, json_t *body)
+{
+	json_t *v, *a = json_object_get(body, "host_ips");
+	size_t i;
+
+	w->nhost_ip = 0;
+	json_array_foreach(a, i, v) {
+		const char *s = json_string_value(v);
+
+		if (w->nhost_ip < MACNAT_HOST_MAX && s &&
+		    !ipaddr_parse(s, &w->host_ip[w->nhost_ip]))
+			w->nhost_ip++;
+	}
+	list_for_each(n, &w->nics, struct wnic, node)
+		if (n->beside)
+			driver_tapin_host(n->driver, w->host_ip, w->nhost_ip);
 }
 
 /* ---- names ------------------------------------------------------------------- */
@@ -400,6 +428,9 @@ int worker_nic_neighbour(struct worker *w, json_t *body, struct errtext *why)
 	if ((r = jx_mac(body, "mac", &mac, why)) ||
 	    (r = jx_ip(body, "ip", &ip, why)))
 		return r;
+	list_for_each(n, &w->nics, struct wnic, node)
+		if (n->beside)
+			driver_tapin_known(n->driver, &mac, &ip);
 	seen(w, worker_nic_behind(w, w->bridge, &mac), &mac, &ip);
 	return 0;
 }

@@ -40,8 +40,11 @@ static uint32_t mark_of(int tap_index)
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
 
 /* Locked: who gets the socket cannot take the filter off again. */
-static int set_filter(int fd, int ifindex, uint32_t mark)
+static int set_filter(int fd, int ifindex, uint32_t mark, bool host_too)
 {
+	/* PACKET_KERNEL is no type that a frame has here. */
+	uint32_t barred = host_too ? PACKET_KERNEL : PACKET_HOST;
+
 	struct sock_filter code[] = {
 		ANCILLARY(SKF_AD_IFINDEX),
 		ON(ifindex, 0, 5),
@@ -49,7 +52,7 @@ static int set_filter(int fd, int ifindex, uint32_t mark)
 		ON(mark, 3, 0),
 		ON(MARK_GROUP, 2, 0),
 		ANCILLARY(SKF_AD_PKTTYPE),
-		ON(PACKET_HOST, 0, 1),
+		ON(barred, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_RET | BPF_K, ~0U),
 	};
@@ -62,11 +65,11 @@ static int set_filter(int fd, int ifindex, uint32_t mark)
 	return 0;
 }
 
-static int set_options(int fd, int ifindex, uint32_t mark)
+static int set_options(int fd, int ifindex, uint32_t mark, bool mac_nat)
 {
 	struct packet_mreq mr = {
 		.mr_ifindex = ifindex,
-		.mr_type = PACKET_MR_PROMISC,
+		.mr_type = mac_nat ? PACKET_MR_ALLMULTI : PACKET_MR_PROMISC,
 	};
 	int one = 1;
 
@@ -90,10 +93,10 @@ static int open_socket(const struct tapin *t, int ifindex, uint32_t mark,
 	};
 	/* Protocol 0: nothing is received before it is bound to the device. */
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int r = fd < 0 ? -errno : set_options(fd, ifindex, mark);
+	int r = fd < 0 ? -errno : set_options(fd, ifindex, mark, t->mac_nat);
 
 	if (!r)
-		r = set_filter(fd, ifindex, mark);
+		r = set_filter(fd, ifindex, mark, t->mac_nat);
 	if (!r && bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
 		r = -errno;
 	if (!r) {

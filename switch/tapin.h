@@ -18,6 +18,8 @@
  *     saw them going out. So networks on the same interface reach each other.
  *   - The filter lets no frame in that is for the host itself (but with MAC translation,
  *     where everything is), and none of another interface. It is locked.
+ *   - The interface is promiscuous while the socket is there; with MAC translation it only
+ *     hears all groups, for it hears its own address anyway, and Wi-Fi cards no other.
  *
  * All of it ends with the last copy of both descriptors.
  *
@@ -43,6 +45,7 @@ struct tapin {
 	char uplink[IFNAMSIZ];
 	char tap[IFNAMSIZ]; /* to be made */
 	uint16_t mtu; /* of guests' frames; the interface's may not be less */
+	bool mac_nat; /* guests share its MAC on the wire (macnat.h) */
 };
 
 /** struct tapin_ends - What came of it; descriptors are the caller's */

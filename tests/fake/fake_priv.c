@@ -379,13 +379,15 @@ int priv_uplink_keep(struct priv *p, const struct priv_uplink *u, bool *changed,
 }
 
 int priv_tapin(struct priv *p, const char *uplink, const char *tap,
-	       uint16_t mtu, int fd[2], struct mac *mac, struct errtext *why)
+	       uint16_t mtu, bool mac_nat, int fd[2], struct mac *mac,
+	       struct errtext *why)
 {
 	int r;
 
 	(void)uplink;
 	(void)tap;
 	(void)mtu;
+	p->mac_nat = mac_nat;
 	if (p->fail_uplink)
 		return errtext_set(why, p->fail_uplink, "fake: no uplink");
 	r = some_fd(&fd[0]);

@@ -46,6 +46,7 @@ struct priv {
 	unsigned int shared_binds;
 	unsigned int taps, taps_deleted, uplinks_in, uplinks_out, binds;
 	unsigned int tapins;
+	bool mac_nat; /* the last of them */
 	struct priv_tap last_tap;
 	struct priv_uplink last_uplink;
 	int fail_keep; /* of priv_uplink_keep(): negative errno */

@@ -16,8 +16,9 @@
 #include "netd/guardconf.h"
 #include "netd/store_int.h"
 
-/* What version 12 brought. */
+/* What version 15 brought, and 14. */
 #define DROP_GUARD_COLUMNS                                                     \
+	"ALTER TABLE networks DROP COLUMN mac_nat;"                            \
 	"ALTER TABLE networks DROP COLUMN guard;"                              \
 	"ALTER TABLE networks DROP COLUMN isolated;"                           \
 	"ALTER TABLE networks DROP COLUMN storm;"                              \
@@ -435,6 +436,33 @@ static void guard__kept__and_inherited_by_older_nics(void **state)
 	assert_int_equal(load(f, NULL), -EUCLEAN);
 }
 
+static void mac_nat__kept__auto_in_older_networks(void **state)
+{
+	struct fix *f = *state;
+	struct net_conf n = a_net();
+
+	n.mac_nat = MAC_NAT_OFF;
+	assert_int_equal(store_net_add(f->s, &n, NULL), 0);
+	reopen(f);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->net.mac_nat, MAC_NAT_OFF);
+	n.mac_nat = MAC_NAT_ON;
+	assert_int_equal(store_net_set(f->s, &n, NULL), 0);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->net.mac_nat, MAC_NAT_ON);
+	assert_int_equal(sqlite3_exec(f->s->db,
+				      "ALTER TABLE networks DROP COLUMN mac_nat;"
+				      "PRAGMA user_version = 14",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	reopen(f);
+	assert_int_equal(load(f, NULL), 0);
+	assert_int_equal(f->net.mac_nat, MAC_NAT_AUTO);
+	sqlite3_exec(f->s->db, "UPDATE networks SET mac_nat='maybe'", NULL, NULL,
+		     NULL);
+	assert_int_equal(load(f, NULL), -EUCLEAN);
+}
+
 static void nic_ids__never_reused(void **state)
 {
 	struct fix *f = *state;
@@ -738,6 +766,7 @@ int main(void)
 		T(net_del__takes_everything_along),
 		T(open__second_schema__knows_no_queues),
 		T(guard__kept__and_inherited_by_older_nics),
+		T(mac_nat__kept__auto_in_older_networks),
 		T(nic_ids__never_reused),
 		T(add__same_name__exists),
 		T(full__refused_and_nothing_half_done),
