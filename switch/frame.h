@@ -68,6 +68,12 @@ struct frame {
 	const struct port *in_place;
 };
 
+/* Nothing is left undone: nearly all small frames. */
+static inline bool offload_none(const struct offload *off)
+{
+	return !off->needs_csum && off->gso_type == GSO_NONE;
+}
+
 /* A frame of one contiguous piece without offload needs. */
 static inline void frame_init(struct frame *f, const void *p, size_t len)
 {

@@ -9,7 +9,7 @@
 
 #define LLC_SNAP_LEN 8
 
-bool hdrs_l2(const uint8_t *p, size_t len, struct hdrs *h)
+bool hdrs_l2_any(const uint8_t *p, size_t len, struct hdrs *h)
 {
 	struct cur c = cur_make(p, len);
 

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/bytes.h"
+#include "lib/inet.h"
+
 #define HDRS_TAGS 2 /* VLAN tags looked through; a third stays opaque */
 #define HDRS_EXTS 8 /* IPv6 extension headers looked through */
 
@@ -39,13 +42,22 @@ static inline bool hdrs_is_tag(uint16_t type)
 	return type == ETH_P_TAG || type == ETH_P_TAG_AD;
 }
 
+/* Private to the next one: any frame. */
+bool hdrs_l2_any(const uint8_t *p, size_t len, struct hdrs *h);
+
 /**
  * hdrs_l2() - Find the network header
  * @len: bytes at @p, the first of the frame
  *
  * Return: false when the Ethernet header or a tag is cut off.
  */
-bool hdrs_l2(const uint8_t *p, size_t len, struct hdrs *h);
+static inline bool hdrs_l2(const uint8_t *p, size_t len, struct hdrs *h)
+{
+	if (len < ETH_HDR_LEN || hdrs_is_tag(get_be16(p + 12)))
+		return hdrs_l2_any(p, len, h);
+	*h = (struct hdrs){.type = get_be16(p + 12), .l3 = ETH_HDR_LEN};
+	return true;
+}
 
 /*
  * The network header behind VLAN tags and LLC/SNAP headers (RFC 1042), as many as there

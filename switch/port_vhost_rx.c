@@ -51,20 +51,22 @@ static void put(const struct vring_iov *v, struct pos *at, const uint8_t *src,
 	}
 }
 
-static void encode(const struct vhost_port *vp, const struct frame *f,
-		   unsigned int buffers, uint8_t hdr[VNET_HDR_LEN])
+static inline void encode(const struct vhost_port *vp, const struct frame *f,
+			  unsigned int buffers, uint8_t hdr[VNET_HDR_LEN])
 {
-	struct offload off = f->off;
+	struct offload off;
 
-	/* The switch has done what the guest cannot; the rest are hints. */
-	if (!(vp->port.caps & PORT_CAP_CSUM))
-		off.csum_valid = false;
-	if (!vp->ecn)
-		off.gso_ecn = false;
-	if (off.needs_csum || off.csum_valid)
-		vnet_hdr_encode(&off, hdr);
-	else
-		memset(hdr, 0, VNET_HDR_LEN);
+	memset(hdr, 0, VNET_HDR_LEN);
+	if (f->off.needs_csum || f->off.csum_valid) {
+		off = f->off;
+		/* The switch has done what the guest cannot; the rest are hints. */
+		if (!(vp->port.caps & PORT_CAP_CSUM))
+			off.csum_valid = false;
+		if (!vp->ecn)
+			off.gso_ecn = false;
+		if (off.needs_csum || off.csum_valid)
+			vnet_hdr_encode(&off, hdr);
+	}
 	hdr[10] = (uint8_t)buffers;
 	hdr[11] = (uint8_t)(buffers >> 8);
 }
@@ -79,7 +81,10 @@ static void copy(const struct vhost_port *vp, const struct frame *f,
 	if (v->n == 1) { /* nearly always */
 		uint8_t *p = v->v[0].iov_base;
 
-		memcpy(p, hdr, vp->hdr_len);
+		if (vp->hdr_len == VNET_HDR_LEN) /* without a call */
+			memcpy(p, hdr, VNET_HDR_LEN);
+		else
+			memcpy(p, hdr, vp->hdr_len);
 		p += vp->hdr_len;
 		for (unsigned int i = 0; i < f->nseg; i++) {
 			memcpy(p, f->seg[i].iov_base, f->seg[i].iov_len);

@@ -26,22 +26,15 @@ struct area {
 	size_t used;
 };
 
-/* Copy @n bytes from the front of the pieces; returns where they end. */
+/* Where in the pieces to go on. */
 struct pos {
 	unsigned int i;
 	size_t off;
 };
 
-static void take(const struct vring_iov *v, struct pos *at, uint8_t *dst,
-		 size_t n)
+static void take_pieces(const struct vring_iov *v, struct pos *at,
+			uint8_t *dst, size_t n)
 {
-	const struct iovec *first = &v->v[at->i];
-
-	if (n < first->iov_len - at->off) { /* nearly always */
-		memcpy(dst, (const uint8_t *)first->iov_base + at->off, n);
-		at->off += n;
-		return;
-	}
 	while (n) {
 		const struct iovec *s = &v->v[at->i];
 		size_t here = min_sz(s->iov_len - at->off, n);
@@ -55,6 +48,33 @@ static void take(const struct vring_iov *v, struct pos *at, uint8_t *dst,
 			at->off = 0;
 		}
 	}
+}
+
+/* Copy @n bytes from @at on; nearly always they lie in one piece. */
+static inline void take(const struct vring_iov *v, struct pos *at,
+			uint8_t *dst, size_t n)
+{
+	const struct iovec *first = &v->v[at->i];
+
+	if (n >= first->iov_len - at->off) {
+		take_pieces(v, at, dst, n);
+		return;
+	}
+	memcpy(dst, (const uint8_t *)first->iov_base + at->off, n);
+	at->off += n;
+}
+
+/* The header, nearly always in one piece and of this length. */
+static inline void take_hdr(const struct vring_iov *v, size_t len,
+			    struct pos *at, uint8_t hdr[VNET_HDR_LEN])
+{
+	if (len != VNET_HDR_LEN || v->v[0].iov_len <= VNET_HDR_LEN) {
+		memset(hdr, 0, VNET_HDR_LEN);
+		take(v, at, hdr, len);
+		return;
+	}
+	memcpy(hdr, v->v[0].iov_base, VNET_HDR_LEN);
+	at->off = VNET_HDR_LEN;
 }
 
 /* How much of the frame to copy: all of a short one, all headers that anybody will
@@ -78,14 +98,14 @@ static bool reject(struct vhost_port *vp, enum drop_reason why)
 static bool make_frame(struct vhost_port *vp, const struct vring_iov *v,
 		       struct area *a, struct frame *f)
 {
-	uint8_t hdr[VNET_HDR_LEN] = {0};
+	uint8_t hdr[VNET_HDR_LEN];
 	struct pos at = {0, 0};
 	size_t n;
 
 	if (v->len <= vp->hdr_len || v->len - vp->hdr_len > FRAME_MAX)
 		return reject(vp, v->len <= vp->hdr_len ? DROP_SHORT
 							: DROP_LONG);
-	take(v, &at, hdr, vp->hdr_len);
+	take_hdr(v, vp->hdr_len, &at, hdr);
 	f->off = (struct offload){0};
 	f->in_place = NULL;
 	if ((hdr[0] || hdr[1]) && !vnet_hdr_decode(hdr, &f->off))

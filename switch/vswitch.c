@@ -247,8 +247,8 @@ static bool is_let_in(struct vswitch *sw, struct port *in, struct port *p,
 }
 
 /* @look: of @in */
-static void push(struct vswitch *sw, struct port *in, unsigned int look,
-		 struct port *p, const struct frame *f)
+static inline void push(struct vswitch *sw, struct port *in, unsigned int look,
+			struct port *p, const struct frame *f)
 {
 	if ((look | p->look) & PIN_DOOR && !is_let_in(sw, in, p, f))
 		return;
@@ -257,11 +257,24 @@ static void push(struct vswitch *sw, struct port *in, unsigned int look,
 	p->txq[p->ntx++] = f;
 }
 
-/* 01:80:c2:00:00:00 … 0f, never forwarded by a bridge (802.1Q-2018 8.6.3). */
-static bool is_reserved(const struct mac *m)
+/* A frame's addresses as numbers, its VLAN id above them; 0 = nothing. */
+struct way {
+	uint64_t src, dst;
+};
+
+#define GROUP_BIT (UINT64_C(1) << 40)
+#define ADDRESS	  ((UINT64_C(1) << 48) - 1)
+
+static uint64_t key_at(const uint8_t *mac, uint16_t vid)
 {
-	return m->b[0] == 0x01 && m->b[1] == 0x80 && m->b[2] == 0xc2 &&
-	       m->b[3] == 0 && m->b[4] == 0 && m->b[5] <= 0x0f;
+	return (uint64_t)vid << 48 | (uint64_t)get_be16(mac) << 32 |
+	       get_be32(mac + 2);
+}
+
+/* 01:80:c2:00:00:00 … 0f, never forwarded by a bridge (802.1Q-2018 8.6.3). */
+static bool is_reserved(uint64_t dst)
+{
+	return (dst & ADDRESS & ~UINT64_C(0xf)) == UINT64_C(0x0180c2000000);
 }
 
 static struct mac mac_at(const uint8_t *p)
@@ -273,10 +286,10 @@ static struct mac mac_at(const uint8_t *p)
 }
 
 static bool admit(const struct vswitch *sw, const struct port *in,
-		  const struct frame *f, struct hdrs *h, enum drop_reason *why)
+		  const struct frame *f, struct hdrs *h, struct way *way,
+		  enum drop_reason *why)
 {
 	const uint8_t *p = frame_hdr(f);
-	struct mac dst, src;
 
 	*why = DROP_LINK;
 	if (!in->link_up)
@@ -285,17 +298,18 @@ static bool admit(const struct vswitch *sw, const struct port *in,
 	if (!hdrs_l2(p, frame_hdr_len(f), h))
 		return false;
 	*why = DROP_RESERVED;
-	dst = mac_at(p);
-	if (is_reserved(&dst))
+	way->dst = key_at(p, h->vid);
+	if (is_reserved(way->dst))
 		return false;
 	*why = DROP_BAD_SRC;
-	src = mac_at(p + 6);
-	if (mac_is_group(&src) || mac_is_zero(&src))
+	way->src = key_at(p + 6, h->vid);
+	if (way->src & GROUP_BIT || !(way->src & ADDRESS))
 		return false;
 	*why = DROP_LONG;
 	if (f->len > FRAME_MAX)
 		return false;
-	if (!offload_check(f, h, sw->mtu, why))
+	if (offload_none(&f->off) ? f->len > sw->mtu + (size_t)h->l3
+				  : !offload_check(f, h, sw->mtu, why))
 		return false;
 	*why = DROP_GUARD;
 	return !in->src_ip4 || guard_src(f, h, in->src_ip4, &in->src_ip6);
@@ -457,18 +471,10 @@ static void flood(struct vswitch *sw, struct port *in, unsigned int look,
 	}
 }
 
-static uint64_t key_at(const uint8_t *mac, uint16_t vid)
-{
-	return (uint64_t)vid << 48 | (uint64_t)get_be16(mac) << 32 |
-	       get_be32(mac + 2);
-}
-
-/* false: the source address is not this port's to use. */
+/* false: the source address @key is not this port's to use. */
 static bool learn(struct vswitch *sw, struct port *in, const struct frame *f,
-		  const struct hdrs *h, struct hot *hot)
+		  const struct hdrs *h, uint64_t key, struct hot *hot)
 {
-	uint64_t key = key_at(frame_hdr(f) + 6, h->vid);
-
 	if (key != hot->src) {
 		struct mac src = mac_at(frame_hdr(f) + 6);
 
@@ -484,10 +490,8 @@ static bool learn(struct vswitch *sw, struct port *in, const struct frame *f,
 }
 
 static struct port *lookup(struct vswitch *sw, const struct frame *f,
-			   const struct hdrs *h, struct hot *hot)
+			   const struct hdrs *h, uint64_t key, struct hot *hot)
 {
-	uint64_t key = key_at(frame_hdr(f), h->vid);
-
 	if (key != hot->dst) {
 		struct mac dst = mac_at(frame_hdr(f));
 
@@ -503,18 +507,19 @@ static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 	unsigned int look = in->look;
 	enum drop_reason why;
 	struct port *to;
+	struct way way;
 	struct hdrs h;
 
 	in->stats.rx_frames++;
 	in->stats.rx_bytes += f->len;
-	if (!admit(sw, in, f, &h, &why)) {
+	if (!admit(sw, in, f, &h, &way, &why)) {
 		port_drop(in, why, 1);
 		return;
 	}
 	if ((look | sw->pins.flags) & PIN_LOOK && in->role == PORT_GUEST &&
 	    is_barred(sw, in, f, &h))
 		return;
-	if (!learn(sw, in, f, &h, hot)) {
+	if (!learn(sw, in, f, &h, way.src, hot)) {
 		port_drop(in, DROP_GUARD, 1);
 		return;
 	}
@@ -522,7 +527,7 @@ static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 		port_drop(in, DROP_ROGUE, 1);
 		return;
 	}
-	to = frame_hdr(f)[0] & 1 ? NULL : lookup(sw, f, &h, hot);
+	to = way.dst & GROUP_BIT ? NULL : lookup(sw, f, &h, way.dst, hot);
 	if (!to)
 		flood(sw, in, look, f);
 	else if (to == in)
@@ -540,7 +545,8 @@ static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
 
 static bool takes(const struct port *p, const struct frame *f)
 {
-	return (offload_caps(&f->off) & ~p->caps) == 0;
+	return offload_none(&f->off) ||
+	       (offload_caps(&f->off) & ~p->caps) == 0;
 }
 
 /* Cut @f into the piece area, handing on full batches; *n frames are waiting in

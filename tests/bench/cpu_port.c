@@ -22,6 +22,7 @@ static struct vswitch *sw;
 static struct driver *driver;
 static struct vhost_guest guest;
 static uint8_t bytes[BURST][SIZE];
+static unsigned int size; /* of frames: up to SIZE */
 static struct frame frame[BURST];
 
 static struct port other;
@@ -40,7 +41,7 @@ static void make(uint8_t *p, uint8_t from, uint8_t to)
 	put_be16(p + 12, 0x1234);
 }
 
-static void open_vhost(void)
+static void open_vhost(unsigned int frame_size)
 {
 	struct driver_vhost_conf conf = {.queues = 1};
 	struct port_spec spec = {"vm-0", PORT_GUEST, 7, 0};
@@ -48,6 +49,7 @@ static void open_vhost(void)
 	struct driver_ctx ctx;
 	int backend;
 
+	size = frame_size;
 	base = event_base_new();
 	sw = vswitch_new(&cfg);
 	CPU_MUST(base && sw);
@@ -62,11 +64,21 @@ static void open_vhost(void)
 		turn();
 	for (unsigned int i = 0; i < BURST; i++) {
 		make(bytes[i], 1, 2);
-		frame_init(&frame[i], bytes[i], SIZE);
+		frame_init(&frame[i], bytes[i], size);
 	}
 	make(bytes[0], 1, 1);
 	vswitch_input(&other, frame, 1, 1000); /* host 1 is here */
 	make(bytes[0], 1, 2);
+}
+
+static void open_1514(void)
+{
+	open_vhost(SIZE);
+}
+
+static void open_64(void)
+{
+	open_vhost(64);
 }
 
 static void close_vhost(void)
@@ -90,7 +102,7 @@ static unsigned long run_from_guest(unsigned long n)
 			memset(b, 0, VNET_HDR_LEN);
 			make(b + VNET_HDR_LEN, 2, 1);
 			vg_desc(&guest, VG_TX, i, vg_buf_gpa(&guest, VG_TX, i),
-				VNET_HDR_LEN + SIZE, 0, 0);
+				VNET_HDR_LEN + size, 0, 0);
 			vg_avail(&guest, VG_TX, (uint16_t)i);
 		}
 		vg_kick(&guest, VG_TX);
@@ -117,7 +129,7 @@ static unsigned long run_to_guest(unsigned long n)
 		cpu_off();
 		for (unsigned int i = 0; i < BURST; i++, done++)
 			CPU_MUST(vg_used(&guest, VG_RX, &head, &len) &&
-				 len == VNET_HDR_LEN + SIZE);
+				 len == VNET_HDR_LEN + size);
 	}
 	return done;
 }
@@ -172,9 +184,13 @@ static unsigned long run_renew(unsigned long n)
 }
 
 const struct cpu_case cpu_port_cases[] = {
-	{"vhost: frame of 1514 from the guest", "frame", open_vhost,
+	{"vhost: frame of 1514 from the guest", "frame", open_1514,
 	 run_from_guest, close_vhost, 3200},
-	{"vhost: frame of 1514 to the guest", "frame", open_vhost,
+	{"vhost: frame of 1514 to the guest", "frame", open_1514,
+	 run_to_guest, close_vhost, 3200},
+	{"vhost: frame of 64 from the guest", "frame", open_64,
+	 run_from_guest, close_vhost, 3200},
+	{"vhost: frame of 64 to the guest", "frame", open_64,
 	 run_to_guest, close_vhost, 3200},
 	{"dhcp: renewal", "renewal", open_dhcp, run_renew, close_dhcp, 1000},
 	{NULL},
