@@ -130,12 +130,11 @@ bool knetctl_has_port(const struct nic *nic)
 int knetctl_may_move(const struct nic *nic, const struct network *to,
 		     struct errtext *why)
 {
-	if (nic->conf.type != NIC_TAP || (!is_kernel(nic->net) && !is_kernel(to)))
+	if (nic->conf.type != NIC_TAP || is_kernel(nic->net) == is_kernel(to))
 		return 0;
 	return errtext_set(why, -EBUSY,
-			   "a TAP cannot be moved from or to a network of "
-			   "datapath kernel in this version; detach it and attach "
-			   "it there");
+			   "a TAP cannot be moved from one datapath to the "
+			   "other; detach it and attach it there");
 }
 
 static const struct nic *named_alike(const struct nic *nic)
@@ -200,6 +199,18 @@ int knetctl_port(struct nic *nic, struct errtext *why)
 				   nic->conf.ifname, o->conf.vm,
 				   o->conf.index);
 	return nic->net->bridged ? plug(nic, why) : 0;
+}
+
+void knetctl_moved(struct nic *nic, struct network *from)
+{
+	struct errtext why = {""};
+
+	if (!knetctl_has_port(nic))
+		return;
+	nic->kguarded = false; /* by the other network's table */
+	knetctl_changed(from);
+	if (knetctl_port(nic, &why))
+		nic_set_state(nic, NIC_FAILED, why.s);
 }
 
 static void tell_neighbours(struct network *n)

@@ -52,7 +52,11 @@ bool knetctl_has_port(const struct nic *nic);
  * only its name is settled. */
 int knetctl_port(struct nic *nic, struct errtext *why);
 
-/* TAPs on bridges are not handed over from worker to worker. */
+/* A TAP's bridge is another: it follows with its cable out, or when that is there. For
+ * others, does nothing. */
+void knetctl_moved(struct nic *nic, struct network *from);
+
+/* TAPs that are a worker's are not made ports of a bridge, nor the other way round. */
 int knetctl_may_move(const struct nic *nic, const struct network *to,
 		     struct errtext *why);
 

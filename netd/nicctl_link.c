@@ -157,6 +157,7 @@ void nicctl_move(struct ctl *ctl, struct call *c, struct nic *nic,
 	nic->moving = true;
 	show_link(nic, NULL, NULL);
 	model_nic_move(nic, to);
+	knetctl_moved(nic, from);
 	nic->on_worker = nic->acked = false;
 	nic->leaving = true;
 	netctl_push_mac(from, &conf.mac);

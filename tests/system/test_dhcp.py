@@ -237,7 +237,6 @@ def addresses(d, vm):
 
 def test_a_nics_address_is_known_before_its_first_boot(lab):
     """And kept: whoever boots first, through restarts, until the NIC goes."""
-    lab_module.not_in_the_kernel("TAPs are not moved")
     lab_module.need_vnetd()
     with lab_module.Vnetd(ns=lab.host) as d:
         d.vnet("define", "lab", "--mode", "nat")

@@ -136,6 +136,34 @@ def test_link_pulled_and_plugged(d, tap):
     eventually("back", lambda: tap.ns.ping(HOST, wait=1))
 
 
+def test_moved_to_another_bridge(lab, d, tap):
+    """Its VMM keeps the TAP open; what is asked and given there is the other network's."""
+    def moved(network, prefix):
+        d.vnet("move", "vm1", "--network", network)
+        assert lab.host.links()["vn-vm1-0"]["master"] == "vn-" + network
+        assert lab.host.links()["vn-vm1-0"]["ifalias"] == "vnet:" + network
+        tap.client.stop()
+        tap.client.start()
+        tap.ip = tap.client.lease()["ip"]
+        assert tap.ip.startswith(prefix)
+        assert tap.ip in d.vnet("ip", "vm1").out
+
+    def guarded(network):
+        return "vn-vm1-0" in lab.host.run("nft", "list", "table", "bridge",
+                                          "vnet-" + network)
+
+    moved("inn", "172.20.0.")
+    assert not tap.ns.ping(HOST, wait=1)
+    assert guarded("inn")
+    eventually("it is none of the other's guests", lambda: not guarded("ho"))
+    moved("ho", "192.168.56.")
+    assert tap.ns.ping(HOST)
+    d.vnet("define", "user", "--mode", "nat", "--datapath", "user")
+    done = d.vnet("move", "vm1", "--network", "user", check=False)
+    assert done.status == 1 and "from one datapath to the other" in done.err
+    d.vnet("undefine", "user")
+
+
 # ---- internal ------------------------------------------------------------------
 
 def test_internal_each_other_and_nobody_else(lab, d):

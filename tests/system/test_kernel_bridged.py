@@ -170,6 +170,25 @@ def test_repair(lab, d, tap, other):
     assert "as it should be" in d.vnet("plan", "lan").out
 
 
+def test_uplink_unplugged_and_plugged_in_again(lab, d):
+    """The bridge goes with it, guests' TAPs stay, and are on the next one."""
+    lab.lan.plug(lab.host, "eth9")
+    define(d, "usb", "--uplink", "eth9")
+    try:
+        with TapBox(lab, d, "vm9", "usb") as box:
+            assert lab.lan.ping(box.ip)
+            lab.host.ip("link", "del", "eth9")
+            eventually("noticed", lambda: "no such interface" in
+                       d.vnet("show", "usb").out)
+            links = lab.host.links()
+            assert "vn-br-usb" not in links and "UP" not in links["vn-vm9-0"]["flags"]
+            lab.lan.plug(lab.host, "eth9")
+            eventually("back", lambda: lab.lan.ping(box.ip, wait=1))
+    finally:
+        d.vnet("undefine", "usb", "--force")
+        lab.host.ip("link", "del", "eth9")
+
+
 # ---- vnetd comes and goes --------------------------------------------------------------
 
 def journals(d):

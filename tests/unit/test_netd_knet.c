@@ -194,6 +194,27 @@ static void forward__more_than_fit__those_fail(void **state)
 	assert_int_equal(r->priv->last_knet.nfwd, 1);
 }
 
+static void move__to_another_bridge__tap_follows_unplugged(void **state)
+{
+	struct rig *r = *state;
+	const struct priv_kport *t = &r->priv->last_kport;
+	json_t *o;
+
+	rig_call(r, "network.define",
+		 "{'name':'two','mode':'hostonly','datapath':'kernel'}", -1);
+	rig_call(r, "network.define", "{'name':'user','mode':'nat'}", -1);
+	rig_call(r, "nic.attach", "{'vm':'A','network':'lab'}", -1);
+	assert_string_equal(t->network, "lab");
+	assert_true(t->up);
+	o = rig_call(r, "nic.move", "{'vm':'A','network':'two'}", -1);
+	assert_string_equal(rig_str(o, "network"), "two");
+	assert_string_equal(t->network, "two");
+	assert_string_equal(t->name, "vn-A-0");
+	assert_false(t->up);
+	assert_null(rig_call(r, "nic.move", "{'vm':'A','network':'user'}", -1));
+	assert_non_null(strstr(rig_text(r), "from one datapath to the other"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, up_lab, down)
@@ -204,6 +225,7 @@ int main(void)
 		T(forward_del__kernel_refuses__stays_and_says_so),
 		T(forward__target_outside__not_led_to),
 		T(forward__more_than_fit__those_fail),
+		T(move__to_another_bridge__tap_follows_unplugged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
