@@ -25,6 +25,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tests", "system"))
 sys.path.insert(0, HERE)
 
+import bridged  # noqa: E402
 import kernel  # noqa: E402
 import lab as L  # noqa: E402
 import life  # noqa: E402
@@ -137,6 +138,15 @@ def kernel_cases():
            lambda s: iperf(kernel.Mates(s), False, 1))
 
 
+def bridged_cases():
+    yield from tcp_cases(streams=(1,))
+    yield (["guest to host, 1 stream"], "Gbit/s", False,
+           lambda s: iperf(bridged.Other(s, s.host, "192.0.2.1"), False, 1))
+    yield (["guest to guest, 1 stream"], "Gbit/s", False,
+           lambda s: iperf(bridged.Other(s, s.mate, "192.0.2.16"), False, 1))
+    yield (["tcp p50", "tcp p99"], "us", True, lambda s: rtt(s, "tcp"))
+
+
 NAT = (S.VnetNat, S.VnetNatBefore, S.Pasta, S.Slirp4netns, S.KernelNat, S.Loopback)
 SWITCH = (S.VnetSwitch, S.VnetSwitchBefore, S.KernelBridge, S.TapLoop, S.Vde, Ovs)
 PEERS = words("PEERS")
@@ -151,6 +161,7 @@ BENCHES = {     # name: (world, its MTU, contenders with ours first), cases; or 
     "switch-rtt": ((S.SwitchWorld, 1500, SWITCH), rtt_cases),
     "switch-pps": rings.race,
     "kernel": ((S.SwitchWorld, 1500, kernel.CONTENDERS), kernel_cases),
+    "bridged": ((S.SwitchWorld, 1500, bridged.CONTENDERS), bridged_cases),
     "vm-nat": vm.race,
     "start": life.start,
     "idle": life.idle,
