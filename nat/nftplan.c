@@ -92,6 +92,11 @@ static struct nft_match from6(const struct nft_net *n, bool neg)
 	return addr(NFT_SADDR, &n->net6.addr, n->net6.plen, neg);
 }
 
+static struct nft_match from_pool(const struct nft_net *n, bool neg)
+{
+	return addr(NFT_SADDR, &n->pool6.addr, n->pool6.plen, neg);
+}
+
 static struct nft_match state(uint32_t mask)
 {
 	return (struct nft_match){.kind = NFT_STATE, .mask = mask};
@@ -241,7 +246,10 @@ static void host_input(const struct nft_net *n, struct nft_plan *p)
 static void no_spoofing(const struct nft_net *n, struct nft_plan *p)
 {
 	rule(p, NFT_V_DROP, MATCHES(iif(n), from4(n, true)));
-	if (n->net6.plen)
+	if (n->pool6.plen)
+		rule(p, NFT_V_DROP,
+		     MATCHES(iif(n), from6(n, true), from_pool(n, true)));
+	else if (n->net6.plen)
 		rule(p, NFT_V_DROP, MATCHES(iif(n), from6(n, true)));
 	else
 		rule(p, NFT_V_DROP,
@@ -256,6 +264,10 @@ static void forward_nat(const struct nft_net *n, struct nft_plan *p)
 	rule(p, NFT_V_ACCEPT, MATCHES(oif(n), translated()));
 	rule(p, NFT_V_DROP, MATCHES(oif(n)));
 	no_spoofing(n, p);
+	/* Nobody has been given it: not the outside's matter. */
+	if (n->pool6.plen)
+		refuse(p, MATCHES(iif(n), addr(NFT_DADDR, &n->pool6.addr,
+					       n->pool6.plen, false)));
 	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), dev(NFT_OIF, DEV_UPLINK, false)));
 	/* A forward of another network's, which anybody may use. */
 	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), translated()));
@@ -273,6 +285,11 @@ static void masquerade(const struct nft_net *n, struct nft_plan *p)
 	rule(p, NFT_V_MASQUERADE, MATCHES(other_oif(n), from6(n, false)));
 	rule(p, NFT_V_MASQUERADE, MATCHES(oif(n), from6(n, false), translated()));
 	rule(p, NFT_V_MASQUERADE, MATCHES(oif(n), loopback(NFT_SADDR, true)));
+	if (!n->pool6.plen)
+		return;
+	rule(p, NFT_V_MASQUERADE, MATCHES(other_oif(n), from_pool(n, false)));
+	rule(p, NFT_V_MASQUERADE,
+	     MATCHES(oif(n), from_pool(n, false), translated()));
 }
 
 /* Forwards are ports of the host: who may not reach these may not reach those, be they

@@ -57,6 +57,7 @@ struct nft_net {
 	enum nft_mode mode;
 	struct ip4_net net;  /* plen 0 = none */
 	struct ip6_net net6; /* likewise */
+	struct ip6_net pool6; /* nat: prefixes of it are behind guests; likewise */
 	bool host;	     /* nat: guests may reach the host itself */
 	/* nat: 0, or the address under which they reach 127.0.0.1. */
 	uint32_t loopback;
@@ -116,17 +117,17 @@ const struct nft_field_info *nft_field_info(enum nft_field f);
 #define NFT_CT_NEW	   8
 
 struct nft_match {
+	uint64_t value;
 	enum nft_match_kind kind;
-	bool neg;
-	char dev[IFNAMSIZ];
 	int proto;
 	uint32_t mask;
-	struct ipaddr ip; /* with @plen in bits of its own family */
-	uint8_t plen;
 	enum nft_field field;
-	uint64_t value;
 	unsigned int set; /* index */
 	struct nat_allow allow;
+	bool neg;
+	uint8_t plen; /* of @ip, in bits of its own family */
+	char dev[IFNAMSIZ];
+	struct ipaddr ip;
 };
 
 enum nft_verdict {

@@ -12,7 +12,6 @@
 #define POOL_BITS    16 /* dhcp/ takes that many prefixes */
 #define POOL_PLEN    56 /* of one that is picked, for prefixes of … */
 #define POOL_LEN     64
-#define POOL_MIN     16
 
 static const char *const modes[] = {
 	[IPV6_SLAAC] = "slaac",
@@ -91,12 +90,12 @@ static int check_pool(const struct net_conf *c, struct errtext *why)
 		return errtext_set(why, -EINVAL,
 				   "DHCPv6 delegates prefixes: with a prefix "
 				   "pool ipv6 must be stateless or stateful");
-	if (n->plen < POOL_MIN || c->pool6_len < n->plen ||
+	if (n->plen < IP6CONF_POOL_MIN || c->pool6_len < n->plen ||
 	    c->pool6_len - n->plen > POOL_BITS)
 		return errtext_set(why, -EINVAL,
 				   "prefix pool %s: from a /%d, prefixes of up "
 				   "to %d bits more can be delegated, to /%d",
-				   ip6conf_pool_format(c, s), POOL_MIN,
+				   ip6conf_pool_format(c, s), IP6CONF_POOL_MIN,
 				   POOL_BITS, POOL_LEN);
 	if ((n->addr.b[0] & 0xfe) != 0xfc && (n->addr.b[0] & 0xe0) != 0x20)
 		return errtext_set(why, -EINVAL,

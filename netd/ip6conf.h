@@ -23,6 +23,8 @@ struct ip6conf_spec {
 const char *ip6conf_mode_name(enum net_ipv6 m);
 int ip6conf_mode_parse(const char *s, enum net_ipv6 *out);
 
+#define IP6CONF_POOL_MIN 16 /* shortest pool */
+
 /* "PREFIX/LENGTH-LENGTH" to and from pool6, pool6_len; "" = none. */
 int ip6conf_pool_parse(const char *s, struct net_conf *c);
 char *ip6conf_pool_format(const struct net_conf *c,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netd/ip6conf.h"
 #include "netd/priv_int.h"
 #include "netd/validate.h"
 
@@ -52,6 +53,8 @@ void knet_bridge(const struct knet *k, struct kbridge *b)
 		return;
 	add_addr(b, &k->ip6, k->net6.plen);
 	add_addr(b, &ll, 64);
+	b->route = k->route;
+	b->nroute = k->nroute;
 }
 
 void knet_filters(const struct knet *k, struct nft_plan *p)
@@ -60,6 +63,7 @@ void knet_filters(const struct knet *k, struct nft_plan *p)
 		.mode = (enum nft_mode)k->mode,
 		.net = k->net,
 		.net6 = k->net6,
+		.pool6 = k->pool6,
 		.host = k->host,
 		.loopback = k->loopback ? k->ip4 : 0,
 		.allow = k->allow,
@@ -124,6 +128,44 @@ static int judge_ports(const struct knet *k, struct errtext *why)
 	return 0;
 }
 
+/* No bits set behind its length? */
+static bool is_whole(const struct ip6_net *n)
+{
+	for (unsigned int bit = n->plen; bit < 128; bit++)
+		if (n->addr.b[bit / 8] & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
+bool knet_route_ok(const struct knet *k, const struct kroute *r)
+{
+	struct ipaddr ours = ipaddr_linklocal(&k->mac);
+
+	return k->pool6.plen && r->net.plen >= k->pool6.plen &&
+	       r->net.plen <= 64 && ipaddr_in_net6(&r->net.addr, &k->pool6) &&
+	       is_whole(&r->net) && ipaddr_is_linklocal(&r->via) &&
+	       !ipaddr_is4(&r->via) && !ipaddr_eq(&r->via, &ours);
+}
+
+static int judge_routes(const struct knet *k, struct errtext *why)
+{
+	const struct ip6_net *p = &k->pool6;
+	bool none = !p->plen && ipaddr_is_zero(&p->addr);
+
+	if (k->nroute > KBRIDGE_ROUTES ||
+	    (!none &&
+	     (k->mode != NFT_NAT || !k->net6.plen || p->plen < IP6CONF_POOL_MIN ||
+	      p->plen > 64 || !is_whole(p) ||
+	      ipaddr_is_linklocal(&p->addr) || ipaddr_is_multicast(&p->addr) ||
+	      ip6_net_overlap(p, &k->net6))))
+		return errtext_set(why, -EINVAL, "malformed request");
+	for (unsigned int i = 0; i < k->nroute; i++)
+		if (!knet_route_ok(k, &k->route[i]))
+			return errtext_set(why, -EPERM,
+					   "a route leads out of its network");
+	return 0;
+}
+
 /* Bytes that came over the channel need not be a bool. */
 static bool is_bool(const bool *b)
 {
@@ -178,6 +220,8 @@ int knet_judge(const struct knet *k, struct errtext *why)
 	r = judge_addresses(k, why);
 	if (!r)
 		r = judge_ports(k, why);
+	if (!r)
+		r = judge_routes(k, why);
 	for (unsigned int i = 0; !r && i < k->nfwd; i++)
 		r = judge_forward(k, &k->fwd[i], why);
 	return r;

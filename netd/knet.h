@@ -29,6 +29,9 @@ struct knet {
 	uint32_t ip4; /* the bridge's own: the host in this network; 0 = none */
 	struct ipaddr ip6; /* likewise; zero */
 	struct nat_allow allow[NAT_ALLOW_MAX];
+	struct ip6_net pool6; /* nat: prefixes of it lie behind guests … */
+	uint16_t nroute;
+	struct kroute route[KBRIDGE_ROUTES]; /* … these */
 	uint16_t nfwd;
 	struct nft_forward fwd[KNET_FWDS_MAX];
 };
@@ -47,6 +50,9 @@ void knet_filters(const struct knet *k, struct nft_plan *out);
 
 /* Is it consistent in itself? What control may ask priv for. -EINVAL or -EPERM. */
 int knet_judge(const struct knet *k, struct errtext *why);
+
+/* Is it a route that a guest may be given? Into the pool, and to its link-local address. */
+bool knet_route_ok(const struct knet *k, const struct kroute *r);
 
 /* Forwards that may be looked up by the same key are one too many. */
 bool knet_has_forward(const struct knet *k, const struct nft_forward *f);

@@ -80,6 +80,45 @@ uint32_t knetctl_host_ip(const struct network *n)
 	return n->conf.mode == NET_NAT ? n->conf.service_ip : n->conf.host_ip;
 }
 
+struct behind {
+	struct knet *k;
+	int64_t now_s;
+};
+
+static bool add_route(struct hnode *h, void *arg)
+{
+	const struct lease6_conf *l =
+		&container_of(h, struct lease6, by_ip)->conf;
+	struct behind *b = arg;
+	struct kroute r;
+
+	memset(&r, 0, sizeof(r)); /* it goes over the channel, bytes between, too */
+	r.net = (struct ip6_net){l->address, l->plen};
+	r.via = l->via;
+	if (l->plen == 128 || l->expires <= b->now_s ||
+	    !knet_route_ok(b->k, &r))
+		return true;
+	memcpy(&b->k->route[b->k->nroute++], &r, sizeof(r));
+	return b->k->nroute < KBRIDGE_ROUTES;
+}
+
+/* What a nat network has beyond addresses. */
+static void describe_nat(struct network *n, struct knet *k, bool apply)
+{
+	const struct net_conf *c = &n->conf;
+	struct behind b = {k, clock_wall_s()};
+	int r = natconf_allow_parse(c->host_allow, k->allow, NULL);
+
+	fwd_knet_fill(n, k, apply);
+	if (r >= 0)
+		k->nallow = (uint8_t)r;
+	else /* it was checked */
+		k->host = false;
+	k->loopback = k->host && c->access == ACCESS_LOOPBACK;
+	k->pool6 = c->pool6;
+	htab_walk(&n->leases6, add_route, &b);
+}
+
 /* Heap: it is large. NULL without memory. @apply: it is not only looked at. */
 static struct knet *describe(struct network *n, bool apply)
 {
@@ -91,7 +130,6 @@ static struct knet *describe(struct network *n, bool apply)
 	};
 	const struct net_conf *c = &n->conf;
 	struct knet *k = calloc(1, sizeof(*k));
-	int r;
 
 	if (!k)
 		return NULL;
@@ -108,15 +146,8 @@ static struct knet *describe(struct network *n, bool apply)
 		k->ip6 = net_service_ip6(c);
 	else if (c->mode == NET_HOSTONLY)
 		k->ip6 = net_host_ip6(c);
-	if (c->mode == NET_NAT) {
-		fwd_knet_fill(n, k, apply);
-		r = natconf_allow_parse(c->host_allow, k->allow, NULL);
-		if (r >= 0)
-			k->nallow = (uint8_t)r;
-		else /* it was checked */
-			k->host = false;
-		k->loopback = k->host && c->access == ACCESS_LOOPBACK;
-	}
+	if (c->mode == NET_NAT)
+		describe_nat(n, k, apply);
 	return k;
 }
 

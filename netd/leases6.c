@@ -7,6 +7,7 @@
 #include "netd/addrs.h"
 #include "netd/fwdctl.h"
 #include "netd/hostnames.h"
+#include "netd/knetctl.h"
 #include "netd/leases_int.h"
 #include "netd/obj.h"
 #include "netd/proto.h"
@@ -14,10 +15,13 @@
 #include "netd/validate.h"
 #include "netd/wmsg.h"
 
-static void changed(struct ctl *ctl, struct network *n, const struct mac *mac)
+static void changed(struct ctl *ctl, struct network *n, const struct mac *mac,
+		    uint8_t plen)
 {
 	struct nic *nic = model_nic_by_mac(n, mac);
 
+	if (plen != 128) /* the kernel may have a route there */
+		knetctl_changed(n);
 	if (!nic)
 		return;
 	addrs_changed(ctl, nic->conf.vm);
@@ -37,6 +41,7 @@ static void forget(struct ctl *ctl, const struct change *c)
 	struct lease6 *l = model_lease6_find(c->net, &c->v6.conf.address);
 	enum event_type type = EVENT_LEASE_RELEASED;
 	struct mac mac;
+	uint8_t plen;
 
 	if (!l)
 		return;
@@ -46,9 +51,10 @@ static void forget(struct ctl *ctl, const struct change *c)
 		type = EVENT_LEASE_DECLINED;
 	announce(ctl, type, c->net, &l->conf, c->v6.state);
 	mac = l->conf.mac;
+	plen = l->conf.plen;
 	model_lease6_del(c->net, l);
 	hostnames_ended(ctl, c->net, &c->v6.conf.address);
-	changed(ctl, c->net, &mac);
+	changed(ctl, c->net, &mac, plen);
 }
 
 void leases6_remember(struct ctl *ctl, const struct change *c)
@@ -63,7 +69,7 @@ void leases6_remember(struct ctl *ctl, const struct change *c)
 	if (c->v6.conf.plen == 128) /* a prefix has no name */
 		hostnames_leased(ctl, c->net, &c->v6.conf.address,
 				 &c->v6.conf.mac, c->v6.conf.hostname);
-	changed(ctl, c->net, &c->v6.conf.mac);
+	changed(ctl, c->net, &c->v6.conf.mac, c->v6.conf.plen);
 }
 
 static void answer(struct network *n, uint64_t token, bool ok)

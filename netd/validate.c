@@ -12,6 +12,7 @@
 #include "lib/netmerge.h"
 #include "netd/guardconf.h"
 #include "netd/ip6conf.h"
+#include "switch/kbridge.h"
 
 #define PLEN_MIN 8
 #define PLEN_MAX 29
@@ -376,10 +377,11 @@ static int check_kernel(const struct net_conf *c, struct errtext *why)
 				   "kernel's NAT lets answers in only from the "
 				   "address and port that a guest wrote to",
 				   natconf_filter_name(c->udp_filter));
-	if (c->pool6.plen)
+	if (c->pool6.plen && 1U << (c->pool6_len - c->pool6.plen) > KBRIDGE_ROUTES)
 		return errtext_set(why, -EINVAL,
-				   "prefixes for guests that are routers need "
-				   "datapath user in this version");
+				   "datapath kernel routes at most %d prefixes to "
+				   "guests: take a smaller prefix pool, or "
+				   "datapath user", KBRIDGE_ROUTES);
 	return 0;
 }
 

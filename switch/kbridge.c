@@ -12,14 +12,9 @@
 
 /* ---- looking -------------------------------------------------------------------- */
 
-struct look {
-	struct kbridge_seen *seen;
-	int index;
-};
-
 static int see_addr(const struct nlmsghdr *h, void *arg)
 {
-	struct look *l = arg;
+	struct kbridge_look *l = arg;
 	struct nlmsghdr *hdr = (struct nlmsghdr *)h; /* libnl lacks const */
 	struct ifaddrmsg *ifa = nlmsg_data(hdr);
 	struct nlattr *a[IFA_MAX + 1], *ip;
@@ -72,7 +67,7 @@ static void see_values(const char *name, struct kbridge_seen *s)
 int kbridge_look(struct link_nl *nl, const char *name,
 		 struct kbridge_seen *out, struct errtext *why)
 {
-	struct look l = {.seen = out};
+	struct kbridge_look l = {.seen = out};
 	int r;
 
 	memset(out, 0, sizeof(*out));
@@ -88,6 +83,9 @@ int kbridge_look(struct link_nl *nl, const char *name,
 		l.index = out->link.index;
 		see_values(name, out);
 		r = link_dump(nl, RTM_GETADDR, AF_UNSPEC, see_addr, &l);
+		if (!r && out->value[KB_DISABLE6][0])
+			r = link_dump(nl, RTM_GETROUTE, AF_INET6,
+				      kbridge_see_route, &l);
 	}
 	if (!r)
 		r = link_dump(nl, RTM_GETLINK, AF_UNSPEC, see_listener, out);
@@ -200,6 +198,9 @@ static int take(struct link_nl *nl, const struct kbridge *w,
 	case KSTEP_ADDR_DEL:
 	case KSTEP_ADDR_ADD:
 		return addr_step(nl, s, s->kind == KSTEP_ADDR_ADD, why);
+	case KSTEP_ROUTE_DEL:
+	case KSTEP_ROUTE_ADD:
+		return kbridge_route_step(nl, s, s->kind == KSTEP_ROUTE_ADD, why);
 	}
 	return change(nl, s->dev, &c, why);
 }
@@ -234,6 +235,10 @@ static void take_back(struct link_nl *nl, const struct kstep *s)
 	case KSTEP_ADDR_ADD:
 		(void)addr_step(nl, s, s->kind == KSTEP_ADDR_DEL, NULL);
 		return;
+	case KSTEP_ROUTE_DEL:
+	case KSTEP_ROUTE_ADD:
+		(void)kbridge_route_step(nl, s, s->kind == KSTEP_ROUTE_DEL, NULL);
+		return;
 	}
 	(void)change(nl, s->dev, &c, NULL);
 }
@@ -247,7 +252,7 @@ int kbridge_apply(struct link_nl *nl, struct kbridge_plan *p, bool up,
 		struct kstep *s = &p->step[i];
 		int r;
 
-		if ((s->kind == KSTEP_UP) != up)
+		if ((s->kind >= KSTEP_UP) != up)
 			continue;
 		r = take(nl, p->want, s, why);
 		if (r)

@@ -22,6 +22,7 @@
 
 #define KBRIDGE_ADDRS	  3  /* of ours: IPv4, IPv6, link-local */
 #define KBRIDGE_SEEN_MAX  32 /* addresses looked at; more are left alone */
+#define KBRIDGE_ROUTES	  256
 #define KBRIDGE_RA_MAX	  64 /* devices of the host that listen to routers; likewise */
 #define KBRIDGE_VALUE	  12 /* bytes of a sysctl's value */
 #define KBRIDGE_STEP_TEXT 128
@@ -29,6 +30,12 @@
 struct kaddr {
 	struct ipaddr ip;
 	uint8_t plen;
+};
+
+/* A prefix behind a guest, whose link-local address is the next hop. */
+struct kroute {
+	struct ip6_net net;
+	struct ipaddr via;
 };
 
 /** struct kbridge - What it is to be */
@@ -39,6 +46,8 @@ struct kbridge {
 	uint32_t mtu;
 	struct kaddr addr[KBRIDGE_ADDRS];
 	unsigned int naddr;
+	const struct kroute *route; /* borrowed; at most KBRIDGE_ROUTES */
+	unsigned int nroute;
 	bool ip6;    /* IPv6 on it at all */
 	bool routes; /* the host forwards from it and to it, and may answer there what
 		      * its own loopback asked */
@@ -72,6 +81,8 @@ struct kbridge_seen {
 	struct link_info link;
 	struct kaddr addr[KBRIDGE_SEEN_MAX];
 	unsigned int naddr;
+	struct kroute route[KBRIDGE_ROUTES]; /* of ours (protocol dhcp), through it */
+	unsigned int nroute;
 	char value[KB_KEYS][KBRIDGE_VALUE]; /* "" = no such thing */
 	char forward4[KBRIDGE_VALUE], forward6[KBRIDGE_VALUE]; /* of the host */
 	char ra[KBRIDGE_RA_MAX][IFNAMSIZ]; /* accept_ra is 1 */
@@ -91,7 +102,9 @@ enum kstep_kind {
 	KSTEP_SYSCTL,
 	KSTEP_ADDR_DEL,
 	KSTEP_ADDR_ADD,
-	KSTEP_UP,
+	KSTEP_UP, /* and what comes after it: */
+	KSTEP_ROUTE_DEL,
+	KSTEP_ROUTE_ADD,
 };
 
 struct kstep {
@@ -101,13 +114,15 @@ struct kstep {
 	uint32_t mtu, was_mtu;
 	uint8_t was_nf_call;
 	struct kaddr addr;
+	struct kroute route;
 	const char *family, *key; /* of a sysctl */
 	char value[KBRIDGE_VALUE], was[KBRIDGE_VALUE];
 	bool done;
 };
 
 #define KBRIDGE_STEPS \
-	(5 + KB_KEYS + KBRIDGE_ADDRS + KBRIDGE_SEEN_MAX + KBRIDGE_RA_MAX + 2)
+	(5 + KB_KEYS + KBRIDGE_ADDRS + KBRIDGE_SEEN_MAX + KBRIDGE_RA_MAX + 2 + \
+	 2 * KBRIDGE_ROUTES)
 
 struct kbridge_plan {
 	const struct kbridge *want; /* borrowed */
@@ -130,7 +145,7 @@ char *kstep_text(const struct kbridge_plan *p, unsigned int i,
 /* ---- taking the steps --------------------------------------------------------------- */
 
 /**
- * kbridge_apply() - All steps but the last one that brings it up, or that one
+ * kbridge_apply() - All steps but the last ones, that bring it up, or those
  * @up: which of both
  *
  * Between them the filters are set. On failure the caller has kbridge_undo() to put back

@@ -135,6 +135,30 @@ static void addresses(struct kbridge_plan *p, const struct kbridge_seen *h)
 			add(p, KSTEP_ADDR_ADD)->addr = w->addr[i];
 }
 
+static bool routed(const struct kroute *r, unsigned int n,
+		   const struct kroute *x)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (kroute_eq(&r[i], x))
+			return true;
+	return false;
+}
+
+/* Those that go come first: the same prefix may be another guest's now. */
+static void routes(struct kbridge_plan *p, const struct kbridge_seen *h)
+{
+	const struct kbridge *w = p->want;
+
+	for (unsigned int i = 0; i < h->nroute; i++)
+		if (!routed(w->route, w->nroute, &h->route[i]))
+			add(p, KSTEP_ROUTE_DEL)->route = h->route[i];
+	if (h->there && !h->value[KB_DISABLE6][0])
+		return;
+	for (unsigned int i = 0; i < w->nroute; i++)
+		if (!routed(h->route, h->nroute, &w->route[i]))
+			add(p, KSTEP_ROUTE_ADD)->route = w->route[i];
+}
+
 static void facts(struct kbridge_plan *p, const struct kbridge_seen *h)
 {
 	const struct kbridge *w = p->want;
@@ -177,6 +201,7 @@ int kbridge_plan(const struct kbridge *want, const struct kbridge_seen *have,
 	addresses(p, have);
 	if (!have->there || !(have->link.flags & IFF_UP))
 		add(p, KSTEP_UP);
+	routes(p, have);
 	return 0;
 }
 
@@ -186,7 +211,7 @@ char *kstep_text(const struct kbridge_plan *p, unsigned int i,
 		 char out[KBRIDGE_STEP_TEXT])
 {
 	const struct kstep *s = &p->step[i];
-	char ip[IP_TEXT], mac[MAC_TEXT];
+	char ip[IP_TEXT], mac[MAC_TEXT], net[IP6_NET_TEXT];
 
 	switch (s->kind) {
 	case KSTEP_BRIDGE:
@@ -218,6 +243,13 @@ char *kstep_text(const struct kbridge_plan *p, unsigned int i,
 		break;
 	case KSTEP_UP:
 		snprintf(out, KBRIDGE_STEP_TEXT, "link %s up", s->dev);
+		break;
+	case KSTEP_ROUTE_DEL:
+	case KSTEP_ROUTE_ADD:
+		snprintf(out, KBRIDGE_STEP_TEXT, "route %s %s %s via %s", s->dev,
+			 s->kind == KSTEP_ROUTE_ADD ? "add" : "del",
+			 ip6_net_format(&s->route.net, net),
+			 ipaddr_format(&s->route.via, ip));
 		break;
 	}
 	return out;

@@ -4,7 +4,7 @@ SWITCH_CORE := frame hdrs fdb guard gro macnat macnat_msg macnat_tab rogue pin p
                vhost_mem vhost_ring vhost_msg vhost_inflight vhost_backlog vhost_poll
 SWITCH_IO   := driver msgio port_stream port_dgram port_msg port_tap port_packet \
                port_vhost port_vhost_rx port_vhost_tx \
-               link tapdev tapdev_netns tapin tapin_redirect tapport kbridge kbridge_plan \
+               link tapdev tapdev_netns tapin tapin_redirect tapport kbridge kbridge_plan kbridge_route \
                uplink uplink_obj uplink_plan uplink_state uplink_journal uplink_step \
                uplink_watch uplink_keep reach
 SWITCH_PKGS := libevent_core libnl-3.0

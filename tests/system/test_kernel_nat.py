@@ -402,7 +402,8 @@ def test_connections_outlive_repair_and_restart(lab, d, vm):
 
 def test_what_the_kernel_cannot_do(d):
     for more, what in ((("--udp-filter", "endpoint-independent"), "lets answers in only"),
-                       (("--ipv6", "stateful", "--prefix-pool", "auto"), "prefixes")):
+                       (("--ipv6", "stateful", "--prefix-pool", "fd07::/48-64"),
+                        "at most 256 prefixes")):
         done = d.vnet("define", "x", "--mode", "nat", "--datapath", "kernel",
                       *more, check=False)
         assert done.status == 1 and what in done.err and "datapath user" in done.err

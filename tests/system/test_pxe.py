@@ -52,9 +52,10 @@ def network(vnetd, folder):
 
 
 def boot(vnetd, guests, folder, name, extra=(), nic=""):
-    """The guest, its firmware on its way."""
+    """The guest, its firmware on its way; a TAP is where vnetd is."""
     args = vnetd.vnet("attach", name, "--network", "lab", "--for", "qemu").out
-    g = guest.Guest(name, boot="n", extra=extra, memory=256, netargs=[
+    where = vnetd.ns.argv() if lab_module.DATAPATH == "kernel" else ()
+    g = guest.Guest(name, boot="n", extra=extra, memory=256, wrapper=where, netargs=[
         a + nic if a.startswith("virtio-net") else a for a in args.split()])
     with open(os.path.join(folder, "boot.ipxe"), "w") as f:
         f.write(SCRIPT % " ".join(g.append))

@@ -163,6 +163,54 @@ static void judge__ports_of_the_host__only_real_ones_where_it_is_open(void **sta
 	free(k);
 }
 
+static void pool(struct knet *k)
+{
+	k->pool6 = (struct ip6_net){{{0xfd, 7}}, 56};
+	k->nroute = 1;
+	k->route[0].net = (struct ip6_net){{{0xfd, 7, [7] = 1}}, 64};
+	k->route[0].via = (struct ipaddr){{0xfe, 0x80, [15] = 9}};
+}
+
+/* Out of the pool, onto the host itself, around the guest. */
+static void judge__route_that_is_no_guests__refused(void **state)
+{
+	struct knet *k = malloc(sizeof(*k));
+	struct errtext why = {""};
+
+	(void)state;
+	fill(k, NFT_NAT);
+	pool(k);
+	assert_int_equal(knet_judge(k, &why), 0);
+	k->route[0].net.addr.b[0] = 0x20;
+	assert_int_equal(knet_judge(k, &why), -EPERM);
+	pool(k);
+	k->route[0].net.plen = 48;
+	assert_int_equal(knet_judge(k, &why), -EPERM);
+	pool(k);
+	k->route[0].net.addr.b[15] = 1;
+	assert_int_equal(knet_judge(k, &why), -EPERM);
+	pool(k);
+	k->route[0].via = (struct ipaddr){{0xfd, [15] = 9}};
+	assert_int_equal(knet_judge(k, &why), -EPERM);
+	k->route[0].via = ipaddr_linklocal(&k->mac);
+	assert_int_equal(knet_judge(k, &why), -EPERM);
+	pool(k);
+	k->nroute = KBRIDGE_ROUTES + 1;
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	pool(k);
+	k->pool6.plen = 0;
+	assert_int_not_equal(knet_judge(k, &why), 0);
+	k->pool6.plen = 8;
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	pool(k);
+	k->pool6.addr = k->net6.addr;
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	fill(k, NFT_HOSTONLY);
+	pool(k);
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	free(k);
+}
+
 static void judge__random_bytes__never_accepted_nor_followed(void **state)
 {
 	struct priv_req_knet *r = malloc(sizeof(*r));
@@ -308,6 +356,32 @@ static void plan__all_is_there__nothing_to_do(void **state)
 	}
 }
 
+/* The old guest's goes before the new one's comes, and all when the bridge is up. */
+static void plan__prefix_for_another_guest__route_moves(void **state)
+{
+	struct steps *s = begin(NFT_NAT);
+	struct kroute r = {{{{0xfd, 7, [7] = 1}}, 64}, {{0xfe, 0x80, [15] = 9}}};
+
+	(void)state;
+	take(s);
+	s->want.route = &r;
+	s->want.nroute = 1;
+	is(s, "route vn-lab add fd07:0:0:1::/64 via fe80::9\n");
+	s->seen.route[0] = r;
+	s->seen.nroute = 1;
+	is(s, "");
+	s->seen.route[0].via.b[15] = 8;
+	s->seen.link.flags = 0;
+	is(s, "link vn-lab up\n"
+	      "route vn-lab del fd07:0:0:1::/64 via fe80::8\n"
+	      "route vn-lab add fd07:0:0:1::/64 via fe80::9\n");
+	s->want.nroute = 0;
+	strcpy(s->seen.value[KB_DISABLE6], "");
+	s->seen.link.flags = IFF_UP;
+	is(s, "route vn-lab del fd07:0:0:1::/64 via fe80::8\n");
+	free(s);
+}
+
 static void plan__kernel_without_ip6__not_asked_for_again(void **state)
 {
 	struct steps *s = begin(NFT_HOSTONLY);
@@ -439,6 +513,7 @@ int main(void)
 		cmocka_unit_test(judge__forward_out_of_the_network__refused),
 		cmocka_unit_test(
 			judge__ports_of_the_host__only_real_ones_where_it_is_open),
+		cmocka_unit_test(judge__route_that_is_no_guests__refused),
 		cmocka_unit_test(judge__random_bytes__never_accepted_nor_followed),
 		cmocka_unit_test(
 			plan__internal_from_nothing__bridge_without_address),
@@ -447,6 +522,7 @@ int main(void)
 		cmocka_unit_test(
 			plan__nat_on_a_host__becomes_a_router_that_listens),
 		cmocka_unit_test(plan__all_is_there__nothing_to_do),
+		cmocka_unit_test(plan__prefix_for_another_guest__route_moves),
 		cmocka_unit_test(plan__kernel_without_ip6__not_asked_for_again),
 		cmocka_unit_test(
 			plan__changed_from_outside__only_that_is_put_right),

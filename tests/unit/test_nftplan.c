@@ -57,7 +57,8 @@ static void is(const struct nft_net *n, const char *golden)
 	"\t\toifname \"vn-lab\" drop\n"                                       \
 	"\t\tiifname \"vn-lab\" ip saddr != 10.0.2.0/24 drop\n"
 #define FORWARD_NAT_END                                                       \
-	"\t\tiifname \"vn-lab\" ct state invalid drop\n"                      \
+	"\t\tiifname \"vn-lab\" ct state invalid drop\n" FORWARD_NAT_ON
+#define FORWARD_NAT_ON                                                        \
 	"\t\tiifname \"vn-lab\" oifname \"vn-br-*\" accept\n"                 \
 	"\t\tiifname \"vn-lab\" ct status dnat accept\n"                      \
 	"\t\tiifname \"vn-lab\" oifname \"vn-*\" " REFUSED_TCP                \
@@ -156,6 +157,27 @@ static void make__nat_without_host_access__only_echo_and_answers(void **state)
 	   ACCEPT_OWN FORWARD_NAT_IN
 	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
 	   FORWARD_NAT_END MASQUERADE MASQUERADE6
+	   "\t}\n"
+	   "}\n");
+}
+
+/* Prefixes behind guests leave like the network's own; those of nobody do not. */
+static void make__nat_with_a_pool__speaks_like_the_network(void **state)
+{
+	struct nft_net n = network(NFT_NAT);
+
+	(void)state;
+	n.pool6 = (struct ip6_net){{{0xfd, 7}}, 56};
+	is(&n, HEAD GUARD FORWARD_NAT
+	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 ip6 saddr != "
+	   "fd07::/56 drop\n"
+	   "\t\tiifname \"vn-lab\" ct state invalid drop\n"
+	   "\t\tiifname \"vn-lab\" ip6 daddr fd07::/56 " REFUSED_TCP
+	   "\t\tiifname \"vn-lab\" ip6 daddr fd07::/56 " REFUSED
+	   FORWARD_NAT_ON MASQUERADE MASQUERADE6
+	   "\t\toifname != \"vn-lab\" ip6 saddr fd07::/56 masquerade\n"
+	   "\t\toifname \"vn-lab\" ip6 saddr fd07::/56 ct status dnat "
+	   "masquerade\n"
 	   "\t}\n"
 	   "}\n");
 }
@@ -297,6 +319,7 @@ int main(void)
 		cmocka_unit_test(make__nat_without_ip6__none_of_it_leaves),
 		cmocka_unit_test(
 			make__nat_without_host_access__only_echo_and_answers),
+		cmocka_unit_test(make__nat_with_a_pool__speaks_like_the_network),
 		cmocka_unit_test(make__nat_with_a_list__host_and_forwards_narrowed),
 		cmocka_unit_test(make__nat_with_loopback__the_gateways_address_is_it),
 		cmocka_unit_test(make__the_fullest__has_room),
