@@ -21,6 +21,7 @@
 #include "netd/obj.h"
 #include "netd/priv.h"
 #include "netd/resolv.h"
+#include "netd/tapinctl.h"
 #include "netd/validate.h"
 #include "switch/link.h"
 
@@ -296,6 +297,12 @@ static void look_network(struct ctl *ctl, const struct network *n, json_t *list)
 	if (is_kernel_nat(n)) {
 		look_forwarding(n, list);
 		look_rp_filter(n, list);
+	}
+	if (tapinctl_has_copies(n)) {
+		char fix[TAPINCTL_TEXT];
+
+		doctor_add(list, DOCTOR_NOTE, "mac_nat", n->conf.name,
+			   tapinctl_fix(n, fix), TAPINCTL_COPIES);
 	}
 	look_way_out(ctl, n, list);
 	look_dhcp(ctl, n, list);

@@ -74,22 +74,36 @@ static bool is_on(const char *fmt, const char *ifname)
 	return c != '0';
 }
 
-char *tapinctl_note(const struct network *n, char out[TAPINCTL_TEXT])
+bool tapinctl_has_copies(const struct network *n)
 {
 	const char *up = n->conf.uplink;
 
-	*out = '\0';
-	if (!n->tapin.open || !n->tapin.mac_nat ||
-	    (!is_on("/proc/sys/net/ipv4/conf/%s/forwarding", up) &&
-	     !is_on("/proc/sys/net/ipv6/conf/%s/forwarding", up)))
-		return out;
+	return n->tapin.open && n->tapin.mac_nat &&
+	       (is_on("/proc/sys/net/ipv4/conf/%s/forwarding", up) ||
+		is_on("/proc/sys/net/ipv6/conf/%s/forwarding", up));
+}
+
+char *tapinctl_fix(const struct network *n, char out[TAPINCTL_TEXT])
+{
+	const char *up = n->conf.uplink;
+
 	snprintf(out, TAPINCTL_TEXT,
-		 "the host forwards packets: of what comes for guests it has a copy, "
-		 "and sends or refuses that, too. To guests they come once all the "
-		 "same; that others are told nothing wrong: nft 'add table inet "
-		 "mac-nat; add chain inet mac-nat f { type filter hook forward "
-		 "priority -300; }; add rule inet mac-nat f iifname %s oifname %s "
-		 "drop', and net.ipv4.conf.{all,%s}.send_redirects=0", up, up, up);
+		 "nft 'add table inet mac-nat; add chain inet mac-nat f { type "
+		 "filter hook forward priority -300; }; add rule inet mac-nat f "
+		 "iifname %s oifname %s drop'; sysctl -w "
+		 "net.ipv4.conf.all.send_redirects=0 "
+		 "net.ipv4.conf.%s.send_redirects=0", up, up, up);
+	return out;
+}
+
+char *tapinctl_note(const struct network *n, char out[TAPINCTL_TEXT])
+{
+	*out = '\0';
+	if (tapinctl_has_copies(n))
+		snprintf(out, TAPINCTL_TEXT,
+			 TAPINCTL_COPIES "; vnet doctor %s has the commands that "
+					 "keep it quiet",
+			 n->conf.name);
 	return out;
 }
 

@@ -9,7 +9,13 @@
 #include "lib/errtext.h"
 #include "netd/model.h"
 
-#define TAPINCTL_TEXT 480
+#define TAPINCTL_TEXT 600
+
+/* What tapinctl_has_copies() means. */
+#define TAPINCTL_COPIES                                                      \
+	"the host forwards packets: of what comes for guests it has a copy, and " \
+	"sends that on as well (guests do not get it), tells the sender of a "  \
+	"better way, or refuses it"
 
 /* Return: 0, also when it is open; -ENODEV no interface; -EBUSY another network has taken
  * it in; … with @why. */
@@ -25,8 +31,12 @@ bool tapinctl_is_stale(const struct network *n);
  * before /sys. */
 bool tapinctl_is_wireless(const char *root, const char *ifname);
 
-/* While guests share the uplink's MAC: what of the host gets in the way, and what helps;
- * "" for nothing. Returns @out. */
+/* Do guests share the uplink's MAC while the host forwards packets? And the commands
+ * that help; returns @out. */
+bool tapinctl_has_copies(const struct network *n);
+char *tapinctl_fix(const struct network *n, char out[TAPINCTL_TEXT]);
+
+/* Both in a sentence; "" when it does not. Returns @out. */
 char *tapinctl_note(const struct network *n, char out[TAPINCTL_TEXT]);
 
 /* Append the steps that would be taken now; @all: as if it were not open. */

@@ -18,6 +18,9 @@ RULE = ("add table netdev onemac; add counter netdev onemac others; "
         "add chain netdev onemac in { type filter hook ingress device port1 priority 0; };"
         "add rule netdev onemac in ether saddr != %s counter name others drop" % HOST_MAC)
 
+COUNT = ("add table inet count; add chain inet count f { type filter hook forward "
+         "priority 0; }; add rule inet count f counter")
+
 
 @pytest.fixture(scope="module")
 def lab():
@@ -159,16 +162,24 @@ def test_a_host_that_forwards(lab, d, boxes):
         assert " 0% packet loss" in out and "DUP" not in out, out
         assert echoes(a.ns) - before == 5
         assert send_much(lab.outside, a.ns, a.ip, 5003)
-        show = d.vnet("show", "lan").out
-        assert "the host forwards packets" in show
-        note = d.vnet("show", "lan", json=True).data["uplink_note"]
+        assert "the host forwards packets" in d.vnet("show", "lan").out
+        found = [f for f in d.vnet("doctor", "lan", json=True, check=False).data[
+            "findings"] if f["what"] == "mac_nat"]
         # the rule it names keeps the copies where they are
-        rule = note.split("nft '")[1].split("'")[0]
-        lab.host.run("nft", rule)
+        lab.host.run("nft", COUNT)
+        assert ping(lab.lan, a.ip) and forwarded(lab.host) > 0
+        lab.host.run("sh", "-c", found[0]["command"])
+        sent = forwarded(lab.host)
+        assert ping(lab.lan, a.ip) and forwarded(lab.host) == sent
         assert ping(lab.lan, a.ip) and ping(lab.host, lab.outside.address)
-        lab.host.run("nft", "delete", "table", "inet", "mac-nat")
+        lab.host.run("nft", "delete table inet mac-nat; delete table inet count")
     finally:
         lab.host.sysctl("net.ipv4.ip_forward", 0)
+
+
+def forwarded(ns):
+    return int(ns.run("nft", "list", "table", "inet", "count").split("packets ")[1]
+               .split()[0])
 
 
 def echoes(ns):
