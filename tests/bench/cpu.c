@@ -68,7 +68,8 @@ static void measure(const struct cpu_case *c)
 int main(int argc, char **argv)
 {
 	const struct cpu_case *set[] = {cpu_switch_cases, cpu_nat_cases,
-					cpu_tcp_cases, cpu_port_cases};
+					cpu_tcp_cases, cpu_port_cases,
+					cpu_macnat_cases};
 
 	log_setup("cpu", LOG_LVL_ERR);
 	for (size_t i = 0; i < sizeof(set) / sizeof(*set); i++)

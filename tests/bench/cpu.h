@@ -23,7 +23,7 @@ struct cpu_case {
 };
 
 extern const struct cpu_case cpu_switch_cases[], cpu_nat_cases[],
-	cpu_tcp_cases[], cpu_port_cases[]; /* the last one has no name */
+	cpu_tcp_cases[], cpu_port_cases[], cpu_macnat_cases[]; /* the last one has no name */
 
 void cpu_on(void);
 void cpu_off(void);
