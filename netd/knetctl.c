@@ -591,6 +591,18 @@ static int look(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
+static int sweep_uplink(struct ctl *ctl, const char *bridge,
+			struct errtext *why)
+{
+	int r = priv_uplink_out(ctl->priv, bridge, why);
+
+	return r || !if_nametoindex(bridge)
+		       ? r
+		       : errtext_set(why, -ENOENT,
+				     "nothing below the runtime directory tells "
+				     "any more of what it was made of");
+}
+
 static void sweep_one(struct ctl *ctl, const struct link_info *l)
 {
 	const char *name = l->alias + strlen(LINK_OWNER_OF);
@@ -609,7 +621,7 @@ static void sweep_one(struct ctl *ctl, const struct link_info *l)
 		knet_uplink_names(name, bridge, tap);
 		if (strcmp(l->name, bridge))
 			r = priv_knet_down(ctl->priv, name, &why);
-		else if (!(r = priv_uplink_out(ctl->priv, bridge, &why)))
+		else if (!(r = sweep_uplink(ctl, bridge, &why)))
 			r = priv_kguard_down(ctl->priv, name, &why);
 	} else if (!has_tap(ctl, l->name)) {
 		r = priv_tap_del(ctl->priv, l->name, &why);

@@ -303,12 +303,7 @@ static int adopt(struct list *l, const struct up_obj *o, int from, int to,
 	return 0;
 }
 
-/*
- * It was in use: what was changed on the bridge meanwhile holds. That becomes the
- * journal, so that after a crash on the way back the goal is still known.
- */
-static int adopt_bridge(struct up_saved *was, const struct up_l3 *bridge,
-			const char *journal)
+int uplink_adopt(struct up_saved *was, const struct up_l3 *bridge)
 {
 	struct up_l3 now;
 	int r = 0;
@@ -326,8 +321,22 @@ static int adopt_bridge(struct up_saved *was, const struct up_l3 *bridge,
 	}
 	l3_fini(&was->l3);
 	l3_move(&was->l3, &now);
-	was->done = false;
 	was->time_s = boot_s();
+	return 0;
+}
+
+/*
+ * It was in use: what was changed on the bridge meanwhile holds. That becomes the
+ * journal, so that after a crash on the way back the goal is still known.
+ */
+static int adopt_bridge(struct up_saved *was, const struct up_l3 *bridge,
+			const char *journal)
+{
+	int r = uplink_adopt(was, bridge);
+
+	if (r)
+		return r;
+	was->done = false;
 	/* Without room for it the way back is no less possible. */
 	(void)journal_write(journal, was, NULL);
 	return 0;

@@ -152,6 +152,9 @@ void saved_stamp(struct up_saved *s);
 int uplink_read_was(struct link_nl *nl, const struct uplink_spec *spec,
 		    struct up_saved *was, struct errtext *why);
 
+/* What lies on the bridge, as if it lay on the uplink, was->l3.index (uplink.c). */
+int uplink_adopt(struct up_saved *was, const struct up_l3 *bridge);
+
 /* ---- plan (uplink_plan.c) ------------------------------------------------------------ */
 
 enum up_kind {

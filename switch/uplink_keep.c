@@ -128,6 +128,41 @@ static int keep(struct uplink_run *run, bool *changed, struct errtext *why)
 	return r;
 }
 
+/*
+ * Somebody cleared the runtime directory away. Bridge and uplink tell all but labels of
+ * addresses, and how the uplink made its IPv6 addresses: as the host's devices do.
+ */
+static int journal_anew(struct link_nl *nl, const struct uplink_spec *spec,
+			const char *journal, struct up_saved *was,
+			struct errtext *why)
+{
+	struct link_info bridge, uplink;
+	struct up_l3 l3;
+	int r;
+
+	if (!find_bridge(nl, spec, &bridge) ||
+	    link_get(nl, spec->uplink, &uplink) ||
+	    uplink.master != bridge.index)
+		return -ENOENT;
+	was->spec = *spec;
+	was->was_up = was->done = true;
+	was->mac = uplink.mac;
+	was->mtu = uplink.mtu;
+	was->l3.index = uplink.index;
+	saved_stamp(was);
+	if (link_sysctl_get("ipv6", "default", "addr_gen_mode", was->genmode,
+			    sizeof(was->genmode)) ||
+	    link_sysctl_get("ipv6", spec->bridge, "accept_dad",
+			    was->accept_dad, sizeof(was->accept_dad)))
+		was->genmode[0] = was->accept_dad[0] = '\0';
+	l3_init(&l3);
+	r = l3_read(nl, bridge.index, true, &l3, why);
+	if (!r)
+		r = uplink_adopt(was, &l3);
+	l3_fini(&l3);
+	return r ? r : journal_write(journal, was, why);
+}
+
 int uplink_keep(const struct uplink_spec *spec, const char *journal,
 		bool *changed, struct errtext *why)
 {
@@ -136,10 +171,11 @@ int uplink_keep(const struct uplink_spec *spec, const char *journal,
 	int r;
 
 	l3_init(&was.l3);
-	r = journal_read(journal, &was, why);
-	if (r)
-		return r;
 	r = link_nl_new(&run.nl, why);
+	if (!r)
+		r = journal_read(journal, &was, why);
+	if (r == -ENOENT)
+		r = journal_anew(run.nl, spec, journal, &was, why);
 	if (!r && (!was.done || saved_judge(&was) || !same_spec(&was.spec, spec)))
 		r = errtext_set(why, -ESTALE, "%s was not taken in like that",
 				spec->uplink);
