@@ -63,6 +63,9 @@ void *compat_unknown(const void *p);
 
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
+/* What is rarely needed, kept out of the function that is needed all the time. */
+#define NOINLINE __attribute__((noinline))
+
 static inline size_t min_sz(size_t a, size_t b)
 {
 	return a < b ? a : b;

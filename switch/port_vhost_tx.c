@@ -56,12 +56,16 @@ static inline void take(const struct vring_iov *v, struct pos *at,
 {
 	const struct iovec *first = &v->v[at->i];
 
-	if (n >= first->iov_len - at->off) {
+	if (n > first->iov_len - at->off) {
 		take_pieces(v, at, dst, n);
 		return;
 	}
 	memcpy(dst, (const uint8_t *)first->iov_base + at->off, n);
 	at->off += n;
+	if (at->off == first->iov_len) {
+		at->i++;
+		at->off = 0;
+	}
 }
 
 /* The header, nearly always in one piece and of this length. */

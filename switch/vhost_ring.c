@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/compat.h"
+
 /* Descriptor flags (2.7.5) */
 #define DESC_F_NEXT	1
 #define DESC_F_WRITE	2
@@ -122,7 +124,7 @@ static int bad(struct vring *r, const char *why)
 }
 
 /* How many buffers are there? */
-static int look(struct vring *r)
+NOINLINE static int look(struct vring *r)
 {
 	uint16_t n;
 
@@ -266,10 +268,25 @@ static bool take_plain(struct vring *r, struct vring_iov *v, uint16_t head,
 	return true;
 }
 
-int vring_pop(struct vring *r, struct vring_iov *v, bool write, uint16_t *head)
+/* Any buffer. Apart, so that the others need not make room for its many variables. */
+NOINLINE static int take_chain(struct vring *r, struct vring_iov *v,
+			       uint16_t head, bool write)
 {
 	unsigned int had = v->n;
 	size_t len = v->len;
+	int n = walk(r, v, head, write);
+
+	if (n == -ENOBUFS && !had)
+		return bad(r, "a buffer of too many pieces");
+	if (n) {
+		v->n = had;
+		v->len = len;
+	}
+	return n;
+}
+
+int vring_pop(struct vring *r, struct vring_iov *v, bool write, uint16_t *head)
+{
 	uint16_t h;
 	int n;
 
@@ -281,18 +298,10 @@ int vring_pop(struct vring *r, struct vring_iov *v, bool write, uint16_t *head)
 	h = load16(r->avail + RING_ENTS +
 		   (size_t)(r->last_avail & (r->num - 1)) * AVAIL_ENT);
 	hint(r, write);
-	if (take_plain(r, v, h, write)) {
-		r->last_avail++;
-		*head = h;
-		return 1;
-	}
-	n = walk(r, v, h, write);
-	if (n == -ENOBUFS && !had)
-		return bad(r, "a buffer of too many pieces");
-	if (n) {
-		v->n = had;
-		v->len = len;
-		return n;
+	if (!take_plain(r, v, h, write)) {
+		n = take_chain(r, v, h, write);
+		if (n)
+			return n;
 	}
 	r->last_avail++;
 	*head = h;
