@@ -3,6 +3,7 @@
 #include "lib/fdutil.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,20 +19,46 @@ int fd_setup(int fd)
 	return 0;
 }
 
-static void set_buffer(int fd, int force, int plain, int size)
+/* The host's limit; INT_MAX when it cannot be read. */
+static int limit(const char *path)
 {
-	if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)))
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[32];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	long v;
+
+	fd_close(&fd);
+	if (n <= 0)
+		return INT_MAX;
+	text[n] = '\0';
+	v = strtol(text, NULL, 10);
+	return v > 0 && v < INT_MAX ? (int)v : INT_MAX;
+}
+
+/* The kernel doubles what it is told, and says the double. What a socket has from the
+ * start may be more than the limit. */
+static void set_buffer(int fd, int force, int plain, int size, const char *max)
+{
+	socklen_t len = sizeof(int);
+	int has = 0;
+
+	if (!getsockopt(fd, SOL_SOCKET, plain, &has, &len) && has / 2 >= size)
+		return;
+	if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)) &&
+	    limit(max) > has / 2)
 		(void)setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
 }
 
 void fd_rcvbuf(int fd, int size)
 {
-	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, size);
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, size,
+		   "/proc/sys/net/core/rmem_max");
 }
 
 void fd_sndbuf(int fd, int size)
 {
-	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, size);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, size,
+		   "/proc/sys/net/core/wmem_max");
 }
 
 void fd_close(int *fd)

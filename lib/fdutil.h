@@ -20,7 +20,7 @@ int fd_setup(int fd);
 void fd_close(int *fd);
 
 /* Receive and send buffers of a socket, bytes: beyond the host's limit if we may, else up
- * to it. Never fails: a smaller buffer works, too. */
+ * to it; never less than it has. Never fails: a smaller buffer works, too. */
 void fd_rcvbuf(int fd, int size);
 void fd_sndbuf(int fd, int size);
 

@@ -126,7 +126,7 @@ static void add_nic(struct lister *l, const struct nic *nic)
 	struct lease *lease = model_lease_by_mac(nic->net, &nic->conf.mac,
 						 clock_wall_s());
 	int64_t now = clock_wall_s();
-	struct ipaddr ip6 = promise6_of(nic, now);
+	struct ipaddr ip6;
 	uint32_t kept = r ? r->conf.address : promise_of(nic, now);
 	struct ipaddr ip = ipaddr_from4(lease ? lease->conf.address
 					: !nic->seen4.n ? kept
@@ -137,8 +137,11 @@ static void add_nic(struct lister *l, const struct nic *nic)
 		add_address(l, nic, r, &nic->seen4.e[i].ip);
 	for (unsigned int i = 0; i < nic->seen6.n; i++)
 		add_address(l, nic, r, &nic->seen6.e[i].ip);
-	if (!nic->seen6.n) /* which has what is leased, too */
-		add_address(l, nic, r, &ip6);
+	if (nic->seen6.n) /* which has what is leased, too */
+		return;
+	/* All NICs of the network are looked at for that. */
+	ip6 = promise6_of(nic, now);
+	add_address(l, nic, r, &ip6);
 }
 
 /* Of machines that are no VM of ours. */

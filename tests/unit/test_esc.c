@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -238,6 +239,33 @@ static void fd_close__open_or_not__ends_at_minus_one(void **state)
 	assert_int_equal(errno, ERANGE);
 }
 
+static int buffer_of(int fd, int which)
+{
+	socklen_t len = sizeof(int);
+	int v = 0;
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, which, &v, &len), 0);
+	return v;
+}
+
+static void fd_rcvbuf__less_than_it_has__stays(void **state)
+{
+	int fd[2], was;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, fd), 0);
+	was = buffer_of(fd[0], SO_RCVBUF);
+	fd_rcvbuf(fd[0], 4096);
+	fd_rcvbuf(fd[0], was / 2);
+	assert_int_equal(buffer_of(fd[0], SO_RCVBUF), was);
+	fd_rcvbuf(fd[0], was); /* as far as the host allows */
+	assert_true(buffer_of(fd[0], SO_RCVBUF) >= was);
+	fd_sndbuf(fd[1], 4096);
+	assert_true(buffer_of(fd[1], SO_SNDBUF) > 8192);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 static void fd_keep_only__some_to_keep__all_others_go(void **state)
 {
 	pid_t pid = fork();
@@ -312,6 +340,7 @@ int main(void)
 		cmocka_unit_test(would_block__not_now_errors__only),
 		cmocka_unit_test(fd_setup__plain_descriptor__sets_both_flags),
 		cmocka_unit_test(fd_close__open_or_not__ends_at_minus_one),
+		cmocka_unit_test(fd_rcvbuf__less_than_it_has__stays),
 		cmocka_unit_test(fd_keep_only__some_to_keep__all_others_go),
 		cmocka_unit_test(
 			fd_fill_std__any_of_three_closed__fills_just_them),
