@@ -34,6 +34,7 @@ struct super;
 struct qmp;
 struct endpoint;
 struct nic_timer;
+struct opener;
 struct nic_way;
 struct nic_vmm;
 
@@ -77,6 +78,7 @@ struct network {
 	int bridge_index; /* … and that interface there */
 	bool bridge_due;  /* knetctl.c: it is to be another */
 	struct other_dhcp other_dhcp; /* the last one */
+	struct opener *opener; /* tftpctl.c; NULL: nothing was asked for yet */
 	bool neighbours_due; /* kneigh.c: the worker knows of none */
 	bool bridge_in;	     /* uplinkctl.c: its uplink is taken in */
 	/* tapinctl.c: beside the uplink; port_fd is the packet socket. */

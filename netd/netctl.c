@@ -23,6 +23,7 @@
 #include "netd/store.h"
 #include "netd/super.h"
 #include "netd/tapinctl.h"
+#include "netd/tftpctl.h"
 #include "netd/uplinkctl.h"
 
 #define RETRY_MAX_S 30
@@ -546,6 +547,7 @@ void netctl_release(struct ctl *ctl, struct network *n)
 	super_free(n->sup);
 	n->sup = NULL;
 	n->synced = false;
+	tftpctl_end(n);
 	leases_forget(ctl->leases, n);
 	if (n->retry)
 		event_free(n->retry);

@@ -462,6 +462,7 @@ static void on_ready(void *arg)
 
 static void on_ended(void *arg, bool was_stopped, const char *reason)
 {
+	tftpctl_end(arg);
 	netctl_on_ended(arg, was_stopped, reason);
 }
 

@@ -12,7 +12,9 @@
 
 #include "dhcp/tftp.h"
 #include "lib/fdutil.h"
-#include "netd/model.h"
+#include "lib/log.h"
+#include "netd/ctl.h"
+#include "netd/opener.h"
 #include "netd/proto.h"
 #include "netd/super.h"
 #include "netd/wmsg.h"
@@ -87,18 +89,9 @@ int tftpctl_open(const char *dir, const char *name, uint64_t *size)
 	return fd;
 }
 
-int tftpctl_message(struct network *n, json_t *body, struct errtext *why)
+/* @fd: borrowed; or negative errno. */
+static void say(struct network *n, uint64_t token, int fd, uint64_t size)
 {
-	char name[TFTP_NAME_MAX + 1];
-	int64_t token = 0;
-	uint64_t size = 0;
-	int r = wmsg_tftp(body, &token, name, why), fd;
-
-	if (r)
-		return r;
-	/* The network may have lost its folder meanwhile. */
-	fd = n->conf.tftp[0] ? tftpctl_open(n->conf.tftp, name, &size)
-			     : -ENOENT;
 	if (fd < 0)
 		super_send(n->sup, W_TFTP_FILE,
 			   json_pack("{s:I,s:i}", "token", (json_int_t)token,
@@ -109,6 +102,50 @@ int tftpctl_message(struct network *n, json_t *body, struct errtext *why)
 			   json_pack("{s:I,s:I}", "token", (json_int_t)token,
 				     "size", (json_int_t)size),
 			   &fd, 1);
-	fd_close(&fd);
+}
+
+static void opened(void *arg, uint64_t token, int fd, uint64_t size)
+{
+	struct network *n = arg;
+
+	if (n->sup)
+		say(n, token, fd, size);
+}
+
+/* Negative errno when it cannot be asked for. */
+static int ask(struct network *n, uint64_t token, const char *name)
+{
+	struct errtext why = {""};
+	int r = n->opener ? opener_ask(n->opener, token, n->conf.tftp, name)
+			  : -EPIPE;
+
+	if (r != -EPIPE)
+		return r;
+	/* There was none, or somebody has ended it. */
+	tftpctl_end(n);
+	r = opener_new(n->ctl->base, opened, n, &n->opener, &why);
+	if (r)
+		log_warn("network %s: %s", n->conf.name, why.s);
+	return r ? r : opener_ask(n->opener, token, n->conf.tftp, name);
+}
+
+int tftpctl_message(struct network *n, json_t *body, struct errtext *why)
+{
+	char name[TFTP_NAME_MAX + 1];
+	int64_t token = 0;
+	int r = wmsg_tftp(body, &token, name, why);
+
+	if (r)
+		return r;
+	/* The network may have lost its folder meanwhile. */
+	r = n->conf.tftp[0] ? ask(n, (uint64_t)token, name) : -ENOENT;
+	if (r)
+		say(n, (uint64_t)token, r, 0);
 	return 0;
+}
+
+void tftpctl_end(struct network *n)
+{
+	opener_free(n->opener);
+	n->opener = NULL;
 }
