@@ -179,7 +179,7 @@ help:
 	@echo '  check-unit    unit tests (cmocka) under ASan and UBSan'
 	@echo '  check-fuzz    every fuzz target for a short while'
 	@echo '  check-cpu     instructions per frame within tests/bench/cpu.budget'
-	@echo '  check-system  real daemon, real kernel, real guests (pytest)'
+	@echo '  check-system  real daemon, real kernel, real guests (pytest), in both datapaths'
 	@echo '  lint          include walls, sizes, clang-tidy, cppcheck'
 	@echo 'make bench      race the peers: tests/bench (BENCH=nat-tcp,…  QUICK=1)'
 	@echo 'make bench-dhcp DHCP exchanges of ours, dnsmasq and Kea (QUICK=1)'
