@@ -9,7 +9,8 @@ import os
 import signal
 
 import lab as L
-from setups import Setup, Switch, TOP, peer
+from basics import DEPS
+from setups import Setup, Switch, peer
 
 # What its vhost ports need of DPDK; by name, as testpmd.py says.
 DRIVERS = ("mempool_ring", "net_vhost")
@@ -25,8 +26,8 @@ class Instance(Setup):
         self.env = {"OVS_RUNDIR": d, "OVS_LOGDIR": d, "OVS_DBDIR": d,
                     "OVS_SYSCONFDIR": d}
         self.db = "unix:%s/db.sock" % d
-        schema = glob.glob(os.path.join(TOP, "build/deps/ovs/usr/share/openvswitch/"
-                                             "vswitch.ovsschema"))
+        schema = glob.glob(os.path.join(
+            DEPS, "ovs/usr/share/openvswitch/vswitch.ovsschema"))
         self.home.run(*self.command("ovsdb-tool", "create", d + "/conf.db",
                                     *(schema or ["/usr/share/openvswitch/"
                                                  "vswitch.ovsschema"])))
@@ -98,8 +99,8 @@ class OvsDpdk(Instance):
         self.prepare()
         drivers = " ".join("-d " + os.path.basename(path) for name in DRIVERS
                            for path in glob.glob(os.path.join(
-                               TOP, "build/deps/ovs-dpdk/usr/lib/*/dpdk/pmds-*/"
-                                    "librte_%s.so.??" % name)))
+                               DEPS, "ovs-dpdk/usr/lib/*/dpdk/pmds-*/"
+                               "librte_%s.so.??" % name)))
         self.bridge(dpdk_init="true", pmd_cpu_mask="0x1", dpdk_extra=(
             '"--no-huge --legacy-mem -m %d --no-pci --no-shconf --no-telemetry %s"' % (MEMORY, drivers)))
         for name in "ab":
