@@ -262,10 +262,12 @@ class Vnetd:
         with contextlib.suppress(LabError):     # one is prepared after each start
             eventually("a spare worker", self.spare, 1, 0.01)
         before = self.fds()
+        before.pop(self.spare(), None)
         yield before
 
         def grown():
             now = self.fds()
+            now.pop(self.spare(), None)     # one that was just starting, too
             return {p: (n, now[p]) for p, n in before.items()
                     if p in now and now[p] > n}
         with contextlib.suppress(LabError):
