@@ -225,29 +225,64 @@ static void match_fragment(struct make *k)
 	cmp(k, NFT_CMP_EQ, &yes, 1);
 }
 
+/* The last @len bytes of it, as they are on the wire. */
+static void wire(uint64_t v, uint8_t *b, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		b[i] = (uint8_t)(v >> (8 * (len - 1 - i)));
+}
+
 static void match_field(struct make *k, const struct nft_match *m)
 {
+	static const uint32_t ops[] = {[NFT_EQ] = NFT_CMP_EQ,
+				       [NFT_NE] = NFT_CMP_NEQ,
+				       [NFT_LT] = NFT_CMP_LT,
+				       [NFT_GT] = NFT_CMP_GT};
 	const struct nft_field_info *i = nft_field_info(m->field);
-	uint8_t v[16];
+	uint8_t v[16], mask[8];
 
 	payload(k, i->base, i->at, i->len, NFT_REG_1);
-	if (i->form == NFT_IP)
+	if (m->bits) {
+		wire(m->bits, mask, i->len);
+		and_mask(k, mask, i->len);
+	}
+	if (i->form == NFT_IP || i->len > 8)
 		memcpy(v, m->ip.b + 16 - i->len, i->len);
-	else if (i->len > 8)
-		memcpy(v, m->ip.b, i->len);
-	for (unsigned int b = 0; i->form != NFT_IP && i->len <= 8 && b < i->len; b++)
-		v[b] = (uint8_t)(m->value >> (8 * (i->len - 1 - b)));
-	cmp(k, op(m), v, i->len);
+	else
+		wire(m->value, v, i->len);
+	cmp(k, ops[m->op], v, i->len);
+}
+
+/* IEEE 802 9.2: the first bit on the wire. */
+static void match_group(struct make *k)
+{
+	static const uint8_t bit[6] = {1};
+
+	payload(k, NFT_PAYLOAD_LL_HEADER, 0, 6, NFT_REG_1);
+	and_mask(k, bit, 6);
+	cmp(k, NFT_CMP_EQ, bit, 6);
+}
+
+/* A name fills four registers of 4 bytes. */
+static void load_key(struct make *k, const struct nft_match *m)
+{
+	const struct nft_field_info *i = nft_field_info(m->field);
+
+	if (m->keyed != NFT_BY_FIELD)
+		meta(k, m->out ? NFT_META_OIFNAME : NFT_META_IIFNAME, NFT_REG_1);
+	if (m->keyed != NFT_BY_NAME)
+		payload(k, i->base, i->at, i->len,
+			m->keyed == NFT_BY_BOTH ? NFT_REG_2 : NFT_REG_1);
 }
 
 static void match_set(struct make *k, const struct nft_match *m)
 {
 	struct nftnl_expr *e;
 
-	meta(k, NFT_META_IIFNAME, NFT_REG_1);
+	load_key(k, m);
 	e = expr(k, "lookup");
 	set32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
-	set32(e, NFTNL_EXPR_LOOKUP_FLAGS, 0);
+	set32(e, NFTNL_EXPR_LOOKUP_FLAGS, m->neg ? NFT_LOOKUP_F_INV : 0);
 	if (e)
 		nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET,
 				   k->p->set[m->set].name);
@@ -275,6 +310,22 @@ static void match_ports(struct make *k, const struct nat_allow *a)
 	cmp_port(k, a->first == a->last ? NFT_CMP_EQ : NFT_CMP_GTE, a->first);
 	if (a->first != a->last)
 		cmp_port(k, NFT_CMP_LTE, a->last);
+}
+
+static void note(struct make *k, const struct nft_match *m)
+{
+	struct nftnl_expr *e;
+
+	load_key(k, m);
+	e = expr(k, "dynset");
+	set32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	set32(e, NFTNL_EXPR_DYNSET_OP,
+	      m->update ? NFT_DYNSET_OP_UPDATE : NFT_DYNSET_OP_ADD);
+	if (!e)
+		return;
+	nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, 0); /* the set's */
+	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME,
+			   k->p->set[m->set].name);
 }
 
 static void match(struct make *k, const struct nft_match *m)
@@ -323,6 +374,12 @@ static void match(struct make *k, const struct nft_match *m)
 		break;
 	case NFT_PORTS:
 		match_ports(k, &m->allow);
+		break;
+	case NFT_GROUP:
+		match_group(k);
+		break;
+	case NFT_NOTE:
+		note(k, m);
 		break;
 	}
 }
@@ -407,7 +464,7 @@ static void tell(struct make *k, const struct nft_rule *r)
 	char prefix[128];
 
 	snprintf(prefix, sizeof(prefix), "%s %s", k->p->table,
-		 k->p->chain[r->chain].name);
+		 k->p->set[r->m[0].set].name);
 	if (e && nftnl_expr_set_str(e, NFTNL_EXPR_LOG_PREFIX, prefix))
 		k->nomem = true;
 	if (e)
@@ -450,6 +507,8 @@ static void conclude(struct make *k, const struct nft_rule *r)
 		break;
 	case NFT_V_GOTO:
 		verdict(k, NFT_GOTO, k->p->chain[r->to].name);
+		break;
+	case NFT_V_NONE:
 		break;
 	case NFT_V_LOG:
 		tell(k, r);

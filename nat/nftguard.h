@@ -16,13 +16,24 @@
  * headers, which the kernel walks. What it cannot walk to its end is dropped, and so is IP
  * behind more than one priority tag or an LLC/SNAP header: nobody needs those, and some
  * systems look through them.
+ *
+ * NICs that are held to more (a MAC, addresses, limits) are in a set of their own, whose
+ * frames take a longer way; their MACs and addresses are elements "port . MAC", "port .
+ * address". What switch/pin.h says of whose an address is holds here, with two sets that
+ * frames fill: an IPv6 address that a guest may make itself, and nobody was given, is
+ * noted with the port that first used it ("bound6"), and as taken ("taken6"), for a day
+ * after it was last seen in ICMPv6; 16 at once and two a minute.
+ *
+ * Isolated NICs' frames are dropped between ports of NICs, and between them and the worker's
+ * port but for those of its services.
  */
 #ifndef VNET_NAT_NFTGUARD_H
 #define VNET_NAT_NFTGUARD_H
 
 #include "nat/nftplan.h"
 
-#define NFTGUARD_OWN_MAX 8
+#define NFTGUARD_OWN_MAX  8
+#define NFTGUARD_RATE_MAX 80000000 /* kbit a second; more is no limit to the kernel */
 
 /* What a frame can be dropped for. */
 enum nftguard_kind {
@@ -31,14 +42,35 @@ enum nftguard_kind {
 	NFTGUARD_DHCP,	   /* it plays the network's server */
 	NFTGUARD_RA,
 	NFTGUARD_DHCP6,
+	NFTGUARD_MAC,	  /* it is from another MAC than the NIC's */
+	NFTGUARD_CLAIM,	  /* it says so of a MAC or address in ARP, neighbour discovery */
+	NFTGUARD_ADDRESS, /* it is from another address */
+	NFTGUARD_CHADDR,  /* DHCP for another MAC */
+	NFTGUARD_STORM,
+	NFTGUARD_RATE,	   /* not told */
+	NFTGUARD_ISOLATED, /* likewise */
 	NFTGUARD_KINDS
 };
 
-/* "guard_gateway", "rogue_dhcp", …: of chain and set, and what is told. */
+/* "guard_gateway", "rogue_dhcp", …: of chain and set, and what is told. What is before "_" is
+ * what it counts as. */
 const char *nftguard_name(enum nftguard_kind k);
 
+enum nftguard_level { NFTGUARD_OFF, NFTGUARD_PIN_MAC, NFTGUARD_PIN_IP };
+
 struct nftguard_nic {
-	char port[IFNAMSIZ];
+	char port[IFNAMSIZ]; /* "": it is behind the worker's, which sees to the rest */
+	struct mac mac;
+	uint8_t level;	  /* enum nftguard_level */
+	uint8_t isolated; /* 0, 1 */
+	uint32_t storm;	  /* groups' frames a second; 0 = any */
+	uint32_t out, in; /* kbit a second, from and to it; likewise */
+};
+
+/* An address of a NIC's. */
+struct nftguard_addr {
+	struct ipaddr ip;
+	uint16_t nic; /* index */
 };
 
 struct nftguard {
@@ -46,6 +78,11 @@ struct nftguard {
 	struct ipaddr own[NFTGUARD_OWN_MAX]; /* the network's; zero = none */
 	bool dhcp; /* the network serves DHCP: guests may not */
 	bool ra;   /* likewise, router advertisements and DHCPv6 */
+	struct ip6_net slaac; /* guests make addresses of it; plen 0 = of none */
+	char services[IFNAMSIZ]; /* the worker's port … */
+	struct mac service;	 /* … and the MAC of its services */
+	const struct nftguard_addr *addr; /* borrowed likewise */
+	size_t naddr;
 	const struct nftguard_nic *nic; /* borrowed until nftguard_make() returns */
 	size_t n;
 };

@@ -32,10 +32,10 @@
 #include "nat/nat.h"
 
 #define NFT_NETWORK 64 /* bytes of a network's name */
-#define NFT_RULES   (96 + NAT_ALLOW_MAX)
-#define NFT_CHAINS  24
-#define NFT_SETS    24
-#define NFT_MATCHES 6  /* in a rule */
+#define NFT_RULES   (160 + NAT_ALLOW_MAX)
+#define NFT_CHAINS  40
+#define NFT_SETS    32
+#define NFT_MATCHES 8  /* in a rule */
 #define NFT_KEY	    32 /* bytes of an element's key */
 #define NFT_NAME    16 /* of a chain of guards, of a set */
 #define NFT_MARK    "vnet" /* comment of our tables; those without it are not ours */
@@ -84,8 +84,19 @@ enum nft_match_kind {
 	NFT_TYPE,     /* proto: EtherType behind a tag, if there is one */
 	NFT_VLAN,     /* proto: the tag's type; in a VLAN that is not 0 */
 	NFT_FRAGMENT, /* of IPv6 */
-	NFT_FIELD,    /* field has this value; an address is in ip */
-	NFT_IN_SET,   /* set: the port's name is in it */
+	NFT_FIELD,    /* field, and bits, is (op) this value; an address is in ip */
+	NFT_GROUP,    /* to more than one */
+	NFT_IN_SET,   /* set: the port's name, or what keyed says, is in it */
+	NFT_NOTE,     /* not a question: put that into the set, which is dynamic */
+};
+
+enum nft_op { NFT_EQ, NFT_NE, NFT_LT, NFT_GT };
+
+/* What is looked up. */
+enum nft_keyed {
+	NFT_BY_NAME, /* of the port; that it goes out by: out */
+	NFT_BY_BOTH, /* port's name . field */
+	NFT_BY_FIELD,
 };
 
 /* Parts of frames and packets, whose header the matches before say is there. */
@@ -96,10 +107,29 @@ enum nft_field {
 	NFT_UDP_DPORT,
 	NFT_ICMP6_TYPE,
 	NFT_ND_TARGET,	 /* RFC 4861 4.4 */
+	NFT_ETHER_TO,
+	NFT_ETHER_FROM,
+	NFT_ARP_OP,
+	NFT_RARP_OP,
+	NFT_ARP_MAC,	 /* of the sender */
+	NFT_IP_FROM,
+	NFT_IP_FRAG,	 /* flags and offset (RFC 791 3.1) */
+	NFT_DHCP_OP,	 /* RFC 2131 2 */
+	NFT_DHCP_MAC,
+	NFT_IP6_FROM,
+	NFT_IP6_TO,
+	NFT_IP6_LEN,
+	NFT_IP6_NEXT,
+	NFT_RS_OPTION,	 /* type and length of the first option (RFC 4861 4.6) */
+	NFT_RS_MAC,
+	NFT_ND_OPTION,	 /* likewise, behind a target */
+	NFT_ND_MAC,
+	NFT_ND_TARGET_LL,  /* the first two bytes of it */
+	NFT_ND_TARGET_NET, /* the first eight */
 	NFT_FIELDS
 };
 
-enum nft_form { NFT_DEC, NFT_HEX, NFT_IP };
+enum nft_form { NFT_DEC, NFT_HEX, NFT_IP, NFT_MAC };
 
 struct nft_field_info {
 	const char *name; /* as nft(8) calls it */
@@ -117,15 +147,19 @@ const struct nft_field_info *nft_field_info(enum nft_field f);
 #define NFT_CT_NEW	   8
 
 struct nft_match {
-	uint64_t value;
+	uint64_t value, bits; /* NFT_FIELD: of it; 0 = all */
 	enum nft_match_kind kind;
 	int proto;
 	uint32_t mask;
 	enum nft_field field;
+	enum nft_op op;
 	unsigned int set; /* index */
+	enum nft_keyed keyed;
 	struct nat_allow allow;
 	bool neg;
-	uint8_t plen; /* of @ip, in bits of its own family */
+	uint8_t plen; /* of ip, in bits of its own family */
+	bool out;
+	bool update; /* NFT_NOTE: what is there begins its time anew */
 	char dev[IFNAMSIZ];
 	struct ipaddr ip;
 };
@@ -142,6 +176,7 @@ enum nft_verdict {
 	NFT_V_RETURN,
 	NFT_V_JUMP, /* to, and back here */
 	NFT_V_GOTO, /* to */
+	NFT_V_NONE, /* on to the next */
 	NFT_V_LOG,  /* by NFLOG, with the chain's name; and on to the next rule */
 };
 
@@ -167,13 +202,25 @@ struct nft_chain {
 
 struct nft_elem {
 	uint8_t key[NFT_KEY];
+	uint64_t rate, burst; /* NFT_SET_PACKETS, NFT_SET_BYTES: a second, at once */
 };
 
-/* A set of names of ports. What is found in one that tells is counted, and goes on to
- * the rest of its rule once in a minute. */
+enum nft_key { NFT_K_NAME, NFT_K_NAME_MAC, NFT_K_NAME_IP4, NFT_K_NAME_IP6, NFT_K_IP6, NFT_K_MAC };
+
+enum nft_set_kind {
+	NFT_SET_PLAIN,
+	NFT_SET_COUNTS,  /* what is found */
+	NFT_SET_TELLS,	 /* and goes on to the rest of the rule once in a minute */
+	NFT_SET_PACKETS, /* is found only beyond its element's rate */
+	NFT_SET_BYTES,
+	NFT_SET_SPARES,	 /* is found a few times, then twice in a minute */
+	NFT_SET_DYNAMIC, /* filled by frames; forgets after a day */
+};
+
 struct nft_set {
 	char name[NFT_NAME];
-	bool tells;
+	enum nft_key key;
+	enum nft_set_kind kind;
 	size_t first, n; /* of the plan's elem */
 };
 

@@ -9,6 +9,7 @@
 #include <linux/netfilter_bridge.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void put_dev(FILE *f, const char *what, const struct nft_match *m)
 {
@@ -84,16 +85,24 @@ static void put_type(FILE *f, const char *what, int type)
 	fprintf(f, "%s 0x%04x", what, (unsigned int)type);
 }
 
-static void put_field(FILE *f, const struct nft_match *m)
+static void put_mac(FILE *f, uint64_t v)
 {
-	const struct nft_field_info *i = nft_field_info(m->field);
+	for (int b = 5; b >= 0; b--)
+		fprintf(f, "%02x%s", (unsigned int)(v >> (8 * b)) & 255,
+			b ? ":" : "");
+}
+
+static void put_value(FILE *f, const struct nft_field_info *i,
+		      const struct nft_match *m)
+{
 	char ip[IP_TEXT];
 
-	fprintf(f, "%s ", i->name);
 	if (i->form == NFT_DEC) {
 		fprintf(f, "%" PRIu64, m->value);
 	} else if (i->form == NFT_IP) {
 		fputs(ipaddr_format(&m->ip, ip), f);
+	} else if (i->form == NFT_MAC) {
+		put_mac(f, m->value);
 	} else if (i->len <= 8) {
 		fprintf(f, "0x%" PRIx64, m->value);
 	} else {
@@ -101,6 +110,36 @@ static void put_field(FILE *f, const struct nft_match *m)
 		for (unsigned int b = 0; b < i->len; b++)
 			fprintf(f, "%02x", m->ip.b[b]);
 	}
+}
+
+static void put_field(FILE *f, const struct nft_match *m)
+{
+	static const char *const ops[] = {
+		[NFT_EQ] = "", [NFT_NE] = "!= ", [NFT_LT] = "< ", [NFT_GT] = "> "};
+	const struct nft_field_info *i = nft_field_info(m->field);
+
+	fprintf(f, "%s ", i->name);
+	if (m->bits && i->form == NFT_MAC) {
+		fputs("& ", f);
+		put_mac(f, m->bits);
+		fputs(m->op == NFT_EQ ? " == " : " ", f);
+	} else if (m->bits) {
+		fprintf(f, "& 0x%" PRIx64 " %s", m->bits,
+			m->op == NFT_EQ ? "== " : "");
+	}
+	fputs(ops[m->op], f);
+	put_value(f, i, m);
+}
+
+static void put_key(FILE *f, const struct nft_match *m)
+{
+	const char *dev = m->out ? "oifname" : "iifname";
+
+	if (m->keyed != NFT_BY_FIELD)
+		fputs(dev, f);
+	if (m->keyed != NFT_BY_NAME)
+		fprintf(f, "%s%s", m->keyed == NFT_BY_BOTH ? " . " : "",
+			nft_field_info(m->field)->name);
 }
 
 static void put_match(FILE *f, const struct nft_plan *p,
@@ -149,7 +188,17 @@ static void put_match(FILE *f, const struct nft_plan *p,
 		put_field(f, m);
 		break;
 	case NFT_IN_SET:
-		fprintf(f, "iifname @%s", p->set[m->set].name);
+		put_key(f, m);
+		fprintf(f, " %s@%s", m->neg ? "!= " : "", p->set[m->set].name);
+		break;
+	case NFT_GROUP:
+		fputs("ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00", f);
+		break;
+	case NFT_NOTE:
+		fprintf(f, "%s @%s { ", m->update ? "update" : "add",
+			p->set[m->set].name);
+		put_key(f, m);
+		fputs(" }", f);
 		break;
 	case NFT_PORTS:
 		fprintf(f, "meta l4proto %s ct original proto-dst %u",
@@ -159,16 +208,19 @@ static void put_match(FILE *f, const struct nft_plan *p,
 			fprintf(f, "-%u", m->allow.last);
 		break;
 	}
-	fputc(' ', f);
 }
 
 static void put_rule(FILE *f, const struct nft_plan *p, const struct nft_rule *r)
 {
 	const char *ip = nft_map_is6(r->map) ? "ip6" : "ip";
 
-	fputs("\t\t", f);
-	for (unsigned int i = 0; i < r->n; i++)
+	fputc('\t', f);
+	for (unsigned int i = 0; i < r->n; i++) {
+		fputc(i ? ' ' : '\t', f);
 		put_match(f, p, &r->m[i]);
+	}
+	if (r->verdict != NFT_V_NONE)
+		fputc(r->n ? ' ' : '\t', f);
 	switch (r->verdict) {
 	case NFT_V_ACCEPT:
 		fputs("accept", f);
@@ -206,9 +258,11 @@ static void put_rule(FILE *f, const struct nft_plan *p, const struct nft_rule *r
 		fprintf(f, "%s %s", r->verdict == NFT_V_JUMP ? "jump" : "goto",
 			p->chain[r->to].name);
 		break;
+	case NFT_V_NONE:
+		break;
 	case NFT_V_LOG:
 		fprintf(f, "log prefix \"%s %s\" group %d", p->table,
-			p->chain[r->chain].name, NFT_LOG_GROUP);
+			p->set[r->m[0].set].name, NFT_LOG_GROUP);
 		break;
 	}
 	fputc('\n', f);
@@ -232,16 +286,66 @@ static const char *hook_name(const struct nft_plan *p, unsigned int hook)
 	return p->family == NFPROTO_BRIDGE ? frames[hook] : packets[hook];
 }
 
+static void put_elem(FILE *f, const struct nft_set *s, const struct nft_elem *e)
+{
+	const bool named = s->key != NFT_K_IP6 && s->key != NFT_K_MAC;
+	const uint8_t *b = e->key + (named ? IFNAMSIZ : 0);
+	struct ipaddr ip = ipaddr_from4((uint32_t)b[0] << 24 |
+					(uint32_t)b[1] << 16 |
+					(uint32_t)b[2] << 8 | b[3]);
+	char text[IP_TEXT];
+	struct mac mac;
+
+	if (named)
+		fprintf(f, "\"%.*s\"%s", IFNAMSIZ, (const char *)e->key,
+			s->key == NFT_K_NAME ? "" : " . ");
+	if (s->key == NFT_K_NAME_MAC || s->key == NFT_K_MAC) {
+		memcpy(mac.b, b, 6);
+		fputs(mac_format(&mac, text), f);
+	} else if (s->key != NFT_K_NAME) {
+		if (s->key != NFT_K_NAME_IP4)
+			memcpy(ip.b, b, 16);
+		fputs(ipaddr_format(&ip, text), f);
+	}
+	if (s->kind == NFT_SET_PACKETS)
+		fprintf(f, " limit rate over %" PRIu64 "/second burst %" PRIu64
+			   " packets", e->rate, e->burst);
+	if (s->kind == NFT_SET_BYTES)
+		fprintf(f, " limit rate over %" PRIu64
+			   " bytes/second burst %" PRIu64 " bytes",
+			e->rate, e->burst);
+}
+
 static void put_set(FILE *f, const struct nft_plan *p, const struct nft_set *s)
 {
+	static const char *const types[] = {
+		[NFT_K_NAME] = "ifname",
+		[NFT_K_NAME_MAC] = "ifname . ether_addr",
+		[NFT_K_NAME_IP4] = "ifname . ipv4_addr",
+		[NFT_K_NAME_IP6] = "ifname . ipv6_addr",
+		[NFT_K_IP6] = "ipv6_addr",
+		[NFT_K_MAC] = "ether_addr",
+	};
+	static const char *const kinds[] = {
+		[NFT_SET_PLAIN] = "",
+		[NFT_SET_COUNTS] = "\t\tcounter\n",
+		[NFT_SET_TELLS] =
+			"\t\tcounter limit rate 1/minute burst 1 packets\n",
+		[NFT_SET_PACKETS] =
+			"\t\tlimit rate over 1/second burst 5 packets\n",
+		[NFT_SET_BYTES] = "\t\tlimit rate over 1 bytes/second\n",
+		[NFT_SET_SPARES] = "\t\tlimit rate 2/minute burst 16 packets\n",
+		[NFT_SET_DYNAMIC] = ("\t\tsize 65536\n"
+				     "\t\tflags dynamic,timeout\n"
+				     "\t\ttimeout 1d\n"),
+	};
 	const char *comma = "\t\telements = { ";
 
-	fprintf(f, "\tset %s {\n\t\ttype ifname\n", s->name);
-	if (s->tells)
-		fputs("\t\tcounter limit rate 1/minute burst 1 packets\n", f);
+	fprintf(f, "\tset %s {\n\t\ttype %s\n%s", s->name, types[s->key],
+		kinds[s->kind]);
 	for (size_t i = 0; i < s->n; i++) {
-		fprintf(f, "%s\"%.*s\"", comma, IFNAMSIZ,
-			(const char *)p->elem[s->first + i].key);
+		fputs(comma, f);
+		put_elem(f, s, &p->elem[s->first + i]);
 		comma = ",\n\t\t\t     ";
 	}
 	fputs(s->n ? " }\n\t}\n" : "\t}\n", f);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "netd/kguardctl.h"
 #include "netd/hostaddr.h"
 #include "netd/obj.h"
 #include "netd/promise.h"
@@ -321,6 +322,9 @@ void addrs_call(struct ctl *ctl, struct call *c, const char *vm, int64_t wait_s)
 
 void addrs_changed(struct ctl *ctl, const char *vm)
 {
+	list_for_each(nic, &ctl->model.nics, struct nic, all)
+		if (!strcmp(nic->conf.vm, vm))
+			kguardctl_addresses(nic->net);
 	list_for_each_safe(w, &ctl->addr_waiters, struct waiter, node) {
 		unsigned int real;
 		bool known;

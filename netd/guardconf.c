@@ -196,19 +196,6 @@ struct guard_conf guardconf_of(const struct guard_conf *c,
 	return n;
 }
 
-static bool is_plain(const struct guard_conf *c)
-{
-	return c->level == PIN_OFF && !c->isolated && !c->storm &&
-	       !c->rate_in && !c->rate_out;
-}
-
-static int kernel_has_none(struct errtext *why)
-{
-	return errtext_set(why, -EINVAL,
-			   "datapath kernel cannot guard NICs yet: guard, "
-			   "isolated, storm and rates are for datapath user");
-}
-
 int guardconf_check_net(const struct net_conf *net, struct errtext *why)
 {
 	const struct guard_conf *c = &net->guard;
@@ -218,8 +205,6 @@ int guardconf_check_net(const struct net_conf *net, struct errtext *why)
 	    c->ips[0] || c->rate_in || c->rate_out)
 		return errtext_set(why, -EINVAL,
 				   "a guard that a network cannot have");
-	if (net->datapath == DATAPATH_KERNEL && !is_plain(c))
-		return kernel_has_none(why);
 	return 0;
 }
 
@@ -237,6 +222,11 @@ static int check_ips(const struct guard_conf *c, const struct net_conf *net,
 	char s[IP_TEXT];
 
 	for (int i = 0; i < n; i++)
+		if (ip[i].plen != 128 && net->datapath == DATAPATH_KERNEL)
+			return errtext_set(why, -EINVAL,
+					   "datapath kernel takes addresses for "
+					   "a NIC, no prefixes yet");
+	for (int i = 0; i < n; i++)
 		for (size_t k = 0; k < ARRAY_LEN(own); k++)
 			if (ip[i].plen == 128 && ipaddr_eq(&ip[i].addr, &own[k]))
 				return errtext_set(
@@ -251,8 +241,6 @@ int guardconf_check(const struct guard_conf *c, const struct net_conf *net,
 {
 	struct guard_conf e = guardconf_of(c, &net->guard);
 
-	if (net->datapath == DATAPATH_KERNEL)
-		return is_plain(&e) && !e.ips[0] ? 0 : kernel_has_none(why);
 	if (e.level == PIN_IP && !e.ips[0] && !net->dhcp_first)
 		return errtext_set(why, -EINVAL,
 				   "guard ip: network %s gives no addresses, so "

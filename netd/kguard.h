@@ -10,15 +10,20 @@
 #include "lib/errtext.h"
 #include "nat/nftguard.h"
 
-#define KGUARD_NICS_MAX 1024 /* a bridge of Linux has fewer ports */
+#define KGUARD_NICS_MAX	 1536 /* a bridge of Linux has fewer ports, … */
+#define KGUARD_ADDRS_MAX 8192 /* … and some NICs are none; what is beyond has none */
 
 /** struct kguard - See above; zeroed where nothing else is said, also between fields */
 struct kguard {
 	char network[NFT_NETWORK];
 	struct ipaddr own[NFTGUARD_OWN_MAX];
 	bool dhcp, ra; /* struct nftguard's */
-	uint16_t nnic;
+	bool uplink;   /* bridged: its devices are called otherwise */
+	struct ip6_net slaac;
+	struct mac service;
+	uint16_t nnic, naddr;
 	struct nftguard_nic nic[KGUARD_NICS_MAX];
+	struct nftguard_addr addr[KGUARD_ADDRS_MAX];
 };
 
 /* Then nftplan_fini(). -ENOMEM. */

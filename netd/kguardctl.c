@@ -11,12 +11,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "nat/nflog.h"
+#include "netd/guardconf.h"
 #include "netd/kguard.h"
 #include "netd/knetctl.h"
 #include "netd/priv.h"
+#include "netd/promise.h"
 #include "netd/stopped.h"
 
 struct kguardctl {
@@ -27,12 +30,118 @@ struct kguardctl {
 
 /* ---- what it is to be ------------------------------------------------------------- */
 
-static void put_nic(struct kguard *k, const struct nic *nic)
+static struct nftguard_nic *put_nic(struct kguard *k, const struct nic *nic)
 {
-	if (!knetctl_has_port(nic) || !nic->conf.ifname[0] ||
-	    k->nnic == KGUARD_NICS_MAX)
+	const struct guard_conf c = guardconf_of(&nic->conf.guard,
+						 &nic->net->conf.guard);
+	struct nftguard_nic *n = &k->nic[k->nnic];
+	bool port = knetctl_has_port(nic);
+
+	if (k->nnic == KGUARD_NICS_MAX || (port && !nic->conf.ifname[0]))
+		return NULL;
+	k->nnic++;
+	n->mac = nic->conf.mac;
+	n->isolated = c.isolated > 0;
+	if (!port)
+		return n;
+	snprintf(n->port, sizeof(n->port), "%s", nic->conf.ifname);
+	n->level = (uint8_t)c.level;
+	n->storm = (uint32_t)c.storm;
+	n->out = c.rate_out;
+	n->in = c.rate_in;
+	return n;
+}
+
+/* ---- whose is what ------------------------------------------------------------------- */
+
+static void put_addr(struct kguard *k, const struct ipaddr *ip)
+{
+	if (k->naddr == KGUARD_ADDRS_MAX || ipaddr_is_any(ip))
 		return;
-	snprintf(k->nic[k->nnic++].port, IFNAMSIZ, "%s", nic->conf.ifname);
+	for (unsigned int i = 0; i < NFTGUARD_OWN_MAX; i++)
+		if (ipaddr_eq(ip, &k->own[i]))
+			return;
+	k->addr[k->naddr++] = (struct nftguard_addr){
+		.ip = *ip, .nic = (uint16_t)(k->nnic - 1)};
+}
+
+static void put_addr4(struct kguard *k, uint32_t ip4)
+{
+	struct ipaddr ip = ipaddr_from4(ip4);
+
+	put_addr(k, &ip);
+}
+
+struct leased {
+	struct kguard *k;
+	const struct nic *nic;
+	int64_t now;
+};
+
+static bool put_lease6(struct hnode *h, void *arg)
+{
+	const struct lease6_conf *l =
+		&container_of(h, struct lease6, by_ip)->conf;
+	struct leased *a = arg;
+
+	if (l->plen == 128 && l->expires > a->now &&
+	    mac_eq(&l->mac, &a->nic->conf.mac) &&
+	    (!l->nic || l->nic == a->nic->conf.id))
+		put_addr(a->k, &l->address);
+	return true;
+}
+
+/* What SLAAC makes of its MAC is its own, however early another one comes. */
+static void put_made(struct kguard *k, const struct nic *nic)
+{
+	struct ipaddr ip = ipaddr_linklocal(&nic->conf.mac);
+
+	put_addr(k, &ip);
+	if (!k->slaac.plen)
+		return;
+	memcpy(ip.b, k->slaac.addr.b, 8);
+	put_addr(k, &ip);
+}
+
+/* Of the NIC that was put last: leased, promised before its first lease, reserved, given. */
+static void put_addrs(struct kguard *k, const struct nic *nic, int64_t now)
+{
+	struct network *n = nic->net;
+	struct lease *l = model_lease_by_mac(n, &nic->conf.mac, now);
+	const struct resv *r = model_resv_by_mac(n, &nic->conf.mac);
+	const struct resv6 *r6 = model_resv6_by_mac(n, &nic->conf.mac);
+	struct pin_net given[GUARDCONF_IPS];
+	struct leased a = {k, nic, now};
+	int ips = guardconf_ips(nic->conf.guard.ips, given, NULL);
+
+	put_made(k, nic);
+	put_addr4(k, l ? l->conf.address : promise_of(nic, now));
+	if (r)
+		put_addr4(k, r->conf.address);
+	if (r6)
+		put_addr(k, &r6->conf.address);
+	htab_walk(&n->leases6, put_lease6, &a);
+	for (int i = 0; i < ips; i++)
+		if (given[i].plen == 128)
+			put_addr(k, &given[i].addr);
+}
+
+/* Nobody asks for addresses where no NIC is held to its own. */
+static bool is_asked(const struct network *n, const struct nic *more)
+{
+	if (more && guardconf_of(&more->conf.guard, &n->conf.guard).level == PIN_IP)
+		return true;
+	list_for_each(nic, &n->nics, struct nic, node)
+		if (knetctl_has_port(nic) &&
+		    guardconf_of(&nic->conf.guard, &n->conf.guard).level == PIN_IP)
+			return true;
+	return false;
+}
+
+void kguardctl_addresses(struct network *n)
+{
+	if (n->bridged && is_asked(n, NULL))
+		knetctl_changed(n);
 }
 
 /* By any name: of the kernel's gateway, of ours, of the adapter. */
@@ -61,18 +170,25 @@ static struct kguard *describe(struct network *n, const struct nic *more)
 {
 	const struct net_conf *c = &n->conf;
 	struct kguard *k = calloc(1, sizeof(*k));
+	bool asked = is_asked(n, more);
+	int64_t now = clock_wall_s();
 
 	if (!k)
 		return NULL;
 	snprintf(k->network, sizeof(k->network), "%s", c->name);
+	k->uplink = c->mode == NET_BRIDGED;
+	k->service = c->mac;
 	put_own(n, k);
 	/* Guests play no server beside ours; where we do not serve, they may. */
 	k->dhcp = c->dhcp_first;
 	k->ra = net_has_services(c) && c->subnet6.plen && c->ipv6 != IPV6_OFF;
+	if (k->ra && c->ipv6 != IPV6_STATEFUL)
+		k->slaac = c->subnet6;
 	list_for_each(nic, &n->nics, struct nic, node)
-		put_nic(k, nic);
-	if (more)
-		put_nic(k, more);
+		if (put_nic(k, nic) && asked)
+			put_addrs(k, nic, now);
+	if (more && put_nic(k, more) && asked)
+		put_addrs(k, more, now);
 	return k;
 }
 

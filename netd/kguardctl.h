@@ -23,6 +23,9 @@ void kguardctl_free(struct kguardctl *k);
 int kguardctl_apply(struct network *n, const struct nic *more, bool *changed,
 		    struct errtext *why);
 
+/* Addresses of the network's NICs may be others. Of any network. */
+void kguardctl_addresses(struct network *n);
+
 /* Text of the table; heap, NULL without memory. @changed: would it be made another?
  * @all: as if nothing were there. */
 char *kguardctl_plan(struct network *n, bool all, bool *changed,

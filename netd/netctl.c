@@ -447,7 +447,7 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 		netctl_push(n);
 	if (set->n)
 		dhcpset_tell_scope(n, set->scope);
-	knetctl_changed(n);
+	knetctl_change_now(n);
 	if ((!other6 && !other_uplink) || !up || wait_add(n, false, done, arg)) {
 		done(arg, true, "");
 		return 0;

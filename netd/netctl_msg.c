@@ -15,6 +15,7 @@
 #include "netd/ip6conf.h"
 #include "netd/hostnames.h"
 #include "netd/hosts.h"
+#include "netd/kguardctl.h"
 #include "netd/knetctl.h"
 #include "netd/leases.h"
 #include "netd/natconf.h"
@@ -383,6 +384,7 @@ void netctl_push_mac(struct network *n, const struct mac *mac)
 {
 	take_back(n, mac);
 	promise_settle(n->ctl, n, mac);
+	kguardctl_addresses(n);
 	hosts_touch(n->ctl->hosts);
 	if (n->synced && net_has_services(&n->conf) && !mac_is_zero(mac))
 		send_mac(n, mac);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "netd/guardconf.h"
+#include "netd/knetctl.h"
 #include "netd/nicctl_int.h"
 #include "netd/obj.h"
 #include "netd/proto.h"
@@ -40,6 +41,7 @@ void nicctl_guard(struct ctl *ctl, struct call *c, struct nic *nic,
 		return;
 	}
 	nic->conf.guard = *guard;
+	knetctl_change_now(nic->net);
 	*q = (struct nic_req){.ctl = ctl, .id = conf.id, .call = c};
 	if (nic->on_worker)
 		tell(nic, nic_done, q);

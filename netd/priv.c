@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -403,16 +404,16 @@ int priv_knet(struct priv *p, const struct knet *k, bool dry, bool *changed,
 static int kguard(struct priv *p, const struct kguard *k, int what,
 		  bool *changed, struct errtext *why)
 {
-	struct priv_req_kguard *q = calloc(1, sizeof(*q));
+	struct priv_req_kguard q = {.what = what};
 	struct priv_answer a = {0};
-	int r;
+	int fd = memfd_create("guard", MFD_CLOEXEC), r;
 
-	if (!q)
-		return errtext_set(why, -ENOMEM, "no memory");
-	memcpy(&q->k, k, sizeof(q->k));
-	q->what = what;
-	r = ask(p, PRIV_KGUARD, q, sizeof(*q), &a, NULL, 0, why);
-	free(q);
+	if (fd < 0 || pwrite(fd, k, sizeof(*k), 0) != sizeof(*k))
+		r = errtext_set(why, -ENOMEM, "no memory");
+	else
+		r = ask_with(p, PRIV_KGUARD, &q, sizeof(q), fd, &a, NULL, 0, why);
+	if (fd >= 0)
+		close(fd);
 	if (!r)
 		*changed = a.changed;
 	return r;

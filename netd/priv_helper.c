@@ -189,9 +189,9 @@ static int do_kguard(struct helper *h, const void *body, struct reply *out)
 	const struct priv_req_kguard *q = body;
 	int r = priv_judge_kguard(q, &out->a.why);
 
-	(void)h;
 	return r ? r
-		 : priv_do_kguard(&q->k, q->what, &out->a.changed, &out->a.why);
+		 : priv_do_kguard(h->given, q->what, &out->a.changed,
+				  &out->a.why);
 }
 
 static int do_kcounts(struct helper *h, const void *body, struct reply *out)
@@ -382,7 +382,7 @@ static const struct {
 	[PRIV_CONNECT] = {sizeof(struct priv_connect), do_connect},
 	[PRIV_KNET] = {sizeof(struct priv_req_knet), do_knet},
 	[PRIV_KNET_DOWN] = {sizeof(struct priv_req_network), do_knet_down},
-	[PRIV_KGUARD] = {sizeof(struct priv_req_kguard), do_kguard},
+	[PRIV_KGUARD] = {sizeof(struct priv_req_kguard), do_kguard, 1},
 	[PRIV_KCOUNTS] = {sizeof(struct priv_req_network), do_kcounts},
 	[PRIV_NFLOG] = {sizeof(struct priv_req_icmp), do_nflog},
 	[PRIV_KPORT] = {sizeof(struct priv_kport), do_kport},

@@ -35,7 +35,7 @@ enum priv_type {
 	PRIV_NFT_WATCH,	 /* answer: [fd] */
 	PRIV_TAP_FD,	 /* answer: [fd] */
 	PRIV_RULESETS,	 /* answer: [memory file, pipe] */
-	PRIV_KGUARD,
+	PRIV_KGUARD,	 /* with [memory file]; answer: changed */
 	PRIV_KCOUNTS,	 /* answer: [fd], struct priv_kcount */
 	PRIV_NFLOG,	 /* answer: [fd] */
 	PRIV_TAPIN,	 /* answer: mac, [socket, TAP] */
@@ -78,8 +78,8 @@ struct priv_req_knet {
 
 enum { KGUARD_SYNC, KGUARD_CHECK, KGUARD_DROP };
 
+/* With it comes a memory file: a struct kguard. */
 struct priv_req_kguard {
-	struct kguard k;
 	int what; /* KGUARD_… */
 };
 
@@ -137,8 +137,8 @@ struct priv_knet_done {
 
 int priv_do_knet(const struct knet *k, bool dry, struct priv_knet_done *out,
 		 struct errtext *why);
-int priv_do_kguard(const struct kguard *k, int what, bool *changed,
-		   struct errtext *why);
+/* @fd: what is asked for; read once, into memory of our own, and judged there. */
+int priv_do_kguard(int fd, int what, bool *changed, struct errtext *why);
 int priv_do_kcounts(const char *network, int *fd_out, struct errtext *why);
 int priv_do_knet_down(const char *network, struct errtext *why);
 int priv_do_kport(const struct priv_kport *t, int *fd_out, struct errtext *why);

@@ -31,8 +31,8 @@ static int bring(struct nft *n, const struct nft_plan *p, bool dry,
 	return r;
 }
 
-int priv_do_kguard(const struct kguard *k, int what, bool *changed,
-		   struct errtext *why)
+static int do_it(const struct kguard *k, int what, bool *changed,
+		 struct errtext *why)
 {
 	struct nft_plan *p = calloc(1, sizeof(*p));
 	struct nft *n = NULL;
@@ -50,6 +50,21 @@ int priv_do_kguard(const struct kguard *k, int what, bool *changed,
 		nftplan_fini(p);
 	free(p);
 	nft_close(n);
+	return r;
+}
+
+int priv_do_kguard(int fd, int what, bool *changed, struct errtext *why)
+{
+	struct kguard *k = calloc(1, sizeof(*k));
+	int r = k ? 0 : errtext_set(why, -ENOMEM, "no memory");
+
+	if (!r && pread(fd, k, sizeof(*k), 0) != sizeof(*k))
+		r = errtext_set(why, -EINVAL, "malformed request");
+	if (!r)
+		r = kguard_judge(k, why);
+	if (!r)
+		r = do_it(k, what, changed, why);
+	free(k);
 	return r;
 }
 

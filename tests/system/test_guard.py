@@ -26,6 +26,8 @@ def d(lab):
     with lab_module.Vnetd(ns=lab.host, log_level="info") as daemon:
         daemon.vnet("define", "lab", "--mode", "nat", "--guard", "ip",
                     "--lease-seconds", "60")
+        daemon.vnet("define", "klab", "--mode", "nat", "--guard", "ip",
+                    "--lease-seconds", "60", "--datapath", "kernel")
         daemon.vnet("define", "plain", "--mode", "nat")
         daemon.vnet("define", "kplain", "--mode", "nat", "--datapath", "kernel")
         yield daemon
@@ -197,27 +199,28 @@ def stats(d, network, box, reason):
     return next(n for n in nics if n["vm"] == box.name)["stats"]["drops"].get(reason, 0)
 
 
-def test_a_hostile_guest_reaches_nobody(lab, d):
-    with pair(lab, d, "lab") as (evil, good), d.api() as api:
+@pytest.mark.parametrize("network", ["lab", "klab"])
+def test_a_hostile_guest_reaches_nobody(lab, d, network):
+    with pair(lab, d, network) as (evil, good), d.api() as api:
         api.call("events.subscribe", types=["nic.guard", "dhcp.rogue"])
         gw_mac = mac_of(good.ns, "neigh", "show", good.gateway)
         told = lies(evil, good, gw_mac)
         assert tell(evil, good, told) == set()
         for address in (good.gateway, good.prefix + "2"):
             assert mac_of(good.ns, "neigh", "show", address) == gw_mac
-        assert stats(d, "lab", evil.box, "guard") + \
-            stats(d, "lab", evil.box, "rogue") == len(told)
+        assert stats(d, network, evil.box, "guard") + \
+            stats(d, network, evil.box, "rogue") == len(told)
         events = [api.event(timeout=15) for _ in range(8)]
         assert {(e["type"], e["kind"]) for e in events} == {
             ("nic.guard", k) for k in ("mac", "address", "gateway", "claim", "dhcp")
         } | {("dhcp.rogue", k) for k in ("dhcp", "ra", "dhcp6")}
         assert {(e["vm"], e["nic"], e["network"]) for e in events} == {
-            ("evil-lab", 0, "lab")}
-        assert stats(d, "lab", good.box, "guard") == 0
-        shown = d.vnet("show", "evil-lab").out
+            ("evil-" + network, 0, network)}
+        assert stats(d, network, good.box, "guard") == 0
+        shown = d.vnet("show", "evil-" + network).out
         assert "Guards" in shown and "guard %d" % stats(
-            d, "lab", evil.box, "guard") in shown
-        assert "evil-lab-0 claims an address of the network's own" in d.log()
+            d, network, evil.box, "guard") in shown
+        assert "evil-%s-0 claims an address of the network's own" % network in d.log()
 
         # and an honest guest: every way of it still works
         assert evil.ns.ping(good.ip) and evil.ns.ping(evil.gateway)
@@ -237,18 +240,20 @@ def test_a_hostile_guest_reaches_nobody(lab, d):
         good.ns.ip("-6", "addr", "del", made + "/64", "dev", "eth0")
         Transfer(good.ns, evil.ns, good.ip, 5002, 40, True).run()
 
+        kernel = network == "klab" or lab_module.DATAPATH == "kernel"
+        given = "10.5.0.1" if kernel else "10.5.0.0/16"
         # what it is given is its own, at once, and no longer
         evil.ns.ip("addr", "add", "10.5.0.1/32", "dev", "eth0")
         good.ns.ip("route", "add", "10.5.0.1", "dev", "eth0")
-        d.vnet("nic", "set", "evil-lab", "--ip", "10.5.0.0/16,10.0.2.200")
+        d.vnet("nic", "set", "evil-" + network, "--ip", given + ",10.0.2.200")
         assert good.ns.ping("10.5.0.1")
-        d.vnet("nic", "set", "evil-lab", "--ip", "none")
+        d.vnet("nic", "set", "evil-" + network, "--ip", "none")
         assert not good.ns.ping("10.5.0.1", wait=1)
         # all of it outlives the worker
-        pid = d.vnet("show", "lab", json=True).data["worker"]["pid"]
+        pid = d.vnet("show", network, json=True).data["worker"]["pid"]
         os.kill(pid, signal.SIGKILL)
         eventually("another worker", lambda: (d.vnet(
-            "show", "lab", json=True).data["worker"] or {}).get("pid", pid) != pid)
+            "show", network, json=True).data["worker"] or {}).get("pid", pid) != pid)
         assert eventually("the network", lambda: evil.ns.ping(good.ip))
         assert tell(evil, good, told) == set()
 
@@ -263,57 +268,51 @@ def only_the_gateway_is_safe(evil, good):
     return told, heard
 
 
-def test_in_the_kernel_only_the_gateway_is_safe(lab, d):
-    with pair(lab, d, "kplain") as (evil, good), d.api() as api:
+@pytest.mark.parametrize("network", ["plain", "kplain"])
+def test_without_a_guard_only_the_gateway_is_safe(lab, d, network):
+    with pair(lab, d, network) as (evil, good), d.api() as api:
         api.call("events.subscribe", types=["nic.guard", "dhcp.rogue"])
         told, heard = only_the_gateway_is_safe(evil, good)
-        assert stats(d, "kplain", evil.box, "guard") + \
-            stats(d, "kplain", evil.box, "rogue") == len(told) - len(heard)
+        assert stats(d, network, evil.box, "guard") + \
+            stats(d, network, evil.box, "rogue") == len(told) - len(heard)
         events = [api.event(timeout=15) for _ in range(4)]
         assert {(e["type"], e["kind"]) for e in events} == {("nic.guard", "gateway")} | {
             ("dhcp.rogue", k) for k in ("dhcp", "ra", "dhcp6")}
-        assert {(e["vm"], e["nic"], e["network"]) for e in events} == {
-            ("evil-kplain", 0, "kplain")}
-        assert stats(d, "kplain", good.box, "guard") == 0
-        assert "evil-kplain-0 claims an address of the network's own" in d.log()
-
-
-def test_without_a_guard_only_the_gateway_is_safe(lab, d):
-    with pair(lab, d, "plain") as (evil, good):
-        told, heard = only_the_gateway_is_safe(evil, good)
         # mac, while it runs: what says its own MAC goes on
-        d.vnet("nic", "set", "evil-plain", "--guard", "mac")
+        d.vnet("nic", "set", "evil-" + network, "--guard", "mac")
         heard = tell(evil, good, told)
         assert heard and all(told[n][2] == evil.mac and NOBODY not in told[n][0] and
                              good.mac not in told[n][0] for n in heard)
 
         # isolated: the gateway, and nobody else
         assert good.ns.ping(evil.ip)
-        d.vnet("nic", "set", "evil-plain", "--isolated", "on")
+        d.vnet("nic", "set", "evil-" + network, "--isolated", "on")
         assert not good.ns.ping(evil.ip, wait=1) and not evil.ns.ping(good.ip, wait=1)
         assert evil.ns.ping(evil.gateway)
-        assert stats(d, "plain", evil.box, "isolated") + \
-            stats(d, "plain", good.box, "isolated") > 0
-        d.vnet("nic", "set", "evil-plain", "--isolated", "network")
+        assert stats(d, network, evil.box, "isolated") + \
+            stats(d, network, good.box, "isolated") > 0
+        d.vnet("nic", "set", "evil-" + network, "--isolated", "network")
         assert good.ns.ping(evil.ip)
 
         # broadcasts, some at once and no more
-        d.vnet("set", "plain", "--storm", "20")
+        d.vnet("set", network, "--storm", "20")
         good.drain()
         for _ in range(500):
             evil.send(ALL + evil.mac + ip4(evil.ip, 17, udp(5000, 5000, b"NOISE")))
         noise = [f for f in good.until(mark_from(evil, good)) if b"NOISE" in f]
         assert 10 <= len(noise) < 200
-        assert stats(d, "plain", evil.box, "storm") > 300
-        d.vnet("set", "plain", "--storm", "0")
+        assert stats(d, network, evil.box, "storm") > 300
+        d.vnet("set", network, "--storm", "0")
 
-        # a rate: 2.5 MB at 20 Mbit/s are a second, less what goes at once
-        d.vnet("nic", "set", "evil-plain", "--rate-out", "20M")
+        # a rate: 2.5 MB at 20 Mbit/s are a second, less what goes at once, which is
+        # more in the kernel
+        rate = 20000 if network == "plain" else 8000
+        d.vnet("nic", "set", "evil-" + network, "--rate-out", "%dk" % rate)
         Transfer(good.ns, evil.ns, good.ip, 5002, 40, True).run()
-        assert stats(d, "plain", evil.box, "rate") > 0
-        shown = d.vnet("show", "evil-plain", json=True).data["nics"][0]["guard"]
+        assert stats(d, network, evil.box, "rate") > 0
+        shown = d.vnet("show", "evil-" + network, json=True).data["nics"][0]["guard"]
         assert (shown["level"], shown["rate_out"], shown["own"]) == (
-            "mac", 20000, ["level"])
+            "mac", rate, ["level"])
 
 
 def mark_from(evil, good):
@@ -341,6 +340,6 @@ def test_what_cannot_be_is_refused(lab, d):
     assert "own address" in refused("attach", "two", "--network", "plain", "--ip", gateway)
     assert "nic set changes it" in refused("attach", "vm", "--network", "bare",
                                            "--guard", "off")
-    assert "kernel cannot guard" in refused("define", "k", "--mode", "hostonly",
-                                            "--datapath", "kernel", "--guard", "mac")
+    d.vnet("attach", "tap", "--network", "kplain")
+    assert "no prefixes" in refused("nic", "set", "tap", "--ip", "10.9.0.0/24")
     d.vnet("undefine", "bare", "--force")

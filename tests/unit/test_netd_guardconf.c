@@ -170,27 +170,26 @@ static void check__networks_own_address__is_nobodys(void **state)
 	}
 }
 
-static void check__kernel_datapath__has_none(void **state)
+static void check__kernel_datapath__all_but_prefixes(void **state)
 {
 	static const char *const some[] = {
 		"{\"guard\":\"mac\"}", "{\"isolated\":\"on\"}", "{\"storm\":1}",
 		"{\"rate_out\":1}", "{\"guard_ips\":\"10.0.2.50\"}"};
 	struct net_conf n = a_net();
-	struct guard_conf c = read_nic("{}");
+	struct errtext why = {""};
+	struct guard_conf c;
 
 	(void)state;
 	n.datapath = DATAPATH_KERNEL;
-	assert_int_equal(guardconf_check(&c, &n, NULL), 0);
-	assert_int_equal(guardconf_check_net(&n, NULL), 0);
 	for (size_t i = 0; i < ARRAY_LEN(some); i++) {
-		struct errtext why = {""};
-
 		c = read_nic(some[i]);
-		assert_int_equal(guardconf_check(&c, &n, &why), -EINVAL);
-		assert_non_null(strstr(why.s, "kernel"));
+		assert_int_equal(guardconf_check(&c, &n, NULL), 0);
 	}
-	n.guard.level = PIN_MAC;
-	assert_int_equal(guardconf_check_net(&n, NULL), -EINVAL);
+	n.guard.level = PIN_IP;
+	assert_int_equal(guardconf_check_net(&n, NULL), 0);
+	c = read_nic("{\"guard_ips\":\"10.5.0.0/16\"}");
+	assert_int_equal(guardconf_check(&c, &n, &why), -EINVAL);
+	assert_non_null(strstr(why.s, "no prefixes"));
 }
 
 static void weaker__than_the_network__is_for_root(void **state)
@@ -286,7 +285,7 @@ int main(void)
 		cmocka_unit_test(
 			check__network_that_gives_no_addresses__wants_them_named),
 		cmocka_unit_test(check__networks_own_address__is_nobodys),
-		cmocka_unit_test(check__kernel_datapath__has_none),
+		cmocka_unit_test(check__kernel_datapath__all_but_prefixes),
 		cmocka_unit_test(weaker__than_the_network__is_for_root),
 		cmocka_unit_test(show__says_what_holds_and_whose_word_it_is),
 		cmocka_unit_test_setup_teardown(
