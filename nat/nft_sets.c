@@ -78,7 +78,7 @@ static bool add_exprs(struct nftnl_set *s, enum nft_set_kind kind)
 {
 	bool counts = kind == NFT_SET_COUNTS || kind == NFT_SET_TELLS;
 	bool limits = kind != NFT_SET_PLAIN && kind != NFT_SET_COUNTS &&
-		      kind != NFT_SET_DYNAMIC;
+		      kind != NFT_SET_DYNAMIC && kind != NFT_SET_RANGES;
 	struct nftnl_expr *count = counts ? nftnl_expr_alloc("counter") : NULL;
 	struct nftnl_expr *limit = limit_of(kind);
 
@@ -110,9 +110,16 @@ static struct nftnl_set *declare(const struct nft_plan *p, unsigned int i)
 	const struct nft_set *t = &p->set[i];
 	struct nftnl_set *s = nftnl_set_alloc();
 	uint32_t flags = t->kind == NFT_SET_TELLS ? NFT_SET_EXPR : 0;
+	const uint8_t fields[] = {IFNAMSIZ,
+				  (uint8_t)(keys[t->key].len - IFNAMSIZ)};
 
 	if (!s)
 		return NULL;
+	if (t->kind == NFT_SET_RANGES) {
+		flags = NFT_SET_INTERVAL | NFT_SET_CONCAT;
+		nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, fields,
+				   sizeof(fields));
+	}
 	if (t->kind == NFT_SET_DYNAMIC) {
 		flags = NFT_SET_EVAL | NFT_SET_TIMEOUT;
 		nftnl_set_set_u64(s, NFTNL_SET_TIMEOUT, DAY_MS);
@@ -140,6 +147,9 @@ static bool add_elem(struct nftnl_set *s, const struct nft_set *t,
 	if (!e)
 		return false;
 	nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, w->key, keys[t->key].len);
+	if (t->kind == NFT_SET_RANGES)
+		nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY_END, w->end,
+				   keys[t->key].len);
 	nftnl_set_elem_add(s, e);
 	if (!w->rate)
 		return true;
@@ -226,6 +236,11 @@ static int take_elem(struct nftnl_set_elem *x, void *arg)
 	if (!key || len != keys[l->t->key].len)
 		return 0;
 	memcpy(e.key, key, len);
+	key = l->t->kind == NFT_SET_RANGES
+		      ? nftnl_set_elem_get(x, NFTNL_SET_ELEM_KEY_END, &len)
+		      : NULL;
+	if (key && len == keys[l->t->key].len)
+		memcpy(e.end, key, len);
 	if (l->t->kind == NFT_SET_PACKETS || l->t->kind == NFT_SET_BYTES)
 		(void)nftnl_set_elem_expr_foreach(x, take_rate, &e);
 	take(l, &e);

@@ -73,7 +73,7 @@ enum {
 	NICS = NFTGUARD_KINDS, /* that are not held */
 	HELDS, PINS, PIN_IPS, ALONE, FAR,
 	STORMS, OUTS, INS,
-	MACS, ADDR4, ADDR6, GIVEN6, BOUND6, TAKEN6, BINDS,
+	MACS, ADDR4, ADDR6, NETS4, NETS6, GIVEN6, BOUND6, TAKEN6, BINDS,
 	SETS
 };
 
@@ -381,6 +381,8 @@ static void strict_rules(struct nft_plan *p)
 	rule(p, STRICT, NFT_V_RETURN,
 	     MATCHES(type(ETH_P_ARP), both_in(ADDR4, NFT_ARP_SENDER)));
 	rule(p, STRICT, NFT_V_RETURN,
+	     MATCHES(type(ETH_P_ARP), both_in(NETS4, NFT_ARP_SENDER)));
+	rule(p, STRICT, NFT_V_RETURN,
 	     MATCHES(type(ETH_P_ARP), field(NFT_ARP_OP, 1),
 		     field_ip(NFT_ARP_SENDER, &none)));
 	go(p, STRICT, NFTGUARD_CLAIM, MATCHES(type(ETH_P_ARP)));
@@ -392,6 +394,8 @@ static void strict_rules(struct nft_plan *p)
 	   MATCHES(UDP4, field(NFT_UDP_DPORT, DHCP_CLIENT)));
 	rule(p, STRICT_IP, NFT_V_RETURN,
 	     MATCHES(type(ETH_P_IP), both_in(ADDR4, NFT_IP_FROM)));
+	rule(p, STRICT_IP, NFT_V_RETURN,
+	     MATCHES(type(ETH_P_IP), both_in(NETS4, NFT_IP_FROM)));
 	go(p, STRICT_IP, NFTGUARD_ADDRESS,
 	   MATCHES(type(ETH_P_IP), compared(NFT_IP_FROM, NFT_NE, 0)));
 	p->rule[p->nrule - 1].m[1].ip = none;
@@ -409,6 +413,7 @@ static void strict6_rules(const struct nftguard *g, struct nft_plan *p)
 
 	go(p, STRICT_IP6, STRICT_NONE, MATCHES(V6, from(&none)));
 	go(p, STRICT_IP6, STRICT_ND, MATCHES(V6, both_in(ADDR6, NFT_IP6_FROM)));
+	go(p, STRICT_IP6, STRICT_ND, MATCHES(V6, both_in(NETS6, NFT_IP6_FROM)));
 	go(p, STRICT_IP6, STRICT_KNOWN, MATCHES(V6, both_in(BOUND6, NFT_IP6_FROM)));
 	go(p, STRICT_IP6, NFTGUARD_ADDRESS, MATCHES(V6, field_in(GIVEN6, NFT_IP6_FROM)));
 	go(p, STRICT_IP6, NFTGUARD_ADDRESS, MATCHES(V6, field_in(TAKEN6, NFT_IP6_FROM)));
@@ -430,7 +435,9 @@ static uint64_t first8(const struct ipaddr *ip)
 	return v;
 }
 
-#define BIND(f)                                                               	in_set(BINDS), note(TAKEN6, NFT_BY_FIELD, f, false),                  		note(BOUND6, NFT_BY_BOTH, f, false)
+#define BIND(f)                                                               \
+	in_set(BINDS), note(TAKEN6, NFT_BY_FIELD, f, false),                  \
+		note(BOUND6, NFT_BY_BOTH, f, false)
 
 /* Duplicate address detection claims its target (RFC 4862 5.4.2). */
 static void strict_none_rules(const struct nftguard *g, struct nft_plan *p)
@@ -443,6 +450,7 @@ static void strict_none_rules(const struct nftguard *g, struct nft_plan *p)
 	rule(p, c, NFT_V_RETURN, MATCHES(ICMP, field(NFT_ICMP6_TYPE, ROUTER_SOLICIT)));
 	go(p, c, BAD, MATCHES(ICMP, compared(NFT_ICMP6_TYPE, NFT_NE, ND_SOLICIT)));
 	rule(p, c, NFT_V_RETURN, MATCHES(ICMP, both_in(ADDR6, NFT_ND_TARGET)));
+	rule(p, c, NFT_V_RETURN, MATCHES(ICMP, both_in(NETS6, NFT_ND_TARGET)));
 	rule(p, c, NFT_V_RETURN, MATCHES(ICMP, both_in(BOUND6, NFT_ND_TARGET)));
 	go(p, c, NFTGUARD_CLAIM, MATCHES(ICMP, field_in(GIVEN6, NFT_ND_TARGET)));
 	go(p, c, NFTGUARD_CLAIM, MATCHES(ICMP, field_in(TAKEN6, NFT_ND_TARGET)));
@@ -473,6 +481,7 @@ static void strict_nd_rules(struct nft_plan *p)
 	rule(p, STRICT_ND, NFT_V_RETURN,
 	     MATCHES(ICMP, compared(NFT_ICMP6_TYPE, NFT_NE, ND_ADVERT)));
 	rule(p, STRICT_ND, NFT_V_RETURN, MATCHES(ICMP, both_in(ADDR6, NFT_ND_TARGET)));
+	rule(p, STRICT_ND, NFT_V_RETURN, MATCHES(ICMP, both_in(NETS6, NFT_ND_TARGET)));
 	rule(p, STRICT_ND, NFT_V_RETURN, MATCHES(ICMP, both_in(BOUND6, NFT_ND_TARGET)));
 	go(p, STRICT_ND, NFTGUARD_CLAIM, NULL, 0);
 }
@@ -622,7 +631,7 @@ static void addresses(const struct nftguard *g, struct nft_plan *p, bool v4,
 		struct nft_elem *e = &p->elem[s->first + s->n];
 		uint8_t *b = e->key + (port ? IFNAMSIZ : 0);
 
-		if (ipaddr_is4(&a->ip) != v4 || a->nic >= g->n ||
+		if (ipaddr_is4(&a->ip) != v4 || a->nic >= g->n || a->plen != 128 ||
 		    (port && !g->nic[a->nic].port[0]))
 			continue;
 		if (port)
@@ -634,6 +643,59 @@ static void addresses(const struct nftguard *g, struct nft_plan *p, bool v4,
 		if (ipaddr_is_any(&g->own[i]) || ipaddr_is4(&g->own[i]))
 			continue;
 		memcpy(p->elem[s->first + s->n++].key, g->own[i].b, 16);
+	}
+}
+
+/* The last address of a prefix. */
+static struct ipaddr last_of(const struct nftguard_addr *a)
+{
+	struct ipaddr ip = a->ip;
+
+	for (unsigned int bit = a->plen; bit < 128; bit++)
+		ip.b[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	return ip;
+}
+
+/* Is it, or does it lie in, another prefix of the NIC's? Of two alike the later one does. */
+static bool is_in_another(const struct nftguard *g, size_t i)
+{
+	const struct nftguard_addr *a = &g->addr[i];
+
+	for (size_t k = 0; k < g->naddr; k++) {
+		const struct nftguard_addr *o = &g->addr[k];
+		struct ipaddr last;
+
+		if (o->plen >= 128 || o->nic != a->nic || k == i ||
+		    ipaddr_is4(&o->ip) != ipaddr_is4(&a->ip) ||
+		    o->plen > a->plen || (o->plen == a->plen && k > i))
+			continue;
+		last = last_of(o);
+		if (memcmp(a->ip.b, o->ip.b, 16) >= 0 &&
+		    memcmp(a->ip.b, last.b, 16) <= 0)
+			return true;
+	}
+	return false;
+}
+
+/* Prefixes of a family with their ports. The kernel takes none that overlap. */
+static void prefixes(const struct nftguard *g, struct nft_plan *p, bool v4,
+		     const char *name, enum nft_key key)
+{
+	struct nft_set *s = set(p, name, key, NFT_SET_RANGES, end(p));
+
+	for (size_t i = 0; i < g->naddr; i++) {
+		const struct nftguard_addr *a = &g->addr[i];
+		struct nft_elem *e = &p->elem[s->first + s->n];
+		struct ipaddr last = last_of(a);
+
+		if (ipaddr_is4(&a->ip) != v4 || a->nic >= g->n || a->plen >= 128 ||
+		    !g->nic[a->nic].port[0] || is_in_another(g, i))
+			continue;
+		name_of(&g->nic[a->nic], e);
+		memcpy(e->end, e->key, IFNAMSIZ);
+		memcpy(e->key + IFNAMSIZ, a->ip.b + (v4 ? 12 : 0), v4 ? 4 : 16);
+		memcpy(e->end + IFNAMSIZ, last.b + (v4 ? 12 : 0), v4 ? 4 : 16);
+		s->n++;
 	}
 }
 
@@ -654,6 +716,8 @@ static void sets(const struct nftguard *g, struct nft_plan *p)
 	names(g, p, MACS, "macs", NFT_K_NAME_MAC, NFT_SET_PLAIN);
 	addresses(g, p, true, true, "addr4", NFT_K_NAME_IP4);
 	addresses(g, p, false, true, "addr6", NFT_K_NAME_IP6);
+	prefixes(g, p, true, "nets4", NFT_K_NAME_IP4);
+	prefixes(g, p, false, "nets6", NFT_K_NAME_IP6);
 	addresses(g, p, false, false, "given6", NFT_K_IP6);
 	set(p, "bound6", NFT_K_NAME_IP6, NFT_SET_DYNAMIC, end(p));
 	set(p, "taken6", NFT_K_IP6, NFT_SET_DYNAMIC, end(p));

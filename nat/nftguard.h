@@ -67,10 +67,11 @@ struct nftguard_nic {
 	uint32_t out, in; /* kbit a second, from and to it; likewise */
 };
 
-/* An address of a NIC's. */
+/* An address of a NIC's, or a prefix; of IPv4 it is 96 longer. */
 struct nftguard_addr {
 	struct ipaddr ip;
 	uint16_t nic; /* index */
+	uint8_t plen;
 };
 
 struct nftguard {

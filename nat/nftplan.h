@@ -202,6 +202,7 @@ struct nft_chain {
 
 struct nft_elem {
 	uint8_t key[NFT_KEY];
+	uint8_t end[NFT_KEY]; /* NFT_SET_RANGES: the last one */
 	uint64_t rate, burst; /* NFT_SET_PACKETS, NFT_SET_BYTES: a second, at once */
 };
 
@@ -215,6 +216,7 @@ enum nft_set_kind {
 	NFT_SET_BYTES,
 	NFT_SET_SPARES,	 /* is found a few times, then twice in a minute */
 	NFT_SET_DYNAMIC, /* filled by frames; forgets after a day */
+	NFT_SET_RANGES,	 /* of NFT_K_NAME_IP4, NFT_K_NAME_IP6: each a prefix; apart */
 };
 
 struct nft_set {

@@ -286,6 +286,19 @@ static const char *hook_name(const struct nft_plan *p, unsigned int hook)
 	return p->family == NFPROTO_BRIDGE ? frames[hook] : packets[hook];
 }
 
+/* How many bits both ends of a range have in common. */
+static unsigned int plen_of(const struct nft_elem *e, size_t len)
+{
+	unsigned int n = 0;
+
+	while (n < 8 * len &&
+	       !((e->key[IFNAMSIZ + n / 8] ^ e->end[IFNAMSIZ + n / 8]) >>
+			 (7 - n % 8) &
+		 1))
+		n++;
+	return n;
+}
+
 static void put_elem(FILE *f, const struct nft_set *s, const struct nft_elem *e)
 {
 	const bool named = s->key != NFT_K_IP6 && s->key != NFT_K_MAC;
@@ -307,6 +320,8 @@ static void put_elem(FILE *f, const struct nft_set *s, const struct nft_elem *e)
 			memcpy(ip.b, b, 16);
 		fputs(ipaddr_format(&ip, text), f);
 	}
+	if (s->kind == NFT_SET_RANGES)
+		fprintf(f, "/%u", plen_of(e, s->key == NFT_K_NAME_IP4 ? 4 : 16));
 	if (s->kind == NFT_SET_PACKETS)
 		fprintf(f, " limit rate over %" PRIu64 "/second burst %" PRIu64
 			   " packets", e->rate, e->burst);
@@ -338,6 +353,7 @@ static void put_set(FILE *f, const struct nft_plan *p, const struct nft_set *s)
 		[NFT_SET_DYNAMIC] = ("\t\tsize 65536\n"
 				     "\t\tflags dynamic,timeout\n"
 				     "\t\ttimeout 1d\n"),
+		[NFT_SET_RANGES] = "\t\tflags interval\n",
 	};
 	const char *comma = "\t\telements = { ";
 

@@ -222,11 +222,6 @@ static int check_ips(const struct guard_conf *c, const struct net_conf *net,
 	char s[IP_TEXT];
 
 	for (int i = 0; i < n; i++)
-		if (ip[i].plen != 128 && net->datapath == DATAPATH_KERNEL)
-			return errtext_set(why, -EINVAL,
-					   "datapath kernel takes addresses for "
-					   "a NIC, no prefixes yet");
-	for (int i = 0; i < n; i++)
 		for (size_t k = 0; k < ARRAY_LEN(own); k++)
 			if (ip[i].plen == 128 && ipaddr_eq(&ip[i].addr, &own[k]))
 				return errtext_set(

@@ -64,13 +64,26 @@ static int judge_nic(const struct kguard *k, const struct nftguard_nic *n,
 	return n->port[0] ? judge_port(k, n, why) : 0;
 }
 
-/* A NIC has no address of the network's own, nor one that nobody can have. */
+static bool has_host_bits(const struct nftguard_addr *a)
+{
+	for (unsigned int bit = a->plen; bit < 128; bit++)
+		if (a->ip.b[bit / 8] & (0x80 >> bit % 8))
+			return true;
+	return false;
+}
+
+/* A NIC has no address of the network's own, nor one that nobody can have. What lies in a
+ * prefix of its own is looked at after those. */
 static int judge_addr(const struct kguard *k, const struct nftguard_addr *a,
 		      struct errtext *why)
 {
-	if (a->nic >= k->nnic || ipaddr_is_any(&a->ip) ||
+	if (a->nic >= k->nnic || a->plen > 128 ||
+	    (ipaddr_is4(&a->ip) && a->plen < 96) || has_host_bits(a) ||
+	    (a->plen == 128 && ipaddr_is_any(&a->ip)) ||
 	    ipaddr_is_multicast(&a->ip) || ipaddr_is_loopback(&a->ip))
 		return errtext_set(why, -EINVAL, "no NIC's address");
+	if (a->plen < 128)
+		return 0;
 	for (unsigned int i = 0; i < NFTGUARD_OWN_MAX; i++)
 		if (ipaddr_eq(&a->ip, &k->own[i]))
 			return errtext_set(why, -EPERM,

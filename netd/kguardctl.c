@@ -54,15 +54,26 @@ static struct nftguard_nic *put_nic(struct kguard *k, const struct nic *nic)
 
 /* ---- whose is what ------------------------------------------------------------------- */
 
+static void put_net(struct kguard *k, const struct ipaddr *ip, uint8_t plen)
+{
+	struct nftguard_addr *a = &k->addr[k->naddr];
+
+	if (k->naddr == KGUARD_ADDRS_MAX)
+		return;
+	a->ip = *ip;
+	a->plen = plen;
+	a->nic = (uint16_t)(k->nnic - 1);
+	k->naddr++;
+}
+
 static void put_addr(struct kguard *k, const struct ipaddr *ip)
 {
-	if (k->naddr == KGUARD_ADDRS_MAX || ipaddr_is_any(ip))
+	if (ipaddr_is_any(ip))
 		return;
 	for (unsigned int i = 0; i < NFTGUARD_OWN_MAX; i++)
 		if (ipaddr_eq(ip, &k->own[i]))
 			return;
-	k->addr[k->naddr++] = (struct nftguard_addr){
-		.ip = *ip, .nic = (uint16_t)(k->nnic - 1)};
+	put_net(k, ip, 128);
 }
 
 static void put_addr4(struct kguard *k, uint32_t ip4)
@@ -84,10 +95,13 @@ static bool put_lease6(struct hnode *h, void *arg)
 		&container_of(h, struct lease6, by_ip)->conf;
 	struct leased *a = arg;
 
-	if (l->plen == 128 && l->expires > a->now &&
-	    mac_eq(&l->mac, &a->nic->conf.mac) &&
-	    (!l->nic || l->nic == a->nic->conf.id))
+	if (l->expires <= a->now || !mac_eq(&l->mac, &a->nic->conf.mac) ||
+	    (l->nic && l->nic != a->nic->conf.id))
+		return true;
+	if (l->plen == 128)
 		put_addr(a->k, &l->address);
+	else
+		put_net(a->k, &l->address, l->plen);
 	return true;
 }
 
@@ -103,7 +117,8 @@ static void put_made(struct kguard *k, const struct nic *nic)
 	put_addr(k, &ip);
 }
 
-/* Of the NIC that was put last: leased, promised before its first lease, reserved, given. */
+/* Of the NIC that was put last: leased, delegated, promised before its first lease,
+ * reserved, given. */
 static void put_addrs(struct kguard *k, const struct nic *nic, int64_t now)
 {
 	struct network *n = nic->net;
@@ -124,6 +139,8 @@ static void put_addrs(struct kguard *k, const struct nic *nic, int64_t now)
 	for (int i = 0; i < ips; i++)
 		if (given[i].plen == 128)
 			put_addr(k, &given[i].addr);
+		else
+			put_net(k, &given[i].addr, given[i].plen);
 }
 
 /* Nobody asks for addresses where no NIC is held to its own. */

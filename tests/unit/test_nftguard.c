@@ -204,21 +204,33 @@ static void make__held_to_its_mac__wherever_it_says_one(void **state)
 static void make__held_to_addresses__given_or_first_to_claim(void **state)
 {
 	const struct nftguard_addr addr[] = {
-		{ipaddr_from4(0x0a00020f), 0},
-		{{{0xfd, 0, 0, 1, [15] = 0x15}}, 1},
+		{ipaddr_from4(0x0a00020f), 0, 128},
+		{{{0xfd, 0, 0, 1, [15] = 0x15}}, 1, 128},
+		{ipaddr_from4(0x0a050100), 0, 120}, /* in the next one */
+		{ipaddr_from4(0x0a050000), 0, 112},
+		{ipaddr_from4(0x0a050100), 1, 120}, /* another's */
+		{ipaddr_any, 0, 0},
+		{{{0x20, 1, 0xd, 0xb8, [7] = 0x40}}, 1, 58},
+		{{{0x20, 1, 0xd, 0xb8, [7] = 0x40}}, 1, 58},
 	};
 	struct nftguard g = guard();
 
 	(void)state;
 	nics[0].level = nics[1].level = NFTGUARD_PIN_IP;
 	g.addr = addr;
-	g.naddr = 2;
+	g.naddr = sizeof(addr) / sizeof(addr[0]);
 	g.slaac = (struct ip6_net){{{0xfd, 0, 0, 1}}, 64};
 	g.own[3] = (struct ipaddr){{0xfd, 0, 0, 1, [15] = 2}};
 	HAS(&g, "\tset addr4 {\n\t\ttype ifname . ipv4_addr\n"
 	   "\t\telements = { \"vn-a-0\" . 10.0.2.15 }\n\t}\n"
 	   "\tset addr6 {\n\t\ttype ifname . ipv6_addr\n"
 	   "\t\telements = { \"vn-b-1\" . fd00:1::15 }\n\t}\n"
+	   "\tset nets4 {\n\t\ttype ifname . ipv4_addr\n\t\tflags interval\n"
+	   "\t\telements = { \"vn-a-0\" . 10.5.0.0/16,\n"
+	   "\t\t\t     \"vn-b-1\" . 10.5.1.0/24 }\n\t}\n"
+	   "\tset nets6 {\n\t\ttype ifname . ipv6_addr\n\t\tflags interval\n"
+	   "\t\telements = { \"vn-a-0\" . ::/0,\n"
+	   "\t\t\t     \"vn-b-1\" . 2001:db8:0:40::/58 }\n\t}\n"
 	   "\tset given6 {\n\t\ttype ipv6_addr\n"
 	   "\t\telements = { fd00:1::15,\n\t\t\t     fd00:1::2 }\n\t}\n"
 	   "\tset bound6 {\n\t\ttype ifname . ipv6_addr\n"
@@ -229,6 +241,7 @@ static void make__held_to_addresses__given_or_first_to_claim(void **state)
 	   "\t\tmeta protocol ip goto strict_ip\n"
 	   "\t\tmeta protocol ip6 goto strict_ip6\n"
 	   "\t\tmeta protocol arp iifname . arp saddr ip @addr4 return\n"
+	   "\t\tmeta protocol arp iifname . arp saddr ip @nets4 return\n"
 	   "\t\tmeta protocol arp arp operation 1 arp saddr ip 0.0.0.0 return\n"
 	   "\t\tmeta protocol arp goto guard_claim\n"
 	   "\t\tmeta protocol 0x8035 @nh,48,16 0x3 @nh,112,32 0x0 return\n"
@@ -238,6 +251,7 @@ static void make__held_to_addresses__given_or_first_to_claim(void **state)
 	   "\t\tmeta protocol ip meta l4proto udp udp dport 68 goto "
 	   "rogue_dhcp\n"
 	   "\t\tmeta protocol ip iifname . ip saddr @addr4 return\n"
+	   "\t\tmeta protocol ip iifname . ip saddr @nets4 return\n"
 	   "\t\tmeta protocol ip ip saddr != 0.0.0.0 goto guard_address\n"
 	   "\t\tmeta protocol ip meta l4proto udp udp dport 67 return\n"
 	   "\t\tmeta protocol ip meta l4proto 2 return\n"
@@ -246,6 +260,7 @@ static void make__held_to_addresses__given_or_first_to_claim(void **state)
 	   "\tchain strict_ip6 {\n"
 	   IP6 "ip6 saddr :: goto strict_none\n"
 	   IP6 "iifname . ip6 saddr @addr6 goto strict_nd\n"
+	   IP6 "iifname . ip6 saddr @nets6 goto strict_nd\n"
 	   IP6 "iifname . ip6 saddr @bound6 goto strict_known\n"
 	   IP6 "ip6 saddr @given6 goto guard_address\n"
 	   IP6 "ip6 saddr @taken6 goto guard_address\n"
@@ -337,7 +352,15 @@ static void judge__the_networks_own_address__no_nics(void **state)
 	k->nnic = k->naddr = 1;
 	k->own[0] = ipaddr_from4(0x0a000202);
 	k->addr[0].ip = ipaddr_from4(0x0a00020f);
+	k->addr[0].plen = 128;
 	assert_int_equal(kguard_judge(k, &why), 0);
+	k->addr[0].plen = 120; /* with host bits */
+	assert_int_equal(kguard_judge(k, &why), -EINVAL);
+	k->addr[0].ip = ipaddr_from4(0x0a000200);
+	assert_int_equal(kguard_judge(k, &why), 0);
+	k->addr[0].plen = 80; /* more than IPv4 */
+	assert_int_equal(kguard_judge(k, &why), -EINVAL);
+	k->addr[0].plen = 128;
 	k->addr[0].ip = k->own[0];
 	assert_int_equal(kguard_judge(k, &why), -EPERM);
 	k->addr[0].ip = ipaddr_from4(0xe0000001);
