@@ -122,7 +122,7 @@ class Life:
         # Clients let go of the address right behind the RELEASE, which is lost when it
         # waits for ARP then.
         server = self.d.vnet("show", self.NETWORK, json=True).data["dhcp"]["server"]
-        assert self.box.ns.ping(server)
+        eventually("the server answers", lambda: self.box.ns.ping(server), 10)
         self.client.release()
         assert self.watch.wait("RELEASE") == self.ip
         eventually("it is given back", lambda: self.state(self.ip) == "released", 10)
