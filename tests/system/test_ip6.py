@@ -70,7 +70,8 @@ def test_networks_have_prefixes_of_one_installation(d):
     nets = {n: show(d, n) for n in ("six", "other", "own")}
     prefixes = {n: o["subnet6"] for n, o in nets.items()}
     assert len(set(prefixes.values())) == 3
-    assert len({p[:14] for p in prefixes.values()}) == 1    # fdxx:xxxx:xxxx
+    assert len({socket.inet_pton(socket.AF_INET6, p[:-len("/64")])[:6]
+                for p in prefixes.values()}) == 1
     assert nets["six"]["gateway6"] == prefixes["six"][:-3] + "2"
     assert nets["six"]["dns6"] == prefixes["six"][:-3] + "3"
     assert nets["own"]["gateway6"] == prefixes["own"][:-3] + "1"

@@ -65,7 +65,7 @@ def boot(vnetd, guests, folder, name, extra=(), nic=""):
 
 def ipxe_says(g, timeout=guest.BOOT_SECONDS):
     """Address and name that iPXE got."""
-    said = re.compile(r"iPXE is ([0-9.]+) and (\S+)")
+    said = re.compile(r"iPXE is ([0-9.]+) and (\S+)\s")
     return eventually("iPXE's script runs", lambda: said.search(g.console()),
                       timeout).groups()
 

@@ -79,7 +79,7 @@ def test_guest_sees_its_cable_pulled_and_moved(vnetd, vm):
     eventually("gateway", lambda: vm.run("ping -c1 -W1 10.0.2.2")[0] == 0, 20)
     vnetd.vnet("move", "MyVM", "--network", "two")
     eventually("new address", lambda: vm.ips() == ["10.77.0.15"], 40)
-    vm.check("ping -c1 -W5 10.77.0.2")
+    eventually("and a route", lambda: vm.run("ping -c1 -W5 10.77.0.2")[0] == 0, 20)
     # Moved away from where `vnet run` put it; a restart must not move it back.
     vnetd.kill()
     vnetd.start()
