@@ -71,12 +71,22 @@ static enum fwd_state judge(const struct forward *f, char *reason)
 	return judge_target(f, reason);
 }
 
+/* Where the kernel leads, it is told a moment later; then all are judged again
+ * (fwd_knet_applied()). */
+static bool is_too_soon(const struct forward *f, enum fwd_state st)
+{
+	return st == FWD_ACTIVE && f->state != FWD_ACTIVE && f->net->bridge_due &&
+	       net_kernel_routes(&f->net->conf);
+}
+
 void fwd_refresh(struct ctl *ctl, struct forward *f)
 {
 	char reason[REASON];
 	enum fwd_state st = judge(f, reason);
 	bool was = f->state == st && !strcmp(f->reason, reason);
 
+	if (is_too_soon(f, st))
+		return;
 	f->state = st;
 	snprintf(f->reason, sizeof(f->reason), "%s", reason);
 	if (was || !f->announced)
