@@ -155,6 +155,7 @@ void nflog_read(const void *p, size_t len,
 
 		if (h->nlmsg_type !=
 			    (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
+		    h->nlmsg_len % NLMSG_ALIGNTO || /* libmnl would read on */
 		    h->nlmsg_len <
 			    sizeof(*h) + sizeof(struct nfgenmsg))
 			continue;

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: nat_io nat_core switch_io switch_core */
 /*
- * Messages of the kernel about interfaces, neighbours and tracked connections. The first
- * byte says which, the rest is the message behind its header. What is read of it is what
- * a later message to the kernel can name: terminated texts, tuples within their bounds.
+ * Messages of the kernel about interfaces, neighbours, tracked connections and frames that
+ * it dropped. The first byte says which, the rest is the message behind its header. What is
+ * read of it is what a later message to the kernel can name, or a list can be asked for:
+ * terminated texts, tuples within their bounds, kinds that there are.
  */
 #include <assert.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_log.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nat/ctrack.h"
+#include "nat/nflog.h"
 #include "switch/link.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,6 +52,13 @@ static void see_connection(const struct nlmsghdr *h)
 	assert(!ctrack_ends(&c, &e)); /* nothing has changed */
 }
 
+static void told(void *arg, const struct nflog_entry *e)
+{
+	(void)arg;
+	assert(memchr(e->network, 0, sizeof(e->network)) && e->network[0]);
+	assert(nftguard_name(e->kind) && e->port > 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t len = size ? size - 1 : 0;
@@ -59,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	*h = (struct nlmsghdr){.nlmsg_len = (uint32_t)(NLMSG_HDRLEN + len)};
 	memcpy(NLMSG_DATA(h), data + 1, len);
-	switch (data[0] % 3) {
+	switch (data[0] % 4) {
 	case 0:
 		h->nlmsg_type = RTM_NEWLINK;
 		see_link(h);
@@ -68,8 +79,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		h->nlmsg_type = RTM_NEWNEIGH;
 		see_neighbour(h);
 		break;
-	default:
+	case 2:
 		see_connection(h);
+		break;
+	default:
+		h->nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET;
+		nflog_read(h, h->nlmsg_len, told, NULL);
 	}
 	free(h);
 	return 0;
