@@ -15,10 +15,11 @@
  *   host          yes; internal: no
  *   elsewhere     answers, and forwards
  *
- * (*) or only ports of a list, or nothing but echo. "Elsewhere" includes our other networks, which are told by their devices' names
- * (vn-…): guests of one network are nobody's that guests of another know. Uplinks in a
- * bridge of ours (vn-br-…) are the LAN. An accept here is not the last word: other
- * tables of the host may still drop the packet.
+ * (*) or only ports of a list, or nothing but echo. "Elsewhere" includes our other
+ * networks, which are told by their devices' names (vn-…): guests of one network are
+ * nobody's that guests of another know. Uplinks in a bridge of ours (vn-br-…) are the
+ * LAN. An accept here is not the last word: other tables of the host may still drop the
+ * packet.
  */
 #ifndef VNET_NAT_NFTPLAN_H
 #define VNET_NAT_NFTPLAN_H

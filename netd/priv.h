@@ -136,8 +136,8 @@ int priv_uplink_out(struct priv *p, const char *bridge, struct errtext *why);
  * Return: as tapin_open(); -EPERM without the helper.
  */
 int priv_tapin(struct priv *p, const char *uplink, const char *tap,
-	       uint16_t mtu, bool mac_nat, int fd[2], 
-	       struct mac *mac, struct errtext *why);
+	       uint16_t mtu, bool mac_nat, int fd[2], struct mac *mac,
+	       struct errtext *why);
 
 /**
  * priv_knet() - Make the kernel what @k says: bridge, addresses, filters
