@@ -24,7 +24,6 @@
 
 #include "nat/nft_int.h"
 
-#define BATCH_MAX (1 << 20) /* bytes in a transaction */
 #define MSG_MAX	  (1 << 17) /* in an answer */
 #define ANSWER_MS 10000
 #define TRIES	  5 /* while somebody changes what is listed */
@@ -40,7 +39,7 @@ struct nft {
 int nft_open(struct nft **out, struct errtext *why)
 {
 	struct nft *n = calloc(1, sizeof(*n));
-	int size = 2 * BATCH_MAX, r;
+	int size = 2 * NFT_BATCH_MAX, r;
 
 	if (!n)
 		return errtext_set(why, -ENOMEM, "no memory");

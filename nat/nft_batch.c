@@ -16,13 +16,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define BATCH_MAX (1 << 20) /* bytes in a transaction */
 #define MSG_MAX	  (1 << 17) /* in one message of it */
 
 void nft_begin(struct nft_batch *b, struct nft *n, int family)
 {
 	*b = (struct nft_batch){
-		.n = n, .family = (uint16_t)family, .buf = malloc(BATCH_MAX)};
+		.n = n, .family = (uint16_t)family, .buf = malloc(NFT_BATCH_MAX)};
 	if (!b->buf) {
 		b->full = true;
 		return;
@@ -34,7 +33,7 @@ void nft_begin(struct nft_batch *b, struct nft *n, int family)
 /* Room for a message; NULL when there is none any more. */
 static struct nlmsghdr *message(struct nft_batch *b, uint16_t type, uint16_t flags)
 {
-	if (b->full || b->len + MSG_MAX > BATCH_MAX) {
+	if (b->full || b->len + MSG_MAX > NFT_BATCH_MAX) {
 		b->full = true;
 		return NULL;
 	}

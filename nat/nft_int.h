@@ -52,6 +52,9 @@ int nft_ask_elements(struct nft *n, int family, const char *table,
 
 /* ---- nft_batch.c: a transaction ------------------------------------------------------ */
 
+/* Bytes: a thousand NICs held to all there is, with eight thousand addresses. */
+#define NFT_BATCH_MAX (4 << 20)
+
 struct nft_batch {
 	struct nft *n;
 	uint16_t family;
