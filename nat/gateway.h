@@ -40,11 +40,11 @@ struct gateway_env {
 	const struct tcp_host_ops *tcp;
 	void *tcp_arg;
 	/* As struct tcp_env.room; may be NULL. */
-	size_t (*room)(void *arg, uint64_t nic_id);
+	size_t (*room)(void *arg, uint64_t nic_id, uint32_t flow);
 	void *room_arg;
 	/* As vswitch_lend() and vswitch_unlend(), with room_arg; NULL together. */
-	int (*lend)(void *arg, uint64_t nic_id, uint32_t caps, size_t *len,
-		    struct iovec *v, struct port **to);
+	int (*lend)(void *arg, uint64_t nic_id, uint32_t flow, uint32_t caps,
+		    size_t *len, struct iovec *v, struct port **to);
 	void (*unlend)(void *arg, struct port *to);
 	/* gateway_flush() is due soon (never called while held). */
 	void (*kick)(void *arg);

@@ -57,10 +57,10 @@ static void env_emit_flush(void *arg)
 
 /* What is queued here may be for the same guest: it counts, and goes first when it
  * matters. */
-static size_t env_room(void *arg, uint64_t nic_id)
+static size_t env_room(void *arg, uint64_t nic_id, uint32_t flow)
 {
 	struct gateway *g = arg;
-	size_t room = g->env.room(g->env.room_arg, nic_id);
+	size_t room = g->env.room(g->env.room_arg, nic_id, flow);
 
 	size_t queued = outq_bytes(g->out);
 
@@ -69,37 +69,37 @@ static size_t env_room(void *arg, uint64_t nic_id)
 	if (queued && room < queued + FRAME_MAX) {
 		outq_flush(g->out);
 		queued = outq_bytes(g->out);
-		room = g->env.room(g->env.room_arg, nic_id);
+		room = g->env.room(g->env.room_arg, nic_id, flow);
 	}
 	return room > queued ? room - queued : 0;
 }
 
 /* What is queued goes first: the next frame to the guest is to be this one. */
-static int lend(struct gateway *g, uint64_t nic_id, uint32_t caps, size_t *len,
-		struct iovec *v)
+static int lend(struct gateway *g, uint64_t nic_id, uint32_t flow,
+		uint32_t caps, size_t *len, struct iovec *v)
 {
 	const struct gateway_env *e = &g->env;
 	size_t want = *len;
-	int n = e->lend(e->room_arg, nic_id, caps, len, v, &g->lender);
+	int n = e->lend(e->room_arg, nic_id, flow, caps, len, v, &g->lender);
 
 	if (n <= 0 || !outq_bytes(g->out))
 		return n;
 	e->unlend(e->room_arg, g->lender);
 	outq_flush(g->out);
 	*len = want;
-	return e->lend(e->room_arg, nic_id, caps, len, v, &g->lender);
+	return e->lend(e->room_arg, nic_id, flow, caps, len, v, &g->lender);
 }
 
 /* Room for @len bytes behind the headers that ipout_send() will make. */
-static int env_lend(void *arg, uint64_t nic_id, bool v4, size_t hdr_len,
-		    size_t *len, struct iovec *v)
+static int env_lend(void *arg, uint64_t nic_id, uint32_t flow, bool v4,
+		    size_t hdr_len, size_t *len, struct iovec *v)
 {
 	struct gateway *g = arg;
 	size_t before = ETH_HDR_LEN + (v4 ? IP4_HDR : IP6_HDR + 0u) + hdr_len;
 	size_t all = before + *len;
 	uint32_t caps = PORT_CAP_CSUM | (v4 ? PORT_CAP_TSO4 : PORT_CAP_TSO6);
 	struct iovec whole[FRAME_SEGS];
-	int n = lend(g, nic_id, caps, &all, whole);
+	int n = lend(g, nic_id, flow, caps, &all, whole);
 
 	if (n <= 0)
 		return n;

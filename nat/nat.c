@@ -110,19 +110,19 @@ static void kick(void *arg)
 	event_active(nat->kick, EV_TIMEOUT, 0);
 }
 
-static size_t room(void *arg, uint64_t nic_id)
+static size_t room(void *arg, uint64_t nic_id, uint32_t flow)
 {
 	struct nat *nat = arg;
 
-	return vswitch_room(nat->port.sw, nic_id);
+	return vswitch_room(nat->port.sw, nic_id, flow);
 }
 
-static int lend(void *arg, uint64_t nic_id, uint32_t caps, size_t *len,
-		struct iovec *v, struct port **to)
+static int lend(void *arg, uint64_t nic_id, uint32_t flow, uint32_t caps,
+		size_t *len, struct iovec *v, struct port **to)
 {
 	struct nat *nat = arg;
 
-	return vswitch_lend(nat->port.sw, nic_id, caps, len, v, to);
+	return vswitch_lend(nat->port.sw, nic_id, flow, caps, len, v, to);
 }
 
 static void unlend(void *arg, struct port *to)

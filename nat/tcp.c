@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "nat/tcp_int.h"
+#include "switch/steer.h"
 
 #define FLOWS_DEFAULT	      65536
 #define NIC_FLOWS_DEFAULT     1024
@@ -288,6 +289,8 @@ struct tcp_flow *tcp_flow_new(struct tcp *t, const struct tcp_key *k,
 	}
 	f->t = t;
 	f->key = *k;
+	f->steer = steer_flow(&k->guest.ip, k->guest.port, &k->outside.ip,
+			      k->outside.port);
 	f->nic = nic;
 	flow_init(f, now_ms);
 	/* The first state is CONNECTING. */

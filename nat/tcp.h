@@ -159,10 +159,10 @@ struct tcp_env {
 	 * 0, or -ENOBUFS: no room, it is tried again after a short while. Any
 	 * other error counts as lost on the wire. */
 	int (*emit)(void *arg, const struct tcp_out *o, int64_t now_ms);
-	/* Bytes of frames that the NIC's guest takes now without loss; what is more
-	 * waits in the host's sockets. Less than a segment: tcp_room() or a timer
+	/* Bytes of frames of a flow (switch/steer.h) that the NIC's guest takes now
+	 * without loss; what is more waits in the host's sockets. Less than a segment: tcp_room() or a timer
 	 * tells when to ask again. May be NULL: any. */
-	size_t (*room)(void *arg, uint64_t nic_id);
+	size_t (*room)(void *arg, uint64_t nic_id, uint32_t flow);
 	/* Lent payload is taken back on return. */
 	void (*emit_flush)(void *arg);
 	/* Memory of the guest's own for the payload of the next segment to it, which
@@ -170,8 +170,8 @@ struct tcp_env {
 	 * bytes there is room for; @v: TCP_LEND_PIECES. Pieces in @v: lend_end()
 	 * follows, after that one emit() or without. 0: not in this way; -EAGAIN:
 	 * there is none now, tcp_room() or a timer tells. NULL: never. */
-	int (*lend)(void *arg, uint64_t nic_id, bool v4, size_t hdr_len,
-		    size_t *len, struct iovec *v);
+	int (*lend)(void *arg, uint64_t nic_id, uint32_t flow, bool v4,
+		    size_t hdr_len, size_t *len, struct iovec *v);
 	void (*lend_end)(void *arg);
 	void (*unreach)(void *arg, const struct tcp_unreach *u, int64_t now_ms);
 	/* tcp_flush() is due soon. Not called from within tcp_flush() except

@@ -116,6 +116,7 @@ struct tcp_flow {
 	struct list shown; /* tcp->shown */
 	uint64_t id;	   /* odd, ascending */
 	struct tcp_key key;
+	uint32_t steer; /* steer_flow() of it */
 	struct tcp *t;
 	struct flow_nic *nic;  /* its account in env.flows */
 	struct list nic_node;  /* nic->tcp */

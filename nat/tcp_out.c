@@ -304,8 +304,8 @@ static ssize_t send_in_place(struct tcp_flow *f, uint32_t seq, size_t len,
 	int n;
 
 	len = min_sz(len, f->seg_max);
-	n = e->lend(e->arg, f->nic->id, ipaddr_is4(&f->key.guest.ip), hdr_len,
-		    &len, all);
+	n = e->lend(e->arg, f->nic->id, f->steer,
+		    ipaddr_is4(&f->key.guest.ip), hdr_len, &len, all);
 	if (n == -EAGAIN) {
 		f->t->held = true;
 		f->t->stats.held++;
@@ -456,7 +456,8 @@ static void no_data(struct tcp_flow *f, ssize_t got)
 static inline size_t with_room(struct tcp_flow *f, size_t len)
 {
 	struct tcp *t = f->t;
-	size_t room = t->env.room ? t->env.room(t->env.arg, f->nic->id) : len;
+	size_t room = t->env.room ? t->env.room(t->env.arg, f->nic->id, f->steer)
+				  : len;
 
 	if (len <= room)
 		return len;

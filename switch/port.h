@@ -92,15 +92,16 @@ struct port_ops {
 	 */
 	void (*flush)(struct port *p);
 
-	/* Bytes of frames that the port takes now without loss; SIZE_MAX = any, or it is
-	 * no use to wait: nobody is there, or takes anything. When it said less and has
+	/* Bytes of frames of @flow (steer.h; 0 = of none) that the port takes now without
+	 * loss; SIZE_MAX = any, or it is no use to wait: nobody is there, or takes anything. When it said less and has
 	 * room again it calls vswitch_room_again(); that it has become no use to wait
 	 * it does not tell. Nullable = SIZE_MAX. For senders that can wait (the
 	 * gateway's TCP). */
-	size_t (*room)(const struct port *p);
+	size_t (*room)(const struct port *p, uint32_t flow);
 
 	/**
 	 * lend() - Where the bytes of the next frame to this port will lie in the end
+	 * @flow: that it belongs to, as for room()
 	 * @len: in: its length; out: as much of it as there is room for
 	 * @v: out: at most FRAME_SEGS - 3 pieces for all of the frame, in order
 	 *
@@ -114,7 +115,8 @@ struct port_ops {
 	 * Return: pieces in @v; 0: not in this way; -EAGAIN: the guest has no buffers
 	 * now, vswitch_room_again() follows.
 	 */
-	int (*lend)(struct port *p, size_t *len, struct iovec *v);
+	int (*lend)(struct port *p, uint32_t flow, size_t *len,
+		    struct iovec *v);
 	void (*unlend)(struct port *p);
 
 	/* The link was set up or down: pass it to the other end if the driver

@@ -237,6 +237,9 @@ static void features_changed(struct vhost_port *vp)
 		    vhost_has(d, VHOST_F_GUEST_USO6))
 			caps |= PORT_CAP_USO;
 	}
+	/* Frames that wait may need what the guest no longer does. */
+	if (vp->port.caps & ~caps)
+		vhost_rx_clear(vp);
 	vp->port.caps = caps;
 	vp->mrg = vhost_has(d, VHOST_F_MRG_RXBUF);
 	vp->mq = vhost_has(d, VHOST_F_MQ);
@@ -362,9 +365,11 @@ static int reply(struct vhost_port *vp, struct vhost_out *out,
 static int handle(struct vhost_port *vp, struct errtext *why)
 {
 	struct vhost_out out;
-	int r = vhost_msg(&vp->dev, vp->in, vp->have, vp->fds, vp->nfd, &out,
-			  why);
+	int r;
 
+	/* Rings and memory may go, or move. */
+	vhost_unlend(&vp->port);
+	r = vhost_msg(&vp->dev, vp->in, vp->have, vp->fds, vp->nfd, &out, why);
 	drop_fds(vp);
 	vp->have = 0;
 	vp->need = VHOST_HDR_LEN;
@@ -434,14 +439,11 @@ static void hang_up(struct vhost_port *vp)
 	for (unsigned int i = 0; i < VHOST_VQS; i++)
 		kick_free(&vp->kick[i]);
 	drop_fds(vp);
+	vhost_rx_clear(vp);
 	vhost_dev_fini(&vp->dev);
 	fd_close(&vp->fd);
-	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&vp->back));
-	vp->port.lags = false;
+	memset(&vp->steer, 0, sizeof(vp->steer));
 	vp->todo = vp->polled = vp->paused = vp->touched = 0;
-	vp->lent.n = 0;
-	vp->asked = false;
-	vp->nrxq = 0;
 	vp->fail = NULL;
 }
 
@@ -508,7 +510,8 @@ static void vhost_free(struct vhost_port *vp)
 	hang_up(vp);
 	if (vp->later)
 		event_free(vp->later);
-	vhost_backlog_fini(&vp->back);
+	for (unsigned int i = 0; i < ARRAY_LEN(vp->line); i++)
+		vhost_backlog_fini(&vp->line[i].back);
 	free(vp);
 }
 
@@ -534,7 +537,7 @@ static int vhost_start(struct vhost_port *vp, int listen_fd, int conn_fd,
 	int r;
 
 	vp->later = evtimer_new(vp->drv.ctx.base, on_later, vp);
-	r = vp->later ? vhost_backlog_init(&vp->back) : -ENOMEM;
+	r = vp->later ? vhost_backlog_init(&vp->line[0].back) : -ENOMEM;
 	if (r) {
 		fd_close(&listen_fd);
 		fd_close(&conn_fd);

@@ -13,6 +13,7 @@
 
 #include "lib/log.h"
 #include "switch/driver_int.h"
+#include "switch/steer.h"
 #include "switch/vhost_backlog.h"
 #include "switch/vhost_msg.h"
 #include "switch/vhost_poll.h"
@@ -32,6 +33,17 @@ struct vhost_kick {
 };
 
 #define VHOST_LEND_MAX (FRAME_SEGS - 3)
+
+/* Frames that wait for buffers in one of the rings towards the guest: each ring has a
+ * line of its own, so that one which the guest does not empty holds up no other. */
+struct vhost_line {
+	struct vhost_backlog back; /* memory only where a ring was usable once */
+	int64_t took_ms; /* when the guest last took a frame that had waited, or
+			  * when the first one of those that wait came; … */
+	int64_t pace_ms; /* … and the same for some number of bytes, … */
+	size_t pace;	 /* … of which it has taken these */
+	bool asked; /* for buffers to lend: tell when there are some */
+};
 
 /* Buffers of the guest's that wait for a frame which is being made in them. */
 struct vhost_lent {
@@ -65,14 +77,11 @@ struct vhost_port {
 	bool mrg, mq, ecn;
 	uint8_t rxq[VHOST_VQS]; /* usable rings towards the guest */
 	unsigned int nrxq;
-	struct vhost_backlog back;
-	int64_t took_ms; /* when the guest last took a frame that had waited, or
-			  * when the first one of those that wait came; … */
-	int64_t pace_ms; /* … and the same for some number of bytes, … */
-	size_t pace;	 /* … of which it has taken these */
+	uint32_t rx_mask; /* the same, as bits */
+	struct steer steer;
+	struct vhost_line line[VHOST_VQS / 2]; /* ring i: i / 2 */
 	struct vring_iov iov; /* of the buffer in hand; large, so not on the stack */
 	struct vhost_lent lent;
-	bool asked; /* for buffers to lend: tell when there are some */
 	const char *fail; /* why the connection is to end */
 	struct log_budget budget;
 };
@@ -97,15 +106,23 @@ void vhost_port_done(struct vhost_port *vp, unsigned int i);
 void vhost_rx(struct port *p, const struct frame *const *batch, unsigned int n);
 
 /* struct port_ops.room, lend, unlend */
-size_t vhost_room(const struct port *p);
-int vhost_lend(struct port *p, size_t *len, struct iovec *v);
+size_t vhost_room(const struct port *p, uint32_t flow);
+int vhost_lend(struct port *p, uint32_t flow, size_t *len, struct iovec *v);
 void vhost_unlend(struct port *p);
 
 /* The guest has put buffers into its ring @i. */
 void vhost_rx_kicked(struct vhost_port *vp, unsigned int i);
 
-/* Rings or features changed: what waits was meant for a guest that is no more. */
+/* A frame came on ring @i: frames of its flow are to go to the ring beside that one. */
+void vhost_rx_follow(struct vhost_port *vp, unsigned int i,
+		     const struct frame *f);
+
+/* Rings changed. What waits for those that were usable, and are, goes on waiting; the rest
+ * was meant for a guest that is no more. Nothing may be lent. */
 void vhost_rx_reset(struct vhost_port *vp);
+
+/* Nothing may wait or be lent any more: drop it. */
+void vhost_rx_clear(struct vhost_port *vp);
 
 /* ---- port_vhost_tx.c ---- */
 

@@ -160,69 +160,91 @@ static enum placed place_or_wait(struct vhost_port *vp, unsigned int i,
 	return r;
 }
 
-/* Flows stay on one ring, so that they stay in order. */
+/* The ring that frames of @flow go to: always the same one, so that they stay in order. */
+static unsigned int ring_of(const struct vhost_port *vp, uint32_t flow)
+{
+	int pair;
+
+	if (vp->nrxq == 1 || !flow)
+		return vp->rxq[0];
+	pair = steer_get(&vp->steer, flow);
+	if (pair >= 0 && vp->rx_mask & 1u << 2 * pair)
+		return 2 * (unsigned int)pair;
+	return vp->rxq[steer_any(flow, vp->nrxq)];
+}
+
 static unsigned int pick(const struct vhost_port *vp, const struct frame *f)
 {
-	const uint8_t *p = frame_hdr(f);
-	size_t len = frame_hdr_len(f), addrs = 32;
-	uint32_t sum = 0;
-	struct hdrs h;
+	return vp->nrxq == 1 ? vp->rxq[0]
+			     : ring_of(vp, steer_frame(frame_hdr(f),
+						       frame_hdr_len(f)));
+}
 
-	if (vp->nrxq == 1 || !hdrs_l2(p, len, &h) || !hdrs_l3(p, len, &h) ||
-	    h.frag || h.l4 + 4u > len)
-		return vp->rxq[0];
-	if (h.ip == 4)
-		addrs = 8;
-	for (size_t i = 0; i < addrs; i += 4)
-		sum = sum * 31 + get_be32(p + h.l3 + (h.ip == 4 ? 12 : 8) + i);
-	if (h.proto == 6 || h.proto == 17)
-		sum = sum * 31 + get_be32(p + h.l4);
-	sum ^= sum >> 16;
-	return vp->rxq[(sum * 0x9e3779b1u >> 16) % vp->nrxq];
+void vhost_rx_follow(struct vhost_port *vp, unsigned int i,
+		     const struct frame *f)
+{
+	uint32_t flow = steer_frame(frame_hdr(f), frame_hdr_len(f));
+	unsigned int to = i & ~1u, was;
+
+	if (!flow || !(vp->rx_mask & 1u << to))
+		return;
+	was = ring_of(vp, flow);
+	/* It would overtake its own frames that wait. */
+	if (was != to && vhost_backlog_empty(&vp->line[was / 2].back))
+		steer_set(&vp->steer, flow, to / 2);
 }
 
 /* A guest that takes next to nothing must not slow others down: it may mean to. */
 static bool lags(const struct vhost_port *vp, int64_t now_ms)
 {
-	return vp->back.used > LAG_BYTES && now_ms - vp->pace_ms <= PACE_MS;
+	for (unsigned int i = 0; i < vp->nrxq; i++) {
+		const struct vhost_line *l = &vp->line[vp->rxq[i] / 2];
+
+		if (l->back.used > LAG_BYTES && now_ms - l->pace_ms <= PACE_MS)
+			return true;
+	}
+	return false;
 }
 
-static void note_pace(struct vhost_port *vp, size_t len, int64_t now_ms)
+static void note_pace(struct vhost_line *l, size_t len, int64_t now_ms)
 {
-	vp->took_ms = now_ms;
-	vp->pace += len;
-	if (vp->pace < PACE_BYTES)
+	l->took_ms = now_ms;
+	l->pace += len;
+	if (l->pace < PACE_BYTES)
 		return;
-	vp->pace_ms = now_ms;
-	vp->pace = 0;
+	l->pace_ms = now_ms;
+	l->pace = 0;
 }
 
 /* One that is stuck, or gone. */
-static bool is_stuck(const struct vhost_port *vp)
+static bool is_stuck(const struct vhost_port *vp, const struct vhost_line *l)
 {
-	return vswitch_now(vp->drv.ctx.sw) - vp->took_ms > STUCK_MS;
+	return vswitch_now(vp->drv.ctx.sw) - l->took_ms > STUCK_MS;
 }
 
 static void wait_in_line(struct vhost_port *vp, const struct frame *f,
 			 unsigned int i)
 {
 	int64_t now_ms = vswitch_now(vp->drv.ctx.sw);
+	struct vhost_line *l = &vp->line[i / 2];
 
-	if (vhost_backlog_empty(&vp->back))
-		note_pace(vp, PACE_BYTES, now_ms);
-	if (!vhost_backlog_push(&vp->back, f, i))
+	if (vhost_backlog_empty(&l->back))
+		note_pace(l, PACE_BYTES, now_ms);
+	if (!vhost_backlog_push(&l->back, f, 0))
 		port_drop(&vp->port, DROP_FULL, 1);
 	vp->port.lags = lags(vp, now_ms);
 }
 
-size_t vhost_room(const struct port *p)
+size_t vhost_room(const struct port *p, uint32_t flow)
 {
 	const struct vhost_port *vp = container_of(p, struct vhost_port, port);
+	const struct vhost_line *l;
 
 	if (!vp->nrxq)
 		return SIZE_MAX;
-	if (!vhost_backlog_empty(&vp->back))
-		return is_stuck(vp) ? SIZE_MAX : 0;
+	l = &vp->line[ring_of(vp, flow) / 2];
+	if (!vhost_backlog_empty(&l->back))
+		return is_stuck(vp, l) ? SIZE_MAX : 0;
 	/* Each frame brings some bytes of the queue's own. */
 	return VHOST_BACKLOG_CAP / 8 * 7;
 }
@@ -277,23 +299,26 @@ static int borrow(struct vhost_port *vp, size_t need)
 	return 0;
 }
 
-int vhost_lend(struct port *p, size_t *len, struct iovec *v)
+int vhost_lend(struct port *p, uint32_t flow, size_t *len, struct iovec *v)
 {
 	struct vhost_port *vp = container_of(p, struct vhost_port, port);
 	struct vhost_lent *l = &vp->lent;
 	size_t need = vp->hdr_len + *len;
+	struct vhost_line *line;
 	int r;
 
 	vhost_unlend(p);
-	/* Of several rings the frame's flow has one, and we do not know it. */
-	if (vp->fail || vp->nrxq != 1 || !vhost_backlog_empty(&vp->back))
+	if (vp->fail || !vp->nrxq)
 		return 0;
-	l->ring = vp->rxq[0];
+	l->ring = ring_of(vp, flow);
+	line = &vp->line[l->ring / 2];
+	if (!vhost_backlog_empty(&line->back))
+		return 0;
 	r = borrow(vp, need);
 	if (!r && !l->n && vring_notify_on(&vp->dev.vq[l->ring].ring))
 		r = borrow(vp, need);
 	if (!r && !l->n) {
-		vp->asked = true;
+		line->asked = true;
 		return -EAGAIN;
 	}
 	if (r)
@@ -387,7 +412,7 @@ static void one(struct vhost_port *vp, const struct frame *f)
 		return;
 	}
 	i = pick(vp, f);
-	if (vhost_backlog_empty(&vp->back) &&
+	if (vhost_backlog_empty(&vp->line[i / 2].back) &&
 	    place_or_wait(vp, i, f) != NO_ROOM)
 		return;
 	wait_in_line(vp, f, i);
@@ -411,42 +436,80 @@ void vhost_rx(struct port *p, const struct frame *const *batch, unsigned int n)
 
 void vhost_rx_kicked(struct vhost_port *vp, unsigned int i)
 {
+	struct vhost_line *l = &vp->line[i / 2];
 	int64_t now_ms = clock_mono_ms();
 	struct frame f;
-	unsigned int to;
+	unsigned int tag;
 	bool waited;
 
 	if (!vring_attached(&vp->dev.vq[i].ring))
 		return;
+	vhost_unlend(&vp->port);
 	vring_notify_off(&vp->dev.vq[i].ring);
-	waited = !vhost_backlog_empty(&vp->back);
-	while (!vp->fail && vhost_backlog_peek(&vp->back, &f, &to)) {
-		if (place_or_wait(vp, to, &f) == NO_ROOM)
+	waited = !vhost_backlog_empty(&l->back);
+	while (!vp->fail && vhost_backlog_peek(&l->back, &f, &tag)) {
+		if (place_or_wait(vp, i, &f) == NO_ROOM)
 			break;
-		vhost_backlog_pop(&vp->back);
-		note_pace(vp, f.len, now_ms);
+		vhost_backlog_pop(&l->back);
+		note_pace(l, f.len, now_ms);
 	}
 	publish(vp);
 	vp->port.lags = lags(vp, now_ms);
-	if ((waited || vp->asked) && vhost_backlog_empty(&vp->back)) {
-		vp->asked = false;
+	if ((waited || l->asked) && vhost_backlog_empty(&l->back)) {
+		l->asked = false;
 		vswitch_room_again(vp->drv.ctx.sw);
 	}
 }
 
+/* @i is the guest's, and there is memory for frames that wait for it. */
+static bool use(struct vhost_port *vp, unsigned int i)
+{
+	struct vhost_line *l = &vp->line[i / 2];
+
+	/* Without MQ only the first pair is the guest's (5.1.2). */
+	return vhost_vq_usable(&vp->dev, &vp->dev.vq[i]) && (!i || vp->mq) &&
+	       (l->back.p || !vhost_backlog_init(&l->back));
+}
+
+/* true: somebody waits for room there. */
+static bool clear_line(struct vhost_port *vp, struct vhost_line *l)
+{
+	bool any = l->asked || !vhost_backlog_empty(&l->back);
+
+	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&l->back));
+	l->asked = false;
+	return any;
+}
+
 void vhost_rx_reset(struct vhost_port *vp)
 {
-	port_drop(&vp->port, DROP_NO_PEER, vhost_backlog_clear(&vp->back));
+	uint32_t was = vp->rx_mask;
+	bool again = false;
+
 	vp->nrxq = 0;
-	vp->lent.n = 0;
-	vp->port.lags = false;
+	vp->rx_mask = 0;
 	for (unsigned int i = 0; i < VHOST_VQS; i += 2) {
-		if (!vhost_vq_usable(&vp->dev, &vp->dev.vq[i]))
+		bool usable = use(vp, i);
+
+		if (!usable || !(was & 1u << i))
+			again |= clear_line(vp, &vp->line[i / 2]);
+		if (!usable)
 			continue;
-		/* Without MQ only the first pair is the guest's (5.1.2). */
-		if (i && !vp->mq)
-			break;
 		vp->rxq[vp->nrxq++] = (uint8_t)i;
+		vp->rx_mask |= 1u << i;
 		vring_notify_off(&vp->dev.vq[i].ring);
 	}
+	vp->port.lags = lags(vp, vswitch_now(vp->drv.ctx.sw));
+	if (again) /* perhaps on another ring */
+		vswitch_room_again(vp->drv.ctx.sw);
+}
+
+void vhost_rx_clear(struct vhost_port *vp)
+{
+	vhost_unlend(&vp->port);
+	for (unsigned int i = 0; i < ARRAY_LEN(vp->line); i++)
+		(void)clear_line(vp, &vp->line[i]);
+	vp->nrxq = 0;
+	vp->rx_mask = 0;
+	vp->port.lags = false;
 }

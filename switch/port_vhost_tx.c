@@ -151,8 +151,12 @@ static unsigned int batch(struct vhost_port *vp, struct vhost_vq *q,
 		n++;
 		*bytes += v->len;
 		/* A ring that is disabled loses its frames. */
-		if (run && make_frame(vp, v, &area, &f[nf]))
-			nf++;
+		if (!run || !make_frame(vp, v, &area, &f[nf]))
+			continue;
+		if (vp->nrxq > 1)
+			vhost_rx_follow(vp, (unsigned int)(q - vp->dev.vq),
+					&f[nf]);
+		nf++;
 	}
 	if (nf) {
 		vp->port.slow_bytes = 0;

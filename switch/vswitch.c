@@ -743,15 +743,15 @@ static struct port *find_room_port(struct vswitch *sw, uint64_t nic_id)
 	return sw->room_port;
 }
 
-size_t vswitch_room(struct vswitch *sw, uint64_t nic_id)
+size_t vswitch_room(struct vswitch *sw, uint64_t nic_id, uint32_t flow)
 {
 	struct port *p = find_room_port(sw, nic_id);
 
-	return p ? p->ops->room(p) : SIZE_MAX;
+	return p ? p->ops->room(p, flow) : SIZE_MAX;
 }
 
-int vswitch_lend(struct vswitch *sw, uint64_t nic_id, uint32_t caps,
-		 size_t *len, struct iovec *v, struct port **to)
+int vswitch_lend(struct vswitch *sw, uint64_t nic_id, uint32_t flow,
+		 uint32_t caps, size_t *len, struct iovec *v, struct port **to)
 {
 	struct port *p = find_room_port(sw, nic_id);
 
@@ -759,7 +759,7 @@ int vswitch_lend(struct vswitch *sw, uint64_t nic_id, uint32_t caps,
 	if (!p || !p->ops->lend || !p->link_up || (caps & ~p->caps))
 		return 0;
 	*to = p;
-	return p->ops->lend(p, len, v);
+	return p->ops->lend(p, flow, len, v);
 }
 
 void vswitch_unlend(struct port *to)

@@ -123,7 +123,7 @@ struct port *vswitch_ingress(const struct vswitch *sw);
 
 /* struct port_ops.room of the NIC's port, the first that has it; SIZE_MAX when none does,
  * or for NIC 0. */
-size_t vswitch_room(struct vswitch *sw, uint64_t nic_id);
+size_t vswitch_room(struct vswitch *sw, uint64_t nic_id, uint32_t flow);
 
 /**
  * vswitch_lend() - Room for the next frame to a NIC, of its guest's own memory
@@ -133,8 +133,8 @@ size_t vswitch_room(struct vswitch *sw, uint64_t nic_id);
  * The rest as struct port_ops.lend. It is a guess where the frame will go: the switch
  * decides as ever, and a frame that goes elsewhere is no worse off.
  */
-int vswitch_lend(struct vswitch *sw, uint64_t nic_id, uint32_t caps,
-		 size_t *len, struct iovec *v, struct port **to);
+int vswitch_lend(struct vswitch *sw, uint64_t nic_id, uint32_t flow,
+		 uint32_t caps, size_t *len, struct iovec *v, struct port **to);
 void vswitch_unlend(struct port *to);
 
 /* A port that had less room than any has more: tells who has asked to be told, the one

@@ -461,22 +461,24 @@ static bool end_tcp(void *arg, struct flow_nic *nic, int64_t now_ms)
 	return tcp_give_up(r->t, nic, now_ms);
 }
 
-static size_t env_room(void *arg, uint64_t nic_id)
+static size_t env_room(void *arg, uint64_t nic_id, uint32_t flow)
 {
 	struct fake_tcp *r = arg;
 
 	(void)nic_id;
+	must(flow, "all have one");
 	return r->guest_room;
 }
 
-static int env_lend(void *arg, uint64_t nic_id, bool v4, size_t hdr_len,
-		    size_t *len, struct iovec *v)
+static int env_lend(void *arg, uint64_t nic_id, uint32_t flow, bool v4,
+		    size_t hdr_len, size_t *len, struct iovec *v)
 {
 	struct fake_tcp *r = arg;
 	int n = 0;
 
 	(void)nic_id;
 	(void)v4;
+	must(flow, "all have one");
 	must(!r->lending && r->in_flush, "one at a time");
 	if (!r->lend_room)
 		return r->lend_err;

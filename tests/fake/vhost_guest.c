@@ -23,7 +23,7 @@ static void ring_init(struct vhost_guest *g, unsigned int i)
 	q->desc = base;
 	q->avail = base + 0x4000;
 	q->used = base + 0x8000;
-	q->bufs = 0x100000 * (size_t)(i + 1);
+	q->bufs = 0x100000 + 0x80000 * (size_t)i;
 	q->kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	q->call = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	assert_true(q->kick >= 0 && q->call >= 0);
@@ -43,13 +43,13 @@ void vg_init(struct vhost_guest *g, int *backend)
 	g->mem = mmap(NULL, VG_MEM, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      g->memfd, 0);
 	assert_true(g->mem != MAP_FAILED);
-	ring_init(g, VG_RX);
-	ring_init(g, VG_TX);
+	for (unsigned int i = 0; i < VG_RINGS; i++)
+		ring_init(g, i);
 }
 
 void vg_fini(struct vhost_guest *g)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < VG_RINGS; i++) {
 		close(g->q[i].kick);
 		close(g->q[i].call);
 	}
@@ -144,13 +144,15 @@ void vg_fd(struct vhost_guest *g, uint32_t request, unsigned int i, int fd)
 
 void vg_start(struct vhost_guest *g, uint64_t features)
 {
+	unsigned int rings = features >> 22 & 1 ? VG_RINGS : 2;
+
 	g->features = features;
 	vg_send(g, 3, 0, NULL, 0, NULL, 0);
-	for (unsigned int i = 0; i < 2; i++)
+	for (unsigned int i = 0; i < rings; i++)
 		vg_state(g, 18, i, 1);
 	vg_u64(g, 2, features);
 	vg_mem_table(g);
-	for (unsigned int i = 0; i < 2; i++) {
+	for (unsigned int i = 0; i < rings; i++) {
 		vg_state(g, 8, i, g->q[i].num);
 		vg_state(g, 10, i, g->q[i].last_used);
 		vg_addr(g, i);
@@ -235,17 +237,22 @@ void vg_fill_rx(struct vhost_guest *g, unsigned int n)
 	vg_kick(g, VG_RX);
 }
 
-void vg_send_frame(struct vhost_guest *g, unsigned int i, const void *frame,
-		   size_t len)
+void vg_send_frame_on(struct vhost_guest *g, unsigned int q, unsigned int i,
+		      const void *frame, size_t len)
 {
-	uint8_t *b = vg_buf(g, VG_TX, i);
+	uint8_t *b = vg_buf(g, q, i);
 
 	memset(b, 0, 12);
 	memcpy(b + 12, frame, len);
-	vg_desc(g, VG_TX, i, vg_buf_gpa(g, VG_TX, i), (uint32_t)(12 + len), 0,
-		0);
-	vg_avail(g, VG_TX, (uint16_t)i);
-	vg_kick(g, VG_TX);
+	vg_desc(g, q, i, vg_buf_gpa(g, q, i), (uint32_t)(12 + len), 0, 0);
+	vg_avail(g, q, (uint16_t)i);
+	vg_kick(g, q);
+}
+
+void vg_send_frame(struct vhost_guest *g, unsigned int i, const void *frame,
+		   size_t len)
+{
+	vg_send_frame_on(g, VG_TX, i, frame, len);
 }
 
 bool vg_signalled(struct vhost_guest *g, unsigned int q)

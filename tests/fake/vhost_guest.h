@@ -17,6 +17,7 @@
 #define VG_BUF	2048	 /* bytes behind each descriptor */
 #define VG_RX	0
 #define VG_TX	1
+#define VG_RINGS 4
 
 /* All at fixed places in the memory. */
 struct vg_ring {
@@ -31,7 +32,7 @@ struct vhost_guest {
 	int memfd;
 	uint8_t *mem;
 	uint64_t features;
-	struct vg_ring q[2];
+	struct vg_ring q[VG_RINGS]; /* 0: receive, 1: transmit, 2: receive, … */
 };
 
 /* Makes memory, rings and a socket pair; *@backend is the other end. */
@@ -55,7 +56,8 @@ void vg_mem_table(struct vhost_guest *g);
 void vg_addr(struct vhost_guest *g, unsigned int i);
 void vg_fd(struct vhost_guest *g, uint32_t request, unsigned int i, int fd);
 
-/* Everything that QEMU says until frames flow, with @features. */
+/* Everything that QEMU says until frames flow, with @features; with VHOST_F_MQ for two
+ * pairs of rings. */
 void vg_start(struct vhost_guest *g, uint64_t features);
 
 /* ---- the guest's driver ---- */
@@ -75,10 +77,14 @@ uint8_t *vg_buf(const struct vhost_guest *g, unsigned int q, unsigned int i);
 bool vg_used(struct vhost_guest *g, unsigned int q, uint32_t *head,
 	     uint32_t *len);
 
-/* Give the device @n buffers of VG_BUF, descriptors 0 to @n - 1. */
+/* Give the device @n buffers of VG_BUF, descriptors 0 to @n - 1 (ring VG_RX). */
 void vg_fill_rx(struct vhost_guest *g, unsigned int n);
 
-/* Send a frame behind an empty header in descriptor @i. */
+/* Send a frame behind an empty header in descriptor @i, … */
+void vg_send_frame_on(struct vhost_guest *g, unsigned int q, unsigned int i,
+		      const void *frame, size_t len);
+
+/* … of ring VG_TX. */
 void vg_send_frame(struct vhost_guest *g, unsigned int i, const void *frame,
 		   size_t len);
 

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "lib/bytes.h"
+#include "lib/compat.h"
 #include "lib/csum.h"
 #include "nat/ip4.h"
 #include "nat/nat.h"
@@ -26,12 +27,23 @@
 
 #define GW    0x0a000202u
 #define GUEST 0x0a00020fu
-#define NRX   128
+#define NRX   128 /* of each ring */
 #define BUF   4096 /* what Linux makes available while much comes in */
 #define TOTAL (4u << 20)
 #define BIT(n) (1ull << (n))
 
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
+
+/* A download of the guest's. */
+struct conn {
+	int fd; /* the host's end; -1: not yet */
+	size_t written; /* by the host */
+	uint16_t port; /* the guest's */
+	unsigned int rx, tx; /* rings: frames come on rx, as it sends on tx */
+	uint32_t seq, ack;
+	bool open;
+	size_t got; /* by the guest */
+};
 
 struct fix {
 	struct event_base *base;
@@ -39,12 +51,12 @@ struct fix {
 	struct nat *nat;
 	struct driver *d;
 	struct vhost_guest g;
-	int listen, conn;
+	int listen;
 	uint16_t port;
-	size_t written; /* by the host */
-	uint32_t seq, ack;
-	bool ts, open;
-	size_t got; /* by the guest */
+	struct conn c[2];
+	unsigned int nc; /* how many of those there are */
+	bool ts;
+	uint32_t slow; /* rings that the guest does not look at, as bits */
 	unsigned int sent;
 };
 
@@ -52,9 +64,10 @@ struct fix {
 static unsigned int lent;
 static const struct port_ops *ops;
 
-static int count_lend(struct port *p, size_t *len, struct iovec *v)
+static int count_lend(struct port *p, uint32_t flow, size_t *len,
+		      struct iovec *v)
 {
-	int n = ops->lend(p, len, v);
+	int n = ops->lend(p, flow, len, v);
 
 	lent += n > 0;
 	return n;
@@ -73,48 +86,71 @@ static void host_open(struct fix *x)
 				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(a);
 
-	x->conn = -1;
 	x->listen = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			   0);
 	assert_int_equal(bind(x->listen, (struct sockaddr *)&a, len), 0);
-	assert_int_equal(listen(x->listen, 1), 0);
+	assert_int_equal(listen(x->listen, 2), 0);
 	assert_int_equal(getsockname(x->listen, (struct sockaddr *)&a, &len), 0);
 	x->port = ntohs(a.sin_port);
 }
 
-static void host_turn(struct fix *x)
+/* Bytes are told apart by the guest's port. */
+static uint8_t byte_of(const struct conn *c, size_t i)
+{
+	return (uint8_t)(byte_at(i) + c->port);
+}
+
+static void host_accept(struct fix *x)
+{
+	struct conn *c = x->c;
+
+	while (c < x->c + x->nc && c->fd >= 0)
+		c++;
+	if (c < x->c + x->nc)
+		c->fd = accept4(x->listen, NULL, NULL,
+				SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static void host_send(struct conn *c)
 {
 	static uint8_t b[256 * 1024];
-	size_t n = TOTAL - x->written < sizeof(b) ? TOTAL - x->written
-						  : sizeof(b);
+	size_t n = min_sz(TOTAL - c->written, sizeof(b));
 	ssize_t r;
 
-	if (x->conn < 0)
-		x->conn = accept4(x->listen, NULL, NULL,
-				  SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (x->conn < 0 || !n)
+	if (c->fd < 0 || !n)
 		return;
 	for (size_t i = 0; i < n; i++)
-		b[i] = byte_at(x->written + i);
-	r = send(x->conn, b, n, MSG_NOSIGNAL);
-	x->written += r > 0 ? (size_t)r : 0;
+		b[i] = byte_of(c, c->written + i);
+	r = send(c->fd, b, n, MSG_NOSIGNAL);
+	c->written += r > 0 ? (size_t)r : 0;
+}
+
+static void host_turn(struct fix *x)
+{
+	host_accept(x);
+	for (unsigned int i = 0; i < x->nc; i++)
+		host_send(&x->c[i]);
 }
 
 /* ---- the guest ---------------------------------------------------------------------- */
 
-static uint8_t *buf(struct fix *x, uint32_t i)
+static size_t buf_at(unsigned int q, uint32_t i)
 {
-	return x->g.mem + (4u << 20) + (size_t)i * BUF;
+	return (4u << 20) + ((size_t)q / 2 * NRX + i) * BUF;
 }
 
-static void give_buf(struct fix *x, uint32_t i)
+static uint8_t *buf(struct fix *x, unsigned int q, uint32_t i)
 {
-	vg_desc(&x->g, VG_RX, i, VG_GPA + (4u << 20) + (uint64_t)i * BUF, BUF,
-		2, 0);
-	vg_avail(&x->g, VG_RX, (uint16_t)i);
+	return x->g.mem + buf_at(q, i);
 }
 
-static void send_tcp(struct fix *x, uint8_t flags)
+static void give_buf(struct fix *x, unsigned int q, uint32_t i)
+{
+	vg_desc(&x->g, q, i, VG_GPA + buf_at(q, i), BUF, 2, 0);
+	vg_avail(&x->g, q, (uint16_t)i);
+}
+
+static void send_tcp(struct fix *x, struct conn *c, uint8_t flags)
 {
 	static const uint8_t syn_opts[8] = {2, 4, 5, 0xb4, 1, 3, 3, 7};
 	static const uint8_t ts[12] = {1, 1, 8, 10, 0, 0, 0, 1};
@@ -124,7 +160,7 @@ static void send_tcp(struct fix *x, uint8_t flags)
 	struct ip4 h = {.src = GUEST, .dst = GW, .proto = 6, .ttl = 64,
 			.df = true};
 
-	while (vg_used(&x->g, VG_TX, &head, &n))
+	while (vg_used(&x->g, c->tx, &head, &n))
 		;
 	if (flags & SYN) {
 		memcpy(t + len, syn_opts, 8);
@@ -137,81 +173,105 @@ static void send_tcp(struct fix *x, uint8_t flags)
 	h.len = (uint16_t)(20 + len);
 	memcpy(b, "\x52\x55\x0a\0\2\2\x52\x54\0\0\0\1\x08\0", 14);
 	ip4_build(b + 14, &h);
-	put_be16(t, 40000);
+	put_be16(t, c->port);
 	put_be16(t + 2, x->port);
-	put_be32(t + 4, x->seq);
-	put_be32(t + 8, x->ack);
+	put_be32(t + 4, c->seq);
+	put_be32(t + 8, c->ack);
 	t[12] = (uint8_t)(len / 4 << 4);
 	t[13] = flags;
 	put_be16(t + 14, 0xffff);
 	/* left to be finished */
 	put_be16(t + 16,
 		 csum_fold(csum_pseudo4(GUEST, GW, 6, (uint32_t)len)));
-	vg_send_frame(&x->g, x->sent++ % VG_NUM, b, 34 + len);
+	vg_send_frame_on(&x->g, c->tx, x->sent++ % VG_NUM, b, 34 + len);
 }
 
 /* A frame lies in @n buffers from @head on; its bytes in one piece. */
-static size_t take_frame(struct fix *x, uint32_t head, uint32_t len,
-			 uint8_t *out)
+static size_t take_frame(struct fix *x, unsigned int q, uint32_t head,
+			 uint32_t len, uint8_t *out)
 {
-	unsigned int n = buf(x, head)[10];
+	unsigned int n = buf(x, q, head)[10];
 	size_t at = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
 		if (i)
-			assert_true(vg_used(&x->g, VG_RX, &head, &len));
-		memcpy(out + at, buf(x, head), len);
+			assert_true(vg_used(&x->g, q, &head, &len));
+		memcpy(out + at, buf(x, q, head), len);
 		at += len;
-		memset(buf(x, head), 0xee, BUF);
-		give_buf(x, head);
+		memset(buf(x, q, head), 0xee, BUF);
+		give_buf(x, q, head);
 	}
 	return at;
 }
 
-/* Returns true when there was something to acknowledge. */
-static bool judge(struct fix *x, const uint8_t *f, size_t len)
+static struct conn *conn_of(struct fix *x, uint16_t port)
+{
+	for (unsigned int i = 0; i < x->nc; i++)
+		if (x->c[i].port == port)
+			return &x->c[i];
+	fail_msg("port %d", port);
+	return NULL;
+}
+
+/* A frame came on ring @q. Returns whose it is when that has something to acknowledge. */
+static struct conn *judge(struct fix *x, unsigned int q, const uint8_t *f,
+			  size_t len)
 {
 	const uint8_t *t = f + 12 + 34;
 	size_t at = 12 + 34 + (size_t)(t[12] >> 4) * 4;
+	struct conn *c;
 
 	if (get_be16(f + 24) != 0x800)
-		return false;
+		return NULL;
 	assert_int_equal(f[12 + 14 + 9], 6);
 	assert_int_equal(get_be16(f + 12 + 16), len - 12 - 14);
 	assert_false(t[13] & RST);
+	c = conn_of(x, get_be16(t + 2));
+	assert_int_equal(q, c->rx);
 	if (t[13] & SYN) {
-		x->ack = get_be32(t + 4) + 1;
-		x->seq++;
-		x->open = true;
-		return true;
+		c->ack = get_be32(t + 4) + 1;
+		c->seq++;
+		c->open = true;
+		return c;
 	}
-	if (get_be32(t + 4) != x->ack)
-		return at < len;
+	if (get_be32(t + 4) != c->ack)
+		return at < len ? c : NULL;
 	assert_int_equal(t[12] >> 4, x->ts ? 8 : 5);
-	x->ack += (uint32_t)(len - at);
+	c->ack += (uint32_t)(len - at);
 	for (size_t i = at; i < len; i++)
-		if (f[i] != byte_at(x->got + i - at))
-			fail_msg("byte %zu", x->got + i - at);
-	x->got += len - at;
-	return at < len;
+		if (f[i] != byte_of(c, c->got + i - at))
+			fail_msg("byte %zu", c->got + i - at);
+	c->got += len - at;
+	return at < len ? c : NULL;
+}
+
+static void guest_ring(struct fix *x, unsigned int q)
+{
+	struct conn *due[2] = {NULL, NULL}, *c;
+	static uint8_t f[70000];
+	uint32_t head, len;
+	bool any = false;
+
+	while (vg_used(&x->g, q, &head, &len)) {
+		size_t n = take_frame(x, q, head, len, f);
+
+		any = true;
+		c = judge(x, q, f, n);
+		if (c)
+			due[c - x->c] = c;
+	}
+	if (any)
+		vg_kick(&x->g, q);
+	for (int i = 0; i < 2; i++)
+		if (due[i])
+			send_tcp(x, due[i], ACK);
 }
 
 static void guest_turn(struct fix *x)
 {
-	static uint8_t f[70000];
-	uint32_t head, len;
-	bool any = false, data = false;
-
-	while (vg_used(&x->g, VG_RX, &head, &len)) {
-		size_t n = take_frame(x, head, len, f);
-
-		any = true;
-		data |= judge(x, f, n);
-	}
-	if (any)
-		vg_kick(&x->g, VG_RX);
-	if (data)
-		send_tcp(x, ACK);
+	for (unsigned int q = 0; q < VG_RINGS; q += 2)
+		if (!(x->slow >> q & 1))
+			guest_ring(x, q);
 }
 
 /* ---- both --------------------------------------------------------------------------- */
@@ -219,8 +279,8 @@ static void guest_turn(struct fix *x)
 static void open_all(struct fix *x)
 {
 	static struct port_ops counting;
-	struct driver_vhost_conf conf = {.queues = 1};
-	struct port_spec spec = {"vm-0", PORT_GUEST, 7, 0};
+	struct driver_vhost_conf conf = {.queues = (uint16_t)x->nc};
+	struct port_spec spec = {.name = "vm-0", .role = PORT_GUEST, .nic_id = 7};
 	struct vswitch_config cfg = {.seed = {1, 2}};
 	struct nat_config nc = {
 		.mac = {"\x52\x55\x0a\0\2\2"}, .ip = GW, .dns_ip = GW + 1,
@@ -243,31 +303,53 @@ static void open_all(struct fix *x)
 				      NULL), 0);
 	while ((p = vswitch_port_next(x->sw, p)) && p->nic_id != 7)
 		;
+	if (!p)
+		abort();
 	ops = p->ops;
 	counting = *ops;
 	counting.lend = count_lend;
 	p->ops = &counting;
 	lent = 0;
-	x->g.q[VG_RX].num = NRX;
+	for (unsigned int q = 0; q < VG_RINGS; q += 2)
+		x->g.q[q].num = NRX;
 	vg_start(&x->g, BIT(VHOST_F_VERSION_1) | BIT(VHOST_F_MRG_RXBUF) |
 				BIT(VHOST_F_GUEST_CSUM) |
-				BIT(VHOST_F_GUEST_TSO4) | BIT(VHOST_F_CSUM));
+				BIT(VHOST_F_GUEST_TSO4) | BIT(VHOST_F_CSUM) |
+				(x->nc > 1 ? BIT(VHOST_F_MQ) : 0));
 	for (int i = 0; i < 10; i++)
 		event_base_loop(x->base, EVLOOP_NONBLOCK);
-	for (uint32_t i = 0; i < NRX; i++)
-		give_buf(x, i);
-	vg_kick(&x->g, VG_RX);
+	for (unsigned int q = 0; q < 2 * x->nc; q += 2) {
+		for (uint32_t i = 0; i < NRX; i++)
+			give_buf(x, q, i);
+		vg_kick(&x->g, q);
+	}
 }
 
-static int setup(void **state)
+/* As many connections as pairs of rings; each has its own. */
+static int setup_conns(void **state, unsigned int n)
 {
 	struct fix *x = calloc(1, sizeof(*x));
 
-	x->seq = 1000;
+	x->nc = n;
+	for (unsigned int i = 0; i < 2; i++)
+		x->c[i] = (struct conn){
+			.fd = -1, .port = (uint16_t)(40000 + i), .rx = 2 * i,
+			.tx = 2 * i + 1, .seq = 1000,
+		};
 	host_open(x);
 	open_all(x);
 	*state = x;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_conns(state, 1);
+}
+
+static int setup_two(void **state)
+{
+	return setup_conns(state, 2);
 }
 
 static int teardown(void **state)
@@ -280,23 +362,56 @@ static int teardown(void **state)
 	event_base_free(x->base);
 	vg_fini(&x->g);
 	close(x->listen);
-	if (x->conn >= 0)
-		close(x->conn);
+	for (unsigned int i = 0; i < 2; i++)
+		if (x->c[i].fd >= 0)
+			close(x->c[i].fd);
 	free(x);
 	return 0;
 }
 
+static void turn(struct fix *x)
+{
+	event_base_loop(x->base, EVLOOP_NONBLOCK);
+	guest_turn(x);
+	host_turn(x);
+}
+
+/* One after the other, so that it is known who is who. */
+static void call(struct fix *x)
+{
+	for (unsigned int i = 0; i < x->nc; i++) {
+		send_tcp(x, &x->c[i], SYN);
+		for (int k = 0; k < 100000 && x->c[i].fd < 0; k++)
+			turn(x);
+		assert_true(x->c[i].fd >= 0);
+	}
+}
+
+/* Until @c has all. */
+static void finish(struct fix *x, struct conn *c)
+{
+	for (int i = 0; i < 2000000 && c->got < TOTAL; i++)
+		turn(x);
+	assert_int_equal(c->got, TOTAL);
+}
+
 static void transfer(struct fix *x)
 {
-	send_tcp(x, SYN);
-	for (int i = 0; i < 2000000 && x->got < TOTAL; i++) {
-		event_base_loop(x->base, EVLOOP_NONBLOCK);
-		guest_turn(x);
-		host_turn(x);
-	}
-	assert_int_equal(x->got, TOTAL);
+	call(x);
+	for (unsigned int i = 0; i < x->nc; i++)
+		finish(x, &x->c[i]);
 	/* Nearly all of it: the first part is copied, and so is what is little. */
-	assert_true(lent > TOTAL / 65536 / 2);
+	assert_true(lent > x->nc * (TOTAL / 65536 / 2));
+}
+
+static void expect_no_loss(struct fix *x)
+{
+	struct port_stats s;
+
+	driver_stats(x->d, &s);
+	assert_int_equal(s.drops[DROP_FULL], 0);
+	assert_int_equal(s.drops[DROP_ERROR], 0);
+	assert_int_equal(s.drops[DROP_NO_PEER], 0);
 }
 
 static void bulk__host_to_guest__lies_in_its_memory(void **state)
@@ -313,13 +428,51 @@ static void bulk__with_timestamps__lies_in_its_memory(void **state)
 	transfer(x);
 }
 
+/* Two flows, each on the ring beside the one that it is acknowledged on (judge()). */
+static void bulk__two_pairs_of_rings__each_flow_in_its_own(void **state)
+{
+	struct fix *x = *state;
+
+	transfer(x);
+	expect_no_loss(x);
+}
+
+/* A guest that does not look at one of its rings for a while: the host's end of that
+ * connection waits, the other one's does not, nothing is lost, and no timer has to go off
+ * before all goes on. */
+static void bulk__one_ring_is_full__its_flow_waits_and_goes_on(void **state)
+{
+	struct fix *x = *state;
+	struct conn *a = &x->c[0], *b = &x->c[1];
+	size_t had;
+
+	call(x);
+	for (int i = 0; i < 2000000 && a->got < TOTAL / 8; i++)
+		turn(x);
+	x->slow = 1u << a->rx;
+	had = a->got;
+	finish(x, b);
+	assert_int_equal(a->got, had);
+	expect_no_loss(x);
+	x->slow = 0;
+	/* More than the ring had. */
+	for (int i = 0; i < 500 && a->got < had + 2 * NRX * BUF; i++)
+		turn(x);
+	assert_true(a->got >= had + 2 * NRX * BUF);
+	finish(x, a);
+	expect_no_loss(x);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T2(f) cmocka_unit_test_setup_teardown(f, setup_two, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(bulk__host_to_guest__lies_in_its_memory),
 		T(bulk__with_timestamps__lies_in_its_memory),
+		T2(bulk__two_pairs_of_rings__each_flow_in_its_own),
+		T2(bulk__one_ring_is_full__its_flow_waits_and_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

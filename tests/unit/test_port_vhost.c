@@ -239,28 +239,28 @@ static void room__no_buffers__none_until_the_guest_took_all(void **state)
 	int again = 0;
 	uint8_t b[60];
 
-	assert_int_equal(vswitch_room(x->sw, 7), SIZE_MAX);
+	assert_int_equal(vswitch_room(x->sw, 7, 0), SIZE_MAX);
 	fix_frame(b, sizeof(b), 2, 0);
 	fake_port_in(&x->f, b, sizeof(b), 1000000); /* it is late */
 	vg_start(&guest, V1 | MRG);
 	vg_fill_rx(&guest, 1);
 	fix_turn(x);
 	vswitch_on_room(x->sw, count_room, &again);
-	assert_true(vswitch_room(x->sw, 7) > 256 * 1024);
-	assert_true(vswitch_room(x->sw, 7) < SIZE_MAX);
-	assert_int_equal(vswitch_room(x->sw, 8), SIZE_MAX);
+	assert_true(vswitch_room(x->sw, 7, 0) > 256 * 1024);
+	assert_true(vswitch_room(x->sw, 7, 0) < SIZE_MAX);
+	assert_int_equal(vswitch_room(x->sw, 8, 0), SIZE_MAX);
 	fix_to_driver(x, 100, 1);
-	assert_true(vswitch_room(x->sw, 7) > 256 * 1024);
+	assert_true(vswitch_room(x->sw, 7, 0) > 256 * 1024);
 	fake_port_in(&x->f, b, sizeof(b), 1000001);
-	assert_int_equal(vswitch_room(x->sw, 7), 0);
+	assert_int_equal(vswitch_room(x->sw, 7, 0), 0);
 	fake_port_in(&x->f, b, sizeof(b), 1000300); /* stuck: slows nobody */
-	assert_int_equal(vswitch_room(x->sw, 7), SIZE_MAX);
+	assert_int_equal(vswitch_room(x->sw, 7, 0), SIZE_MAX);
 	vg_fill_rx(&guest, 4);
 	vg_kick(&guest, VG_RX);
 	for (int i = 0; i < 100 && !again; i++)
 		fix_turn(x);
 	assert_int_equal(again, 1);
-	assert_true(vswitch_room(x->sw, 7) > 256 * 1024);
+	assert_true(vswitch_room(x->sw, 7, 0) > 256 * 1024);
 	assert_int_equal(fix_drops(x, DROP_FULL), 0);
 }
 
@@ -485,7 +485,7 @@ static void open_lender(struct fix *x, unsigned int buffers)
 static int ask_lent(struct fix *x, size_t *len, struct iovec *v)
 {
 	struct port *to = NULL;
-	int n = vswitch_lend(x->sw, 7, PORT_CAP_CSUM | PORT_CAP_TSO4, len, v,
+	int n = vswitch_lend(x->sw, 7, 0, PORT_CAP_CSUM | PORT_CAP_TSO4, len, v,
 			     &to);
 
 	if (n > 0)
@@ -685,13 +685,13 @@ static void lend__not_worth_it_or_not_possible__none(void **state)
 	size_t len = PAYLOAD;
 	struct port *to;
 
-	assert_int_equal(vswitch_lend(x->sw, 7, 0, &len, v, &to), 0);
+	assert_int_equal(vswitch_lend(x->sw, 7, 0, 0, &len, v, &to), 0);
 	open_lender(x, 0);
 	vg_fill_rx(&guest, 40); /* 2 KiB each */
 	fix_turn(x);
 	assert_int_equal(ask_lent(x, &len, v), 0);
-	assert_int_equal(vswitch_lend(x->sw, 7, PORT_CAP_USO, &len, v, &to), 0);
-	assert_int_equal(vswitch_lend(x->sw, 8, 0, &len, v, &to), 0);
+	assert_int_equal(vswitch_lend(x->sw, 7, 0, PORT_CAP_USO, &len, v, &to), 0);
+	assert_int_equal(vswitch_lend(x->sw, 8, 0, 0, &len, v, &to), 0);
 	len = 20000;
 	assert_int_equal(ask_lent(x, &len, v), 10);
 	vswitch_unlend(vhost_port(x));
