@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Tables in the kernel: read, compared, replaced, deleted. See nft.h. What a plan is in
- * libnftnl's terms is in nft_build.c, how two tables are compared in nft_image.c.
+ * libnftnl's terms is in nft_build.c, how two tables are compared in nft_image.c, what need
+ * not be read because it is known in nft_known.c.
  */
 #include "nat/nft.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
@@ -31,39 +33,80 @@
 struct nft {
 	struct mnl_socket *sock;
 	uint32_t seq;
+	struct nft_known known;
 	char buf[MSG_MAX]; /* answers */
 };
 
 /* ---- life ------------------------------------------------------------------------- */
 
-int nft_open(struct nft **out, struct errtext *why)
+static int open_socket(struct nft *n, pid_t port, struct errtext *why)
 {
-	struct nft *n = calloc(1, sizeof(*n));
 	int size = 2 * NFT_BATCH_MAX, r;
 
-	if (!n)
-		return errtext_set(why, -ENOMEM, "no memory");
 	n->sock = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (!n->sock || mnl_socket_bind(n->sock, 0, MNL_SOCKET_AUTOPID) < 0) {
+	if (!n->sock || (mnl_socket_bind(n->sock, 0, port) < 0 &&
+			 mnl_socket_bind(n->sock, 0, MNL_SOCKET_AUTOPID) < 0)) {
 		r = -errno;
-		nft_close(n);
 		return errtext_set(why, r, "no netfilter socket: %s",
 				   strerror(-r));
 	}
 	(void)setsockopt(mnl_socket_get_fd(n->sock), SOL_SOCKET,
 			 SO_SNDBUFFORCE, &size, sizeof(size));
-	n->seq = 1;
-	*out = n;
 	return 0;
+}
+
+int nft_open(struct nft **out, struct errtext *why)
+{
+	struct nft *n = calloc(1, sizeof(*n));
+	int r;
+
+	if (!n)
+		return errtext_set(why, -ENOMEM, "no memory");
+	nft_known_init(&n->known);
+	n->seq = 1;
+	r = open_socket(n, MNL_SOCKET_AUTOPID, why);
+	if (r)
+		nft_close(n);
+	else
+		*out = n;
+	return r;
+}
+
+int nft_renew(struct nft *n, struct errtext *why)
+{
+	pid_t port = (pid_t)nft_port(n);
+
+	nft_known_forget(&n->known);
+	if (n->sock)
+		mnl_socket_close(n->sock);
+	n->sock = NULL;
+	return open_socket(n, port, why);
+}
+
+uint32_t nft_port(const struct nft *n)
+{
+	return n->sock ? mnl_socket_get_portid(n->sock) : MNL_SOCKET_AUTOPID;
 }
 
 void nft_close(struct nft *n)
 {
 	if (!n)
 		return;
+	nft_known_forget(&n->known);
 	if (n->sock)
 		mnl_socket_close(n->sock);
 	free(n);
+}
+
+bool nft_is_own(const void *news, size_t len, uint32_t port)
+{
+	const struct nlmsghdr *h = news;
+	int left = (int)len;
+
+	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+		if (!port || h->nlmsg_pid != port)
+			return false;
+	return len && !left;
 }
 
 int nft_watch(int *fd_out, struct errtext *why)
@@ -446,12 +489,59 @@ int nft_forwards(struct nft *n, const struct nft_plan *p,
 
 /* ---- changes --------------------------------------------------------------------------- */
 
+static int take_gen(const struct nlattr *a, void *arg)
+{
+	if (mnl_attr_get_type(a) == NFTA_GEN_ID &&
+	    mnl_attr_get_payload_len(a) == sizeof(uint32_t))
+		*(uint32_t *)arg = ntohl(mnl_attr_get_u32(a));
+	return MNL_CB_OK;
+}
+
+static int gen_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	return mnl_attr_parse(nlh, sizeof(struct nfgenmsg), take_gen, arg);
+}
+
+/* The generation of all rulesets now; 0 when the kernel does not say. What is known of an
+ * older one is forgotten. */
+static uint32_t look_at_gen(struct nft *n)
+{
+	char buf[64];
+	struct nlmsghdr *nlh = nft_question(n, buf, NFT_MSG_GETGEN,
+					    NFPROTO_UNSPEC, NLM_F_ACK);
+	uint32_t gen = 0;
+
+	if (nft_ask(n, nlh, gen_cb, &gen))
+		gen = 0;
+	if (!gen || gen != n->known.gen)
+		nft_known_forget(&n->known);
+	n->known.gen = gen;
+	return gen;
+}
+
+/* A transaction of ours on one table, which it makes what @p says, or deletes. */
+static int commit(struct nft *n, struct nft_batch *b, uint32_t gen,
+		  const struct nft_plan *p, struct errtext *why)
+{
+	int r = nft_commit(b, why);
+
+	if (r || !gen) {
+		nft_known_forget(&n->known);
+		return r;
+	}
+	/* The next one; 0 is none's. Should it be another, nothing is known. */
+	n->known.gen = gen + 1 ? gen + 1 : 1;
+	if (p)
+		nft_known_put(&n->known, p);
+	return 0;
+}
+
 static int replace(struct nft *n, const struct nft_plan *p, bool there,
-		   struct errtext *why)
+		   uint32_t gen, struct errtext *why)
 {
 	struct nft_batch b;
 
-	nft_begin(&b, n, p->family);
+	nft_begin(&b, n, p->family, gen);
 	if (there)
 		nft_del_table(&b, p->table);
 	nft_put_table(&b, p);
@@ -464,39 +554,63 @@ static int replace(struct nft *n, const struct nft_plan *p, bool there,
 		nft_put_chain(&b, p, i);
 	for (unsigned int i = 0; i < p->nrule; i++)
 		nft_put_rule(&b, p, i);
-	return nft_commit(&b, why);
+	return commit(n, &b, gen, p, why);
 }
 
-/* Names that came and went; what is counted for the rest goes on. */
-static int amend(struct nft *n, const struct nft_plan *p, bool *changed,
+/* Names that came and went; what is counted for the rest goes on. @t: what is known;
+ * NULL: what is there is asked for. */
+static int amend(struct nft *n, const struct nft_plan *p,
+		 const struct nft_table *t, uint32_t gen, bool *changed,
 		 struct errtext *why)
 {
 	struct nft_batch b;
 	int r;
 
-	if (!p->nset)
-		return 0;
-	nft_begin(&b, n, p->family);
-	r = nft_sets_differ(n, p, &b);
-	if (r <= 0) {
-		nft_abandon(&b);
-		return r ? errtext_set(why, r, "nftables: %s", strerror(-r))
-			 : 0;
+	nft_begin(&b, n, p->family, gen);
+	r = t ? nft_known_differs(t, p, &b) : nft_sets_differ(n, p, &b);
+	if (r > 0) {
+		*changed = true;
+		return commit(n, &b, gen, p, why);
 	}
+	nft_abandon(&b);
+	if (r)
+		return errtext_set(why, r, "nftables: %s", strerror(-r));
+	/* What was found holds if nobody changed anything meanwhile. */
+	if (!t && gen && look_at_gen(n) == gen)
+		nft_known_put(&n->known, p);
+	return 0;
+}
+
+static int sync_once(struct nft *n, const struct nft_plan *p, uint32_t gen,
+		     bool *changed, struct errtext *why)
+{
+	const struct nft_table *t =
+		gen ? nft_known_find(&n->known, p->family, p->table) : NULL;
+	int there, r;
+
+	*changed = false;
+	if (t && nft_known_alike(t, p))
+		return amend(n, p, t, gen, changed, why);
+	there = t ? 1 : find_table(n, p->family, p->table, why);
+	r = !t && there > 0 ? same(n, p, why) : there < 0 ? there : 0;
+	if (r < 0)
+		return r;
+	if (r)
+		return amend(n, p, NULL, gen, changed, why);
 	*changed = true;
-	return nft_commit(&b, why);
+	return replace(n, p, there > 0, gen, why);
 }
 
 int nft_sync(struct nft *n, const struct nft_plan *p, bool *changed,
 	     struct errtext *why)
 {
-	int there = find_table(n, p->family, p->table, why);
-	int r = there > 0 ? same(n, p, why) : there;
+	int r = -ERESTART;
 
-	if (r < 0)
-		return r;
-	*changed = !r;
-	return r ? amend(n, p, changed, why) : replace(n, p, there > 0, why);
+	/* The last time it is done whatever else happens meanwhile. */
+	for (int i = 0; r == -ERESTART && i < TRIES; i++)
+		r = sync_once(n, p, i < TRIES - 1 ? look_at_gen(n) : 0, changed,
+			      why);
+	return r;
 }
 
 int nft_drop_one(struct nft *n, int family, const char *network,
@@ -504,15 +618,20 @@ int nft_drop_one(struct nft *n, int family, const char *network,
 {
 	char name[NFT_NETWORK + 8];
 	struct nft_batch b;
-	int r;
+	uint32_t gen;
+	int r = -ERESTART;
 
 	nft_table_name(network, name);
-	r = find_table(n, family, name, NULL);
-	if (r <= 0)
-		return r == -EEXIST || r == -EOPNOTSUPP ? 0 : r;
-	nft_begin(&b, n, family);
-	nft_del_table(&b, name);
-	r = nft_commit(&b, why);
+	for (int i = 0; r == -ERESTART && i < TRIES; i++) {
+		gen = i < TRIES - 1 ? look_at_gen(n) : 0;
+		nft_known_drop(&n->known, family, name);
+		r = find_table(n, family, name, NULL);
+		if (r <= 0)
+			return r == -EEXIST || r == -EOPNOTSUPP ? 0 : r;
+		nft_begin(&b, n, family, gen);
+		nft_del_table(&b, name);
+		r = commit(n, &b, gen, NULL, why);
+	}
 	return r == -ENOENT ? 0 : r;
 }
 

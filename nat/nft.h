@@ -11,19 +11,32 @@
 #include "lib/errtext.h"
 #include "nat/nftplan.h"
 
-/* A socket in the network namespace that it was made in. */
+/*
+ * A socket in the network namespace that it was made in. One that is kept remembers the
+ * tables that it brought in line, and of which generation of the kernel's rulesets that
+ * is: the kernel counts every change, by anybody, to any table. While it counted none but
+ * ours, the next difference is found without asking, and costs what changes; the kernel
+ * takes it only for that generation. Otherwise all is read, as the first time.
+ */
 struct nft;
 
 int nft_open(struct nft **out, struct errtext *why);
 void nft_close(struct nft *n);
 
+/* After a failure: nothing is known, and late answers are nobody's. -errno: @n can only be
+ * renewed or closed. */
+int nft_renew(struct nft *n, struct errtext *why);
+
+/* What news of its changes bear (nft_watch()). */
+uint32_t nft_port(const struct nft *n);
+
 /**
  * nft_sync() - Make the table what @p says
  * @changed: was it another?
  *
- * What is there is read first; only when it is not the same the whole table is
- * replaced, in one transaction: no packet meets half of it, and what is refused leaves
- * what was there. Sets are brought in line element by element, so that what they count
+ * What is there is read first, unless it is known; only when it is not the same the
+ * whole table is replaced, in one transaction: no packet meets half of it, and what is
+ * refused leaves what was there. Sets are brought in line element by element, so that what they count
  * goes on. Connections under way go on: the kernel keeps their translation.
  *
  * Return: 0; -EEXIST a table of this name is not ours; -EOPNOTSUPP the kernel has no
@@ -70,9 +83,12 @@ int nft_dump(struct nft *n, int fd, struct errtext *why);
 /**
  * nft_watch() - A socket that becomes readable when anybody changes a ruleset
  *
- * What it says is not worth reading: drain it and look. The kernel may drop news
- * (ENOBUFS), which is news, too.
+ * What it says is not worth reading but for nft_is_own(): drain it and look. The kernel
+ * may drop news (ENOBUFS), which is news, too.
  */
 int nft_watch(int *fd_out, struct errtext *why);
+
+/* Are they news of changes by the socket with that port alone? */
+bool nft_is_own(const void *news, size_t len, uint32_t port);
 
 #endif

@@ -3,6 +3,7 @@
  * nft_int.h. */
 #include "nat/nft_int.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
@@ -12,14 +13,17 @@
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define MSG_MAX	  (1 << 17) /* in one message of it */
 
-void nft_begin(struct nft_batch *b, struct nft *n, int family)
+void nft_begin(struct nft_batch *b, struct nft *n, int family, uint32_t gen)
 {
+	struct nlmsghdr *nlh;
+
 	*b = (struct nft_batch){
 		.n = n, .family = (uint16_t)family, .buf = malloc(NFT_BATCH_MAX)};
 	if (!b->buf) {
@@ -27,7 +31,10 @@ void nft_begin(struct nft_batch *b, struct nft *n, int family)
 		return;
 	}
 	b->first = nft_next_seq(n);
-	b->len = nftnl_batch_begin(b->buf, b->first)->nlmsg_len;
+	nlh = nftnl_batch_begin(b->buf, b->first);
+	if (gen)
+		mnl_attr_put_u32(nlh, NFNL_BATCH_GENID, htonl(gen));
+	b->len = nlh->nlmsg_len;
 }
 
 /* Room for a message; NULL when there is none any more. */

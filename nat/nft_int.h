@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "lib/errtext.h"
+#include "lib/list.h"
 #include "nat/nftplan.h"
 
 struct nft;
@@ -64,7 +65,9 @@ struct nft_batch {
 	bool full; /* or no memory */
 };
 
-void nft_begin(struct nft_batch *b, struct nft *n, int family);
+/* @gen: only if the kernel's rulesets are still that generation's (else nft_commit() is
+ * -ERESTART); 0 = whichever. */
+void nft_begin(struct nft_batch *b, struct nft *n, int family, uint32_t gen);
 void nft_put_table(struct nft_batch *b, const struct nft_plan *p);
 void nft_del_table(struct nft_batch *b, const char *name);
 void nft_put_map(struct nft_batch *b, const struct nft_plan *p, enum nft_map m);
@@ -83,7 +86,37 @@ void nft_abandon(struct nft_batch *b);
  * the same goes into @b, unless that is NULL. */
 int nft_sets_differ(struct nft *n, const struct nft_plan *p,
 		    struct nft_batch *b);
+/* The same of one set, and of elements that are there and that are to be. */
+int nft_set_differs(const struct nft_plan *p, unsigned int i,
+		    const struct nft_elem *have, size_t nhave,
+		    const struct nft_elem *want, size_t nwant,
+		    struct nft_batch *b);
 bool nft_is_empty(const struct nftnl_set *s);
+
+/* ---- nft_known.c: tables that are as a plan said -------------------------------------- */
+
+struct nft_table;
+
+struct nft_known {
+	uint32_t gen; /* of all of it; 0 = nothing is known */
+	struct list tables;
+};
+
+void nft_known_init(struct nft_known *k);
+/* All of it; also when it is no longer wanted. */
+void nft_known_forget(struct nft_known *k);
+void nft_known_drop(struct nft_known *k, int family, const char *name);
+/* The table is what @p says. */
+void nft_known_put(struct nft_known *k, const struct nft_plan *p);
+struct nft_table *nft_known_find(struct nft_known *k, int family,
+				 const char *name);
+/* Does nothing but elements of sets differ? */
+bool nft_known_alike(const struct nft_table *t, const struct nft_plan *p);
+/* As nft_sets_differ(), of what is alike. */
+int nft_known_differs(const struct nft_table *t, const struct nft_plan *p,
+		      struct nft_batch *b);
+/* Sum over all but the sets' elements. */
+uint64_t nft_known_shape(const struct nft_plan *p);
 
 /* ---- nft_image.c: the same text for the same thing, whoever made the object --------- */
 

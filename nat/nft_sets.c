@@ -294,6 +294,27 @@ static int differences(const struct nft_plan *p, unsigned int i,
 	return r;
 }
 
+int nft_set_differs(const struct nft_plan *p, unsigned int i,
+		    const struct nft_elem *have, size_t nhave,
+		    const struct nft_elem *want, size_t nwant,
+		    struct nft_batch *b)
+{
+	struct elems h = {.t = &p->set[i]}, w = {.t = &p->set[i]};
+	int r = -ENOMEM;
+
+	for (size_t k = 0; k < nhave; k++)
+		take(&h, &have[k]);
+	for (size_t k = 0; k < nwant; k++)
+		take(&w, &want[k]);
+	sort(&h);
+	sort(&w);
+	if (!h.nomem && !w.nomem)
+		r = differences(p, i, &h, &w, b);
+	free(h.e);
+	free(w.e);
+	return r;
+}
+
 static int read_elems(struct nft *n, const struct nft_plan *p, struct elems *l)
 {
 	int r = -EINTR;
@@ -314,19 +335,13 @@ static int one_differs(struct nft *n, const struct nft_plan *p, unsigned int i,
 		       struct nft_batch *b)
 {
 	const struct nft_set *t = &p->set[i];
-	struct elems have = {.t = t}, want = {.t = t};
+	struct elems have = {.t = t};
 	int r = read_elems(n, p, &have);
 
-	for (size_t k = 0; !r && k < t->n; k++)
-		take(&want, &p->elem[t->first + k]);
-	if (!r && want.nomem)
-		r = -ENOMEM;
-	sort(&have);
-	sort(&want);
 	if (!r)
-		r = differences(p, i, &have, &want, b);
+		r = nft_set_differs(p, i, have.e, have.n, &p->elem[t->first],
+				    t->n, b);
 	free(have.e);
-	free(want.e);
 	return r;
 }
 

@@ -114,15 +114,25 @@ static void helper_on_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- news from the host -------------------------------------------------- */
 
-static void host_changed(void *arg)
+static void host_changed(void *arg, bool own)
 {
 	struct daemon *d = arg;
 
 	if (d->ctl.stopping)
 		return;
-	netctl_push_all(&d->ctl);
+	if (own)
+		netctl_push_all(&d->ctl);
 	netctl_links_changed(&d->ctl);
-	fwdctl_host_changed(&d->ctl);
+	if (own)
+		fwdctl_host_changed(&d->ctl);
+}
+
+static void host_link(void *arg, int index, const char *name)
+{
+	struct daemon *d = arg;
+
+	if (!d->ctl.stopping)
+		knetctl_link(&d->ctl, index, name);
 }
 
 static void host_address_gone(void *arg, const struct ipaddr *ip, size_t n)
@@ -135,6 +145,7 @@ static void host_address_gone(void *arg, const struct ipaddr *ip, size_t n)
 
 static const struct hostaddr_news host_news = {
 	.changed = host_changed,
+	.link = host_link,
 	.gone = host_address_gone,
 };
 

@@ -26,20 +26,24 @@
 
 #define SETTLE_MS 100
 
+/* What is compared; zeroed where there is nothing. */
+struct own {
+	struct ipaddr ip6, local[HOST_LOCALS_MAX], linklocal[HOST_LOCALS_MAX];
+	size_t nlocals, nlinklocals;
+	uint32_t ip;
+	uint32_t default_prio;
+	char default_dev[IFNAMSIZ];
+};
+
 struct hostaddr {
 	struct nl_sock *watch;
 	struct event *in, *settle, *grace;
 	const struct hostaddr_news *news;
 	void *arg;
 	struct vanish vanish;
-	uint32_t ip;
-	struct ipaddr ip6;
+	struct own own;
 	struct host_route route[HOST_ROUTES_MAX];
 	size_t nroutes;
-	struct ipaddr local[HOST_LOCALS_MAX], linklocal[HOST_LOCALS_MAX];
-	size_t nlocals, nlinklocals;
-	char default_dev[IFNAMSIZ];
-	uint32_t default_prio;
 };
 
 /* Which source would the kernel take? Connecting a UDP socket asks it and sends
@@ -113,10 +117,10 @@ static void take_local(struct hostaddr *h, struct rtnl_route *r,
 	    ipaddr_is_loopback(&ip))
 		return;
 	if (!ipaddr_is4(&ip) && ipaddr_is_linklocal(&ip)) {
-		if (h->nlinklocals < HOST_LOCALS_MAX)
-			h->linklocal[h->nlinklocals++] = ip;
-	} else if (h->nlocals < HOST_LOCALS_MAX) {
-		h->local[h->nlocals++] = ip;
+		if (h->own.nlinklocals < HOST_LOCALS_MAX)
+			h->own.linklocal[h->own.nlinklocals++] = ip;
+	} else if (h->own.nlocals < HOST_LOCALS_MAX) {
+		h->own.local[h->own.nlocals++] = ip;
 	}
 }
 
@@ -125,10 +129,10 @@ static void take_default(struct hostaddr *h, struct rtnl_route *r,
 {
 	if (rtnl_route_get_family(r) != AF_INET)
 		return;
-	if (h->default_dev[0] && rtnl_route_get_priority(r) >= h->default_prio)
+	if (h->own.default_dev[0] && rtnl_route_get_priority(r) >= h->own.default_prio)
 		return;
-	memcpy(h->default_dev, dev, sizeof(h->default_dev));
-	h->default_prio = rtnl_route_get_priority(r);
+	memcpy(h->own.default_dev, dev, sizeof(h->own.default_dev));
+	h->own.default_prio = rtnl_route_get_priority(r);
 }
 
 static void take_route(struct nl_object *obj, void *arg)
@@ -239,13 +243,13 @@ static int read_all(struct hostaddr *h)
 	r = nl_connect(sk, NETLINK_ROUTE) ? -EIO : 0;
 	if (!r) {
 		look_for_gone(h, sk);
-		h->nroutes = h->nlocals = h->nlinklocals = 0;
-		h->default_dev[0] = '\0';
+		h->nroutes = 0;
+		memset(&h->own, 0, sizeof(h->own));
 		r = read_family(h, sk, AF_INET);
 		/* A kernel without IPv6 has none of its routes. */
 		(void)read_family(h, sk, AF_INET6);
-		h->ip = main_address();
-		h->ip6 = main_address6();
+		h->own.ip = main_address();
+		h->own.ip6 = main_address6();
 	}
 	nl_socket_free(sk);
 	return r;
@@ -254,21 +258,58 @@ static int read_all(struct hostaddr *h)
 static void settle_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct hostaddr *h = arg;
+	struct own before = h->own;
+	/* Where there are more than are looked at, any change may be one of them. */
+	bool all = before.nlocals < HOST_LOCALS_MAX &&
+		   before.nlinklocals < HOST_LOCALS_MAX;
 
 	(void)fd;
 	(void)what;
 	if (read_all(h))
 		log_warn("host addresses: cannot be read, the last known ones "
 			 "stay");
-	h->news->changed(h->arg);
+	h->news->changed(h->arg, !all || memcmp(&before, &h->own, sizeof(before)));
 }
 
-/* What the messages say does not matter: everything is read anew. But an address may
- * have come and gone before that. */
+/* Whose it is: an interface, or what has an address or a route by it. */
+static void tell_link(struct hostaddr *h, struct nlmsghdr *n)
+{
+	const struct ifinfomsg *link = nlmsg_data(n);
+	const struct ifaddrmsg *addr = nlmsg_data(n);
+	struct nlattr *a;
+
+	switch (n->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		a = nlmsg_valid_hdr(n, sizeof(*link))
+			    ? nlmsg_find_attr(n, sizeof(*link), IFLA_IFNAME)
+			    : NULL;
+		if (a && nla_len(a) && !((char *)nla_data(a))[nla_len(a) - 1])
+			h->news->link(h->arg, link->ifi_index, nla_data(a));
+		break;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		if (nlmsg_valid_hdr(n, sizeof(*addr)) && addr->ifa_index)
+			h->news->link(h->arg, (int)addr->ifa_index, NULL);
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		a = nlmsg_valid_hdr(n, sizeof(struct rtmsg))
+			    ? nlmsg_find_attr(n, sizeof(struct rtmsg), RTA_OIF)
+			    : NULL;
+		if (a && nla_len(a) == 4 && nla_get_u32(a))
+			h->news->link(h->arg, (int)nla_get_u32(a), NULL);
+		break;
+	}
+}
+
+/* Addresses and routes are read anew, whatever the messages say. But an address may have
+ * come and gone before that. */
 static int take_message(struct nl_msg *msg, void *arg)
 {
 	if (nlmsg_hdr(msg)->nlmsg_type == RTM_NEWADDR)
 		(void)nl_msg_parse(msg, take_address, arg);
+	tell_link(arg, nlmsg_hdr(msg));
 	return NL_OK;
 }
 
@@ -276,12 +317,14 @@ static void watch_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval tv = {.tv_usec = SETTLE_MS * 1000};
 	struct hostaddr *h = arg;
+	int r = 0;
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < 64; i++)
-		if (nl_recvmsgs_default(h->watch) < 0)
-			break;
+	for (int i = 0; r >= 0 && i < 64; i++)
+		r = nl_recvmsgs_default(h->watch);
+	if (r < 0 && r != -NLE_AGAIN)
+		h->news->link(h->arg, 0, NULL);
 	if (!evtimer_pending(h->settle, NULL))
 		evtimer_add(h->settle, &tv);
 }
@@ -341,12 +384,12 @@ void hostaddr_free(struct hostaddr *h)
 
 uint32_t hostaddr_ip(const struct hostaddr *h)
 {
-	return h->ip;
+	return h->own.ip;
 }
 
 struct ipaddr hostaddr_ip6(const struct hostaddr *h)
 {
-	return h->ip6;
+	return h->own.ip6;
 }
 
 size_t hostaddr_routes(const struct hostaddr *h, const struct host_route **out)
@@ -357,14 +400,14 @@ size_t hostaddr_routes(const struct hostaddr *h, const struct host_route **out)
 
 size_t hostaddr_locals(const struct hostaddr *h, const struct ipaddr **out)
 {
-	*out = h->local;
-	return h->nlocals;
+	*out = h->own.local;
+	return h->own.nlocals;
 }
 
 size_t hostaddr_linklocals(const struct hostaddr *h, const struct ipaddr **out)
 {
-	*out = h->linklocal;
-	return h->nlinklocals;
+	*out = h->own.linklocal;
+	return h->own.nlinklocals;
 }
 
 bool hostaddr_is_here(const struct ipaddr *ip)
@@ -385,5 +428,5 @@ bool hostaddr_is_here(const struct ipaddr *ip)
 
 const char *hostaddr_default_dev(const struct hostaddr *h)
 {
-	return h->default_dev;
+	return h->own.default_dev;
 }

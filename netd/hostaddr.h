@@ -31,8 +31,12 @@ struct host_route {
 
 /** struct hostaddr_news - Called from the loop with hostaddr_new()'s @arg. */
 struct hostaddr_news {
-	/* Something changed (links too): soon afterwards, not per message. */
-	void (*changed)(void *arg);
+	/* Something changed (links too): soon afterwards, not per message. @own: the
+	 * host's own addresses, or the interface of its default route. */
+	void (*changed)(void *arg, bool own);
+	/* At once: this interface changed, or something on it. @name: NULL when only the
+	 * index is known; index 0: news were lost, it may be any. */
+	void (*link)(void *arg, int index, const char *name);
 	/* These addresses are gone for good (vanish.h), loopback's never. */
 	void (*gone)(void *arg, const struct ipaddr *ip, size_t n);
 };

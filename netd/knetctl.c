@@ -13,6 +13,7 @@
 
 #include "lib/clock.h"
 #include "lib/fdutil.h"
+#include "nat/nft.h"
 #include "netd/endpoint.h"
 #include "netd/fwdctl.h"
 #include "netd/kguardctl.h"
@@ -36,8 +37,10 @@
 
 struct knetctl {
 	struct ctl *ctl;
-	int fd; /* priv_nft_watch() */
+	int fd;	       /* priv_nft_watch(), … */
+	uint32_t port; /* … of which news with that are of our own changes */
 	struct event *news, *repair, *change;
+	bool look_all; /* the next repair: at all networks, not only those due */
 	struct kneigh *neigh; /* NULL: no network was there yet */
 	struct kguardctl *guard; /* likewise, or it cannot be heard: */
 	bool guard_tried;
@@ -395,14 +398,38 @@ void knetctl_down(struct network *n)
 
 /* ---- changes, repair --------------------------------------------------------------------- */
 
+/* Only these of its NICs are to be looked at. */
+static void plug_due(struct network *n)
+{
+	struct errtext why = {""};
+
+	list_for_each(nic, &n->nics, struct nic, node)
+		if (nic->plug_due && knetctl_has_port(nic) &&
+		    knetctl_port(nic, &why))
+			nic_set_state(nic, NIC_FAILED, why.s);
+}
+
+static void nothing_due(struct network *n)
+{
+	n->look_due = false;
+	list_for_each(nic, &n->nics, struct nic, node)
+		nic->plug_due = false;
+}
+
 /* @repairs: counts those that were needed. False: it failed. */
 static bool repair_one(struct network *n, unsigned int *repairs)
 {
 	struct errtext why = {""};
 	bool changed = false;
+	int r;
 
-	int r = bring_in_line(n, &changed, &why);
-
+	if (!n->look_due && !n->ctl->knet->look_all) {
+		plug_due(n);
+		nothing_due(n);
+		return true;
+	}
+	nothing_due(n);
+	r = bring_in_line(n, &changed, &why);
 	if (r)
 		log_warn("network %s: cannot be repaired: %s", n->conf.name,
 			 why.s);
@@ -411,6 +438,7 @@ static bool repair_one(struct network *n, unsigned int *repairs)
 		super_stop(n->sup);
 		return true;
 	}
+	n->look_due = r;
 	if (r)
 		return false;
 	if (changed) {
@@ -443,23 +471,72 @@ static void repair_on_timer(evutil_socket_t fd, short what, void *arg)
 	list_for_each(n, &k->ctl->model.nets, struct network, node)
 		if (is_kernel(n) && n->bridged)
 			failed |= !repair_one(n, &k->repairs);
+	k->look_all = false;
 	if (failed)
 		look_again(k, RETRY_MS);
 }
 
 /* Somebody who undoes all we do shall not keep us busy. */
-void knetctl_repair_soon(struct ctl *ctl)
+static void repair_soon(struct knetctl *k)
 {
-	struct knetctl *k = ctl->knet;
 	int64_t now = clock_mono_ms();
 
-	if (!k)
-		return;
 	if (now - k->since_ms > WINDOW_MS) {
 		k->since_ms = now;
 		k->repairs = 0;
 	}
 	look_again(k, k->repairs < REPAIRS_MAX ? SETTLE_MS : RETRY_MS);
+}
+
+/* Who may say what, and nothing else. */
+static void change_guard(struct network *n)
+{
+	struct errtext why = {""};
+	bool changed;
+
+	n->guard_due = false;
+	if (!n->bridged || n->ctl->stopping ||
+	    !kguardctl_apply(n, NULL, &changed, &why))
+		return;
+	log_warn("network %s: %s", n->conf.name, why.s);
+	n->look_due = true;
+	look_again(n->ctl->knet, RETRY_MS);
+}
+
+/* By name or index, of a bridge of ours or a network's own port on it. */
+static bool is_of(const struct network *n, int index, const char *name)
+{
+	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
+
+	if (!name)
+		return n->bridge_index == index;
+	dev_names(n, bridge, tap);
+	return !strcmp(name, bridge) || !strcmp(name, tap);
+}
+
+/* A port of a NIC's concerns that NIC. What is not ours may concern all: what the host
+ * does with router advertisements, uplinks. What is ours, but no network's (any more),
+ * nobody. */
+void knetctl_link(struct ctl *ctl, int index, const char *name)
+{
+	struct knetctl *k = ctl->knet;
+	bool found = false;
+
+	if (!k)
+		return;
+	if (!index || (name && strncmp(name, "vn-", 3) != 0))
+		found = k->look_all = true;
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		if (is_kernel(n) && n->bridged && is_of(n, index, name))
+			found = n->look_due = true;
+	if (!found && name)
+		list_for_each(nic, &ctl->model.nics, struct nic, all)
+			if (knetctl_has_port(nic) &&
+			    !strcmp(nic->conf.ifname, name))
+				found = nic->plug_due = true;
+	/* One that was lent has gone with its last descriptor. */
+	if (found || name)
+		repair_soon(k);
 }
 
 static void change_on_timer(evutil_socket_t fd, short what, void *arg)
@@ -471,31 +548,45 @@ static void change_on_timer(evutil_socket_t fd, short what, void *arg)
 	list_for_each(n, &k->ctl->model.nets, struct network, node)
 		if (n->bridge_due)
 			knetctl_change_now(n);
+		else if (n->guard_due)
+			change_guard(n);
 }
 
 /* Guests have a say in where forwards lead: so not as often as they like. */
-void knetctl_changed(struct network *n)
+static void change_soon(struct network *n, bool *due)
 {
 	const struct timeval tv = {0, CHANGE_MS * 1000};
 	struct knetctl *k = n->ctl->knet;
 
 	if (!k || !is_kernel(n) || !n->bridged)
 		return;
-	n->bridge_due = true;
+	*due = true;
 	if (!evtimer_pending(k->change, NULL))
 		evtimer_add(k->change, &tv);
+}
+
+void knetctl_changed(struct network *n)
+{
+	change_soon(n, &n->bridge_due);
+}
+
+void knetctl_guards_changed(struct network *n)
+{
+	change_soon(n, &n->guard_due);
 }
 
 int knetctl_change(struct network *n, struct errtext *why)
 {
 	int r;
 
-	n->bridge_due = false;
+	n->bridge_due = n->guard_due = false;
 	if (!is_kernel(n) || !n->bridged || n->ctl->stopping)
 		return 0;
 	r = apply(n, NULL, why);
-	if (r && n->ctl->knet)
+	if (r && n->ctl->knet) {
+		n->look_due = true;
 		look_again(n->ctl->knet, RETRY_MS);
+	}
 	return r;
 }
 
@@ -507,18 +598,25 @@ void knetctl_change_now(struct network *n)
 		log_warn("network %s: %s", n->conf.name, why.s);
 }
 
-/* What is said does not matter, nor that some of it was lost. */
+/* What is said does not matter but for whose change it was, and that some of it was
+ * lost. */
 static void news_on_readable(evutil_socket_t fd, short what, void *arg)
 {
+	_Alignas(8) char buf[16384];
 	struct knetctl *k = arg;
-	char buf[4096];
-	int n = 0;
+	ssize_t len;
 
 	(void)what;
-	while (n++ < 64 && (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) >= 0 ||
-			    errno == ENOBUFS || errno == EINTR))
-		;
-	knetctl_repair_soon(k->ctl);
+	for (int i = 0; i < 64; i++) {
+		len = recv(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
+		if (len < 0 && errno != ENOBUFS && errno != EINTR)
+			break;
+		if (len < 0 || len > (ssize_t)sizeof(buf) ||
+		    !nft_is_own(buf, (size_t)len, k->port))
+			k->look_all = true;
+	}
+	if (k->look_all)
+		repair_soon(k);
 }
 
 struct knetctl *knetctl_new(struct ctl *ctl)
@@ -532,7 +630,7 @@ struct knetctl *knetctl_new(struct ctl *ctl)
 	k->fd = -1;
 	k->repair = evtimer_new(ctl->base, repair_on_timer, k);
 	k->change = evtimer_new(ctl->base, change_on_timer, k);
-	if (priv_nft_watch(ctl->priv, &k->fd, &why))
+	if (priv_nft_watch(ctl->priv, &k->fd, &k->port, &why))
 		log_info("kernel datapath: %s", why.s);
 	else
 		k->news = event_new(ctl->base, k->fd, EV_READ | EV_PERSIST,

@@ -5,7 +5,8 @@
  * and router advertisements come to the bridge, and NICs that are no TAPs to the others.
  *
  * What the kernel has is compared with what it is to have at every start, change and
- * whenever somebody changed a ruleset or an interface; there is no other way of repair.
+ * whenever somebody else changed a ruleset, or anybody an interface; there is no other way
+ * of repair. Of an interface that is a NIC's only that NIC is looked after.
  */
 #ifndef VNET_NETD_KNETCTL_H
 #define VNET_NETD_KNETCTL_H
@@ -42,8 +43,11 @@ void knetctl_change_now(struct network *n);
 /* The same for whoever must know: 0, or negative errno with @why. */
 int knetctl_change(struct network *n, struct errtext *why);
 
-/* Somebody changed something somewhere: look, soon. */
-void knetctl_repair_soon(struct ctl *ctl);
+/* Of all that only what guests may say: NICs, their addresses. */
+void knetctl_guards_changed(struct network *n);
+
+/* Somebody changed that interface (hostaddr.h): look soon at what it is part of. */
+void knetctl_link(struct ctl *ctl, int index, const char *name);
 
 /* Is the NIC a TAP on a bridge of the kernel datapath? */
 bool knetctl_has_port(const struct nic *nic);

@@ -49,16 +49,18 @@ struct other_dhcp {
 
 struct network {
 	struct list node;
+	struct model *model; /* that it is in */
 	struct net_conf conf;
 	struct list nics;  /* struct nic */
 	struct list fwds;  /* struct forward */
 	struct list resvs; /* struct resv */
+	struct htab resvs_mac; /* the same by MAC */
 	struct list dhcpsets; /* struct dhcpset, by scope and name */
 	/* struct lease by address, by MAC: what runs, and what was and is kept for
 	 * whoever had it. */
 	struct htab leases, leases_mac;
 	struct list resvs6; /* struct resv6 */
-	struct htab leases6; /* struct lease6 by address */
+	struct htab leases6, leases6_mac; /* struct lease6 by address, by MAC */
 	struct list records; /* struct record */
 	struct htab claims; /* struct claim by address … */
 	struct htab claimed; /* … and by name */
@@ -67,6 +69,7 @@ struct network {
 	struct ctl *ctl; /* for the callbacks of its worker */
 	struct log_budget log_budget;
 	int64_t promised_ms; /* promise.c: when one was lost; 0 = never */
+	uint32_t leased_to; /* each address of the pool below it has a lease */
 	enum net_state state;
 	bool wanted; /* the user wants it to run */
 	bool synced; /* the worker has NICs and forwards */
@@ -76,7 +79,8 @@ struct network {
 	int port_fd;	     /* TAP of host adapter or uplink; -1 */
 	bool bridged; /* knetctl.c: its bridge is in the kernel … */
 	int bridge_index; /* … and that interface there */
-	bool bridge_due;  /* knetctl.c: it is to be another */
+	/* knetctl.c: it is to be another, or its guards; somebody changed something of it */
+	bool bridge_due, guard_due, look_due;
 	struct other_dhcp other_dhcp; /* the last one */
 	struct opener *opener; /* tftpctl.c; NULL: nothing was asked for yet */
 	bool neighbours_due; /* kneigh.c: the worker knows of none */
@@ -102,8 +106,8 @@ enum nic_state { NIC_OK, NIC_NET_STOPPED, NIC_FAILED };
 struct nic {
 	struct list node; /* network.nics */
 	struct list all;  /* model.nics, sorted by nothing */
-	struct hnode by_id;
-	struct nic_conf conf;
+	struct hnode by_id, by_mac, by_vm;
+	struct nic_conf conf; /* vm, mac: of the indices, never changed */
 	struct network *net;
 
 	/* Run time, nicctl.c. */
@@ -116,6 +120,7 @@ struct nic {
 	bool connected;
 	bool moving; /* link held down after a move */
 	bool kguarded; /* kguardctl.c: the kernel's table has its TAP's name */
+	bool plug_due; /* knetctl.c: somebody changed its TAP, maybe ourselves */
 	bool lent;   /* transient, and its TAP was handed out */
 	bool leaving; /* the worker it moves away from still has it */
 	struct nic_timer *timer; /* retry, or the end of a move */
@@ -171,7 +176,8 @@ struct forward {
 
 struct resv {
 	struct list node;
-	struct resv_conf conf;
+	struct hnode by_mac;
+	struct resv_conf conf; /* model_resv_put() changes it */
 };
 
 struct dhcpset {
@@ -200,13 +206,13 @@ struct resv6 {
 };
 
 struct lease6 {
-	struct hnode by_ip;
+	struct hnode by_ip, by_mac;
 	struct lease6_conf conf;
 };
 
 struct model {
 	struct list nets, nics;
-	struct htab nic_ids;
+	struct htab nic_ids, nic_vms, nic_macs; /* NICs by id, VM, MAC */
 	unsigned int nnets, nnics, nfwds;
 };
 
@@ -225,8 +231,12 @@ struct nic *model_nic_add(struct model *m, struct network *n,
 void model_nic_del(struct model *m, struct nic *nic);
 void model_nic_move(struct nic *nic, struct network *to);
 struct nic *model_nic_find(struct model *m, const char *vm, int index);
+/* All of a VM's: the first (@nic NULL) or the next one, in no order; NULL after the last. */
+struct nic *model_nic_of_vm(struct model *m, const char *vm, const struct nic *nic);
 struct nic *model_nic_by_id(struct model *m, int64_t id);
 struct nic *model_nic_by_mac(struct network *n, const struct mac *mac);
+/* Has any network's NIC it? */
+bool model_mac_taken(struct model *m, const struct mac *mac);
 
 struct forward *model_fwd_add(struct model *m, struct network *n,
 			      const struct fwd_conf *c);
@@ -278,6 +288,9 @@ struct lease *model_lease_kept(struct model *m, struct network *n,
 int model_lease6_put(struct network *n, const struct lease6_conf *c);
 void model_lease6_del(struct network *n, struct lease6 *l);
 struct lease6 *model_lease6_find(struct network *n, const struct ipaddr *ip);
+/* All with a MAC: the first (@l NULL) or the next one; NULL after the last. */
+struct lease6 *model_lease6_by_mac(struct network *n, const struct mac *mac,
+				   const struct lease6 *l);
 void model_leases6_clear(struct network *n);
 int model_resv6_put(struct network *n, const struct resv6_conf *c);
 void model_resv6_del(struct resv6 *r);

@@ -561,7 +561,6 @@ void netctl_release(struct ctl *ctl, struct network *n)
 
 void netctl_links_changed(struct ctl *ctl)
 {
-	knetctl_repair_soon(ctl);
 	list_for_each_safe(n, &ctl->model.nets, struct network, node) {
 		bool there;
 

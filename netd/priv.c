@@ -515,12 +515,17 @@ int priv_rulesets(struct priv *p, int fd[2], struct errtext *why)
 	return ask(p, PRIV_RULESETS, &q, sizeof(q), &a, fd, 2, why);
 }
 
-int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)
+int priv_nft_watch(struct priv *p, int *fd_out, uint32_t *port,
+		   struct errtext *why)
 {
+	int r;
+
 	struct priv_req_icmp q = {.ip6 = false}; /* nothing to be said */
 	struct priv_answer a = {0};
 
 	if (!p->chan)
 		return needs_helper(why);
-	return ask(p, PRIV_NFT_WATCH, &q, sizeof(q), &a, fd_out, 1, why);
+	r = ask(p, PRIV_NFT_WATCH, &q, sizeof(q), &a, fd_out, 1, why);
+	*port = a.port;
+	return r;
 }

@@ -215,8 +215,10 @@ struct priv_tap_fd {
 int priv_tap_fd(struct priv *p, const struct priv_tap_fd *t, int *fd_out,
 		struct errtext *why);
 
-/* A socket that is readable when rulesets change (nat/nft.h); caller's. */
-int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why);
+/* A socket that is readable when rulesets change (nat/nft.h); caller's. @port: news of the
+ * helper's own changes bear it; 0 = it is not known. */
+int priv_nft_watch(struct priv *p, int *fd_out, uint32_t *port,
+		   struct errtext *why);
 
 /** struct priv_said - What came of a request that goes on after its answer */
 struct priv_said {

@@ -42,6 +42,7 @@ struct helper {
 	struct spawn spawn;
 	int lock;
 	int sigchld;
+	struct nft *nft; /* NULL: none was needed yet */
 	pid_t reader; /* of rulesets; 0: there was none */
 	int given; /* descriptor of the request under way; -1 = none */
 	uint8_t udp_out[65536 / 8]; /* UDP ports given out since the start */
@@ -167,7 +168,7 @@ static int do_knet(struct helper *h, const void *body, struct reply *out)
 	int r = priv_judge_knet(q, &out->a.why);
 
 	if (!r)
-		r = priv_do_knet(&q->k, q->dry, &done, &out->a.why);
+		r = priv_do_knet(&h->nft, &q->k, q->dry, &done, &out->a.why);
 	out->a.changed = done.changed;
 	if (done.forgets)
 		(void)spawn_note(&h->spawn, done.forgets, "forwards of",
@@ -180,8 +181,7 @@ static int do_knet_down(struct helper *h, const void *body, struct reply *out)
 	const struct priv_req_network *q = body;
 	int r = priv_judge_network(q, &out->a.why);
 
-	(void)h;
-	return r ? r : priv_do_knet_down(q->network, &out->a.why);
+	return r ? r : priv_do_knet_down(&h->nft, q->network, &out->a.why);
 }
 
 static int do_kguard(struct helper *h, const void *body, struct reply *out)
@@ -190,8 +190,8 @@ static int do_kguard(struct helper *h, const void *body, struct reply *out)
 	int r = priv_judge_kguard(q, &out->a.why);
 
 	return r ? r
-		 : priv_do_kguard(h->given, q->what, &out->a.changed,
-				  &out->a.why);
+		 : priv_do_kguard(&h->nft, h->given, q->what,
+				  &out->a.changed, &out->a.why);
 }
 
 static int do_kcounts(struct helper *h, const void *body, struct reply *out)
@@ -199,9 +199,9 @@ static int do_kcounts(struct helper *h, const void *body, struct reply *out)
 	const struct priv_req_network *q = body;
 	int r = priv_judge_network(q, &out->a.why);
 
-	(void)h;
 	if (!r)
-		r = priv_do_kcounts(q->network, &out->fd[0], &out->a.why);
+		r = priv_do_kcounts(&h->nft, q->network, &out->fd[0],
+				    &out->a.why);
 	out->nfd = r ? 0 : 1;
 	return r;
 }
@@ -261,8 +261,9 @@ static int do_nft_watch(struct helper *h, const void *body, struct reply *out)
 {
 	int r = nft_watch(&out->fd[0], &out->a.why);
 
-	(void)h;
 	(void)body;
+	if (!r && !priv_nft(&h->nft, NULL))
+		out->a.port = nft_port(h->nft);
 	out->nfd = r ? 0 : 1;
 	return r;
 }
@@ -577,6 +578,7 @@ void priv_helper(const char *run_dir, int chan)
 	if (answer(&h, PRIV_HELLO, &hello) || hello.a.err)
 		_exit(EXIT_FAILURE);
 	loop(&h);
+	nft_close(h.nft);
 	uplinks_out(&h);
 	spawn_finish(&h.spawn, WORKERS_END_MS);
 	_exit(EXIT_SUCCESS);

@@ -13,6 +13,8 @@
 #include "netd/knet.h"
 #include "netd/priv.h"
 
+struct nft;
+
 #define PRIV_NETWORK 64
 #define PRIV_OWNER   64
 
@@ -32,7 +34,7 @@ enum priv_type {
 	PRIV_KNET,	 /* answer: changed */
 	PRIV_KNET_DOWN,
 	PRIV_KPORT,	 /* answer: [fd], or none: shared */
-	PRIV_NFT_WATCH,	 /* answer: [fd] */
+	PRIV_NFT_WATCH,	 /* answer: port, [fd] */
 	PRIV_TAP_FD,	 /* answer: [fd] */
 	PRIV_RULESETS,	 /* answer: [memory file, pipe] */
 	PRIV_KGUARD,	 /* with [memory file]; answer: changed */
@@ -93,6 +95,7 @@ struct priv_answer {
 	bool shared; /* PRIV_WAY, PRIV_KPORT: no descriptor comes with it */
 	bool changed; /* PRIV_KNET, PRIV_KGUARD, PRIV_UPLINK_KEEP */
 	struct mac mac; /* PRIV_TAPIN */
+	uint32_t port; /* PRIV_NFT_WATCH */
 	char text[PRIV_OWNER];
 	struct errtext why;
 };
@@ -135,12 +138,19 @@ struct priv_knet_done {
 	pid_t forgets; /* a child that forgets connections still; 0: none does */
 };
 
-int priv_do_knet(const struct knet *k, bool dry, struct priv_knet_done *out,
-		 struct errtext *why);
+/* @nft: kept from one request to the next (nft.h); NULL in it: there is none yet. */
+int priv_do_knet(struct nft **nft, const struct knet *k, bool dry,
+		 struct priv_knet_done *out, struct errtext *why);
 /* @fd: what is asked for; read once, into memory of our own, and judged there. */
-int priv_do_kguard(int fd, int what, bool *changed, struct errtext *why);
-int priv_do_kcounts(const char *network, int *fd_out, struct errtext *why);
-int priv_do_knet_down(const char *network, struct errtext *why);
+int priv_do_kguard(struct nft **nft, int fd, int what, bool *changed,
+		   struct errtext *why);
+int priv_do_kcounts(struct nft **nft, const char *network, int *fd_out,
+		    struct errtext *why);
+int priv_do_knet_down(struct nft **nft, const char *network, struct errtext *why);
+/* It is there afterwards, or the error; and after its use, which ended with @r. Returns
+ * that. */
+int priv_nft(struct nft **nft, struct errtext *why);
+int priv_nft_end(struct nft **nft, int r);
 int priv_do_kport(const struct priv_kport *t, int *fd_out, struct errtext *why);
 int priv_do_tap_fd(const struct priv_tap_fd *t, int *fd_out,
 		   struct errtext *why);

@@ -31,29 +31,42 @@ static int bring(struct nft *n, const struct nft_plan *p, bool dry,
 	return r;
 }
 
-static int do_it(const struct kguard *k, int what, bool *changed,
-		 struct errtext *why)
+int priv_nft(struct nft **nft, struct errtext *why)
+{
+	return *nft ? 0 : nft_open(nft, why);
+}
+
+int priv_nft_end(struct nft **nft, int r)
+{
+	if (r < 0 && *nft && nft_renew(*nft, NULL)) {
+		nft_close(*nft);
+		*nft = NULL;
+	}
+	return r;
+}
+
+static int do_it(struct nft **nft, const struct kguard *k, int what,
+		 bool *changed, struct errtext *why)
 {
 	struct nft_plan *p = calloc(1, sizeof(*p));
-	struct nft *n = NULL;
-	int r = p ? nft_open(&n, why) : -ENOMEM;
+	int r = p ? priv_nft(nft, why) : -ENOMEM;
 
 	if (!r && what == KGUARD_DROP)
-		r = nft_drop_one(n, NFPROTO_BRIDGE, k->network, why);
+		r = nft_drop_one(*nft, NFPROTO_BRIDGE, k->network, why);
 	else if (!r)
 		r = kguard_filters(k, p);
 	if (!r && what != KGUARD_DROP)
-		r = bring(n, p, what == KGUARD_CHECK, changed, why);
+		r = bring(*nft, p, what == KGUARD_CHECK, changed, why);
 	if (r == -ENOMEM)
 		errtext_set(why, r, "no memory");
 	if (p)
 		nftplan_fini(p);
 	free(p);
-	nft_close(n);
-	return r;
+	return priv_nft_end(nft, r);
 }
 
-int priv_do_kguard(int fd, int what, bool *changed, struct errtext *why)
+int priv_do_kguard(struct nft **nft, int fd, int what, bool *changed,
+		   struct errtext *why)
 {
 	struct kguard *k = calloc(1, sizeof(*k));
 	int r = k ? 0 : errtext_set(why, -ENOMEM, "no memory");
@@ -63,7 +76,7 @@ int priv_do_kguard(int fd, int what, bool *changed, struct errtext *why)
 	if (!r)
 		r = kguard_judge(k, why);
 	if (!r)
-		r = do_it(k, what, changed, why);
+		r = do_it(nft, k, what, changed, why);
 	free(k);
 	return r;
 }
@@ -80,20 +93,19 @@ static void put(void *arg, const char *port, unsigned int kind, uint64_t frames)
 		*(int *)arg = -1;
 }
 
-int priv_do_kcounts(const char *network, int *fd_out, struct errtext *why)
+int priv_do_kcounts(struct nft **nft, const char *network, int *fd_out,
+		    struct errtext *why)
 {
 	int fd = memfd_create("counts", MFD_CLOEXEC), to = fd, r;
-	struct nft *n = NULL;
 
 	if (fd < 0)
 		return errtext_set(why, -errno, "no memory file: %s",
 				   strerror(errno));
-	r = nft_open(&n, why);
+	r = priv_nft(nft, why);
 	if (!r)
-		r = nft_counts(n, network, put, &to);
+		r = priv_nft_end(nft, nft_counts(*nft, network, put, &to));
 	if (!r && to < 0)
 		r = errtext_set(why, -ENOMEM, "no memory");
-	nft_close(n);
 	if (r)
 		close(fd);
 	else

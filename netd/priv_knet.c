@@ -31,7 +31,7 @@
 /* Both netlink sockets, and what is planned. */
 struct work {
 	struct link_nl *nl;
-	struct nft *nft;
+	struct nft *nft; /* borrowed */
 	struct kbridge want;
 	struct kbridge_seen seen;
 	struct kbridge_plan bridge;
@@ -40,14 +40,21 @@ struct work {
 	size_t nwas;
 };
 
-static int prepare(struct work *w, const struct knet *k, struct errtext *why)
+/* Both sockets. */
+static int open_both(struct work *w, struct nft **nft, struct errtext *why)
 {
 	int r = link_nl_new(&w->nl, why);
 
 	if (!r)
-		r = nft_open(&w->nft, why);
-	if (r)
-		return r;
+		r = priv_nft(nft, why);
+	w->nft = *nft;
+	return r;
+}
+
+static int prepare(struct work *w, const struct knet *k, struct errtext *why)
+{
+	int r;
+
 	knet_bridge(k, &w->want);
 	knet_filters(k, &w->filters);
 	r = kbridge_look(w->nl, w->want.name, &w->seen, why);
@@ -56,7 +63,6 @@ static int prepare(struct work *w, const struct knet *k, struct errtext *why)
 
 static void finish(struct work *w)
 {
-	nft_close(w->nft);
 	link_nl_free(w->nl);
 	free(w);
 }
@@ -171,15 +177,17 @@ static int apply(struct work *w, const struct knet *k,
 	return r;
 }
 
-int priv_do_knet(const struct knet *k, bool dry, struct priv_knet_done *out,
-		 struct errtext *why)
+int priv_do_knet(struct nft **nft, const struct knet *k, bool dry,
+		 struct priv_knet_done *out, struct errtext *why)
 {
 	struct work *w = calloc(1, sizeof(*w));
 	int r;
 
 	if (!w)
 		return errtext_set(why, -ENOMEM, "no memory");
-	r = prepare(w, k, why);
+	r = open_both(w, nft, why);
+	if (!r)
+		r = prepare(w, k, why);
 	if (!r && dry) {
 		r = nft_check(w->nft, &w->filters, why);
 		out->changed = r > 0;
@@ -188,11 +196,11 @@ int priv_do_knet(const struct knet *k, bool dry, struct priv_knet_done *out,
 		r = apply(w, k, out, why);
 	}
 	finish(w);
-	return r;
+	return priv_nft_end(nft, r);
 }
 
 /* The bridge first: without it the filters have nothing to protect. */
-int priv_do_knet_down(const char *network, struct errtext *why)
+int priv_do_knet_down(struct nft **nft, const char *network, struct errtext *why)
 {
 	char bridge[IFNAMSIZ], tap[IFNAMSIZ], mark[LINK_ALIAS];
 	struct work *w = calloc(1, sizeof(*w));
@@ -202,15 +210,13 @@ int priv_do_knet_down(const char *network, struct errtext *why)
 		return errtext_set(why, -ENOMEM, "no memory");
 	knet_names(network, bridge, tap);
 	link_mark(network, mark);
-	r = link_nl_new(&w->nl, why);
-	if (!r)
-		r = nft_open(&w->nft, why);
+	r = open_both(w, nft, why);
 	if (!r)
 		r = kbridge_remove(w->nl, bridge, mark, why);
 	if (!r)
 		r = nft_drop(w->nft, network, why);
 	finish(w);
-	return r;
+	return priv_nft_end(nft, r);
 }
 
 int priv_do_kport(const struct priv_kport *k, int *fd_out, struct errtext *why)

@@ -350,9 +350,11 @@ int priv_rulesets(struct priv *p, int fd[2], struct errtext *why)
 	return 0;
 }
 
-int priv_nft_watch(struct priv *p, int *fd_out, struct errtext *why)
+int priv_nft_watch(struct priv *p, int *fd_out, uint32_t *port,
+		   struct errtext *why)
 {
 	(void)p;
+	(void)port;
 	(void)fd_out;
 	return errtext_set(why, -EPERM, "fake: nothing to watch");
 }
