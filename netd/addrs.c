@@ -37,33 +37,24 @@ uint32_t addrs_live(const struct nic *nic, int64_t wall_s)
 	return seen ? ipaddr_get4(&seen->ip) : 0;
 }
 
-struct live6 {
-	const struct nic *nic;
-	int64_t now;
-	struct ipaddr ip;
-};
-
-static bool find_lease6(struct hnode *h, void *arg)
+const struct lease6 *addrs_lease6(const struct nic *nic, const struct lease6 *l,
+				  int64_t wall_s)
 {
-	const struct lease6_conf *l =
-		&container_of(h, struct lease6, by_ip)->conf;
-	struct live6 *s = arg;
-
-	if (l->plen != 128 || l->expires <= s->now ||
-	    !mac_eq(&l->mac, &s->nic->conf.mac) ||
-	    (l->nic && l->nic != s->nic->conf.id))
-		return true;
-	s->ip = l->address;
-	return false;
+	while ((l = model_lease6_by_mac(nic->net, &nic->conf.mac, l)))
+		if (l->conf.expires > wall_s &&
+		    (!l->conf.nic || l->conf.nic == nic->conf.id))
+			return l;
+	return NULL;
 }
 
 struct ipaddr addrs_live6(const struct nic *nic, int64_t wall_s)
 {
-	struct live6 s = {nic, wall_s, ipaddr_any};
+	const struct lease6 *l = addrs_lease6(nic, NULL, wall_s);
 	const struct seen *seen = seen_last(&nic->seen6);
 
-	htab_walk(&nic->net->leases6, find_lease6, &s);
-	return ipaddr_is_zero(&s.ip) && seen ? seen->ip : s.ip;
+	while (l && l->conf.plen != 128)
+		l = addrs_lease6(nic, l, wall_s);
+	return l ? l->conf.address : seen ? seen->ip : ipaddr_any;
 }
 
 uint32_t addrs_of_nic(const struct nic *nic, int64_t wall_s)
@@ -163,38 +154,20 @@ static unsigned int add_nic(struct ctl *ctl, json_t *list,
 	return n;
 }
 
-struct leased6 {
-	struct ctl *ctl;
-	json_t *list;
-	const struct nic *nic;
-	int64_t now;
-};
-
-static bool add_lease6(struct hnode *h, void *arg)
-{
-	const struct lease6_conf *l =
-		&container_of(h, struct lease6, by_ip)->conf;
-	struct leased6 *s = arg;
-
-	if (l->plen == 128 && l->expires > s->now &&
-	    mac_eq(&l->mac, &s->nic->conf.mac) &&
-	    (!l->nic || l->nic == s->nic->conf.id))
-		add(s->ctl, s->list, s->nic, &l->address, &l->mac, "lease");
-	return true;
-}
-
 /* Behind all of IPv4: the first one is what scripts take. Leases come before addresses
  * of the guest's own making. */
 static void add_nic6(struct ctl *ctl, json_t *list, const struct nic *nic,
 		     int64_t now)
 {
-	struct leased6 s = {ctl, list, nic, now};
 	const struct seen_list *l = &nic->seen6;
-
+	const struct lease6 *had = NULL;
 	size_t before = json_array_size(list);
 	struct ipaddr kept;
 
-	htab_walk(&nic->net->leases6, add_lease6, &s);
+	while ((had = addrs_lease6(nic, had, now)))
+		if (had->conf.plen == 128)
+			add(ctl, list, nic, &had->conf.address, &had->conf.mac,
+			    "lease");
 	for (unsigned int i = 0; i < l->n; i++) {
 		const struct lease6 *o =
 			model_lease6_find(nic->net, &l->e[i].ip);
@@ -322,9 +295,10 @@ void addrs_call(struct ctl *ctl, struct call *c, const char *vm, int64_t wait_s)
 
 void addrs_changed(struct ctl *ctl, const char *vm)
 {
-	list_for_each(nic, &ctl->model.nics, struct nic, all)
-		if (!strcmp(nic->conf.vm, vm))
-			kguardctl_addresses(nic->net);
+	const struct nic *nic = NULL;
+
+	while ((nic = model_nic_of_vm(&ctl->model, vm, nic)))
+		kguardctl_addresses(nic->net);
 	list_for_each_safe(w, &ctl->addr_waiters, struct waiter, node) {
 		unsigned int real;
 		bool known;

@@ -20,6 +20,11 @@ uint32_t addrs_live(const struct nic *nic, int64_t wall_s);
 /* The same of IPv6: leased, else what it used last; zero = none. */
 struct ipaddr addrs_live6(const struct nic *nic, int64_t wall_s);
 
+/* The NIC's leases of DHCPv6 that run, prefixes too: the first (@l NULL) or the next one;
+ * NULL after the last. */
+const struct lease6 *addrs_lease6(const struct nic *nic, const struct lease6 *l,
+				  int64_t wall_s);
+
 /* nic.addresses: answers @c now or within @wait_s. */
 void addrs_call(struct ctl *ctl, struct call *c, const char *vm,
 		int64_t wait_s);

@@ -466,9 +466,11 @@ void fwdctl_net_gone(struct ctl *ctl, struct network *n, bool stopped)
 	}
 }
 
-void fwdctl_nics_changed(struct ctl *ctl, struct network *n)
+void fwdctl_nics_changed(struct ctl *ctl, struct network *n, const char *vm)
 {
 	list_for_each(f, &n->fwds, struct forward, node) {
+		if (strcmp(f->conf.to_vm, vm) != 0)
+			continue;
 		fwd_sync(ctl, f);
 		fwd_refresh(ctl, f);
 	}

@@ -37,8 +37,8 @@ void fwdctl_net_ready(struct ctl *ctl, struct network *n);
 /* @stopped: give the ports back, not only a restart. */
 void fwdctl_net_gone(struct ctl *ctl, struct network *n, bool stopped);
 
-/* NICs came or went: forwards by VM name follow. */
-void fwdctl_nics_changed(struct ctl *ctl, struct network *n);
+/* NICs of the VM came or went: forwards by its name follow. */
+void fwdctl_nics_changed(struct ctl *ctl, struct network *n, const char *vm);
 
 /* The VM has another address, or none: those that lead to it may say so. */
 void fwdctl_vm_changed(struct ctl *ctl, struct network *n, const char *vm);

@@ -21,12 +21,16 @@
 
 struct nic *fwd_target(const struct forward *f)
 {
-	struct nic *best = NULL;
+	struct model *m = f->net->model;
+	const char *vm = f->conf.to_vm;
+	struct nic *best = NULL, *nic;
 
-	list_for_each(nic, &f->net->nics, struct nic, node) {
-		if (!f->conf.to_vm[0] || strcmp(nic->conf.vm, f->conf.to_vm))
-			continue;
-		if (f->conf.to_nic >= 0 && nic->conf.index != f->conf.to_nic)
+	if (!vm[0])
+		return NULL;
+	for (nic = model_nic_of_vm(m, vm, NULL); nic;
+	     nic = model_nic_of_vm(m, vm, nic)) {
+		if (nic->net != f->net ||
+		    (f->conf.to_nic >= 0 && nic->conf.index != f->conf.to_nic))
 			continue;
 		if (!best || nic->conf.index < best->conf.index)
 			best = nic;

@@ -15,6 +15,7 @@
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "nat/nflog.h"
+#include "netd/addrs.h"
 #include "netd/guardconf.h"
 #include "netd/kguard.h"
 #include "netd/knetctl.h"
@@ -83,26 +84,15 @@ static void put_addr4(struct kguard *k, uint32_t ip4)
 	put_addr(k, &ip);
 }
 
-struct leased {
-	struct kguard *k;
-	const struct nic *nic;
-	int64_t now;
-};
-
-static bool put_lease6(struct hnode *h, void *arg)
+static void put_leases6(struct kguard *k, const struct nic *nic, int64_t now)
 {
-	const struct lease6_conf *l =
-		&container_of(h, struct lease6, by_ip)->conf;
-	struct leased *a = arg;
+	const struct lease6 *l = NULL;
 
-	if (l->expires <= a->now || !mac_eq(&l->mac, &a->nic->conf.mac) ||
-	    (l->nic && l->nic != a->nic->conf.id))
-		return true;
-	if (l->plen == 128)
-		put_addr(a->k, &l->address);
-	else
-		put_net(a->k, &l->address, l->plen);
-	return true;
+	while ((l = addrs_lease6(nic, l, now)))
+		if (l->conf.plen == 128)
+			put_addr(k, &l->conf.address);
+		else
+			put_net(k, &l->conf.address, l->conf.plen);
 }
 
 /* What SLAAC makes of its MAC is its own, however early another one comes. */
@@ -126,7 +116,6 @@ static void put_addrs(struct kguard *k, const struct nic *nic, int64_t now)
 	const struct resv *r = model_resv_by_mac(n, &nic->conf.mac);
 	const struct resv6 *r6 = model_resv6_by_mac(n, &nic->conf.mac);
 	struct pin_net given[GUARDCONF_IPS];
-	struct leased a = {k, nic, now};
 	int ips = guardconf_ips(nic->conf.guard.ips, given, NULL);
 
 	put_made(k, nic);
@@ -135,7 +124,7 @@ static void put_addrs(struct kguard *k, const struct nic *nic, int64_t now)
 		put_addr4(k, r->conf.address);
 	if (r6)
 		put_addr(k, &r6->conf.address);
-	htab_walk(&n->leases6, put_lease6, &a);
+	put_leases6(k, nic, now);
 	for (int i = 0; i < ips; i++)
 		if (given[i].plen == 128)
 			put_addr(k, &given[i].addr);
@@ -158,7 +147,7 @@ static bool is_asked(const struct network *n, const struct nic *more)
 void kguardctl_addresses(struct network *n)
 {
 	if (n->bridged && is_asked(n, NULL))
-		knetctl_changed(n);
+		knetctl_guards_changed(n);
 }
 
 /* By any name: of the kernel's gateway, of ours, of the adapter. */

@@ -284,11 +284,11 @@ static void detach(struct ctl *ctl, struct call *c, json_t *params)
 {
 	const char *vm = m_str(params, "vm");
 	int index = (int)m_int(params, "nic", -1);
+	const struct nic *nic = NULL;
 	bool any = false;
 
-	list_for_each(nic, &ctl->model.nics, struct nic, all) {
-		if (strcmp(nic->conf.vm, vm) ||
-		    (index >= 0 && nic->conf.index != index))
+	while ((nic = model_nic_of_vm(&ctl->model, vm, nic))) {
+		if (index >= 0 && nic->conf.index != index)
 			continue;
 		any = true;
 		if (!m_owns(c, nic))

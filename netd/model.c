@@ -21,7 +21,11 @@ int model_init(struct model *m)
 	memset(m, 0, sizeof(*m));
 	list_init(&m->nets);
 	list_init(&m->nics);
-	return htab_init(&m->nic_ids, 64, NULL);
+	return htab_init(&m->nic_ids, 64, NULL) ||
+	       htab_init(&m->nic_vms, 64, NULL) ||
+	       htab_init(&m->nic_macs, 64, NULL)
+		       ? -ENOMEM
+		       : 0;
 }
 
 void model_fini(struct model *m)
@@ -29,9 +33,33 @@ void model_fini(struct model *m)
 	list_for_each_safe(n, &m->nets, struct network, node)
 		model_net_del(m, n);
 	htab_fini(&m->nic_ids);
+	htab_fini(&m->nic_vms);
+	htab_fini(&m->nic_macs);
 }
 
 /* ---- networks ------------------------------------------------------------ */
+
+static void fini_tables(struct network *n)
+{
+	htab_fini(&n->leases);
+	htab_fini(&n->leases_mac);
+	htab_fini(&n->leases6);
+	htab_fini(&n->leases6_mac);
+	htab_fini(&n->claims);
+	htab_fini(&n->claimed);
+	htab_fini(&n->resvs_mac);
+}
+
+static bool init_tables(struct network *n, const uint64_t seed[2])
+{
+	return !htab_init(&n->leases, 16, NULL) &&
+	       !htab_init(&n->leases_mac, 16, seed) &&
+	       !htab_init(&n->leases6, 16, seed) &&
+	       !htab_init(&n->leases6_mac, 16, seed) &&
+	       !htab_init(&n->claims, 16, NULL) &&
+	       !htab_init(&n->claimed, 16, seed) &&
+	       !htab_init(&n->resvs_mac, 16, seed);
+}
 
 struct network *model_net_add(struct model *m, const struct net_conf *c)
 {
@@ -43,20 +71,13 @@ struct network *model_net_add(struct model *m, const struct net_conf *c)
 	    getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		return NULL;
 	n = calloc(1, sizeof(*n));
-	if (!n || htab_init(&n->leases, 16, NULL) ||
-	    htab_init(&n->leases_mac, 16, seed) ||
-	    htab_init(&n->leases6, 16, seed) ||
-	    htab_init(&n->claims, 16, NULL) ||
-	    htab_init(&n->claimed, 16, seed)) {
-		if (n) {
-			htab_fini(&n->leases);
-			htab_fini(&n->leases_mac);
-			htab_fini(&n->leases6);
-			htab_fini(&n->claims);
-		}
+	if (!n || !init_tables(n, seed)) {
+		if (n)
+			fini_tables(n);
 		free(n);
 		return NULL;
 	}
+	n->model = m;
 	n->conf = *c;
 	n->port_fd = -1;
 	n->tapin.fd = -1;
@@ -95,17 +116,13 @@ void model_net_del(struct model *m, struct network *n)
 	list_for_each_safe(s, &n->dhcpsets, struct dhcpset, node)
 		model_dhcpset_del(n, s);
 	htab_walk(&n->leases, lease_drop, n);
-	htab_fini(&n->leases);
-	htab_fini(&n->leases_mac);
 	list_for_each_safe(v, &n->resvs6, struct resv6, node)
 		model_resv6_del(v);
 	model_leases6_clear(n);
-	htab_fini(&n->leases6);
 	list_for_each_safe(rec, &n->records, struct record, node)
 		model_record_del(rec);
 	htab_walk(&n->claims, claim_drop, n);
-	htab_fini(&n->claims);
-	htab_fini(&n->claimed);
+	fini_tables(n);
 	list_del(&n->node);
 	m->nnets--;
 	free(n);
@@ -129,6 +146,16 @@ struct network *model_net_by_id(struct model *m, int64_t id)
 
 /* ---- NICs ---------------------------------------------------------------- */
 
+static uint32_t hash_mac(const struct htab *t, const struct mac *mac)
+{
+	return hash_bytes(t->seed, mac->b, sizeof(mac->b));
+}
+
+static uint32_t hash_vm(const struct model *m, const char *vm)
+{
+	return hash_bytes(m->nic_vms.seed, vm, strlen(vm));
+}
+
 struct nic *model_nic_add(struct model *m, struct network *n,
 			  const struct nic_conf *c)
 {
@@ -146,6 +173,8 @@ struct nic *model_nic_add(struct model *m, struct network *n,
 	list_add_tail(&n->nics, &nic->node);
 	list_add_tail(&m->nics, &nic->all);
 	htab_add(&m->nic_ids, &nic->by_id, hash_id(c->id));
+	htab_add(&m->nic_vms, &nic->by_vm, hash_vm(m, c->vm));
+	htab_add(&m->nic_macs, &nic->by_mac, hash_mac(&m->nic_macs, &c->mac));
 	m->nnics++;
 	return nic;
 }
@@ -155,6 +184,8 @@ void model_nic_del(struct model *m, struct nic *nic)
 	list_del(&nic->node);
 	list_del(&nic->all);
 	htab_del(&m->nic_ids, &nic->by_id);
+	htab_del(&m->nic_vms, &nic->by_vm);
+	htab_del(&m->nic_macs, &nic->by_mac);
 	m->nnics--;
 	free(nic);
 }
@@ -168,12 +199,27 @@ void model_nic_move(struct nic *nic, struct network *to)
 	nic->seen4.n = nic->seen6.n = 0;
 }
 
+struct nic *model_nic_of_vm(struct model *m, const char *vm, const struct nic *nic)
+{
+	struct hnode *h = nic ? htab_find_next(&nic->by_vm)
+			      : htab_find(&m->nic_vms, hash_vm(m, vm));
+
+	for (; h; h = htab_find_next(h)) {
+		struct nic *o = container_of(h, struct nic, by_vm);
+
+		if (!strcmp(o->conf.vm, vm))
+			return o;
+	}
+	return NULL;
+}
+
 struct nic *model_nic_find(struct model *m, const char *vm, int index)
 {
-	list_for_each(nic, &m->nics, struct nic, all)
-		if (nic->conf.index == index && !strcmp(nic->conf.vm, vm))
-			return nic;
-	return NULL;
+	struct nic *nic = model_nic_of_vm(m, vm, NULL);
+
+	while (nic && nic->conf.index != index)
+		nic = model_nic_of_vm(m, vm, nic);
+	return nic;
 }
 
 struct nic *model_nic_by_id(struct model *m, int64_t id)
@@ -189,12 +235,30 @@ struct nic *model_nic_by_id(struct model *m, int64_t id)
 	return NULL;
 }
 
+static struct nic *with_mac(struct hnode *h, const struct mac *mac,
+			    const struct network *n)
+{
+	for (; h; h = htab_find_next(h)) {
+		struct nic *nic = container_of(h, struct nic, by_mac);
+
+		if ((!n || nic->net == n) && mac_eq(&nic->conf.mac, mac))
+			return nic;
+	}
+	return NULL;
+}
+
 struct nic *model_nic_by_mac(struct network *n, const struct mac *mac)
 {
-	list_for_each(nic, &n->nics, struct nic, node)
-		if (mac_eq(&nic->conf.mac, mac))
-			return nic;
-	return NULL;
+	const struct htab *t = &n->model->nic_macs;
+
+	return with_mac(htab_find(t, hash_mac(t, mac)), mac, n);
+}
+
+bool model_mac_taken(struct model *m, const struct mac *mac)
+{
+	const struct htab *t = &m->nic_macs;
+
+	return with_mac(htab_find(t, hash_mac(t, mac)), mac, NULL);
 }
 
 /* ---- forwards ------------------------------------------------------------ */
@@ -255,15 +319,18 @@ int model_resv_put(struct network *n, const struct resv_conf *c)
 		if (!r)
 			return -ENOMEM;
 		list_add_tail(&n->resvs, &r->node);
+	} else {
+		htab_del(&n->resvs_mac, &r->by_mac);
 	}
 	r->conf = *c;
+	htab_add(&n->resvs_mac, &r->by_mac, hash_mac(&n->resvs_mac, &c->mac));
 	return 0;
 }
 
 void model_resv_del(struct network *n, struct resv *r)
 {
-	(void)n;
 	list_del(&r->node);
+	htab_del(&n->resvs_mac, &r->by_mac);
 	free(r);
 }
 
@@ -277,9 +344,14 @@ struct resv *model_resv_find(struct network *n, uint32_t address)
 
 struct resv *model_resv_by_mac(struct network *n, const struct mac *mac)
 {
-	list_for_each(r, &n->resvs, struct resv, node)
+	struct hnode *h = htab_find(&n->resvs_mac, hash_mac(&n->resvs_mac, mac));
+
+	for (; h; h = htab_find_next(h)) {
+		struct resv *r = container_of(h, struct resv, by_mac);
+
 		if (mac_eq(&r->conf.mac, mac))
 			return r;
+	}
 	return NULL;
 }
 
@@ -431,11 +503,6 @@ struct claim *model_claim_of(struct network *n, const struct ipaddr *address)
 
 /* ---- leases -------------------------------------------------------------- */
 
-static uint32_t hash_mac(const struct network *n, const struct mac *mac)
-{
-	return hash_bytes(n->leases_mac.seed, mac->b, sizeof(mac->b));
-}
-
 int model_lease_put(struct network *n, const struct lease_conf *c)
 {
 	struct lease *l = model_lease_find(n, c->address);
@@ -451,12 +518,14 @@ int model_lease_put(struct network *n, const struct lease_conf *c)
 		htab_del(&n->leases_mac, &l->by_mac);
 	}
 	l->conf = *c;
-	htab_add(&n->leases_mac, &l->by_mac, hash_mac(n, &c->mac));
+	htab_add(&n->leases_mac, &l->by_mac, hash_mac(&n->leases_mac, &c->mac));
 	return 0;
 }
 
 void model_lease_del(struct network *n, struct lease *l)
 {
+	if (l->conf.address < n->leased_to)
+		n->leased_to = l->conf.address;
 	htab_del(&n->leases, &l->by_ip);
 	htab_del(&n->leases_mac, &l->by_mac);
 	free(l);
@@ -484,7 +553,7 @@ struct lease *model_lease_kept(struct model *m, struct network *n,
 			       const struct mac *mac, int64_t nic,
 			       int64_t wall_s)
 {
-	struct hnode *h = htab_find(&n->leases_mac, hash_mac(n, mac));
+	struct hnode *h = htab_find(&n->leases_mac, hash_mac(&n->leases_mac, mac));
 	struct lease *best = NULL;
 
 	for (; h; h = htab_find_next(h)) {
@@ -505,7 +574,7 @@ struct lease *model_lease_kept(struct model *m, struct network *n,
 struct lease *model_lease_by_mac(struct network *n, const struct mac *mac,
 				 int64_t wall_s)
 {
-	struct hnode *h = htab_find(&n->leases_mac, hash_mac(n, mac));
+	struct hnode *h = htab_find(&n->leases_mac, hash_mac(&n->leases_mac, mac));
 	struct lease *best = NULL;
 
 	for (; h; h = htab_find_next(h)) {

@@ -11,6 +11,11 @@ static uint32_t hash_ip(const struct network *n, const struct ipaddr *ip)
 	return hash_bytes(n->leases6.seed, ip, sizeof(*ip));
 }
 
+static uint32_t hash_mac(const struct network *n, const struct mac *mac)
+{
+	return hash_bytes(n->leases6_mac.seed, mac->b, sizeof(mac->b));
+}
+
 int model_lease6_put(struct network *n, const struct lease6_conf *c)
 {
 	struct lease6 *l = model_lease6_find(n, &c->address);
@@ -22,15 +27,34 @@ int model_lease6_put(struct network *n, const struct lease6_conf *c)
 		if (!l)
 			return -ENOMEM;
 		htab_add(&n->leases6, &l->by_ip, hash_ip(n, &c->address));
+	} else {
+		htab_del(&n->leases6_mac, &l->by_mac);
 	}
 	l->conf = *c;
+	htab_add(&n->leases6_mac, &l->by_mac, hash_mac(n, &c->mac));
 	return 0;
 }
 
 void model_lease6_del(struct network *n, struct lease6 *l)
 {
 	htab_del(&n->leases6, &l->by_ip);
+	htab_del(&n->leases6_mac, &l->by_mac);
 	free(l);
+}
+
+struct lease6 *model_lease6_by_mac(struct network *n, const struct mac *mac,
+				   const struct lease6 *l)
+{
+	struct hnode *h = l ? htab_find_next(&l->by_mac)
+			    : htab_find(&n->leases6_mac, hash_mac(n, mac));
+
+	for (; h; h = htab_find_next(h)) {
+		struct lease6 *o = container_of(h, struct lease6, by_mac);
+
+		if (mac_eq(&o->conf.mac, mac))
+			return o;
+	}
+	return NULL;
 }
 
 struct lease6 *model_lease6_find(struct network *n, const struct ipaddr *ip)
@@ -87,12 +111,12 @@ struct resv6 *model_resv6_find(struct network *n, const struct ipaddr *ip)
 
 struct mac model_resv6_mac(const struct network *n, const struct resv6_conf *c)
 {
+	const struct nic *nic;
+
 	if (!c->vm[0])
 		return c->mac;
-	list_for_each(nic, &n->nics, struct nic, node)
-		if (!strcmp(nic->conf.vm, c->vm) && nic->conf.index == c->nic)
-			return nic->conf.mac;
-	return (struct mac){{0}};
+	nic = model_nic_find(n->model, c->vm, c->nic);
+	return nic && nic->net == n ? nic->conf.mac : (struct mac){{0}};
 }
 
 struct resv6 *model_resv6_by_mac(struct network *n, const struct mac *mac)

@@ -33,7 +33,6 @@ struct mac nicctl_mac(struct ctl *ctl, const char *vm, int index)
 	for (int salt = 0;; salt++) {
 		char text[CONF_NAME_MAX + 32];
 		struct mac m = {{0x52, 0x54, 0x00}};
-		bool taken = false;
 		uint32_t h;
 
 		snprintf(text, sizeof(text), "%s/%d/%d", vm, index, salt);
@@ -41,9 +40,7 @@ struct mac nicctl_mac(struct ctl *ctl, const char *vm, int index)
 		m.b[3] = (uint8_t)(h >> 16);
 		m.b[4] = (uint8_t)(h >> 8);
 		m.b[5] = (uint8_t)h;
-		list_for_each(nic, &ctl->model.nics, struct nic, all)
-			taken |= mac_eq(&nic->conf.mac, &m);
-		if (!taken || salt == 64)
+		if (!model_mac_taken(&ctl->model, &m) || salt == 64)
 			return m;
 	}
 }
@@ -161,15 +158,17 @@ static void undo_attach(struct ctl *ctl, struct nic *nic)
 {
 	struct network *n = nic->net;
 	struct mac mac = nic->conf.mac;
+	char vm[CONF_NAME_MAX + 1];
 
+	memcpy(vm, nic->conf.vm, sizeof(vm));
 	if (store_nic_del(ctl->store, nic->conf.id, NULL))
 		return; /* stays, failed, and can be detached */
 	events_emit(&ctl->events, EVENT_NIC_DETACHED, obj_nic(ctl, nic));
 	nicctl_release(ctl, nic);
 	model_nic_del(&ctl->model, nic);
 	netctl_push_mac(n, &mac);
-	fwdctl_nics_changed(ctl, n);
-	knetctl_changed(n);
+	fwdctl_nics_changed(ctl, n, vm);
+	knetctl_guards_changed(n);
 }
 
 static void added(void *arg, int err, json_t *result, const char *why)
@@ -358,7 +357,7 @@ static void bind_reservations(struct ctl *ctl, struct nic *nic)
 		if (!store_resv_put(ctl->store, &c, NULL)) {
 			struct mac old = r->conf.mac;
 
-			r->conf = c;
+			(void)model_resv_put(nic->net, &c); /* it is there */
 			netctl_push_mac(nic->net, &old);
 		}
 	}
@@ -368,7 +367,7 @@ void nic_settle(struct ctl *ctl, struct nic *nic)
 {
 	bind_reservations(ctl, nic);
 	netctl_push_mac(nic->net, &nic->conf.mac);
-	fwdctl_nics_changed(ctl, nic->net);
+	fwdctl_nics_changed(ctl, nic->net, nic->conf.vm);
 }
 
 void nicctl_attach(struct ctl *ctl, struct call *c, struct network *n,
@@ -499,8 +498,8 @@ static void drop(struct ctl *ctl, struct nic *nic, struct detach *d)
 	nicctl_release(ctl, nic);
 	model_nic_del(&ctl->model, nic);
 	netctl_push_mac(n, &mac);
-	fwdctl_nics_changed(ctl, n);
-	knetctl_changed(n);
+	fwdctl_nics_changed(ctl, n, vm);
+	knetctl_guards_changed(n);
 	addrs_changed(ctl, vm);
 }
 
@@ -513,29 +512,27 @@ int nic_forget(struct ctl *ctl, struct nic *nic, struct errtext *why)
 	return r;
 }
 
-static bool matches(const struct nic *nic, const char *vm, int index)
+/* Those of the VM, or that one; how many. */
+static size_t find_all(struct ctl *ctl, const char *vm, int index,
+		       int64_t id[CONF_NIC_INDEX + 1])
 {
-	return !strcmp(nic->conf.vm, vm) &&
-	       (index < 0 || nic->conf.index == index);
-}
-
-static int store_detach(struct ctl *ctl, const char *vm, int index,
-			struct errtext *why)
-{
-	int64_t id[CONF_NIC_INDEX + 1];
+	const struct nic *nic = NULL;
 	size_t n = 0;
 
-	list_for_each(nic, &ctl->model.nics, struct nic, all)
-		if (n < ARRAY_LEN(id) && matches(nic, vm, index))
+	while (n <= CONF_NIC_INDEX &&
+	       (nic = model_nic_of_vm(&ctl->model, vm, nic)))
+		if (index < 0 || nic->conf.index == index)
 			id[n++] = nic->conf.id;
-	return store_nics_del(ctl->store, id, n, why);
+	return n;
 }
 
 void nicctl_detach(struct ctl *ctl, struct call *c, const char *vm, int index)
 {
 	struct detach *d = calloc(1, sizeof(*d));
+	int64_t id[CONF_NIC_INDEX + 1];
+	size_t n = find_all(ctl, vm, index, id);
 	struct errtext why = {""};
-	int r = d ? store_detach(ctl, vm, index, &why) : -ENOMEM;
+	int r = d ? store_nics_del(ctl->store, id, n, &why) : -ENOMEM;
 
 	if (r) {
 		free(d);
@@ -544,9 +541,8 @@ void nicctl_detach(struct ctl *ctl, struct call *c, const char *vm, int index)
 	}
 	d->call = c;
 	d->waiting = 1;
-	list_for_each_safe(nic, &ctl->model.nics, struct nic, all)
-		if (matches(nic, vm, index))
-			drop(ctl, nic, d);
+	for (size_t i = 0; i < n; i++)
+		drop(ctl, model_nic_by_id(&ctl->model, id[i]), d);
 	detach_unref(d);
 }
 

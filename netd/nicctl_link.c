@@ -161,7 +161,7 @@ void nicctl_move(struct ctl *ctl, struct call *c, struct nic *nic,
 	nic->on_worker = nic->acked = false;
 	nic->leaving = true;
 	netctl_push_mac(from, &conf.mac);
-	fwdctl_nics_changed(ctl, from);
+	fwdctl_nics_changed(ctl, from, conf.vm);
 	nic_settle(ctl, nic);
 	events_emit(&ctl->events, EVENT_NIC_LINK, obj_nic(ctl, nic));
 	if (had)

@@ -463,7 +463,7 @@ static void forward__worker_refuses__failed(void **state)
 			      "'to_address':'10.0.2.20'}");
 	assert_string_equal(state_of(r, &why), "failed");
 	assert_string_equal(why, "no such luck");
-	fwdctl_nics_changed(&r->ctl, model_net_find(&r->ctl.model, "lab"));
+	fwdctl_nics_changed(&r->ctl, model_net_find(&r->ctl.model, "lab"), "");
 	assert_string_equal(state_of(r, &why), "failed");
 }
 
