@@ -30,6 +30,7 @@ struct hosts {
 struct lister {
 	struct ctl *ctl;
 	struct network *net;
+	struct promise6 *promise6; /* of that one; NULL: makes none */
 	json_t *rows, *shorts;
 };
 
@@ -137,10 +138,9 @@ static void add_nic(struct lister *l, const struct nic *nic)
 		add_address(l, nic, r, &nic->seen4.e[i].ip);
 	for (unsigned int i = 0; i < nic->seen6.n; i++)
 		add_address(l, nic, r, &nic->seen6.e[i].ip);
-	if (nic->seen6.n) /* which has what is leased, too */
+	if (nic->seen6.n || !l->promise6) /* seen is what is leased, too */
 		return;
-	/* All NICs of the network are looked at for that. */
-	ip6 = promise6_of(nic, now);
+	ip6 = promise6_find(l->promise6, nic, now);
 	add_address(l, nic, r, &ip6);
 }
 
@@ -169,12 +169,14 @@ static void add_record(struct lister *l, const struct record_conf *c)
 static void add_net(struct lister *l, struct network *n)
 {
 	l->net = n;
+	l->promise6 = promise6_any(n) ? promise6_new(n) : NULL;
 	list_for_each(r, &n->records, struct record, node)
 		add_record(l, &r->conf);
 	list_for_each(nic, &n->nics, struct nic, node)
 		add_nic(l, nic);
 	list_for_each(v, &n->resvs, struct resv, node)
 		add_resv(l, v);
+	promise6_free(l->promise6);
 }
 
 /* Short names behind the full ones, where they are nobody else's. */
@@ -197,7 +199,8 @@ static void finish(struct lister *l)
 
 json_t *hosts_list(struct ctl *ctl, const char *network, bool reachable)
 {
-	struct lister l = {ctl, NULL, json_array(), json_object()};
+	struct lister l = {.ctl = ctl, .rows = json_array(),
+			   .shorts = json_object()};
 
 	list_for_each(n, &ctl->model.nets, struct network, node) {
 		bool meets = n->conf.mode == NET_HOSTONLY ||

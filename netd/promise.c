@@ -2,6 +2,7 @@
 /* See promise.h. */
 #include "netd/promise.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "dhcp/dhcp6_server.h"
@@ -63,81 +64,210 @@ static bool is_seen(const struct network *n, uint32_t ip4)
 	return false;
 }
 
-/* The lowest address that nobody has or had; when there is none, the one that was
- * freed first, of those without a NIC. 0 = none. */
-static uint32_t choose(struct network *n, const struct mac *mac)
+/* The lowest address that nobody has or had; 0 = none. The pool fills from below, so
+ * what is known to be full is not looked at each time. */
+static uint32_t lowest(struct network *n, const struct mac *mac)
 {
-	const struct lease *oldest = NULL;
+	uint32_t ip = n->conf.dhcp_first;
+
+	if (n->leased_to > ip)
+		ip = n->leased_to;
+	while (ip <= n->conf.dhcp_last && model_lease_find(n, ip))
+		ip++;
+	n->leased_to = ip;
+	for (; ip <= n->conf.dhcp_last; ip++)
+		if (!model_lease_find(n, ip) && !model_resv_find(n, ip) &&
+		    is_usable(n, mac, ip) && !is_seen(n, ip))
+			return ip;
+	return 0;
+}
+
+/* Of those without a NIC the one that was freed first; 0 = none. */
+static uint32_t oldest(struct network *n, const struct mac *mac)
+{
+	const struct lease *best = NULL;
 
 	for (uint32_t ip = n->conf.dhcp_first; ip <= n->conf.dhcp_last; ip++) {
 		const struct lease *l = model_lease_find(n, ip);
 
-		if (l && (!dhcp_state_freed(l->conf.state) ||
-			  (oldest && l->conf.expires >= oldest->conf.expires) ||
-			  model_nic_by_mac(n, &l->conf.mac)))
+		if (!l || !dhcp_state_freed(l->conf.state) ||
+		    (best && l->conf.expires >= best->conf.expires) ||
+		    model_nic_by_mac(n, &l->conf.mac) ||
+		    model_resv_find(n, ip) || !is_usable(n, mac, ip))
 			continue;
-		if (model_resv_find(n, ip) || !is_usable(n, mac, ip))
-			continue;
-		if (l)
-			oldest = l;
-		else if (!is_seen(n, ip))
-			return ip;
+		best = l;
 	}
-	return oldest ? oldest->conf.address : 0;
+	return best ? best->conf.address : 0;
+}
+
+static uint32_t choose(struct network *n, const struct mac *mac)
+{
+	uint32_t ip = lowest(n, mac);
+
+	return ip ? ip : oldest(n, mac);
 }
 
 /* ---- IPv6 ------------------------------------------------------------------ */
 
+/* What is asked for each NIC of a network, sorted: NICs by their places, addresses that
+ * NICs were seen with. */
+struct promise6 {
+	const struct nic **nic;
+	struct ipaddr *ip; /* without those that two have: they are twice there */
+	size_t nnic, nip;
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct nic *x = *(const struct nic *const *)a,
+			 *y = *(const struct nic *const *)b;
+
+	return (x->place6 > y->place6) - (x->place6 < y->place6);
+}
+
+static int by_ip(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct ipaddr));
+}
+
+static void gather(struct promise6 *p, const struct network *n)
+{
+	list_for_each(nic, &n->nics, struct nic, node) {
+		p->nic[p->nnic++] = nic;
+		for (unsigned int i = 0; i < nic->seen6.n; i++)
+			p->ip[p->nip++] = nic->seen6.e[i].ip;
+	}
+	if (p->nnic)
+		qsort(p->nic, p->nnic, sizeof(struct nic *), by_place);
+	if (p->nip)
+		qsort(p->ip, p->nip, sizeof(*p->ip), by_ip);
+}
+
+struct promise6 *promise6_new(const struct network *n)
+{
+	struct promise6 *p = calloc(1, sizeof(*p));
+	size_t nics = 1, ips = 1;
+
+	list_for_each(nic, &n->nics, struct nic, node) {
+		nics++;
+		ips += nic->seen6.n;
+	}
+	if (p) {
+		p->nic = calloc(nics, sizeof(struct nic *));
+		p->ip = calloc(ips, sizeof(*p->ip));
+	}
+	if (!p || !p->nic || !p->ip) {
+		promise6_free(p);
+		return NULL;
+	}
+	gather(p, n);
+	return p;
+}
+
+void promise6_free(struct promise6 *p)
+{
+	if (!p)
+		return;
+	free(p->nic);
+	free(p->ip);
+	free(p);
+}
+
+/* The first one of a place, or where it would be. */
+static size_t first_at(const struct promise6 *p, uint32_t place)
+{
+	size_t lo = 0, hi = p->nnic;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (p->nic[mid]->place6 < place)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 /* Is it the place of another NIC, or of a machine that is none of our VMs? */
-static bool is_others_place(const struct nic *nic, uint32_t place)
+static bool is_others_place(const struct promise6 *p, const struct nic *nic,
+			    uint32_t place)
 {
 	const struct mac *mine = &nic->conf.mac;
 
-	list_for_each(o, &nic->net->nics, struct nic, node)
-		if (o != nic && o->place6 == place &&
+	for (size_t i = first_at(p, place);
+	     i < p->nnic && p->nic[i]->place6 == place; i++) {
+		const struct nic *o = p->nic[i];
+
+		if (o != nic &&
 		    !model_resv6_by_mac(nic->net, &o->conf.mac) &&
 		    !(nic->place6 == place &&
 		      memcmp(mine->b, o->conf.mac.b, sizeof(mine->b)) < 0))
 			return true;
+	}
 	return false;
 }
 
-static bool is_seen6(const struct nic *nic, const struct ipaddr *ip)
+/* By another NIC than that. */
+static bool is_seen6(const struct promise6 *p, const struct nic *nic,
+		     const struct ipaddr *ip)
 {
-	list_for_each(o, &nic->net->nics, struct nic, node)
-		for (unsigned int i = 0; o != nic && i < o->seen6.n; i++)
-			if (ipaddr_eq(&o->seen6.e[i].ip, ip))
-				return true;
-	return false;
+	const struct ipaddr *e =
+		bsearch(ip, p->ip, p->nip, sizeof(*ip), by_ip);
+
+	if (!e)
+		return false;
+	if ((e > p->ip && ipaddr_eq(e - 1, ip)) ||
+	    (e + 1 < p->ip + p->nip && ipaddr_eq(e + 1, ip)))
+		return true; /* by two of them */
+	for (unsigned int i = 0; i < nic->seen6.n; i++)
+		if (ipaddr_eq(&nic->seen6.e[i].ip, ip))
+			return false;
+	return true;
 }
 
-static bool is_free6(const struct nic *nic, const struct ipaddr *ip,
-		     int64_t wall_s)
+static bool is_free6(const struct promise6 *p, const struct nic *nic,
+		     const struct ipaddr *ip, int64_t wall_s)
 {
 	const struct lease6 *l = model_lease6_find(nic->net, ip);
 
 	return !(l && l->conf.expires > wall_s &&
 		 !mac_eq(&l->conf.mac, &nic->conf.mac)) &&
-	       !model_resv6_find(nic->net, ip) && !is_seen6(nic, ip);
+	       !model_resv6_find(nic->net, ip) && !is_seen6(p, nic, ip);
 }
 
-struct ipaddr promise6_of(const struct nic *nic, int64_t wall_s)
+struct ipaddr promise6_find(const struct promise6 *p, const struct nic *nic,
+			    int64_t wall_s)
 {
 	const struct net_conf *c = &nic->net->conf;
 	const struct resv6 *r = model_resv6_by_mac(nic->net, &nic->conf.mac);
 
-	if (!c->subnet6.plen || c->ipv6 != IPV6_STATEFUL)
-		return ipaddr_any;
 	if (r)
 		return r->conf.address;
 	for (uint32_t i = 0; i < PLACES_MAX; i++) {
 		uint32_t place = (nic->place6 + i) % DHCP6_POOL;
 		struct ipaddr ip = dhcp6_address_at(&c->subnet6, place);
 
-		if (!is_others_place(nic, place) && is_free6(nic, &ip, wall_s))
+		if (!is_others_place(p, nic, place) &&
+		    is_free6(p, nic, &ip, wall_s))
 			return ip;
 	}
 	return ipaddr_any;
+}
+
+bool promise6_any(const struct network *n)
+{
+	return n->conf.subnet6.plen && n->conf.ipv6 == IPV6_STATEFUL;
+}
+
+struct ipaddr promise6_of(const struct nic *nic, int64_t wall_s)
+{
+	struct promise6 *p =
+		promise6_any(nic->net) ? promise6_new(nic->net) : NULL;
+	struct ipaddr ip = p ? promise6_find(p, nic, wall_s) : ipaddr_any;
+
+	promise6_free(p);
+	return ip;
 }
 
 /* ---- IPv4: records ---------------------------------------------------------- */

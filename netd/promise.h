@@ -20,6 +20,16 @@ uint32_t promise_of(const struct nic *nic, int64_t wall_s);
  * or that its MAC points at (dhcp6_place_of()); zero = none, or guests make them. */
 struct ipaddr promise6_of(const struct nic *nic, int64_t wall_s);
 
+/* The same for many NICs of a network that makes such promises: what is looked up for each
+ * is gathered once. Valid until the model changes; NULL without memory. */
+struct promise6;
+
+bool promise6_any(const struct network *n);
+struct promise6 *promise6_new(const struct network *n);
+struct ipaddr promise6_find(const struct promise6 *p, const struct nic *nic,
+			    int64_t wall_s);
+void promise6_free(struct promise6 *p);
+
 /* @mac has a NIC, a reservation or a lease now, or has it no more: promise an address
  * where one is missing, take back what is no NIC's. A full store or pool: no promise. */
 void promise_settle(struct ctl *ctl, struct network *n, const struct mac *mac);
