@@ -173,6 +173,7 @@ static int walk(struct vring *r, struct vring_iov *v, uint16_t head, bool write)
 	const uint8_t *table = r->desc;
 	uint32_t n = r->num, i = head, turns = 0;
 	bool inside = false;
+	size_t had = v->len;
 
 	for (;;) {
 		struct desc d;
@@ -180,8 +181,8 @@ static int walk(struct vring *r, struct vring_iov *v, uint16_t head, bool write)
 
 		if (i >= n)
 			return bad(r, "a descriptor beyond its table");
-		if (turns++ == n)
-			return bad(r, "a chain that bites its tail");
+		if (turns++ == min_sz(n, VRING_CHAIN_MAX))
+			return bad(r, "a chain in a circle, or without end");
 		d = load_desc(table + (size_t)i * DESC_LEN);
 		if (d.flags & DESC_F_INDIRECT) {
 			/* 2.7.5.3.1: one level, and the last of its chain */
@@ -202,6 +203,9 @@ static int walk(struct vring *r, struct vring_iov *v, uint16_t head, bool write)
 		err = add(r, v, d.addr, d.len);
 		if (err)
 			return err;
+		/* 2.7.5.2; and lengths of buffers are kept in 32 bits. */
+		if (v->len - had > UINT32_MAX)
+			return bad(r, "a buffer of 4 GiB");
 		if (!(d.flags & DESC_F_NEXT))
 			return 0;
 		i = d.next;

@@ -17,7 +17,8 @@
 #include "switch/vhost_mem.h"
 
 #define VRING_NUM_MAX	   32768 /* virtio 1.2, 2.7 */
-#define VRING_INDIRECT_MAX 1024	 /* descriptors in one indirect table */
+#define VRING_INDIRECT_MAX 1024	 /* descriptors in one indirect table … */
+#define VRING_CHAIN_MAX	   1024	 /* … and in one chain, with those of no length */
 #define VRING_IOV_MAX	   512	 /* pieces of the buffers looked at together */
 
 /* Where a ring lies, in the VMM's addresses, as SET_VRING_ADDR tells. */

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -712,6 +713,38 @@ static void lend__buffer_outside__ends_the_connection(void **state)
 	expect_closed(x);
 }
 
+/* A frame would be looked for in buffers whose lengths, in 32 bits, add up to nothing. */
+static void lend__chain_of_4_gib__ends_the_connection(void **state)
+{
+	const uint64_t gpa = 1ull << 32, size = gpa + 4096;
+	const uint64_t body[5] = {0, gpa, size, 0x1000, 0};
+	int fd = memfd_create("large", MFD_CLOEXEC);
+	struct fix *x = *state;
+	struct iovec v[FRAME_SEGS];
+	uint8_t hdr[FRAME_HDR];
+	size_t len = PAYLOAD;
+	struct frame f;
+	int n;
+
+	open_lender(x, 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	vg_send(&guest, 37, 0, body, sizeof(body), &fd, 1);
+	close(fd);
+	for (int i = 0; i < 10; i++)
+		fix_turn(x);
+	vg_desc(&guest, VG_RX, 0, gpa, UINT32_MAX, 3, 1);
+	vg_desc(&guest, VG_RX, 1, gpa, 1, 2, 0);
+	vg_avail(&guest, VG_RX, 0);
+	n = ask_lent(x, &len, v);
+	if (n > 0) { /* what went wrong then */
+		make_lent(x, &f, hdr, v, n, PAYLOAD, 7);
+		vswitch_input(&x->f.port, &f, 1, 1000);
+		vswitch_unlend(vhost_port(x));
+	}
+	assert_int_equal(n, 0);
+	expect_closed(x);
+}
+
 /* ---- the front end comes and goes ------------------------------------------------ */
 
 static void stop__and_start_again__goes_on_at_the_index(void **state)
@@ -935,6 +968,7 @@ int main(void)
 		T(lend__no_buffers__told_when_there_are),
 		T(lend__not_worth_it_or_not_possible__none),
 		T(lend__buffer_outside__ends_the_connection),
+		T(lend__chain_of_4_gib__ends_the_connection),
 		T(stop__and_start_again__goes_on_at_the_index),
 		T(connection__comes_anew__the_guest_goes_on),
 		T(kick__without_a_descriptor__the_ring_is_polled),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -312,6 +313,47 @@ static void pop__more_pieces_than_fit__is_refused(void **state)
 		      16 * VRING_INDIRECT_MAX, 4);
 }
 
+/* A guest whose memory is large can have one: the lengths of its pieces add up to 0. */
+static void pop__chain_of_4_gib__is_refused(void **state)
+{
+	const uint64_t gpa = 1ull << 32, size = (1ull << 32) + 4096;
+	struct rig *x = *state;
+	int fd = memfd_create("large", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(vhost_mem_add(&x->m, gpa, size, 0, 0, fd, NULL), 0);
+	close(fd);
+	vg_desc(&x->g, VG_TX, 0, gpa, UINT32_MAX, 1, 1);
+	vg_desc(&x->g, VG_TX, 1, gpa, 1, 0, 0);
+	expect_bad(x);
+	assert_int_equal(x->v.n, 0);
+}
+
+/* Each of a ring's buffers could be all of its descriptors, one after the other. */
+static void pop__more_descriptors_than_sense__is_refused(void **state)
+{
+	struct rig *x = *state;
+	struct vring_addr a = {.desc = VG_UVA, .avail = VG_UVA + 0x80000,
+			       .used = VG_UVA + 0xc0000};
+	const uint32_t num = VRING_NUM_MAX;
+	uint16_t head, next;
+
+	memset(x->g.mem, 0, 0x100000);
+	for (uint32_t i = 0; i < num; i++) {
+		x->g.mem[16 * i + 12] = i + 1 < num; /* NEXT */
+		next = (uint16_t)(i + 1);
+		memcpy(x->g.mem + 16 * i + 14, &next, sizeof(next));
+	}
+	x->g.mem[0x80000 + 2] = 2;
+	next = (uint16_t)(num - VRING_CHAIN_MAX);
+	memcpy(x->g.mem + 0x80000 + 4, &next, sizeof(next));
+	assert_int_equal(vring_attach(&x->r, &x->m, &a, num, NULL), 0);
+	assert_int_equal(pop(x, &head), 1);
+	assert_int_equal(head, next);
+	assert_true(pop(x, &head) < 0); /* the other begins at 0 */
+	assert_non_null(x->r.why);
+}
+
 static void pop__buffer_over_two_regions__is_two_pieces(void **state)
 {
 	struct rig *x = *state;
@@ -386,6 +428,8 @@ int main(void)
 		T(pop__indirect_with_next__is_refused),
 		T(pop__indirect_in_indirect__is_refused),
 		T(pop__more_pieces_than_fit__is_refused),
+		T(pop__chain_of_4_gib__is_refused),
+		T(pop__more_descriptors_than_sense__is_refused),
 		T(pop__buffer_over_two_regions__is_two_pieces),
 		cmocka_unit_test(backlog__many_rounds__frames_come_in_order),
 	};
