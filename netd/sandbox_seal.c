@@ -43,6 +43,8 @@ static const int allowed[] = {
 	SCMP_SYS(dup), SCMP_SYS(accept), SCMP_SYS(accept4),
 	SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt),
 	SCMP_SYS(fstat), SCMP_SYS(fstat64),
+	/* a front end's descriptors (switch/vhost_fd.c; statx below) */
+	SCMP_SYS(fstatfs), SCMP_SYS(fstatfs64),
 	/* the event loop */
 	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
 	SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(poll),
@@ -120,7 +122,7 @@ static const unsigned long ioctls[] = {
 
 static const int fcntls[] = {F_GETFL, F_SETFL, F_GETFD,
 			     F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC,
-			     F_ADD_SEALS};
+			     F_ADD_SEALS, F_GET_SEALS};
 
 struct opt {
 	int level, name;
@@ -225,6 +227,9 @@ static int descriptor_rules(scmp_filter_ctx f)
 	if (!r)
 		r = allow1(f, SCMP_SYS(newfstatat),
 			   bits_are(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
+	if (!r)
+		r = allow1(f, SCMP_SYS(statx),
+			   bits_are(2, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	return r;
 }
 

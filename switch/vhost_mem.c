@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "switch/vhost_fd.h"
 
 /* A signal handler cannot be given an argument: it has to find the mapping by the
  * address that faulted. SIGBUS is raised by our own accesses alone, so it never
@@ -108,30 +108,18 @@ void vhost_mem_fini(struct vhost_mem *m)
 
 /* ---- mapping --------------------------------------------------------------- */
 
-/* A mapping of a huge page file begins and ends at huge pages; st_blksize tells
- * their size, and is a power of two elsewhere, too. */
-static uint64_t grain(const struct stat *st)
-{
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t blk = st->st_blksize > 0 ? (uint64_t)st->st_blksize : 0;
-
-	return blk > page && !(blk & (blk - 1)) ? blk : page;
-}
-
 /* Fills in host, map and map_len; size is to be there. */
 static int map(struct vhost_region *r, uint64_t offset, int fd,
 	       struct errtext *why)
 {
-	uint64_t align, skip, len;
-	struct stat st;
+	uint64_t align, skip, len, file;
+	int err = vhost_fd_memory(fd, &file, &align, why);
 	void *p;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return errtext_set(why, -EINVAL, "memory that is no file");
-	if (!r->size || offset > (uint64_t)st.st_size ||
-	    r->size > (uint64_t)st.st_size - offset)
+	if (err)
+		return err;
+	if (!r->size || offset > file || r->size > file - offset)
 		return errtext_set(why, -EINVAL, "memory beyond its file's end");
-	align = grain(&st);
 	skip = offset & (align - 1);
 	len = (r->size + skip + align - 1) & ~(align - 1);
 	if (len < r->size || len > SIZE_MAX / 2)

@@ -55,7 +55,7 @@ void vhost_mem_fini(struct vhost_mem *m);
  * say everything once for each pair.
  *
  * Return: 0; -EINVAL: it overlaps another, is empty, wraps around, or reaches
- * beyond the end of a file, or @fd is no file; -ENOSPC: too many; what mmap() says.
+ * beyond the end of a file, or @fd is none (vhost_fd_memory()); -ENOSPC: too many; what mmap() says.
  */
 int vhost_mem_add(struct vhost_mem *m, uint64_t gpa, uint64_t size,
 		  uint64_t uva, uint64_t offset, int fd, struct errtext *why);

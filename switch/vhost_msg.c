@@ -6,13 +6,11 @@
 #include "switch/vhost_msg.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/bytes.h"
 #include "lib/fdutil.h"
+#include "switch/vhost_fd.h"
 #include "switch/vhost_inflight.h"
 
 #define FLAG_VERSION	1
@@ -240,17 +238,6 @@ static int set_vring_enable(struct vhost_dev *d, struct msg *m)
 	return 0;
 }
 
-/* Eventfds have no type of their own. Into a pipe or socket we might write for
- * ever. */
-static bool is_eventfd(int fd)
-{
-	struct stat st;
-
-	return !fstat(fd, &st) && !S_ISFIFO(st.st_mode) &&
-	       !S_ISSOCK(st.st_mode) && !S_ISCHR(st.st_mode) &&
-	       !S_ISBLK(st.st_mode);
-}
-
 /* KICK, CALL and ERR: bit 8 says that no descriptor comes. */
 static int take_fd(struct msg *m, int *fd)
 {
@@ -262,7 +249,7 @@ static int take_fd(struct msg *m, int *fd)
 	}
 	if (m->nfd != 1)
 		return refuse(m, "no descriptor came along");
-	if (!is_eventfd(m->fd[0]))
+	if (!vhost_fd_is_event(m->fd[0]))
 		return refuse(m, "the descriptor is no eventfd");
 	r = fd_setup(m->fd[0]);
 	if (r)

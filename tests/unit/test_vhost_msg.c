@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: switch_core */
 /* The message machine of vhost-user, alone. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -411,6 +412,22 @@ static void msg__descriptor_of_another_kind__is_refused(void **state)
 	assert_true(say_region(x, 37, GPA, 0, UVA, 0) < 0);
 	close(p[0]);
 	close(p[1]);
+	/* to write into a file, too, may take as long as its file system likes */
+	for (uint32_t request = 12; request <= 14; request++)
+		assert_true(say(x, request, 0, &v, 8, x->memfd) < 0);
+}
+
+/* A file of a file system that may let us wait for its pages; /proc is at hand. */
+static void msg__memory_of_a_process__is_refused(void **state)
+{
+	struct rig *x = *state;
+	uint64_t body[5] = {0, GPA, 4096, UVA, 0};
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_true(say(x, 37, 0, body, sizeof(body), fd) < 0);
+	assert_non_null(strstr(x->why.s, "tmpfs"));
+	close(fd);
 }
 
 static void msg__every_request_cut_short__is_refused(void **state)
@@ -462,6 +479,7 @@ int main(void)
 		T(msg__memory_that_cannot_be__is_refused),
 		T(msg__memory_table__regions_and_descriptors_agree),
 		T(msg__descriptor_of_another_kind__is_refused),
+		T(msg__memory_of_a_process__is_refused),
 		T(msg__every_request_cut_short__is_refused),
 		T(len__other_versions_and_lengths__are_refused),
 	};
