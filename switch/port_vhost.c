@@ -101,6 +101,12 @@ static void signal_fd(int fd)
 	while (r < 0 && errno == EINTR);
 }
 
+static void check_memory(struct vhost_port *vp)
+{
+	if (vhost_mem_broken(&vp->dev.mem))
+		vhost_port_fail(vp, "the guest's memory was truncated");
+}
+
 void vhost_port_done(struct vhost_port *vp, unsigned int i)
 {
 	struct vhost_vq *q = &vp->dev.vq[i];
@@ -109,8 +115,7 @@ void vhost_port_done(struct vhost_port *vp, unsigned int i)
 	vring_publish(&q->ring);
 	if (vring_signal_due(&q->ring))
 		signal_fd(q->call);
-	if (vhost_mem_broken(&vp->dev.mem))
-		vhost_port_fail(vp, "the guest's memory was truncated");
+	check_memory(vp);
 }
 
 static void look(struct vhost_port *vp, unsigned int i)
@@ -119,6 +124,7 @@ static void look(struct vhost_port *vp, unsigned int i)
 		vhost_tx_kicked(vp, i);
 	else
 		vhost_rx_kicked(vp, i);
+	check_memory(vp);
 }
 
 static void on_later(evutil_socket_t fd, short what, void *arg)

@@ -255,8 +255,11 @@ void vhost_unlend(struct port *p)
 {
 	struct vhost_port *vp = container_of(p, struct vhost_port, port);
 
-	if (vp->lent.n)
+	if (vp->lent.n) {
+		/* Somebody may have written there, if only to no end. */
+		dirty(vp, &vp->lent.iov, vp->lent.iov.len);
 		vring_unpop(&vp->dev.vq[vp->lent.ring].ring, vp->lent.n);
+	}
 	vp->lent.n = 0;
 }
 
