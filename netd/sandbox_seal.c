@@ -65,6 +65,8 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigreturn), SCMP_SYS(sigaltstack),
 	SCMP_SYS(restart_syscall), SCMP_SYS(signalfd4),
+	/* … and from itself, later (switch/vhost_call.c) */
+	SCMP_SYS(setitimer),
 	/* itself */
 	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(futex),
 	SCMP_SYS(futex_time64), SCMP_SYS(getpid), SCMP_SYS(gettid),

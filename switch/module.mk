@@ -3,7 +3,7 @@
 SWITCH_CORE := frame hdrs fdb guard gro macnat macnat_msg macnat_tab rogue pin pin_says offload sender tap_out tapin_side vswitch \
                vhost_fd vhost_mem vhost_ring vhost_msg vhost_inflight vhost_backlog vhost_poll steer
 SWITCH_IO   := driver msgio port_stream port_dgram port_msg port_tap port_packet \
-               port_vhost port_vhost_rx port_vhost_tx \
+               port_vhost port_vhost_rx port_vhost_tx vhost_call \
                link tapdev tapdev_netns tapin tapin_redirect tapport kbridge kbridge_plan kbridge_route \
                uplink uplink_obj uplink_plan uplink_state uplink_journal uplink_step \
                uplink_watch uplink_keep reach

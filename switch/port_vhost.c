@@ -21,9 +21,11 @@
 #include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "switch/offload.h"
+#include "switch/vhost_call.h"
 
 #define MSGS_PER_WAKEUP 64
 #define POLL_US		1000 /* between looks at a ring without a kick descriptor */
+#define BARRED_MS	10000 /* for a front end that held us up */
 
 static_assert(VHOST_VQS <= 32, "a bit for each ring");
 
@@ -89,16 +91,12 @@ void vhost_port_pause(struct vhost_port *vp, unsigned int i, unsigned int ms)
 	arm(vp);
 }
 
-static void signal_fd(int fd)
+static void signal_guest(struct vhost_port *vp, const struct vhost_vq *q)
 {
-	const uint64_t one = 1;
-	ssize_t r;
-
-	if (fd < 0)
+	if (q->call < 0 || vp->fail || !vhost_call(q->call))
 		return;
-	do
-		r = write(fd, &one, sizeof(one));
-	while (r < 0 && errno == EINTR);
+	vp->barred_ms = clock_mono_ms() + BARRED_MS;
+	vhost_port_fail(vp, "its call descriptor blocks");
 }
 
 static void check_memory(struct vhost_port *vp)
@@ -114,7 +112,7 @@ void vhost_port_done(struct vhost_port *vp, unsigned int i)
 	vp->touched &= ~(1u << i);
 	vring_publish(&q->ring);
 	if (vring_signal_due(&q->ring))
-		signal_fd(q->call);
+		signal_guest(vp, q);
 	check_memory(vp);
 }
 
@@ -215,7 +213,7 @@ static void vqs_changed(struct vhost_port *vp)
 		r |= kick_sync(vp, i);
 		/* Frames may have been put into the ring between KICK and CALL. */
 		if (q->call_new && vring_attached(&q->ring))
-			signal_fd(q->call);
+			signal_guest(vp, q);
 		q->call_new = false;
 		/* There may be something since before we listened. */
 		if (vring_attached(&q->ring))
@@ -481,15 +479,25 @@ static int connect_fd(struct vhost_port *vp, int fd)
 	return 0;
 }
 
+/* What made us wait for it might again, and with us wait all guests of the network. */
+static bool is_barred(const struct vhost_port *vp)
+{
+	return clock_mono_ms() < vp->barred_ms;
+}
+
 static void on_conn(void *arg, int fd)
 {
 	struct vhost_port *vp = arg;
 
-	driver_peer(&vp->drv, !connect_fd(vp, fd));
+	if (is_barred(vp))
+		fd_close(&fd);
+	else
+		driver_peer(&vp->drv, !connect_fd(vp, fd));
 }
 
 int driver_vhost_connect(struct driver *d, int fd, struct errtext *why)
 {
+	struct vhost_port *vp;
 	int r;
 
 	if (strcmp(driver_name(d), "vhost-user")) {
@@ -503,7 +511,12 @@ int driver_vhost_connect(struct driver *d, int fd, struct errtext *why)
 		fd_close(&fd);
 		return errtext_set(why, r, "cannot use the socket");
 	}
-	on_conn(container_of(d, struct vhost_port, drv), fd);
+	vp = container_of(d, struct vhost_port, drv);
+	if (is_barred(vp)) {
+		fd_close(&fd);
+		return errtext_set(why, -EAGAIN, "the VMM held up the network");
+	}
+	on_conn(vp, fd);
 	return d->connected ? 0
 			    : errtext_set(why, -ENOMEM, "cannot use the socket");
 }

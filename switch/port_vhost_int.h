@@ -83,6 +83,7 @@ struct vhost_port {
 	struct vring_iov iov; /* of the buffer in hand; large, so not on the stack */
 	struct vhost_lent lent;
 	const char *fail; /* why the connection is to end */
+	int64_t barred_ms; /* takes no connection until then */
 	struct log_budget budget;
 };
 

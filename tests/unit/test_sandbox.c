@@ -28,8 +28,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -287,6 +289,31 @@ static void seal__memory_time_chance__work(void **state)
 	close(given);
 }
 
+static int judge_given(void)
+{
+	const struct itimerval never = {0};
+	struct statfs fs;
+	struct statx st;
+
+	if (statx(given, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+		  &st) || !S_ISREG(st.stx_mode))
+		return 1;
+	if (fcntl(given, F_GET_SEALS) < 0 || fstatfs(given, &fs))
+		return 2;
+	if (refused(statx(AT_FDCWD, "/", 0, STATX_TYPE, &st)))
+		return 3;
+	return setitimer(ITIMER_REAL, &never, NULL) ? 4 : 0;
+}
+
+/* What switch/vhost_fd.c and vhost_call.c live on. */
+static void seal__front_ends_descriptors__can_be_judged(void **state)
+{
+	(void)state;
+	given = memfd_create("x", MFD_CLOEXEC);
+	assert_ok(sealed(true, judge_given));
+	close(given);
+}
+
 static int pair_fd[2], listen_fd;
 
 static int use_messages(void)
@@ -425,6 +452,7 @@ int main(void)
 		cmocka_unit_test(seal__code_and_limits__are_refused),
 		cmocka_unit_test(seal__intruders_calls__kill),
 		cmocka_unit_test(seal__memory_time_chance__work),
+		cmocka_unit_test(seal__front_ends_descriptors__can_be_judged),
 		cmocka_unit_test(seal__messages_and_accept__work),
 		cmocka_unit_test(seal__event_loop__goes_on),
 		cmocka_unit_test(seal__nat__tcp_and_udp_work),

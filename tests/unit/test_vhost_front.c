@@ -4,6 +4,8 @@
  * What a front end lends a vhost-user port and may take back or bend: its memory, a log
  * of the pages that are written, descriptors to be signalled.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -214,6 +216,34 @@ static void log__whatever_is_written__is_in_it(void **state)
 	free(w);
 }
 
+/* ---- descriptors ------------------------------------------------------------------- */
+
+/* Its VMM holds the other end, and can fill it and make it wait. */
+static void call__descriptor_that_blocks__holds_nobody_up(void **state)
+{
+	const uint64_t full = UINT64_MAX - 1;
+	struct fix *x = *state;
+	struct errtext why;
+	uint8_t b[60];
+	int fd;
+
+	open_vhost(x);
+	fd = guest.q[VG_TX].call;
+	vg_start(&guest, V1);
+	for (int i = 0; i < 10; i++)
+		fix_turn(x);
+	(void)vg_signalled(&guest, VG_TX);
+	assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	fix_frame(b, sizeof(b), 1, 1);
+	vg_send_frame(&guest, 0, b, sizeof(b));
+	expect_closed(x);
+	/* and has to wait itself */
+	assert_int_equal(driver_vhost_connect(x->d, dup(guest.sock), &why),
+			 -EAGAIN);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, fix_setup, teardown)
 
 int main(void)
@@ -222,6 +252,7 @@ int main(void)
 		T(memory__truncated_to_nothing__ends_the_connection),
 		T(rx__another_call_descriptor__what_waits_stays),
 		T(log__whatever_is_written__is_in_it),
+		T(call__descriptor_that_blocks__holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
