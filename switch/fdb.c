@@ -2,8 +2,9 @@
 /*
  * Forwarding database. See fdb.h.
  *
- * Entries come from one array. Each is on the hash table and on one list: the free
- * list, its port's list (ordered by last sight, oldest first), or the list of
+ * Entries come from one array, whose memory nothing touches before it is needed, so
+ * that a large table costs a small network nothing. Each is on the hash table and on
+ * one list: the free list (once used), its port's list (ordered by last sight, oldest first), or the list of
  * static entries. Ports are sorted by how many entries they learned with one list
  * a count: a count changes by one at a time, so moving a port to its neighbour
  * list keeps them sorted, and @top finds the greediest port at once.
@@ -37,8 +38,9 @@ struct fdb {
 	struct htab tab;
 	struct entry *pool;
 	struct fport *port;
-	struct list *by_count; /* max + 1 heads */
+	struct list *by_count; /* max + 1 heads; zeroes until used */
 	struct list unused;
+	uint32_t fresh; /* of the pool: from here on never used */
 	struct list fixed;
 	uint32_t top; /* highest count with a port on it */
 	uint32_t max;
@@ -67,10 +69,7 @@ struct fdb *fdb_new(uint32_t max, uint16_t ports, uint32_t age_s,
 	}
 	list_init(&t->unused);
 	list_init(&t->fixed);
-	for (uint32_t i = 0; i < max; i++)
-		list_add_tail(&t->unused, &t->pool[i].node);
-	for (uint32_t i = 0; i <= max; i++)
-		list_init(&t->by_count[i]);
+	list_init(&t->by_count[0]);
 	for (uint16_t i = 0; i < ports; i++) {
 		list_init(&t->port[i].entries);
 		list_add_tail(&t->by_count[0], &t->port[i].node);
@@ -115,9 +114,13 @@ static struct entry *find(const struct fdb *t, const struct mac *mac,
 static void port_more(struct fdb *t, uint16_t port)
 {
 	struct fport *p = &t->port[port];
+	struct list *head = &t->by_count[++p->count];
 
+	/* Counts grow by one, so what lies below was in use before. */
+	if (!head->next)
+		list_init(head);
 	list_del(&p->node);
-	list_add_tail(&t->by_count[++p->count], &p->node);
+	list_add_tail(head, &p->node);
 	if (p->count > t->top)
 		t->top = p->count;
 }
@@ -149,22 +152,32 @@ static void forget(struct fdb *t, struct entry *e)
 	list_add_head(&t->unused, &e->node);
 }
 
+static struct entry *unused(struct fdb *t)
+{
+	struct entry *e = list_first(&t->unused, struct entry, node);
+
+	if (e)
+		list_del(&e->node);
+	else if (t->fresh < t->max)
+		e = &t->pool[t->fresh++];
+	return e;
+}
+
 /* An unused entry, on no list, put on the hash table for @mac. */
 static struct entry *take(struct fdb *t, const struct mac *mac, uint16_t vid,
 			  uint32_t hash)
 {
-	struct entry *e = list_first(&t->unused, struct entry, node);
+	struct entry *e = unused(t);
 
 	if (!e && t->top) {
 		struct fport *greedy =
 			list_first(&t->by_count[t->top], struct fport, node);
 
-		e = list_first(&greedy->entries, struct entry, node);
-		forget(t, e);
+		forget(t, list_first(&greedy->entries, struct entry, node));
+		e = unused(t);
 	}
 	if (!e)
 		return NULL;
-	list_del(&e->node);
 	e->mac = *mac;
 	e->vid = vid;
 	htab_add(&t->tab, &e->hash, hash);
@@ -256,13 +269,17 @@ void fdb_forget_port(struct fdb *t, uint16_t port, bool statics)
 int64_t fdb_tick(struct fdb *t, int64_t now_s)
 {
 	int64_t next = FDB_NEVER;
+	unsigned int n = 0;
 
 	for (uint16_t i = 0; i < t->ports; i++) {
 		struct entry *e;
 
 		while ((e = list_first(&t->port[i].entries, struct entry,
-				       node)) && aged(t, e, now_s))
+				       node)) && aged(t, e, now_s)) {
+			if (n++ == FDB_TICK_MAX)
+				return now_s;
 			forget(t, e);
+		}
 		if (e && e->seen_s + t->age_s < next)
 			next = e->seen_s + t->age_s;
 	}

@@ -3,7 +3,7 @@
  * The forwarding database: MAC address and VLAN id → port number. It knows ports
  * as numbers only.
  *
- * All memory is taken at the start. Learning, looking up, ageing one entry and
+ * All memory is taken at the start, and none of it used before it is needed. Learning, looking up, ageing one entry and
  * making room are O(1). When the table is full the oldest entry of the port that
  * has most entries makes room, so that a guest that floods the table with invented
  * addresses pushes out its own; what is not in the table is flooded.
@@ -20,6 +20,8 @@
 #define FDB_NEVER INT64_MAX
 
 #define FDB_NOTE_IP6 4
+
+#define FDB_TICK_MAX 1024 /* entries that one call of fdb_tick() forgets */
 
 struct fdb;
 
@@ -83,7 +85,8 @@ int fdb_static(struct fdb *t, const struct mac *mac, uint16_t vid,
 /* Forget what was learned on @port, and with @statics its static entries. */
 void fdb_forget_port(struct fdb *t, uint16_t port, bool statics);
 
-/* Forget aged entries; returns the second of the next ageing, or FDB_NEVER. */
+/* Forget aged entries; returns the second of the next ageing, or FDB_NEVER. @now_s: there
+ * are more of them, for another call soon; they are not found meanwhile. */
 int64_t fdb_tick(struct fdb *t, int64_t now_s);
 
 uint32_t fdb_count(const struct fdb *t); /* static ones included */

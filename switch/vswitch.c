@@ -112,8 +112,8 @@ struct vswitch *vswitch_new(const struct vswitch_config *cfg)
 	pin_set_init(&sw->pins);
 	sw->mtu = mtu;
 	sw->age_s = cfg->age_s ? cfg->age_s : 300;
-	sw->fdb = fdb_new(cfg->fdb_max ? cfg->fdb_max : 4096, VSWITCH_PORTS_MAX,
-			  sw->age_s, cfg->seed);
+	sw->fdb = fdb_new(cfg->fdb_max ? cfg->fdb_max : VSWITCH_FDB_MAX,
+			  VSWITCH_PORTS_MAX, sw->age_s, cfg->seed);
 	sw->rx_area = malloc(VSWITCH_RX_AREA);
 	if (!sw->fdb || !sw->rx_area) {
 		vswitch_free(sw);

@@ -12,6 +12,7 @@
 #include "switch/rogue.h"
 
 #define VSWITCH_PORTS_MAX 1024
+#define VSWITCH_FDB_MAX	  100000 /* addresses; more are flooded */
 #define VSWITCH_MTU_MIN	  68	/* RFC 791 */
 #define VSWITCH_MTU_MAX	  65521 /* FRAME_MAX less Ethernet and one VLAN tag, even */
 
@@ -32,7 +33,7 @@
 
 struct vswitch_config {
 	uint16_t mtu;	    /* bytes behind the Ethernet header; default 1500 */
-	uint32_t fdb_max;   /* entries; 0 = 4096 */
+	uint32_t fdb_max;   /* entries; 0 = VSWITCH_FDB_MAX */
 	uint32_t age_s;	    /* 0 = 300 (802.1Q-2018 8.8.3) */
 	uint64_t seed[2];   /* hash secret */
 };

@@ -7,6 +7,7 @@
 #include "tests/bench/cpu.h"
 
 #define PORTS 256
+#define FEW   8
 #define BIG   100000 /* entries of a large table */
 #define ALL_CAPS (PORT_CAP_CSUM | PORT_CAP_TSO4 | PORT_CAP_TSO6 | PORT_CAP_USO)
 
@@ -101,6 +102,11 @@ static void open_guarded(void)
 	vswitch_pin_changed(sw, &pin);
 }
 
+static void open_few(void)
+{
+	open_switch(FEW, 0, ALL_CAPS);
+}
+
 static void open_many(void)
 {
 	open_switch(PORTS, 0, ALL_CAPS);
@@ -190,6 +196,11 @@ static unsigned long spread(unsigned long n, uint32_t first, uint32_t hosts)
 	return done;
 }
 
+static unsigned long run_few(unsigned long n)
+{
+	return spread(n, 1, FEW - 1);
+}
+
 static unsigned long run_ports(unsigned long n)
 {
 	return spread(n, 1, PORTS - 1);
@@ -243,6 +254,8 @@ const struct cpu_case cpu_switch_cases[] = {
 	 run_guarded_udp, close_switch, 6400},
 	{"switch: known unicast, one at a time", "frame", open_two, run_single,
 	 close_switch, 2000},
+	{"switch: to 7 ports in turn", "frame", open_few, run_few, close_switch,
+	 6400},
 	{"switch: to 255 ports in turn", "frame", open_many, run_ports,
 	 close_switch, 6400},
 	{"switch: FDB of 100 000, 255 ports", "frame", open_big, run_fdb,

@@ -100,6 +100,30 @@ static void tick__some_aged__forgets_them_and_says_when_next(void **state)
 	assert_int_equal(fdb_count(t), 0);
 }
 
+/* The loop goes on between them. */
+static void tick__many_aged__some_at_a_time(void **state)
+{
+	const uint32_t many = 2 * FDB_TICK_MAX + 1;
+	const uint64_t seed[2] = {1, 2};
+	struct fdb *t = fdb_new(many, 4, 300, seed);
+	struct fdb_note *note;
+
+	(void)state;
+	for (uint32_t i = 0; i < many; i++) {
+		struct mac m = {{2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+
+		assert_int_equal(fdb_learn(t, &m, 0, (uint16_t)(i % 4), 100, &note),
+				 FDB_NEW);
+	}
+	assert_int_equal(fdb_tick(t, 400), 400);
+	assert_int_equal(fdb_count(t), FDB_TICK_MAX + 1);
+	assert_int_equal(find(t, 1, 400), FDB_NONE);
+	assert_int_equal(fdb_tick(t, 400), 400);
+	assert_int_equal(fdb_tick(t, 400), FDB_NEVER);
+	assert_int_equal(fdb_count(t), 0);
+	fdb_free(t);
+}
+
 static void learn__full__oldest_of_greediest_port_makes_room(void **state)
 {
 	struct fdb *t = *state;
@@ -252,6 +276,7 @@ int main(void)
 		T(learn__same_mac_two_vlans__two_entries),
 		T(lookup__age_passed__unknown_even_before_tick),
 		T(tick__some_aged__forgets_them_and_says_when_next),
+		T(tick__many_aged__some_at_a_time),
 		T(learn__full__oldest_of_greediest_port_makes_room),
 		T(static__present__neither_moves_nor_ages_nor_is_evicted),
 		T(static__table_full_of_statics__refused_and_nothing_learned),
