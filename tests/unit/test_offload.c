@@ -578,6 +578,90 @@ static void infer__longer_than_mtu__tcp_gets_a_segment_size(void **state)
 	}
 }
 
+/* ---- packets in packets ------------------------------------------------------------- */
+
+#define VXLAN_IN (14 + 20 + 8 + 8) /* where the inner frame begins */
+#define VXLAN_L4 (VXLAN_IN + 14 + 20)
+
+/* TCP in IPv4 in Ethernet in VXLAN, whose sum the guest left to be finished. */
+static struct frame encapsulate(uint8_t *p, size_t len)
+{
+	struct shape inner = {.ip = 4, .flags = ACK};
+	struct made m;
+	struct frame f;
+
+	inner.payload = len - VXLAN_L4 - 20;
+	m = make(&inner);
+	memset(p, 0, VXLAN_IN);
+	memcpy(p, "\2\0\0\0\0\2\2\0\0\0\0\1\x8\0\x45", 15);
+	put_be16(p + 16, (uint16_t)(len - 14));
+	p[22] = 64;
+	p[23] = 17;
+	put_be32(p + 26, 0x0a000001);
+	put_be32(p + 30, 0x0a000002);
+	put_be16(p + 24, (uint16_t)~sum16(0, p + 14, 20));
+	put_be16(p + 36, 4789);
+	put_be16(p + 38, (uint16_t)(len - 34)); /* and no sum of its own */
+	p[42] = 8;
+	memcpy(p + VXLAN_IN, m.p, m.len);
+	free(m.p);
+	frame_init(&f, p, len);
+	return f;
+}
+
+static void encapsulated__inner_sum__finished_and_nothing_else(void **state)
+{
+	uint8_t p[400], q[400], want[400], buf[OFFLOAD_HDR_MAX];
+	struct frame f = encapsulate(p, sizeof(p)), out;
+	struct segmenter seg;
+	enum drop_reason why;
+
+	(void)state;
+	f.off = (struct offload){.needs_csum = true, .csum_start = VXLAN_L4,
+				 .csum_offset = 16};
+	memcpy(want, p, sizeof(p));
+	put_be16(want + VXLAN_L4 + 16,
+		 (uint16_t)~sum16(0, p + VXLAN_L4, sizeof(p) - VXLAN_L4));
+	assert_true(check(&f, 1500, &why));
+	assert_true(segmenter_init(&seg, &f));
+	assert_true(segmenter_next(&seg, &out, buf));
+	assert_int_equal(frame_copy(&out, 0, q, sizeof(q)), sizeof(q));
+	assert_memory_equal(q, want, sizeof(q));
+	assert_false(segmenter_next(&seg, &out, buf));
+}
+
+static void encapsulated__to_be_cut_inside__refused(void **state)
+{
+	static uint8_t p[9000];
+	struct frame f = encapsulate(p, sizeof(p));
+	enum drop_reason why;
+
+	(void)state;
+	f.off = (struct offload){.needs_csum = true, .csum_start = VXLAN_L4,
+				 .csum_offset = 16, .gso_type = GSO_TCP4,
+				 .gso_size = 1000};
+	assert_false(check(&f, 9000, &why));
+	assert_int_equal(why, DROP_OFFLOAD);
+}
+
+/* Without metadata nobody looks into it, whatever the protocol around it is. */
+static void encapsulated__no_facts__left_alone(void **state)
+{
+	static const uint8_t around[] = {4, 41, 47, 50, 17};
+	uint8_t p[400];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(around); i++) {
+		struct frame f = encapsulate(p, sizeof(p));
+
+		p[23] = around[i];
+		offload_infer(&f, 300);
+		assert_true(offload_none(&f.off));
+	}
+}
+
+/* ---- virtio_net_hdr ----------------------------------------------------------------- */
+
 static void vnet_hdr__round_trip__facts_unchanged(void **state)
 {
 	struct offload in = {
@@ -639,6 +723,9 @@ int main(void)
 		T(hdrs__more_extension_headers_than_sense__refused),
 		T(infer__unfinished_sum__found_and_finished_alone),
 		T(infer__longer_than_mtu__tcp_gets_a_segment_size),
+		T(encapsulated__inner_sum__finished_and_nothing_else),
+		T(encapsulated__to_be_cut_inside__refused),
+		T(encapsulated__no_facts__left_alone),
 		T(vnet_hdr__round_trip__facts_unchanged),
 		T(vnet_hdr__unknown_types__refused),
 	};

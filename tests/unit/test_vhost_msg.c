@@ -227,6 +227,17 @@ static void msg__status__is_remembered(void **state)
 	assert_int_equal(ask(x, 40), 0);
 }
 
+static void msg__mtu__one_that_can_be_is_taken(void **state)
+{
+	struct rig *x = *state;
+
+	assert_true(ask(x, 1) & BIT(VHOST_F_MTU));
+	assert_true(ask(x, 15) & BIT(4));
+	assert_int_equal(say_u64(x, 20, 1400), 0);
+	assert_true(say_u64(x, 20, 67) < 0);
+	assert_true(say_u64(x, 20, 65536) < 0);
+}
+
 static void msg__descriptors_again__old_ones_are_closed(void **state)
 {
 	struct rig *x = *state;
@@ -468,6 +479,7 @@ int main(void)
 		T(msg__need_reply__gets_zero_or_one),
 		T(msg__without_protocol_features__rings_are_enabled),
 		T(msg__status__is_remembered),
+		T(msg__mtu__one_that_can_be_is_taken),
 		T(msg__descriptors_again__old_ones_are_closed),
 		T(msg__memory_changes_under_a_ring__it_follows),
 		T(msg__region_for_each_pair__counts_once),
