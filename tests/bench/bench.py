@@ -128,10 +128,6 @@ def one_way_udp():
     return udp_cases(ways=(("up", "out"),))
 
 
-def big_tcp():
-    return tcp_cases(streams=(1,))
-
-
 def kernel_cases():
     yield from tcp_cases()
     yield (["guest to guest, 1 stream"], "Gbit/s", False,
@@ -155,7 +151,7 @@ BENCHES = {     # name: (world, its MTU, contenders with ours first), cases; or 
     "nat-udp": ((S.NatWorld, 1500, NAT), udp_cases),
     "nat-cps": ((S.NatWorld, 1500, NAT), cps_cases),
     "nat-rtt": ((S.NatWorld, 1500, NAT), rtt_cases),
-    "nat-tcp-65520": ((S.NatWorld, 65520, NAT), big_tcp),
+    "nat-tcp-65520": ((S.NatWorld, 65520, NAT), tcp_cases),
     "switch-tcp": ((S.SwitchWorld, 1500, SWITCH), one_way_tcp),
     "switch-udp": ((S.SwitchWorld, 1500, SWITCH), one_way_udp),
     "switch-rtt": ((S.SwitchWorld, 1500, SWITCH), rtt_cases),

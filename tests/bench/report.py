@@ -67,9 +67,8 @@ class Report:
         self.out.write(json.dumps({
             "bench": bench, "case": title, "ours": round(ours.median, 4),
             "peer": round(it.median, 4), "peer_name": name, "ratio": round(ratio, 3),
-            "unit": unit, "rounds": it.rounds, "cpu_s_per_GB": cpu,
-            "ours_rounds": ours.rounds, "ours_failed": ours.failed,
-            "peer_failed": it.failed}) + "\n")
+            "unit": unit, "rounds": min(ours.rounds, it.rounds),
+            "cpu_s_per_GB": cpu}) + "\n")
         self.out.flush()
 
     # ---- Markdown ------------------------------------------------------------------
