@@ -7,6 +7,7 @@
 #include "lib/compat.h"
 #include "switch/drivers.h"
 #include "switch/offload.h"
+#include "switch/steer.h"
 #include "switch/vhost_msg.h"
 #include "tests/bench/cpu.h"
 #include "tests/fake/dhcp_rig.h"
@@ -23,6 +24,8 @@ static struct driver *driver;
 static struct vhost_guest guest;
 static uint8_t bytes[BURST][SIZE];
 static unsigned int size; /* of frames: up to SIZE */
+static bool two; /* pairs of rings; frames are UDP then */
+static unsigned int rx, tx; /* rings in use */
 static struct frame frame[BURST];
 
 static struct port other;
@@ -39,11 +42,21 @@ static void make(uint8_t *p, uint8_t from, uint8_t to)
 	p[5] = to;
 	p[11] = from;
 	put_be16(p + 12, 0x1234);
+	if (!two)
+		return;
+	put_be16(p + 12, 0x0800);
+	p[14] = 0x45;
+	put_be16(p + 16, (uint16_t)(size - 14));
+	p[23] = 17;
+	p[29] = from;
+	p[33] = to;
+	p[35] = from;
+	p[37] = to;
 }
 
 static void open_vhost(unsigned int frame_size)
 {
-	struct driver_vhost_conf conf = {.queues = 1};
+	struct driver_vhost_conf conf = {.queues = two ? 2 : 1};
 	struct port_spec spec = {"vm-0", PORT_GUEST, 7, 0};
 	struct vswitch_config cfg = {.seed = {1, 2}};
 	struct driver_ctx ctx;
@@ -58,8 +71,13 @@ static void open_vhost(unsigned int frame_size)
 	ctx = (struct driver_ctx){base, sw, NULL};
 	vg_init(&guest, &backend);
 	CPU_MUST(!driver_vhost(&ctx, &spec, &conf, -1, backend, &driver, NULL));
+	rx = two ? 2 : VG_RX;
+	tx = two ? 3 : VG_TX;
 	vg_start(&guest, 1ull << VHOST_F_VERSION_1 |
-				 1ull << VHOST_F_MRG_RXBUF);
+				 1ull << VHOST_F_MRG_RXBUF |
+				 1ull << VHOST_F_GUEST_CSUM |
+				 1ull << VHOST_F_GUEST_TSO4 |
+				 (uint64_t)two << VHOST_F_MQ);
 	for (int i = 0; i < 10; i++)
 		turn();
 	for (unsigned int i = 0; i < BURST; i++) {
@@ -73,11 +91,19 @@ static void open_vhost(unsigned int frame_size)
 
 static void open_1514(void)
 {
+	two = false;
 	open_vhost(SIZE);
 }
 
 static void open_64(void)
 {
+	two = false;
+	open_vhost(64);
+}
+
+static void open_64_two(void)
+{
+	two = true;
 	open_vhost(64);
 }
 
@@ -97,20 +123,20 @@ static unsigned long run_from_guest(unsigned long n)
 
 	while (cpu_sunk - was < n) {
 		for (unsigned int i = 0; i < BURST; i++) {
-			uint8_t *b = vg_buf(&guest, VG_TX, i);
+			uint8_t *b = vg_buf(&guest, tx, i);
 
 			memset(b, 0, VNET_HDR_LEN);
 			make(b + VNET_HDR_LEN, 2, 1);
-			vg_desc(&guest, VG_TX, i, vg_buf_gpa(&guest, VG_TX, i),
+			vg_desc(&guest, tx, i, vg_buf_gpa(&guest, tx, i),
 				VNET_HDR_LEN + size, 0, 0);
-			vg_avail(&guest, VG_TX, (uint16_t)i);
+			vg_avail(&guest, tx, (uint16_t)i);
 		}
-		vg_kick(&guest, VG_TX);
+		vg_kick(&guest, tx);
 		cpu_on();
 		turn();
 		cpu_off();
 		for (unsigned int i = 0; i < BURST; i++)
-			CPU_MUST(vg_used(&guest, VG_TX, &head, &len));
+			CPU_MUST(vg_used(&guest, tx, &head, &len));
 	}
 	return cpu_sunk - was;
 }
@@ -130,6 +156,91 @@ static unsigned long run_to_guest(unsigned long n)
 		for (unsigned int i = 0; i < BURST; i++, done++)
 			CPU_MUST(vg_used(&guest, VG_RX, &head, &len) &&
 				 len == VNET_HDR_LEN + size);
+	}
+	return done;
+}
+
+/* ---- room that is lent -------------------------------------------------------------- */
+
+#define LENT_BUF  4096
+#define LENT_BUFS 60
+#define LENT_LEN  60000 /* a frame: 15 buffers */
+
+static void open_lent(void)
+{
+	two = true;
+	open_vhost(64);
+	/* The flow of frame[0] is on the second pair. */
+	make(bytes[1], 2, 1);
+	vg_send_frame_on(&guest, tx, 0, bytes[1], size);
+	turn();
+	put_be16(bytes[0] + 16, LENT_LEN - ETH_HDR_LEN);
+	bytes[0][22] = 64;
+	bytes[0][23] = 6;
+	bytes[0][46] = 0x50;
+}
+
+static void give_bufs(void)
+{
+	for (unsigned int i = 0; i < LENT_BUFS; i++) {
+		vg_desc(&guest, rx, i,
+			VG_GPA + (4u << 20) + (uint64_t)i * LENT_BUF, LENT_BUF,
+			2, 0);
+		vg_avail(&guest, rx, (uint16_t)i);
+	}
+}
+
+/* The frame that lies in @v, as TCP makes it. */
+static void make_lent(struct frame *f, const struct iovec *v, int n,
+		      const struct port *to)
+{
+	size_t at = 0;
+
+	frame_init(f, bytes[0], FRAME_HDR);
+	f->len = LENT_LEN;
+	f->off = (struct offload){.needs_csum = true, .gso_type = GSO_TCP4,
+				  .gso_size = 1460, .hdr_len = 54,
+				  .csum_start = 34, .csum_offset = 16};
+	f->in_place = to;
+	for (int i = 0; i < n && at < LENT_LEN; i++) {
+		size_t skip = i ? 0 : FRAME_HDR;
+		size_t take = min_sz(v[i].iov_len, LENT_LEN - at);
+
+		f->seg[f->nseg++] = (struct iovec){
+			(uint8_t *)v[i].iov_base + skip, take - skip};
+		at += take;
+	}
+}
+
+/* Buffers are taken, filled by nobody, and go to the guest. */
+static unsigned long run_lent(unsigned long n)
+{
+	uint32_t head, len, flow = steer_frame(bytes[0], FRAME_HDR);
+	unsigned long done = 0;
+
+	while (done < n) {
+		give_bufs();
+		for (int i = 0; i < 4; i++, done++) {
+			struct iovec v[FRAME_SEGS];
+			size_t room = LENT_LEN;
+			struct port *to;
+			struct frame f;
+			int k;
+
+			cpu_on();
+			k = vswitch_lend(sw, 7, flow,
+					 PORT_CAP_CSUM | PORT_CAP_TSO4, &room,
+					 v, &to);
+			cpu_off();
+			CPU_MUST(k == 15 && room == LENT_LEN);
+			make_lent(&f, v, k, to);
+			cpu_on();
+			vswitch_input(&other, &f, 1, 1000);
+			vswitch_unlend(to);
+			cpu_off();
+		}
+		for (int i = 0; i < LENT_BUFS; i++)
+			CPU_MUST(vg_used(&guest, rx, &head, &len));
 	}
 	return done;
 }
@@ -192,6 +303,10 @@ const struct cpu_case cpu_port_cases[] = {
 	 run_from_guest, close_vhost, 3200},
 	{"vhost: frame of 64 to the guest", "frame", open_64,
 	 run_to_guest, close_vhost, 3200},
+	{"vhost: frame of 64 from the guest, two queues", "frame", open_64_two,
+	 run_from_guest, close_vhost, 3200},
+	{"vhost: frame of 60 000 made in lent buffers", "frame", open_lent,
+	 run_lent, close_vhost, 800},
 	{"dhcp: renewal", "renewal", open_dhcp, run_renew, close_dhcp, 1000},
 	{NULL},
 };
