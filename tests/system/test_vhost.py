@@ -4,17 +4,19 @@ them a box, whose interface is a TAP."""
 
 import contextlib
 import hashlib
+import http.server
 import mmap
 import os
 import re
 import signal
 import tempfile
+import threading
 
 import pytest
 
 import guest
 import lab as lab_module
-from boxes import Box
+from boxes import Box, block
 from lab import eventually
 
 MIB = 16
@@ -128,6 +130,56 @@ def test_second_queue_carries_frames(pair):
     for _ in range(4):
         got = b.check("wget -qO- http://%s/big | md5sum" % a.ip(), timeout=120)
         assert got.split()[0] == md5_of(a)
+
+
+@pytest.fixture
+def blob(lab):
+    """A server outside: its port, and the SHA-256 of what it has."""
+    blocks = [block(n) for n in range(64)]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            for b in blocks:
+                self.wfile.write(b)
+
+        def log_message(self, *args):
+            pass
+
+    with lab.outside.entered():
+        server = http.server.ThreadingHTTPServer(("", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server.server_address[1], hashlib.sha256(b"".join(blocks)).hexdigest()
+    server.shutdown()
+    server.server_close()
+
+
+def rx_packets(g, queue):
+    return int(re.search(r"rx_queue_%d_packets: (\d+)" % queue,
+                         g.check("ethtool -S eth0")).group(1))
+
+
+def test_downloads_come_on_the_queue_that_the_guest_sends_on(d, pair, blob):
+    """The gateway reads into buffers of the very ring that the guest wants a flow on,
+    also while that comes and goes."""
+    b = pair[1]
+    port, digest = blob
+    load = "for i in 1 2; do wget -qO- http://203.0.113.2:%d/ | sha256sum & done; wait" % port
+    b.check("ethtool -L eth0 combined 2")
+    for queue in (0, 1):
+        before = rx_packets(b, queue)
+        b.check("cd /sys/class/net/eth0/queues; echo 3 >tx-%d/xps_cpus;"
+                " echo 0 >tx-%d/xps_cpus" % (queue, 1 - queue))
+        assert b.check(load, timeout=120).split() == 2 * [digest, "-"]
+        # Most of 8 MiB, in frames of 64 KiB and less.
+        assert rx_packets(b, queue) - before > 70
+    assert "'full'" not in str(d.vnet("show", "b", json=True).data)
+    busy = b.begin(load, timeout=120)
+    for n in (1, 2, 1, 2):
+        b.check("ethtool -L eth0 combined %d" % n)
+    assert b.finish(busy)[1].split() == 2 * [digest, "-"]
 
 
 def test_link_is_pulled_and_plugged(d, pair):
