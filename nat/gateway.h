@@ -48,7 +48,10 @@ struct gateway_env {
 	void (*unlend)(void *arg, struct port *to);
 	/* gateway_flush() is due soon (never called while held). */
 	void (*kick)(void *arg);
-	void *kick_arg;
+	/* tcp_rest() is due when there is nothing else to do; NULL: that is never
+	 * told (as in struct tcp_env). */
+	void (*rest)(void *arg);
+	void *kick_arg; /* of both */
 	uint64_t seed[2]; /* secret */
 };
 

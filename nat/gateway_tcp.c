@@ -155,6 +155,13 @@ static void env_kick(void *arg)
 		g->env.kick(g->env.kick_arg);
 }
 
+static void env_rest(void *arg)
+{
+	struct gateway *g = arg;
+
+	g->env.rest(g->env.kick_arg);
+}
+
 static void env_forward_end(void *arg, uint64_t forward_id, bool answered,
 			    uint64_t bytes_out, uint64_t bytes_in)
 {
@@ -189,6 +196,7 @@ int gateway_tcp_new(struct gateway *g)
 		.room = g->env.room ? env_room : NULL,
 		.lend = g->env.lend ? env_lend : NULL,
 		.lend_end = env_lend_end,
+		.rest = g->env.rest ? env_rest : NULL,
 	};
 	struct tcp_config cfg = {
 		.mtu = g->cfg.mtu, .nic_flows_max = g->cfg.limits.tcp,

@@ -210,22 +210,27 @@ static void make_roomy(int fd)
 		(void)set_int(fd, SOL_SOCKET, SO_RCVBUF, HOST_RCVBUF);
 }
 
-static unsigned int ask_for(struct host_burst *b)
+unsigned int host_burst_ask(struct host_burst *b, unsigned int most)
 {
-	if (!b || b->lonely < LONELY)
-		return HOST_BATCH;
+	if (b->lonely < LONELY)
+		return most;
 	if (b->lonely++ % LONELY_LOOK)
 		return 1;
 	b->lonely = LONELY + 1;
-	return HOST_BATCH;
+	return most;
+}
+
+void host_burst_got(struct host_burst *b, unsigned int n)
+{
+	if (n > 1)
+		b->lonely = 0;
+	else if (b->lonely < LONELY)
+		b->lonely++;
 }
 
 static void note_burst(struct host_burst *b, int fd, int got)
 {
-	if (got > 1)
-		b->lonely = 0;
-	else if (b->lonely < LONELY)
-		b->lonely++;
+	host_burst_got(b, (unsigned int)got);
 	if (got >= BURST && !b->roomy) {
 		b->roomy = true;
 		make_roomy(fd);
@@ -235,9 +240,10 @@ static void note_burst(struct host_burst *b, int fd, int got)
 int host_recv(struct host *h, int fd, struct host_burst *b)
 {
 	struct host_rx *rx = h->rx;
+	unsigned int most = b ? host_burst_ask(b, HOST_BATCH) : HOST_BATCH;
 	int got, n = 0;
 
-	got = recvmmsg(fd, rx->mm, ask_for(b), MSG_DONTWAIT, NULL);
+	got = recvmmsg(fd, rx->mm, most, MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return -errno;
 	if (b)

@@ -30,7 +30,8 @@ struct host_msg {
 	size_t len;
 };
 
-/** struct host_burst - How datagrams come to a socket; the caller's, zero at first. */
+/** struct host_burst - How datagrams (or clients) come to a socket; the caller's, zero
+ * at first. */
 struct host_burst {
 	uint8_t lonely; /* calls in a row that found a single one */
 	bool roomy;	/* its receive buffer was made larger */
@@ -82,6 +83,11 @@ int host_forward_open(struct host *h, struct forward *f, int fd);
 /* Give it another one, -1 for none, in place of what it has. On failure it has none,
  * and @fd is the caller's. UDP flows that cannot be answered over it end. */
 int host_forward_swap(struct host *h, struct forward *f, int fd);
+
+/* How many to ask for: one where one came so often in a row, but for as many as there
+ * may be (@most) now and then. What came is noted by the other. */
+unsigned int host_burst_ask(struct host_burst *b, unsigned int most);
+void host_burst_got(struct host_burst *b, unsigned int n);
 
 /**
  * host_recv() - Receive up to HOST_BATCH datagrams into h->msg

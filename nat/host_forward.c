@@ -24,6 +24,7 @@ struct forward_sock {
 	struct endpoint bound;
 	int8_t df;
 	bool plain; /* of host_send() */
+	bool handed; /* clients have the listener's options; older ones are through */
 	struct host_burst burst;
 };
 
@@ -44,6 +45,8 @@ static void accepted(struct forward_sock *s, int fd,
 	struct endpoint client;
 	void *sock;
 
+	if (!s->handed)
+		host_tcp_options(fd);
 	if (ipaddr_from_sockaddr(from, &client.ip, &client.port) ||
 	    host_tcp_adopt(h->tcp, fd, &sock)) {
 		s->fwd->refused++;
@@ -63,33 +66,41 @@ static void listener_on_rested(evutil_socket_t fd, short what, void *arg)
 	event_add(&s->ev, NULL);
 }
 
-static void tcp_on_readable(evutil_socket_t lfd, short what, void *arg)
+/* Take one; false: there is none now, or none can be taken. */
+static bool accept_one(struct forward_sock *s, int64_t now_ms)
 {
 	static const struct timeval second = {.tv_sec = 1};
+	struct sockaddr_storage from = {0};
+	socklen_t len = sizeof(from);
+	int fd = accept4(s->fd, (struct sockaddr *)&from, &len,
+			 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		accepted(s, fd, &from, now_ms);
+		return true;
+	}
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+	    errno == ENOMEM) {
+		/* It stays readable: do not spin on it. */
+		event_del(&s->ev);
+		event_add(&s->pause, &second);
+	}
+	s->handed |= would_block(errno);
+	return errno == ECONNABORTED || errno == EINTR;
+}
+
+static void tcp_on_readable(evutil_socket_t lfd, short what, void *arg)
+{
 	struct forward_sock *s = arg;
 	struct host *h = s->host;
 	int64_t now_ms = h->turn(h->arg);
+	unsigned int most = host_burst_ask(&s->burst, ACCEPTS), n = 0;
 
+	(void)lfd;
 	(void)what;
-	for (int i = 0; i < ACCEPTS; i++) {
-		struct sockaddr_storage from = {0};
-		socklen_t len = sizeof(from);
-		int fd = accept4(lfd, (struct sockaddr *)&from, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			accepted(s, fd, &from, now_ms);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM) {
-			/* It stays readable: do not spin on it. */
-			event_del(&s->ev);
-			event_add(&s->pause, &second);
-		}
-		if (errno != ECONNABORTED && errno != EINTR)
-			break;
-	}
+	while (n < most && accept_one(s, now_ms))
+		n++;
+	host_burst_got(&s->burst, n);
 	h->turn_end(h->arg, now_ms);
 }
 
@@ -182,7 +193,9 @@ int host_forward_open(struct host *h, struct forward *f, int fd)
 	s->df = -1;
 	if (!err)
 		err = bound_to(fd, &s->bound);
-	if (!err && f->proto != IP4_TCP)
+	if (f->proto == IP4_TCP)
+		host_tcp_options(fd);
+	else if (!err)
 		err = host_recv_options(fd, !ipaddr_is4(&s->bound.ip), true);
 	if (!err)
 		err = watch(s);
@@ -215,8 +228,10 @@ int host_forward_swap(struct host *h, struct forward *f, int fd)
 	int err = 0;
 
 	/* Who is through already does not have to come again. */
-	if (s && f->proto == IP4_TCP)
+	if (s && f->proto == IP4_TCP) {
+		s->burst.lonely = 0;
 		tcp_on_readable(s->fd, EV_READ, s);
+	}
 	forward_close(h, f);
 	if (fd >= 0)
 		err = host_forward_open(h, f, fd);

@@ -24,9 +24,11 @@
 #include "lib/compat.h"
 #include "lib/fdutil.h"
 #include "lib/inet.h"
+#include "lib/list.h"
 #include "lib/pool.h"
 #include "nat/host.h"
 #include "nat/host_ports.h"
+#include "nat/host_rest.h"
 #include "nat/tcp.h"
 
 /* Bytes that may wait for an acknowledgement where the kernel cannot peek at an
@@ -36,6 +38,7 @@
 #define KEEP_IDLE_MIN_S	10 /* how soon guests can make the host ask an outside */
 #define KEEP_INTVL_S	75 /* the kernel's own */
 #define SPACE_GUESS 65536 /* should SO_MEMINFO (Linux 4.12) be missing */
+#define CLOSING_MAX 8	  /* descriptors that wait to be closed */
 #define FRESH_USES 256	  /* sockets that one look at a new one's buffer serves */
 
 struct host_tcp {
@@ -46,6 +49,9 @@ struct host_tcp {
 	bool peek_off;
 	uint8_t *skip; /* where skipped bytes go; nobody reads it */
 	struct host_ports ports;
+	struct list closing; /* sockets that are of no use to anybody any more … */
+	unsigned int nclosing;
+	struct host_rest rest; /* … closed by this */
 	struct pool pool; /* of struct host_sock */
 	size_t fresh_space; /* of a socket that has sent nothing yet … */
 	unsigned int fresh_uses; /* … may still be believed so often */
@@ -53,6 +59,7 @@ struct host_tcp {
 };
 
 struct host_sock {
+	struct list closing; /* host_tcp.closing */
 	struct host_tcp *h;
 	struct tcp_flow *flow; /* borrowed from the core until close() */
 	struct host_port *port; /* what it is bound to; nullable */
@@ -61,14 +68,18 @@ struct host_sock {
 	bool connecting;
 	bool ip6;
 	bool short_way; /* its first packets have a TTL of the guest's */
+	bool over;	 /* close() was called */
 	bool want_write; /* the core waits for tcp_host_writable() */
 	bool ended;	 /* peek() saw the end of the stream */
+	bool closed;	 /* an event said that it has one */
 	bool at_mark;	 /* a peek from the first byte on ends at urgent data */
 	uint8_t sends;	 /* send() was called; stops at 2 */
 	bool peek_off;	 /* the kernel can peek at an offset for this socket … */
 	bool peek_on;	 /* … and does: each peek moves it on … */
 	size_t peek_at;	 /* … from here */
 };
+
+static void close_all(void *arg);
 
 static bool can_peek_off(int fd)
 {
@@ -92,8 +103,10 @@ int host_tcp_new(struct event_base *base, enum host_tcp_peek peek,
 	h->now = now;
 	h->now_arg = now_arg;
 	pool_init(&h->pool, sizeof(struct host_sock));
+	list_init(&h->closing);
 	h->skip = malloc(SKIP_BYTES);
-	if (!h->skip || host_ports_init(&h->ports)) {
+	if (!h->skip || host_ports_init(&h->ports) ||
+	    host_rest_init(&h->rest, base, close_all, h)) {
 		host_tcp_free(h);
 		return -ENOMEM;
 	}
@@ -108,6 +121,8 @@ void host_tcp_free(struct host_tcp *h)
 {
 	if (!h)
 		return;
+	close_all(h);
+	host_rest_fini(&h->rest);
 	host_ports_fini(&h->ports);
 	pool_fini(&h->pool);
 	free(h->skip);
@@ -136,23 +151,24 @@ static int pending_error(const struct host_sock *s)
  * own; the guest may count from another number. */
 #define TTL_TRACED 32
 
-static void set_path(const struct host_sock *s, int opt4, int opt6, int v)
+static void set_int(const struct host_sock *s, int level, int opt, int v)
 {
-	if (s->ip6)
-		(void)setsockopt(s->fd, IPPROTO_IPV6, opt6, &v, sizeof(v));
-	else
-		(void)setsockopt(s->fd, IPPROTO_IP, opt4, &v, sizeof(v));
+	(void)setsockopt(s->fd, level, opt, &v, sizeof(v));
 }
 
-/* While it connects, whatever the way says is told to the guest as it was. Later
- * such errors must not end the connection (RFC 1122 4.2.3.9, RFC 5382 REQ-10). */
+/* While it connects, whatever the way says is told to the guest as it was. IPv4's
+ * sockets hear that unasked. IPv6's have to ask, and no longer than that: such errors
+ * must not end a connection (RFC 1122 4.2.3.9, RFC 5382 REQ-10). */
 static void listen_to_way(struct host_sock *s, bool on, uint8_t ttl)
 {
-	set_path(s, IP_RECVERR, IPV6_RECVERR, on);
+	if (s->ip6)
+		set_int(s, IPPROTO_IPV6, IPV6_RECVERR, on);
 	if (on && ttl && ttl < TTL_TRACED)
 		s->short_way = true;
-	if (s->short_way)
-		set_path(s, IP_TTL, IPV6_UNICAST_HOPS, on ? ttl : -1);
+	if (s->short_way && s->ip6)
+		set_int(s, IPPROTO_IPV6, IPV6_UNICAST_HOPS, on ? ttl : -1);
+	else if (s->short_way)
+		set_int(s, IPPROTO_IP, IP_TTL, on ? ttl : -1);
 }
 
 /* Each call of the core may close the socket: then nothing is current. */
@@ -160,11 +176,15 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct host_sock *s = arg;
 	struct host_tcp *h = s->h;
-	int64_t now = h->now(h->now_arg);
+	int64_t now;
 	int err;
 
 	(void)fd;
+	if (s->over)
+		return;
+	now = h->now(h->now_arg);
 	h->current = s;
+	s->closed |= (what & EV_CLOSED) != 0;
 	if (s->connecting) {
 		if (!(what & EV_WRITE))
 			return;
@@ -177,7 +197,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	}
 	if (h->current && s->ended && (err = pending_error(s)))
 		tcp_host_error(s->flow, err, now);
-	if (h->current && what & EV_READ)
+	if (h->current && what & (EV_READ | EV_CLOSED))
 		tcp_host_readable(s->flow, now);
 	if (h->current && what & EV_WRITE && s->want_write) {
 		s->want_write = false;
@@ -189,42 +209,58 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 static int watch(struct host_sock *s)
 {
 	event_assign(&s->ev, s->h->base, s->fd,
-		     EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_event, s);
+		     EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
+		     on_event, s);
 	return event_add(&s->ev, NULL) ? -ENOMEM : 0;
 }
 
 /* ---- life ---------------------------------------------------------------- */
 
+/* Accepted sockets have it from their listener. */
+void host_tcp_options(int fd)
+{
+	int one = 1;
+
+	/* An outside that is no more is noticed in the host's own time (two hours
+	 * unless its administrator says otherwise, RFC 1122 4.2.3.6). */
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	/* Urgent bytes are part of the stream (RFC 6093 4). */
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+}
+
 /* Takes @fd over on success only. */
 static struct host_sock *sock_new(struct host_tcp *h, int fd)
 {
 	struct host_sock *s = pool_get(&h->pool);
-	int one = 1;
 
 	if (!s)
 		return NULL;
 	s->h = h;
 	s->fd = fd;
 	s->peek_off = h->peek_off;
-	/* An outside that is no more is noticed in the host's own time (two hours
-	 * unless its administrator says otherwise, RFC 1122 4.2.3.6). */
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-	/* Urgent bytes are part of the stream (RFC 6093 4). */
-	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	h->stats.sockets++;
 	return s;
 }
 
 static void sock_free(struct host_sock *s)
 {
-	if (s->h->current == s)
-		s->h->current = NULL;
 	if (event_initialized(&s->ev))
 		event_del(&s->ev);
 	fd_close(&s->fd);
 	host_ports_put(s->port);
-	s->h->stats.sockets--;
 	pool_put(&s->h->pool, s);
+}
+
+static void close_all(void *arg)
+{
+	struct host_tcp *h = arg;
+	struct host_sock *s;
+
+	while ((s = list_first(&h->closing, struct host_sock, closing))) {
+		list_del(&s->closing);
+		sock_free(s);
+	}
+	h->nclosing = 0;
 }
 
 /* NULL: see *@err. */
@@ -242,7 +278,9 @@ static struct host_sock *sock_open(struct host_tcp *h, int family, int *err)
 	if (!s) {
 		*err = -ENOMEM;
 		close(fd);
+		return NULL;
 	}
+	host_tcp_options(fd);
 	return s;
 }
 
@@ -270,22 +308,30 @@ static int try_connect(struct host_tcp *h, struct tcp_flow *f,
 		err = -errno;
 	if (!err)
 		err = watch(s);
-	if (err)
+	if (err) {
+		h->stats.sockets--;
 		sock_free(s);
-	else
+	} else {
 		*out = s;
+	}
 	return err;
 }
 
 static int op_connect(void *host, struct tcp_flow *f,
 		      const struct tcp_call *call, void **sock)
 {
+	struct host_tcp *h = host;
 	struct host_sock *s = NULL;
-	int err = try_connect(host, f, call, true, &s);
+	int err = try_connect(h, f, call, true, &s);
 
+	/* It may be one of ours that has ended, or they have the descriptors. */
+	if (err && h->nclosing) {
+		close_all(h);
+		err = try_connect(h, f, call, true, &s);
+	}
 	/* From this port the host has, or just had, a connection to there. */
 	if (err == -EADDRNOTAVAIL)
-		err = try_connect(host, f, call, false, &s);
+		err = try_connect(h, f, call, false, &s);
 	if (!err)
 		*sock = s;
 	return err;
@@ -309,12 +355,8 @@ static bool op_why(void *sock, struct tcp_icmp *out)
 
 int host_tcp_adopt(struct host_tcp *h, int fd, void **sock)
 {
-	int err = fd_setup(fd);
-	struct host_sock *s;
+	struct host_sock *s = sock_new(h, fd);
 
-	if (err)
-		return err;
-	s = sock_new(h, fd);
 	if (!s)
 		return -ENOMEM;
 	*sock = s;
@@ -330,15 +372,25 @@ static void op_attach(void *sock, struct tcp_flow *f)
 	(void)watch(s);
 }
 
+/* That takes a while, and who asks for it has something to do for others. */
 static void op_close(void *sock, bool reset)
 {
 	struct host_sock *s = sock;
+	struct host_tcp *h = s->h;
 	struct linger hard = {.l_onoff = 1, .l_linger = 0};
 
 	if (reset)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &hard,
 				 sizeof(hard));
-	sock_free(s);
+	s->over = true;
+	h->stats.sockets--;
+	if (h->current == s)
+		h->current = NULL;
+	list_add_tail(&h->closing, &s->closing);
+	if (++h->nclosing >= CLOSING_MAX)
+		close_all(h);
+	else
+		host_rest_ask(&h->rest);
 }
 
 static void op_shutdown_wr(void *sock)
@@ -465,6 +517,14 @@ static ssize_t op_peek(void *sock, size_t off, const struct iovec *v, int n)
 	return r;
 }
 
+/* The end would have been told with the bytes or will be in an event of its own. */
+static bool op_quiet(void *sock)
+{
+	const struct host_sock *s = sock;
+
+	return s->peek_off && !s->closed;
+}
+
 static int op_discard(void *sock, size_t len)
 {
 	struct host_sock *s = sock;
@@ -577,6 +637,7 @@ const struct tcp_host_ops host_tcp_ops = {
 	.attach = op_attach,
 	.send = op_send,
 	.peek = op_peek,
+	.quiet = op_quiet,
 	.discard = op_discard,
 	.space = op_space,
 	.peek_limit = op_peek_limit,

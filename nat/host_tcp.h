@@ -33,13 +33,16 @@ void host_tcp_free(struct host_tcp *h);
 
 /**
  * host_tcp_adopt() - Take an accepted connection, for tcp_accept()
- * @fd: taken over on success; made non-blocking
+ * @fd: taken over on success; does not block, and its listener had host_tcp_options()
  *
  * When tcp_accept() then fails, give it to host_tcp_ops.close().
  *
- * Return: 0, -ENOMEM or the descriptor's error.
+ * Return: 0 or -ENOMEM.
  */
 int host_tcp_adopt(struct host_tcp *h, int fd, void **sock);
+
+/* What the core's sockets have, for a listener that hands it down. */
+void host_tcp_options(int fd);
 
 struct host_tcp_stats {
 	uint32_t sockets;	/* now */

@@ -18,6 +18,7 @@
 #include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "nat/host.h"
+#include "nat/host_rest.h"
 #include "nat/host_tcp.h"
 #include "nat/host_wake.h"
 #include "switch/gro.h"
@@ -28,6 +29,7 @@ struct nat {
 	struct gateway *gw;
 	struct host host;
 	struct event *timer, *kick;
+	struct host_rest rest;
 	struct host_wake *wake; /* NULL: not noticed */
 	int64_t timer_at_ms; /* WHEEL_NEVER = not armed */
 	int64_t now_ms;
@@ -108,6 +110,22 @@ static void kick(void *arg)
 	struct nat *nat = arg;
 
 	event_active(nat->kick, EV_TIMEOUT, 0);
+}
+
+static void rest(void *arg)
+{
+	struct nat *nat = arg;
+
+	host_rest_ask(&nat->rest);
+}
+
+static void nat_on_rest(void *arg)
+{
+	struct nat *nat = arg;
+	int64_t now_ms = turn(nat);
+
+	tcp_rest(nat->gw->tcp);
+	turn_end(nat, now_ms);
 }
 
 static size_t room(void *arg, uint64_t nic_id, uint32_t flow)
@@ -193,6 +211,7 @@ static void nat_close(struct port *p)
 	gateway_free(nat->gw);
 	host_tcp_free(nat->host.tcp);
 	host_wake_free(nat->wake);
+	host_rest_fini(&nat->rest);
 	host_fini(&nat->host);
 	if (nat->timer)
 		event_free(nat->timer);
@@ -241,7 +260,8 @@ static int init_host(struct nat *nat, struct event_base *base, bool tcp, bool wa
 		return err;
 	nat->timer = evtimer_new(base, nat_on_timer, nat);
 	nat->kick = event_new(base, -1, 0, nat_on_kick, nat);
-	if (!nat->timer || !nat->kick)
+	if (!nat->timer || !nat->kick ||
+	    host_rest_init(&nat->rest, base, nat_on_rest, nat))
 		return -ENOMEM;
 	if (wake && host_wake_new(base, nat_woke, nat, &nat->wake))
 		nat->wake = NULL;
@@ -260,7 +280,7 @@ static int init_gateway(struct nat *nat, const struct nat_config *cfg,
 		.icmp = &host_icmp_ops, .dns = &host_dns_ops,
 		.forward = &host_forward_ops, .host_arg = &nat->host,
 		.tcp = &host_tcp_ops, .tcp_arg = nat->host.tcp, .kick = kick,
-		.kick_arg = nat,
+		.rest = rest, .kick_arg = nat,
 	};
 	int err;
 

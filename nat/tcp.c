@@ -28,23 +28,45 @@ static void retry_on_timer(struct wtimer *w, int64_t now_ms)
 }
 
 /* Nothing came for these ACKs to ride on. */
-static void delack_on_timer(struct wtimer *w, int64_t now_ms)
+static void ack_now(struct list *late)
 {
-	struct tcp *t = container_of(w, struct tcp, delack);
-
-	(void)now_ms;
-	while (!list_empty(&t->late)) {
-		struct tcp_flow *f = list_first(&t->late, struct tcp_flow,
-						late);
+	while (!list_empty(late)) {
+		struct tcp_flow *f = list_first(late, struct tcp_flow, late);
 
 		list_del(&f->late);
 		if (!f->ack_late)
 			continue;
 		f->ack_late = false;
 		f->ack_due = true;
-		f->turns = 0;
 		tcp_queue(f);
 	}
+}
+
+static void delack_on_timer(struct wtimer *w, int64_t now_ms)
+{
+	struct tcp *t = container_of(w, struct tcp, delack);
+
+	(void)now_ms;
+	list_for_each(f, &t->late, struct tcp_flow, late)
+		if (f->ack_late)
+			f->turns = 0;
+	ack_now(&t->late);
+}
+
+void tcp_rest(struct tcp *t)
+{
+	ack_now(&t->soon);
+}
+
+void tcp_ack_soon(struct tcp_flow *f)
+{
+	struct tcp *t = f->t;
+
+	f->ack_late = true;
+	list_del(&f->late);
+	if (list_empty(&t->soon))
+		t->env.rest(t->env.arg);
+	list_add_tail(&t->soon, &f->late);
 }
 
 void tcp_ack_later(struct tcp_flow *f, int64_t now_ms)
@@ -78,6 +100,7 @@ struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
 	list_init(&t->shown);
 	list_init(&t->work);
 	list_init(&t->late);
+	list_init(&t->soon);
 	t->retry.fn = retry_on_timer;
 	pool_init(&t->pool, sizeof(struct tcp_flow));
 	pool_init(&t->sacks, sizeof(struct tcp_sacks));

@@ -123,6 +123,10 @@ struct tcp_host_ops {
 	/* Copy bytes from @off bytes behind the first unread one on. 0: end of
 	 * stream is there; -EAGAIN: nothing yet, tcp_host_readable() follows. */
 	ssize_t (*peek)(void *sock, size_t off, const struct iovec *v, int n);
+	/* peek() gave less than it could: as far as is known, is there nothing behind
+	 * that, not even the end? Then tcp_host_readable() follows, but for a reset
+	 * or bytes behind a mark of urgent data. May be NULL: one has to look. */
+	bool (*quiet)(void *sock);
 	/* Consume @len bytes that were peeked at. 0 or negative errno. */
 	int (*discard)(void *sock, size_t len);
 	/* About how many bytes send() would take. When that is little compared to
@@ -177,6 +181,9 @@ struct tcp_env {
 	/* tcp_flush() is due soon. Not called from within tcp_flush() except
 	 * when work is left over for the next turn. */
 	void (*kick)(void *arg);
+	/* tcp_rest() is due when there is nothing else to do, or after a moment.
+	 * NULL: what could wait for that does not. */
+	void (*rest)(void *arg);
 	/* The accounts of NICs; its end_tcp is for the owner to set to
 	 * tcp_give_up(). */
 	struct flow_tab *flows;
@@ -207,6 +214,10 @@ void tcp_input(struct tcp *t, const struct tcp_pkt *p, int64_t now_ms);
 
 /* Send what is due. Bounded: what is left over kicks again. */
 void tcp_flush(struct tcp *t, int64_t now_ms);
+
+/* Acknowledgements that were kept back in case an answer comes at once: tcp_flush() sends
+ * them. A guest that begins a connection with a request gets one segment for two so. */
+void tcp_rest(struct tcp *t);
 
 /* A guest that had no room has some again. */
 void tcp_room(struct tcp *t);

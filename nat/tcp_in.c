@@ -307,13 +307,21 @@ static void take_fin(struct tcp_flow *f, int64_t now_ms)
 }
 
 /* May the ACK of @s, the next one in order, wait? A guest that has more to say gets it
- * at once, and so one that does not take turns. */
+ * at once; one that does not take turns, as soon as nobody else is served. */
 static bool may_wait(struct tcp_flow *f, const struct tcp_seg *s)
 {
 	if (f->asked < 2)
 		f->asked++;
-	return f->asked == 1 && f->turns >= TCP_TURNS && s->len <= f->mss &&
-	       !(s->flags & TCP_FIN) && !f->ack_due;
+	return f->asked == 1 && (f->turns >= TCP_TURNS || f->t->env.rest) &&
+	       s->len <= f->mss && !(s->flags & TCP_FIN) && !f->ack_due;
+}
+
+static void ack_after(struct tcp_flow *f, int64_t now_ms)
+{
+	if (f->turns >= TCP_TURNS)
+		tcp_ack_later(f, now_ms);
+	else
+		tcp_ack_soon(f);
 }
 
 /* What was kept for the socket. */
@@ -346,7 +354,7 @@ static void take_payload(struct tcp_flow *f, const struct tcp_pkt *p,
 	if (!skip && !f->hold && !f->fin_rcvd && !f->host_err &&
 	    may_wait(f, s)) {
 		if (offer(f, p, s, 0))
-			tcp_ack_later(f, now_ms);
+			ack_after(f, now_ms);
 		else
 			f->ack_due = true;
 		return;
@@ -467,6 +475,7 @@ void tcp_host_readable(struct tcp_flow *f, int64_t now_ms)
 {
 	(void)now_ms;
 	f->rd_ready = true;
+	f->look_due = false;
 	if (f->state == TCP_ST_OPEN)
 		tcp_queue(f);
 }

@@ -48,6 +48,7 @@
 #define TCP_WSCALE	8     /* ours: windows up to 16 MiB in steps of 256 */
 #define TCP_MSS_MIN	64    /* smaller ones only cost; not believed */
 #define TCP_UPDATE_MIN	1460  /* a window that opens by less is not told */
+#define TCP_ASK_MIN	4096u /* bytes taken that need no look at what is left */
 
 #define TCP_CWND_INIT (128 * 1024) /* the link is local: not RFC 6928's 10 MSS */
 #define TCP_CWND_MAX  (16 * 1024 * 1024)
@@ -122,7 +123,7 @@ struct tcp_flow {
 	struct list nic_node;  /* nic->tcp */
 	struct list nic_state; /* nic->tcp_opening, _used, _wait; else none */
 	struct list work; /* tcp->work: flush has something to do */
-	struct list late; /* tcp->late: ack_late is or was set */
+	struct list late; /* tcp->late or tcp->soon: ack_late is or was set */
 	const struct tcp_host_ops *ops; /* of … */
 	void *sock;	  /* NULL in TIME_WAIT */
 	struct endpoint host;
@@ -138,6 +139,8 @@ struct tcp_flow {
 	uint8_t snd_wscale;	   /* shift for the guest's windows */
 	bool rd_ready;	 /* the host socket may have more to peek at */
 	bool bulk;	 /* … and had at least TCP_LEND_MIN the last time */
+	bool dry;	 /* … and all there was, so it seemed, … */
+	bool look_due;	 /* … which is to be made sure of */
 	bool eof;	 /* the host's stream ended; fin_seq is valid */
 	bool syn_due;	 /* SYN or SYN-ACK has to go out */
 	bool resend;	 /* fast retransmission at snd_una is due */
@@ -215,6 +218,7 @@ struct tcp {
 	int32_t retry_ms; /* how long it waits */
 	struct list late; /* flows whose ACKs may wait for … */
 	struct wtimer delack;
+	struct list soon; /* flows whose ACKs may wait for tcp_rest() */
 	bool flushing;
 	bool no_room; /* emit was full in this flush */
 	bool held;    /* a guest was, in this flush */
@@ -267,6 +271,9 @@ void tcp_queue(struct tcp_flow *f);
 
 /* An ACK that may wait for data to ride on, or TCP_DELACK_MS. */
 void tcp_ack_later(struct tcp_flow *f, int64_t now_ms);
+
+/* The same, or tcp_rest(); env.rest must be there. */
+void tcp_ack_soon(struct tcp_flow *f);
 
 /* Change the state and the accounts that depend on it. */
 void tcp_set_state(struct tcp_flow *f, enum tcp_state st);

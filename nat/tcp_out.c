@@ -44,13 +44,18 @@ static int emit(struct tcp *t, const struct tcp_key *k, uint64_t nic_id,
 	return 0;
 }
 
-/* Is it time to ask the host's socket for its room? That costs a system call: not for an
- * ACK that waits for an answer while most of the promise stands. */
+/* Is it time to ask the host's socket for its room? That costs a system call: not while
+ * nearly all of the promise stands, and not for an ACK that waits for an answer while
+ * most of it does. */
 static bool ask_room(const struct tcp_flow *f)
 {
-	return f->wnd_due && f->sock && !f->fin_rcvd && !f->blocked &&
-	       !f->host_err &&
-	       (!f->ack_late || f->rcv_edge - f->rcv_nxt <= f->room_max / 2);
+	uint32_t stands = f->rcv_edge - f->rcv_nxt, max = f->room_max;
+
+	if (!f->wnd_due || !f->sock || f->fin_rcvd || f->blocked || f->host_err)
+		return false;
+	if (f->ack_late)
+		return stands <= max / 2;
+	return stands + TCP_ASK_MIN <= max || stands <= max - max / 8;
 }
 
 /* The window to announce, and with it the promise rcv_edge, which shrinks only when
@@ -290,6 +295,12 @@ static size_t emit_data(struct tcp_flow *f, uint32_t seq, uint8_t *p,
 	return done;
 }
 
+/* @got of @len bytes that a peek asked for. */
+static void note_peek(struct tcp_flow *f, ssize_t got, size_t len)
+{
+	f->dry = (size_t)got < len && f->ops->quiet && f->ops->quiet(f->sock);
+}
+
 /* One segment at @seq, peeked straight into the guest's memory. -EFAULT: that is not to be
  * had, or is no memory any more; else as tcp_send_at(). */
 static ssize_t send_in_place(struct tcp_flow *f, uint32_t seq, size_t len,
@@ -317,6 +328,7 @@ static ssize_t send_in_place(struct tcp_flow *f, uint32_t seq, size_t len,
 	if (n)
 		got = f->ops->peek(f->sock, seq - f->host_seq, v, n);
 	if (got > 0) {
+		note_peek(f, got, iov_len(v, n));
 		n = iov_slice(v, n, 0, (size_t)got, v);
 		s = seg_make(f, seq, TCP_ACK | TCP_PSH, now_ms);
 		gso = got > f->mss ? f->mss : 0;
@@ -357,6 +369,7 @@ ssize_t tcp_send_at(struct tcp_flow *f, uint32_t seq, size_t len,
 	got = f->ops->peek(f->sock, seq - f->host_seq, &v, 1);
 	if (got <= 0)
 		return got;
+	note_peek(f, got, v.iov_len);
 	f->bulk = got >= TCP_LEND_MIN;
 	t->buf_used += (size_t)got;
 	sent = emit_data(f, seq, v.iov_base, (size_t)got, now_ms);
@@ -505,6 +518,11 @@ static void send_data(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 		advance(f, (uint32_t)got, now_ms);
 		quantum -= (size_t)got;
 		*budget -= (size_t)got;
+		if (f->dry && !f->t->no_room) {
+			f->rd_ready = false;
+			f->look_due = true;
+			return;
+		}
 	}
 }
 
@@ -652,10 +670,22 @@ static void arm_timer(struct tcp_flow *f, int64_t now_ms)
 		arm_persist(f, now_ms);
 }
 
+/* Bytes that came alone are sent without a second look for more or an end: an event tells
+ * of those. Of a reset behind them it may not, nor of what lies behind urgent bytes:
+ * so one looks when the guest has them, but not while its turn is answered. */
+static void look_again(struct tcp_flow *f)
+{
+	if (!f->look_due || f->ack_late || f->snd_una != f->snd_max)
+		return;
+	f->look_due = false;
+	f->rd_ready = true;
+}
+
 /* Returns false when the flow is no more. */
 static bool serve_open(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 {
 	tcp_discard_acked(f);
+	look_again(f);
 	if (f->resend && !f->t->no_room) {
 		if (f->sacks)
 			tcp_sack_resend(f, budget, now_ms);

@@ -22,6 +22,7 @@
 #include "netd/worker_poll.h"
 
 #define MSGS_PER_WAKEUP 64
+#define PRIORITIES	3 /* the last one is of host_rest.h */
 #define LAST_WORDS_MS	1000 /* without any of them being read */
 
 static void stop(struct worker *w, int status)
@@ -326,7 +327,7 @@ static int init(struct worker *w, const char *network)
 	if (cfg)
 		event_config_free(cfg);
 	w->chan = chan_new(WORKER_CHAN_FD);
-	if (!w->base || !w->chan)
+	if (!w->base || !w->chan || event_base_priority_init(w->base, PRIORITIES))
 		return -ENOMEM;
 	w->chan_in = event_new(w->base, WORKER_CHAN_FD, EV_READ | EV_PERSIST,
 			       chan_on_readable, w);

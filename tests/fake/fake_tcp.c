@@ -121,6 +121,7 @@ static ssize_t op_peek(void *sock, size_t off, const struct iovec *v, int n)
 	struct fake_sock *s = usable(sock);
 	size_t have = s->in_len - s->in_done, done = 0;
 
+	s->r->peeks++;
 	must(off <= s->r->peek_limit, "peek beyond the limit");
 	if (s->r->lend_fault && v[0].iov_base == s->r->lend_buf)
 		return -EFAULT;
@@ -145,6 +146,11 @@ static ssize_t op_peek(void *sock, size_t off, const struct iovec *v, int n)
 	if (s->in_err)
 		return s->in_err;
 	return s->in_eof ? 0 : -EAGAIN;
+}
+
+static bool op_quiet(void *sock)
+{
+	return usable(sock)->r->quiet;
 }
 
 static int op_discard(void *sock, size_t len)
@@ -216,6 +222,7 @@ static const struct tcp_host_ops fake_ops = {
 	.attach = op_attach,
 	.send = op_send,
 	.peek = op_peek,
+	.quiet = op_quiet,
 	.discard = op_discard,
 	.space = op_space,
 	.peek_limit = op_peek_limit,
@@ -428,6 +435,13 @@ static void env_kick(void *arg)
 	r->kicks++;
 }
 
+static void env_rest(void *arg)
+{
+	struct fake_tcp *r = arg;
+
+	r->rests++;
+}
+
 static void env_forward_end(void *arg, uint64_t forward_id, bool answered,
 			    uint64_t bytes_out, uint64_t bytes_in)
 {
@@ -517,6 +531,7 @@ void fake_tcp_start(struct fake_tcp *r)
 		.kick = env_kick,
 		.forward_end = env_forward_end,
 		.flows = &r->flows,
+		.rest = r->can_rest ? env_rest : NULL,
 	};
 
 	wheel_init(&r->wheel, r->now_ms);

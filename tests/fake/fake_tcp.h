@@ -111,6 +111,10 @@ struct fake_tcp {
 	uint8_t lend_buf[TCP_LEND_PIECES * 4096];
 	unsigned int asked; /* how often space() was called */
 	size_t peek_max; /* most bytes of one peek(); 0 = any */
+	unsigned int peeks;
+	bool quiet;	 /* what quiet() says */
+	bool can_rest;	 /* there is env.rest(); set before the start … */
+	unsigned int rests; /* … how often it was called */
 	/* Real sockets instead of the fake ones; set before the start. */
 	const struct tcp_host_ops *ops;
 	void *ops_arg;

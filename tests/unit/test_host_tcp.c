@@ -332,6 +332,60 @@ static void connect__same_destination_again__by_another_port(void **state)
 	rig_free(x);
 }
 
+/* The old one is closed when there is time for it, or when it is in the way. */
+static void connect__again_while_the_old_one_is_closed__same_port(void **state)
+{
+	struct rig *x = rig_new(HOST_TCP_PEEK_AUTO, 0, 0);
+	struct tcp_call call = {
+		.guest = endpoint4(0x0a00020f, (uint16_t)(x->port ^ 1)),
+		.to = endpoint4(INADDR_LOOPBACK, x->port),
+	};
+	struct endpoint ours, before = {0};
+	void *s;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(host_tcp_ops.connect(x->h, NULL, &call, &s),
+				 0);
+		assert_true(host_tcp_ops.local(s, &ours));
+		assert_true(!i || ours.port == before.port);
+		before = ours;
+		host_tcp_ops.close(s, true);
+	}
+	rig_free(x);
+}
+
+static unsigned int descriptors(void)
+{
+	unsigned int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void close__many_in_one_turn__few_wait(void **state)
+{
+	struct rig *x = rig_new(HOST_TCP_PEEK_AUTO, 0, 0);
+	struct tcp_call call = {.to = endpoint4(INADDR_LOOPBACK, x->port)};
+	unsigned int before = descriptors();
+	void *s[100];
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		call.guest = endpoint4(0x0a00020f, (uint16_t)(30000 + i));
+		assert_int_equal(host_tcp_ops.connect(x->h, NULL, &call, &s[i]),
+				 0);
+	}
+	assert_int_equal(descriptors(), before + 100);
+	for (int i = 0; i < 100; i++)
+		host_tcp_ops.close(s[i], true);
+	assert_in_range(descriptors(), before + 1, before + 8);
+	event_base_loop(x->base, EVLOOP_NONBLOCK);
+	assert_int_equal(descriptors(), before);
+	rig_free(x);
+}
+
 static void slow_server__guest_waits__no_busy_loop(void **state)
 {
 	struct rig *x = rig_new(HOST_TCP_PEEK_AUTO, 32 * MIB, 0);
@@ -523,7 +577,7 @@ static void adopt__client_of_forward__carried_to_guest(void **state)
 	a.sin_port = htons(x->port);
 	x->fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(connect(x->fd, (void *)&a, sizeof(a)), 0);
-	fd = accept(x->listener, NULL, NULL);
+	fd = accept4(x->listener, NULL, NULL, SOCK_NONBLOCK);
 	assert_true(fd >= 0);
 	assert_int_equal(host_tcp_adopt(x->h, fd, &acc.sock), 0);
 	assert_int_equal(tcp_accept(x->r.t, &acc, x->r.now_ms), 0);
@@ -533,6 +587,29 @@ static void adopt__client_of_forward__carried_to_guest(void **state)
 	assert_memory_equal(x->p.rx, x->down, 5000);
 	assert_memory_equal(x->got, x->up, 5000);
 	assert_true(x->p.rcvd_fin && x->got_eof);
+	rig_free(x);
+}
+
+static void options__of_a_listener__its_clients_have_them(void **state)
+{
+	struct rig *x = rig_new(HOST_TCP_PEEK_AUTO, 0, 0);
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	int alive = 0, inlined = 0, fd;
+	socklen_t len = sizeof(alive);
+
+	(void)state;
+	host_tcp_options(x->listener);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	a.sin_port = htons(x->port);
+	x->fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(x->fd, (void *)&a, sizeof(a)), 0);
+	fd = accept(x->listener, NULL, NULL);
+	assert_true(fd >= 0);
+	assert_false(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &alive, &len));
+	assert_false(getsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &inlined, &len));
+	assert_int_equal(alive, 1);
+	assert_int_equal(inlined, 1);
+	close(fd);
 	rig_free(x);
 }
 
@@ -565,6 +642,8 @@ int main(void)
 		cmocka_unit_test(connect__nobody_listens__guest_reset),
 		cmocka_unit_test(connect__no_descriptors__clean_refusal),
 		cmocka_unit_test(connect__same_destination_again__by_another_port),
+		cmocka_unit_test(connect__again_while_the_old_one_is_closed__same_port),
+		cmocka_unit_test(close__many_in_one_turn__few_wait),
 		cmocka_unit_test(slow_server__guest_waits__no_busy_loop),
 		cmocka_unit_test(slow_guest__server_waits__no_busy_loop),
 		cmocka_unit_test(reset__by_server__guest_sees_it),
@@ -574,6 +653,7 @@ int main(void)
 		cmocka_unit_test(half_close__server_first__guest_goes_on),
 		cmocka_unit_test(server_gone_after_half_close__guest_reset),
 		cmocka_unit_test(adopt__client_of_forward__carried_to_guest),
+		cmocka_unit_test(options__of_a_listener__its_clients_have_them),
 		cmocka_unit_test(urgent__from_server__inline),
 	};
 
