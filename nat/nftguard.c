@@ -65,6 +65,7 @@ enum {
 	GUEST, GUEST_IP, GUEST_IP6, GUEST_ND,
 	HELD, PINNED, PINNED_ND,
 	STRICT, STRICT_IP, STRICT_IP6, STRICT_NONE, STRICT_KNOWN, STRICT_NEW, STRICT_ND,
+	ROUTED,
 	PREROUTING, FORWARD, POSTROUTING
 };
 
@@ -110,6 +111,11 @@ static struct nft_match from(const struct ipaddr *ip)
 {
 	return (struct nft_match){.kind = NFT_SADDR, .ip = *ip,
 				  .plen = ipaddr_is4(ip) ? 32 : 128};
+}
+
+static struct nft_match to(const struct ipaddr *ip, uint8_t plen)
+{
+	return (struct nft_match){.kind = NFT_DADDR, .ip = *ip, .plen = plen};
 }
 
 static struct nft_match in_set(unsigned int set)
@@ -532,6 +538,31 @@ static void forward_rules(const struct nftguard *g, struct nft_plan *p)
 	}
 }
 
+/* To the host's MAC, but not to the host. */
+static void routed_rules(const struct nftguard *g, struct nft_plan *p)
+{
+	const struct ipaddr net = ipaddr_from4(g->net.addr);
+	const unsigned int c = ROUTED, no = NFTGUARD_ISOLATED;
+
+	for (unsigned int i = 0; i < NFTGUARD_OWN_MAX; i++) {
+		const struct ipaddr *own = &g->own[i];
+
+		if (ipaddr_is_any(own))
+			continue;
+		if (ipaddr_is4(own))
+			rule(p, c, NFT_V_RETURN,
+			     MATCHES(type(ETH_P_IP), to(own, 32)));
+		else
+			rule(p, c, NFT_V_RETURN, MATCHES(V6, to(own, 128)));
+	}
+	if (g->net.plen)
+		go(p, c, no, MATCHES(type(ETH_P_IP), to(&net, g->net.plen)));
+	if (g->net6.plen)
+		go(p, c, no, MATCHES(V6, to(&g->net6.addr, g->net6.plen)));
+	if (g->pool6.plen)
+		go(p, c, no, MATCHES(V6, to(&g->pool6.addr, g->pool6.plen)));
+}
+
 /* ---- sets ----------------------------------------------------------------------------------- */
 
 static struct nft_set *set(struct nft_plan *p, const char *name, enum nft_key key,
@@ -748,7 +779,7 @@ static void chains(struct nft_plan *p)
 		"held_protocol", "rate_in", "guest", "guest_ip", "guest_ip6",
 		"guest_nd", "held", "pinned", "pinned_nd", "strict", "strict_ip",
 		"strict_ip6", "strict_none", "strict_known", "strict_new",
-		"strict_nd"};
+		"strict_nd", "routed"};
 
 	for (unsigned int k = 0; k < NFTGUARD_KINDS; k++)
 		chain(p, k, kinds[k]);
@@ -769,11 +800,19 @@ static bool is_any(const struct nftguard *g)
 	return own || g->dhcp || g->ra;
 }
 
+static bool is_anybody_alone(const struct nft_plan *p)
+{
+	return p->set[ALONE].n || p->set[FAR].n;
+}
+
 /* What there is none of costs no frame anything: hooks without chains. */
 static void hooks(const struct nftguard *g, struct nft_plan *p)
 {
-	bool alone = p->set[ALONE].n || p->set[FAR].n, in = p->set[INS].n;
+	bool alone = is_anybody_alone(p), in = p->set[INS].n;
 
+	if (alone && !mac_is_zero(&g->bridge))
+		jump(p, PREROUTING, ROUTED,
+		     MATCHES(field(NFT_ETHER_TO, number(&g->bridge))));
 	if (p->set[HELDS].n)
 		go(p, PREROUTING, HELD, MATCHES(in_set(HELDS)));
 	if (is_any(g))
@@ -817,6 +856,8 @@ int nftguard_make(const struct nftguard *g, struct nft_plan *p)
 		strict_none_rules(g, p);
 		strict_nd_rules(p);
 	}
+	if (is_anybody_alone(p) && !mac_is_zero(&g->bridge))
+		routed_rules(g, p);
 	hooks(g, p);
 	return 0;
 }

@@ -25,7 +25,8 @@
  * after it was last seen in ICMPv6; 16 at once and two a minute.
  *
  * Isolated NICs' frames are dropped between ports of NICs, and between them and the worker's
- * port but for those of its services.
+ * port but for those of its services. Where there is one, no guest's frame goes by the host to
+ * a guest either: the host would route it back into the bridge, and there it is the host's.
  */
 #ifndef VNET_NAT_NFTGUARD_H
 #define VNET_NAT_NFTGUARD_H
@@ -82,6 +83,11 @@ struct nftguard {
 	struct ip6_net slaac; /* guests make addresses of it; plen 0 = of none */
 	char services[IFNAMSIZ]; /* the worker's port … */
 	struct mac service;	 /* … and the MAC of its services */
+	/* Where the host routes: its bridge's MAC, and whom the network's guests are; plen
+	 * 0 = none. */
+	struct mac bridge;
+	struct ip4_net net;
+	struct ip6_net net6, pool6;
 	const struct nftguard_addr *addr; /* borrowed likewise */
 	size_t naddr;
 	const struct nftguard_nic *nic; /* borrowed until nftguard_make() returns */

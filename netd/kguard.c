@@ -15,6 +15,10 @@ int kguard_filters(const struct kguard *k, struct nft_plan *out)
 		.ra = k->ra,
 		.slaac = k->slaac,
 		.service = k->service,
+		.bridge = k->bridge,
+		.net = k->net,
+		.net6 = k->net6,
+		.pool6 = k->pool6,
 		.nic = k->nic,
 		.n = k->nnic,
 		.addr = k->addr,
@@ -101,6 +105,7 @@ int kguard_judge(const struct kguard *k, struct errtext *why)
 	r = priv_judge_worker(&name, why);
 	if (!r && (!is_bool(&k->dhcp) || !is_bool(&k->ra) || !is_bool(&k->uplink) ||
 		   (k->slaac.plen && k->slaac.plen != 64) ||
+		   k->net.plen > 32 || k->net6.plen > 128 || k->pool6.plen > 128 ||
 		   k->nnic > KGUARD_NICS_MAX || k->naddr > KGUARD_ADDRS_MAX))
 		r = errtext_set(why, -EINVAL, "malformed request");
 	for (unsigned int i = 0; !r && i < k->nnic; i++)

@@ -20,7 +20,9 @@ struct kguard {
 	bool dhcp, ra; /* struct nftguard's */
 	bool uplink;   /* bridged: its devices are called otherwise */
 	struct ip6_net slaac;
-	struct mac service;
+	struct mac service, bridge;
+	struct ip4_net net;
+	struct ip6_net net6, pool6;
 	uint16_t nnic, naddr;
 	struct nftguard_nic nic[KGUARD_NICS_MAX];
 	struct nftguard_addr addr[KGUARD_ADDRS_MAX];

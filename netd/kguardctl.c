@@ -184,6 +184,12 @@ static struct kguard *describe(struct network *n, const struct nic *more)
 	snprintf(k->network, sizeof(k->network), "%s", c->name);
 	k->uplink = c->mode == NET_BRIDGED;
 	k->service = c->mac;
+	if (!k->uplink) {
+		k->bridge = knetctl_mac(n);
+		k->net = c->subnet;
+		k->net6 = c->subnet6;
+		k->pool6 = c->pool6;
+	}
 	put_own(n, k);
 	/* Guests play no server beside ours; where we do not serve, they may. */
 	k->dhcp = c->dhcp_first;

@@ -70,12 +70,14 @@ class Guest:
         self.sock.send(frame.ljust(60, b"\0"))
 
     def drain(self):
-        """What is known already; what overflows is lost."""
+        """What has come already; what overflows is lost."""
+        found = []
         self.sock.settimeout(0)
         with contextlib.suppress(BlockingIOError):
             while True:
-                self.sock.recv(2000)
+                found.append(self.sock.recv(2000))
         self.sock.settimeout(15)
+        return found
 
     def until(self, mark):
         """The frames that came before the one with @mark."""
@@ -296,6 +298,8 @@ def test_without_a_guard_only_the_gateway_is_safe(lab, d, network):
         assert evil.ns.ping(evil.gateway)
         assert stats(d, network, evil.box, "isolated") + \
             stats(d, network, good.box, "isolated") > 0
+        for one, two in ((evil, good), (good, evil)):   # nor by way of the gateway
+            assert not by_the_gateway(one, two)
         d.vnet("nic", "set", "evil-" + network, "--isolated", "network")
         assert good.ns.ping(evil.ip)
 
@@ -318,6 +322,21 @@ def test_without_a_guard_only_the_gateway_is_safe(lab, d, network):
         shown = d.vnet("show", "evil-" + network, json=True).data["nics"][0]["guard"]
         assert (shown["level"], shown["rate_out"], shown["own"]) == (
             "mac", rate, ["level"])
+
+
+def by_the_gateway(one, two):
+    """What @two hears of @one that was sent to the gateway's MAC."""
+    gw_mac = mac_of(one.ns, "neigh", "show", one.gateway)
+    for guest in one, two:      # the other's lies are forgotten
+        guest.send(ALL + guest.mac + arp(1, guest.mac, guest.ip, guest.gateway))
+        assert guest.ns.ping(guest.gateway)
+    two.drain()
+    one.send(gw_mac + one.mac + ip4(one.ip, 17, udp(5000, 5000, b"ROUND4"), two.ip))
+    one.send(gw_mac + one.mac + ip6(one.ip6, two.ip6, udp(5000, 5000, b"ROUND6"),
+                                    proto=17))
+    # what is sent, and comes, behind it
+    assert one.ns.ping(one.gateway) and two.ns.ping(two.gateway)
+    return [f for f in two.drain() if b"ROUND" in f]
 
 
 def mark_from(evil, good):

@@ -287,6 +287,12 @@ static void make__limits_and_isolation__between_ports(void **state)
 	nics[0].out = 8000;
 	nics[1].in = 100000;
 	nics[1].isolated = 1;
+	g.bridge = (struct mac){{0x0a, 0, 0x28, 1, 2, 3}};
+	g.own[0] = ipaddr_from4(0x0a000202);
+	g.own[2] = (struct ipaddr){{0xfd, 0, 0, 1, [15] = 2}};
+	g.net = (struct ip4_net){0x0a000200, 24};
+	g.net6 = (struct ip6_net){{{0xfd, 0, 0, 1}}, 64};
+	g.pool6 = (struct ip6_net){{{0xfd, 0, 0, 8}}, 61};
 	HAS(&g, "\tset alone {\n\t\ttype ifname\n"
 	   "\t\telements = { \"vn-b-1\" }\n\t}\n",
 	   "\t\telements = { \"vn-a-0\" limit rate over 20/second burst 20 "
@@ -295,6 +301,16 @@ static void make__limits_and_isolation__between_ports(void **state)
 	   "burst 262144 bytes }\n",
 	   "\t\telements = { \"vn-b-1\" limit rate over 12500000 bytes/second "
 	   "burst 262144 bytes }\n",
+	   "\tchain routed {\n"
+	   "\t\tmeta protocol ip ip daddr 10.0.2.2 return\n"
+	   IP6 "ip6 daddr fd00:1::2 return\n"
+	   "\t\tmeta protocol ip ip daddr 10.0.2.0/24 goto isolated\n"
+	   IP6 "ip6 daddr fd00:1::/64 goto isolated\n"
+	   IP6 "ip6 daddr fd00:8::/61 goto isolated\n"
+	   "\t}\n"
+	   "\tchain prerouting {\n"
+	   "\t\ttype filter hook prerouting priority -300; policy accept;\n"
+	   "\t\tether daddr 0a:00:28:01:02:03 jump routed\n",
 	   "\tchain forward {\n"
 	   "\t\ttype filter hook forward priority -300; policy accept;\n"
 	   "\t\tiifname @alone oifname @nics goto isolated\n"
