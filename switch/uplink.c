@@ -255,19 +255,6 @@ int uplink_in(const struct uplink_spec *spec, const char *journal,
 
 /* ---- back ------------------------------------------------------------------------------- */
 
-/* The interface the journal means: it may be gone, or plugged in anew. */
-static int find_uplink(struct link_nl *nl, const struct up_saved *was)
-{
-	struct link_info l;
-
-	if (!link_get_index(nl, was->l3.index, &l) &&
-	    mac_eq(&l.mac, &was->mac))
-		return l.index;
-	if (!link_get(nl, was->spec.uplink, &l) && mac_eq(&l.mac, &was->mac))
-		return l.index;
-	return 0;
-}
-
 static int find_bridge(struct link_nl *nl, const struct up_saved *was)
 {
 	struct link_info l;
@@ -277,6 +264,22 @@ static int find_bridge(struct link_nl *nl, const struct up_saved *was)
 			       (l.alias[0] && !link_is_ours(&l))
 		       ? 0
 		       : l.index;
+}
+
+/* The interface the journal means: it may be gone, plugged in anew, or be called otherwise,
+ * which is noted, for its settings are found by its name. */
+static int find_uplink(struct link_nl *nl, struct up_saved *was, int bridge)
+{
+	struct link_info l;
+
+	if (!link_get_index(nl, was->l3.index, &l) &&
+	    saved_is_uplink(was, &l, bridge)) {
+		memcpy(was->spec.uplink, l.name, IFNAMSIZ);
+		return l.index;
+	}
+	if (!link_get(nl, was->spec.uplink, &l) && mac_eq(&l.mac, &was->mac))
+		return l.index;
+	return 0;
 }
 
 /* As if @o lay on the uplink, with the label it had there. */
@@ -352,8 +355,8 @@ static int give_back(struct uplink_run *run, struct up_saved *was,
 
 	l3_init(&bridge);
 	l3_init(&uplink);
-	run->uplink = find_uplink(run->nl, was);
 	run->bridge = find_bridge(run->nl, was);
+	run->uplink = find_uplink(run->nl, was, run->bridge);
 	/* A route by a nexthop object, made meanwhile, is nothing to fail for: it goes
 	 * with the bridge, as its object does. */
 	if (run->bridge)

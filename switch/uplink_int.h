@@ -148,6 +148,12 @@ int saved_judge(const struct up_saved *s);
 /* Note which both are. */
 void saved_stamp(struct up_saved *s);
 
+/* Is @l, found by its index, the interface that was taken in (uplink_keep.c)? It may have
+ * another MAC by now (a bond's is that of its active port), or another name. @bridge: index
+ * of the bridge, 0 = none. */
+bool saved_is_uplink(const struct up_saved *s, const struct link_info *l,
+		     int bridge);
+
 /* All there is to know about the uplink before it is touched (uplink.c). */
 int uplink_read_was(struct link_nl *nl, const struct uplink_spec *spec,
 		    struct up_saved *was, struct errtext *why);

@@ -48,6 +48,14 @@ int saved_judge(const struct up_saved *s)
 	return s->netns == own_netns() ? 0 : -EXDEV;
 }
 
+bool saved_is_uplink(const struct up_saved *s, const struct link_info *l,
+		     int bridge)
+{
+	return l->index == s->l3.index &&
+	       (mac_eq(&l->mac, &s->mac) || !strcmp(l->name, s->spec.uplink) ||
+		(bridge && l->master == bridge));
+}
+
 /* ---- what is there ---------------------------------------------------------------------- */
 
 static bool find_bridge(struct link_nl *nl, const struct uplink_spec *spec,
@@ -69,7 +77,7 @@ static int find_both(struct link_nl *nl, const struct up_saved *was,
 		return errtext_set(why, -ESTALE, "bridge %s is gone",
 				   spec->bridge);
 	if (link_get_index(nl, was->l3.index, uplink) ||
-	    !mac_eq(&uplink->mac, &was->mac))
+	    !saved_is_uplink(was, uplink, bridge->index))
 		return errtext_set(why, -ESTALE, "uplink %s is gone, or another",
 				   spec->uplink);
 	if (!uplink->master || uplink->master == bridge->index)

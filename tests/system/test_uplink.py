@@ -305,6 +305,34 @@ def test_uplink_unplugged_meanwhile(world, before):
         assert tool.journals() == []
 
 
+@pytest.mark.parametrize("change", [
+    "address 02:00:00:00:00:99",    # as a bond's, when another of its ports is active
+    "name lan9"])
+def test_another_mac_or_name_meanwhile(world, before, change):
+    def settings(name):
+        return world.run("sh", "-c", "cd /proc/sys/net/ipv6/conf/%s; cat accept_dad "
+                         "addr_gen_mode" % name)
+
+    world.ip("link", "add", "eth9", "type", "veth", "peer", "name", "p9")
+    world.ip("addr", "add", "10.98.0.2/24", "dev", "eth9")
+    world.ip("link", "set", "eth9", "up")
+    world.sysctl("net.ipv6.conf.eth9.accept_dad", 1)
+    was = settings("eth9")
+    name = change.split()[1] if change.startswith("name") else "eth9"
+    try:
+        with PrivTool(world).start() as tool:
+            tool.call("uplink-in", "vn-br-t", "eth9", "vn-up-t", 0)
+            world.ip("link", "set", "eth9", "down")
+            world.ip("link", "set", "eth9", *change.split(), "up")
+            assert settings(name) != was
+            tool.call("uplink-out", "vn-br-t")
+        assert world.addresses(name) == ["10.98.0.2/24"]
+        assert "10.98.0.0/24 dev " + name in world.ip("route")
+        assert settings(name) == was
+    finally:
+        world.run("ip", "link", "del", "p9")
+
+
 def test_bridge_deleted_by_hand(world, before):
     with PrivTool(world).start() as tool:
         tool.call("uplink-in", *ARGS)
