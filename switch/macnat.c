@@ -331,6 +331,10 @@ static const struct mac *in_ip(struct macnat *m, const uint8_t *p, size_t len,
 	who = mn_tab_find(&m->tab, &pair[1], h->vid, now_ms / 1000);
 	if (!who)
 		return NULL;
+	/* The host forwards nothing that claims to be its own: else somebody on the LAN
+	 * could have what it says to a guest be taken for copies. */
+	if (mn_tab_is_host(&m->tab, &pair[0]))
+		return &who->mac;
 	hash = hash_bytes(m->tab.tab.seed, pair, sizeof(pair));
 	c = &m->copy[hash % COPIES];
 	c->hash = hash;

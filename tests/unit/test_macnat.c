@@ -640,6 +640,19 @@ static void is_copy__what_came_from_the_wire__only_that(void **state)
 	assert_false(macnat_is_copy(x->m, f, NOW));
 }
 
+/* Somebody on the LAN who speaks as the host silences nobody. */
+static void is_copy__the_wire_claims_to_be_the_host__no_copy(void **state)
+{
+	struct fix *x = *state;
+	struct frame *f;
+
+	has(x, &guest, IP_GUEST);
+	f = tcp(x, &host, &lan, IP_HOST, IP_GUEST);
+	assert_true(macnat_in(x->m, f, NOW));
+	f = tcp(x, &guest, &host, IP_HOST, IP_GUEST);
+	assert_false(macnat_is_copy(x->m, f, NOW));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -671,6 +684,7 @@ int main(void)
 		T(learn__one_guest_with_many__costs_the_others_nothing),
 		T(learn__table_full__the_greediest_makes_room),
 		T(is_copy__what_came_from_the_wire__only_that),
+		T(is_copy__the_wire_claims_to_be_the_host__no_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
