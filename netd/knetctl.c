@@ -323,22 +323,38 @@ static int apply_own(struct network *n, bool *changed, struct errtext *why)
 	return r;
 }
 
+/* Is there a bridge of the network's, with VMs on it perhaps? */
+static bool has_bridge(const struct network *n, const char *bridge)
+{
+	struct link_nl *nl = NULL;
+	struct link_info l;
+	char mark[LINK_ALIAS];
+	int r = link_nl_new(&nl, NULL);
+
+	link_mark(n->conf.name, mark);
+	if (!r)
+		r = link_get(nl, bridge, &l);
+	link_nl_free(nl);
+	return r ? r != -ENODEV : !strcmp(l.alias, mark);
+}
+
 /* The one path of start, change and repair. @changed nullable. Guards come first: they need
- * no bridge, and there is none without them. */
+ * no bridge, and there is none without them: one that outlived vnetd keeps them whatever
+ * fails. */
 static int apply(struct network *n, bool *changed, struct errtext *why)
 {
 	char bridge[IFNAMSIZ], tap[IFNAMSIZ];
 	bool other = false, guards = false;
 	int r = kguardctl_apply(n, NULL, &guards, why);
 
+	dev_names(n, bridge, tap);
 	if (!r) {
 		r = !is_bridged(n) ? apply_own(n, &other, why)
 		    : n->bridged   ? uplinkctl_keep(n, &other, why)
 				   : uplinkctl_open(n, why);
-		if (r && !n->bridged)
+		if (r && !n->bridged && !has_bridge(n, bridge))
 			(void)priv_kguard_down(n->ctl->priv, n->conf.name, NULL);
 	}
-	dev_names(n, bridge, tap);
 	if (!r) {
 		hear_guards(n->ctl);
 		n->bridged = true;

@@ -211,6 +211,8 @@ def test_names_that_are_taken_are_refused(lab, d):
         assert what in d.vnet("show", name).out
         d.vnet("undefine", name)
     assert "vn-other" not in lab.host.links()   # its bridge was taken back
+    for name in "mine", "other":
+        assert "table bridge vnet-" + name not in lab.host.nft_tables()
     assert "vn-mine" in lab.host.links()
     lab.host.ip("link", "del", "vn-mine")
     lab.host.run("nft", "delete", "table", "inet", "vnet-other")
@@ -309,6 +311,20 @@ def test_stopped_and_started_with_a_vm_running(lab, d, tap, other):
     d.start()
     eventually("served", lambda: tap.ns.ping(SERVICE, wait=1))
     assert tap.ns.ping(HOST)
+
+
+def test_a_start_that_fails_leaves_guests_guarded(lab, d, tap):
+    """The bridge of before is there, and so are its VMs."""
+    d.kill()
+    lab.host.run("nft", "delete", "table", "inet", "vnet-ho")
+    lab.host.run("nft", "add", "table", "inet", "vnet-ho")      # somebody else's
+    d.start()
+    assert "table inet vnet-ho is there and not ours" in d.vnet("show", "ho").out
+    assert "table bridge vnet-ho" in lab.host.nft_tables()
+    assert "vn-vm1-0" in lab.host.run("nft", "list", "set", "bridge", "vnet-ho", "nics")
+    lab.host.run("nft", "delete", "table", "inet", "vnet-ho")
+    d.vnet("start", "ho")
+    eventually("served", lambda: tap.ns.ping(SERVICE, wait=1))
 
 
 def test_left_over_is_swept(lab, d, tap, other):
