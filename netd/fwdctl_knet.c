@@ -70,9 +70,12 @@ static bool is_inside(const struct knet *k, const struct ipaddr *ip)
 	return k->net6.plen && ipaddr_in_net6(ip, &k->net6);
 }
 
-/* False: there was no room. */
-static bool put(struct knet *k, const struct forward *f,
-		const struct fwd_sock *s, const struct ipaddr *to)
+#define STR_(n) #n
+#define STR(n)	STR_(n)
+
+/* Why it cannot be; NULL. */
+static const char *put(struct knet *k, const struct forward *f,
+		       const struct fwd_sock *s, const struct ipaddr *to)
 {
 	struct nft_forward e;
 
@@ -85,36 +88,40 @@ static bool put(struct knet *k, const struct forward *f,
 	e.to_port = s->to_port;
 	if (s->fd < 0 || ipaddr_is_zero(to) || !is_inside(k, to) ||
 	    knet_has_forward(k, &e))
-		return true;
+		return NULL;
+	if (!knet_at_ok(&e.at))
+		return "the kernel's datapath forwards no multicast, and no "
+		       "link-local address of IPv6";
 	if (k->nfwd == KNET_FWDS_MAX)
-		return false;
+		return "the kernel's datapath takes " STR(KNET_FWDS_MAX)
+		       " ports of a network, by family";
 	memcpy(&k->fwd[k->nfwd++], &e, sizeof(e));
-	return true;
+	return NULL;
 }
 
-static bool put_all(struct knet *k, const struct forward *f)
+static const char *put_all(struct knet *k, const struct forward *f)
 {
 	struct ipaddr to4 = target(f, true), to6 = target(f, false);
-	bool fits = true;
+	const char *fault = NULL, *one;
 
-	for (unsigned int i = 0; i < f->nsock; i++)
-		fits &= put(k, f, &f->sock[i],
-			    ipaddr_is4(&f->sock[i].ip) ? &to4 : &to6);
-	return fits;
+	for (unsigned int i = 0; i < f->nsock; i++) {
+		one = put(k, f, &f->sock[i],
+			  ipaddr_is4(&f->sock[i].ip) ? &to4 : &to6);
+		fault = one ? one : fault;
+	}
+	return fault;
 }
 
 void fwd_knet_fill(struct network *n, struct knet *k, bool note)
 {
 	list_for_each(f, &n->fwds, struct forward, node) {
-		bool fits = f->leaving || put_all(k, f);
+		const char *fault = f->leaving ? NULL : put_all(k, f);
 
 		if (!note)
 			continue;
-		f->refused = !fits;
-		if (f->refused)
-			snprintf(f->fault, sizeof(f->fault),
-				 "the kernel's datapath takes %d ports of a "
-				 "network, by family", KNET_FWDS_MAX);
+		f->refused = fault;
+		if (fault)
+			snprintf(f->fault, sizeof(f->fault), "%s", fault);
 	}
 }
 

@@ -94,6 +94,12 @@ bool knet_has_forward(const struct knet *k, const struct nft_forward *f)
 
 /* ---- judging ------------------------------------------------------------------------- */
 
+bool knet_at_ok(const struct ipaddr *at)
+{
+	return !ipaddr_is_multicast(at) &&
+	       (ipaddr_is4(at) || !ipaddr_is_linklocal(at));
+}
+
 /* Only into the network itself, and from a port that is one. */
 static int judge_forward(const struct knet *k, const struct nft_forward *f,
 			 struct errtext *why)
@@ -103,8 +109,7 @@ static int judge_forward(const struct knet *k, const struct nft_forward *f,
 		     : k->net6.plen && ipaddr_in_net6(&f->to, &k->net6);
 
 	if ((f->proto != IPPROTO_TCP && f->proto != IPPROTO_UDP) || !f->port ||
-	    !f->to_port || ipaddr_is4(&f->at) != v4 ||
-	    ipaddr_is_multicast(&f->at) || ipaddr_is_linklocal(&f->at))
+	    !f->to_port || ipaddr_is4(&f->at) != v4 || !knet_at_ok(&f->at))
 		return errtext_set(why, -EINVAL, "not a forward");
 	if (!in)
 		return errtext_set(why, -EPERM,

@@ -54,6 +54,10 @@ int knet_judge(const struct knet *k, struct errtext *why);
 /* Is it a route that a guest may be given? Into the pool, and to its link-local address. */
 bool knet_route_ok(const struct knet *k, const struct kroute *r);
 
+/* May a forward be of this address of the host's? Not of one that is many machines', or one
+ * on each link (of IPv6: a socket names the link, a rule does not). */
+bool knet_at_ok(const struct ipaddr *at);
+
 /* Forwards that may be looked up by the same key are one too many. */
 bool knet_has_forward(const struct knet *k, const struct nft_forward *f);
 

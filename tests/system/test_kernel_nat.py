@@ -208,6 +208,23 @@ def test_forward_udp_and_one_address(lab, d, vm):
         d.vnet("forward", "del", str(number))
 
 
+def test_forward_at_a_link_local_address(lab, d, vm):
+    """And one that cannot be does not stand in the way of the others."""
+    lab.host.ip("addr", "add", "169.254.77.1/16", "dev", "eth0")
+    lab.lan.ip("addr", "add", "169.254.77.2/16", "dev", "br0")
+    numbers = [forward(d, "tcp:169.254.77.1:8026:vm1:80")]
+    try:
+        eventually("led there", lambda: fetch(lab.lan, "169.254.77.1", 8026))
+        done = d.vnet("forward", "add", "lab", "udp:224.0.0.251:5353:vm1:5353", check=False)
+        assert done.status == 1, done
+        assert fetch(lab.lan, "169.254.77.1", 8026)
+    finally:
+        for number in numbers:
+            d.vnet("forward", "del", str(number))
+        lab.host.ip("addr", "del", "169.254.77.1/16", "dev", "eth0")
+        lab.lan.ip("addr", "del", "169.254.77.2/16", "dev", "br0")
+
+
 def test_forward_port_is_held(lab, d, vm):
     number = forward(d, "tcp:8023:vm1:80")
     try:

@@ -128,6 +128,10 @@ static void judge__forward_out_of_the_network__refused(void **state)
 	k->fwd[0] = f;
 	k->fwd[0].at = ipaddr_any; /* of the other family */
 	assert_int_equal(knet_judge(k, &why), -EINVAL);
+	k->fwd[0].at = ipaddr_from4(0xa9fe0707); /* link-local: the host's as any other */
+	assert_int_equal(knet_judge(k, &why), 0);
+	k->fwd[0].at = ipaddr_from4(0xe00000fb);
+	assert_int_equal(knet_judge(k, &why), -EINVAL);
 	free(k);
 }
 
