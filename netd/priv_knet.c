@@ -154,6 +154,20 @@ static pid_t forget(const struct work *w, const struct knet *k)
 
 /* ---- all of it --------------------------------------------------------------------------- */
 
+/* It concerns all interfaces of the host, and stays. */
+static void tell_of_router(const struct work *w, const char *network)
+{
+	for (unsigned int i = 0; i < w->bridge.n; i++) {
+		const struct kstep *s = &w->bridge.step[i];
+
+		if (s->kind == KSTEP_SYSCTL && !strcmp(s->dev, "all"))
+			log_info("network %s: from now on the host forwards "
+				 "packets between all its interfaces, unless "
+				 "filters forbid it: net.%s.conf.all.%s = %s",
+				 network, s->family, s->key, s->value);
+	}
+}
+
 /* A table that was there before is what it was or what it is to be, whole each time. */
 static int apply(struct work *w, const struct knet *k,
 		 struct priv_knet_done *out, struct errtext *why)
@@ -171,7 +185,9 @@ static int apply(struct work *w, const struct knet *k,
 	}
 	if (r)
 		kbridge_undo(w->nl, &w->bridge);
-	else if (filters)
+	else
+		tell_of_router(w, k->network);
+	if (!r && filters)
 		out->forgets = forget(w, k);
 	out->changed = filters || w->bridge.n;
 	return r;
