@@ -606,6 +606,17 @@ int knetctl_change(struct network *n, struct errtext *why)
 	return r;
 }
 
+int knetctl_take(struct network *n, struct errtext *why)
+{
+	struct errtext kernel = {""};
+	int r = knetctl_change(n, &kernel);
+
+	return r ? errtext_set(why, r,
+			       "stored, but not in force: the kernel does not take "
+			       "it, which is tried again: %.150s", kernel.s)
+		 : 0;
+}
+
 void knetctl_change_now(struct network *n)
 {
 	struct errtext why = {""};

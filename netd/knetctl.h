@@ -43,6 +43,9 @@ void knetctl_change_now(struct network *n);
 /* The same for whoever must know: 0, or negative errno with @why. */
 int knetctl_change(struct network *n, struct errtext *why);
 
+/* The same for what is stored already: @why says so, too. */
+int knetctl_take(struct network *n, struct errtext *why);
+
 /* Of all that only what guests may say: NICs, their addresses. */
 void knetctl_guards_changed(struct network *n);
 

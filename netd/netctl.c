@@ -435,7 +435,8 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 	bool pool = !netset_same6(&n->conf.pool6, &c->pool6);
 	bool other_uplink = n->conf.uplink_mode != c->uplink_mode ||
 			    n->conf.mac_nat != c->mac_nat;
-	bool up = n->wanted && n->sup && super_state(n->sup) != SUPER_DOWN;
+	bool anew = (other6 || other_uplink) && n->wanted && n->sup &&
+		    super_state(n->sup) != SUPER_DOWN;
 	int r = netset_apply(ctl, n, c, set, why);
 
 	if (r)
@@ -447,13 +448,14 @@ int netctl_set(struct ctl *ctl, struct network *n, const struct net_conf *c,
 		netctl_push(n);
 	if (set->n)
 		dhcpset_tell_scope(n, set->scope);
-	knetctl_change_now(n);
-	if ((!other6 && !other_uplink) || !up || wait_add(n, false, done, arg)) {
-		done(arg, true, "");
-		return 0;
+	r = knetctl_take(n, why);
+	if (anew && (r || !wait_add(n, false, done, arg))) {
+		renew(n);
+		return r;
 	}
-	renew(n);
-	return 0;
+	if (!r)
+		done(arg, true, "");
+	return r;
 }
 
 /* ---- define and undefine ------------------------------------------------- */

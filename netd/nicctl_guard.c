@@ -41,12 +41,19 @@ void nicctl_guard(struct ctl *ctl, struct call *c, struct nic *nic,
 		return;
 	}
 	nic->conf.guard = *guard;
-	knetctl_change_now(nic->net);
+	r = knetctl_take(nic->net, &why);
 	*q = (struct nic_req){.ctl = ctl, .id = conf.id, .call = c};
-	if (nic->on_worker)
+	if (r) {
+		free(q);
+		if (nic->on_worker)
+			tell(nic, NULL, NULL);
+		errtext_prefix(&why, r, "nic %s-%d", conf.vm, conf.index);
+		call_fail_why(c, r, &why);
+	} else if (nic->on_worker) {
 		tell(nic, nic_done, q);
-	else
+	} else {
 		nic_done(q, 0, NULL, "");
+	}
 }
 
 void nicctl_guard_all(struct network *n)

@@ -280,6 +280,23 @@ def test_repair(lab, d, tap):
                    lambda: tap.ns.ping(SERVICE, wait=1))
 
 
+def test_what_the_kernel_does_not_take_is_said(lab, d, tap):
+    """A guard that is not in force is not told to be."""
+    def somebody_elses():
+        lab.host.run("nft", "delete table bridge vnet-ho; add table bridge vnet-ho")
+
+    for words in (("nic", "set", "vm1", "--guard", "mac"), ("set", "ho", "--storm", "9")):
+        somebody_elses()
+        done = d.vnet(*words, check=False)
+        assert done.status == 1
+        assert "not in force" in done.err and "bridge vnet-ho is there" in done.err
+        lab.host.run("nft", "delete", "table", "bridge", "vnet-ho")
+        eventually("in force", lambda: "as it should be" in d.vnet("plan", "ho").out, 20)
+    assert "vn-vm1-0" in lab.host.run("nft", "list", "set", "bridge", "vnet-ho", "pinned")
+    d.vnet("nic", "set", "vm1", "--guard", "network")
+    d.vnet("set", "ho", "--storm", "0")
+
+
 def test_nothing_is_done_where_nothing_is_to_be_done(lab, d, tap):
     """Looking after things must not be news itself, for it would never end."""
     def quiet():
