@@ -140,6 +140,38 @@ static bool apart(uint64_t a, uint64_t an, uint64_t b, uint64_t bn)
 	return a < b ? an <= b - a : bn <= a - b;
 }
 
+struct sum {
+	uint64_t size;
+	unsigned int n;
+};
+
+static void count(const struct vhost_mem *m, struct sum *s)
+{
+	for (unsigned int i = 0; i < m->n; i++)
+		s->size += m->r[i].size;
+	s->n += m->n;
+}
+
+/* Is there room for one more region, for this guest and beside the others? */
+static int limit(const struct vhost_mem *m, uint64_t size, struct errtext *why)
+{
+	struct sum own = {0}, sum = {0};
+
+	if (m->n == VHOST_REGIONS_MAX)
+		return errtext_set(why, -ENOSPC, "more than %d regions",
+				   VHOST_REGIONS_MAX);
+	count(m, &own);
+	if (size > VHOST_MEM_MAX || own.size > VHOST_MEM_MAX - size)
+		return errtext_set(why, -ENOSPC, "more than 4 TiB of memory");
+	list_for_each(o, &all, struct vhost_mem, node)
+		count(o, &sum);
+	if (sum.n >= VHOST_REGIONS_ALL || sum.size > VHOST_MEM_ALL - size)
+		return errtext_set(why, -ENOSPC,
+				   "the network's guests have too much memory "
+				   "together");
+	return 0;
+}
+
 int vhost_mem_add(struct vhost_mem *m, uint64_t gpa, uint64_t size,
 		  uint64_t uva, uint64_t offset, int fd, struct errtext *why)
 {
@@ -148,9 +180,9 @@ int vhost_mem_add(struct vhost_mem *m, uint64_t gpa, uint64_t size,
 	int err;
 
 	(void)vhost_mem_del(m, gpa, size, uva);
-	if (m->n == VHOST_REGIONS_MAX)
-		return errtext_set(why, -ENOSPC, "more than %d regions",
-				   VHOST_REGIONS_MAX);
+	err = limit(m, size, why);
+	if (err)
+		return err;
 	if (size > UINT64_MAX - gpa || size > UINT64_MAX - uva)
 		return errtext_set(why, -EINVAL, "memory that wraps around");
 	for (unsigned int j = 0; j < m->n; j++) {
@@ -237,7 +269,9 @@ int vhost_mem_log(struct vhost_mem *m, int fd, uint64_t offset, uint64_t size,
 		  struct errtext *why)
 {
 	struct vhost_region log = {.size = size};
-	int r = map(&log, offset, fd, why);
+	int r = size > VHOST_LOG_MAX
+			? errtext_set(why, -ENOSPC, "more than 4 GiB")
+			: map(&log, offset, fd, why);
 
 	if (r)
 		return errtext_prefix(why, r, "the log");

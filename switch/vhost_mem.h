@@ -24,6 +24,14 @@
 #define VHOST_REGIONS_MAX 512 /* what QEMU can use at most */
 #define VHOST_LOG_PAGE	  4096 /* bytes behind each bit of the log */
 
+/* A file takes no memory for being long, but its mapping takes addresses, of which a
+ * process has 2^47, and Linux lets it have 65530 mappings. So one guest gets so much: */
+#define VHOST_MEM_MAX (1ull << 42)
+#define VHOST_LOG_MAX (1ull << 32)
+/* … and all of a process half of what there is. */
+#define VHOST_MEM_ALL	  (1ull << 46)
+#define VHOST_REGIONS_ALL 32768
+
 struct vhost_region {
 	uint64_t gpa, size, uva;
 	uint8_t *host; /* where gpa lies here */
@@ -55,7 +63,7 @@ void vhost_mem_fini(struct vhost_mem *m);
  * say everything once for each pair.
  *
  * Return: 0; -EINVAL: it overlaps another, is empty, wraps around, or reaches
- * beyond the end of a file, or @fd is none (vhost_fd_memory()); -ENOSPC: too many; what mmap() says.
+ * beyond the end of a file, or @fd is none (vhost_fd_memory()); -ENOSPC: too many, too large; what mmap() says.
  */
 int vhost_mem_add(struct vhost_mem *m, uint64_t gpa, uint64_t size,
 		  uint64_t uva, uint64_t offset, int fd, struct errtext *why);

@@ -4,6 +4,7 @@
  * A guest's memory with a ring of eight entries in it. The first byte says which
  * features were negotiated, in which direction buffers go, and where the ring goes
  * on; the rest is the memory: descriptors, available ring, used ring, indirect tables.
+ * The guest has some more memory, beyond 4 GiB, that is longer than 32 bits can say.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,14 +23,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define USED  0xa0
 #define GPA   0x1000 /* so that descriptors of few bytes hit it */
 #define UVA   0x7f0000000000ull
+#define HIGH  (1ull << 32)
+#define MORE  (HIGH + MEM)
 
-static int fd = -1;
+static int fd = -1, more_fd;
 static uint8_t *mem;
 
 static void start(void)
 {
 	fd = memfd_create("fuzz", MFD_CLOEXEC);
-	if (ftruncate(fd, MEM))
+	more_fd = memfd_create("more", MFD_CLOEXEC);
+	if (ftruncate(fd, MEM) || ftruncate(more_fd, (off_t)MORE))
 		abort();
 	mem = mmap(NULL, MEM, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert(mem != MAP_FAILED);
@@ -37,19 +41,19 @@ static void start(void)
 
 static void check(const struct vhost_mem *m, const struct vring_iov *v)
 {
-	const uint8_t *host = m->r[0].host;
 	size_t sum = 0;
 
 	assert(v->n <= VRING_IOV_MAX);
 	for (unsigned int i = 0; i < v->n; i++) {
-		const uint8_t *p = v->v[i].iov_base;
+		const struct vhost_region *r = &m->r[v->gpa[i] >= HIGH];
+		uint64_t at = v->gpa[i] - r->gpa;
 
-		assert(v->v[i].iov_len && p >= host &&
-		       v->v[i].iov_len <= (size_t)(host + MEM - p));
-		assert(v->gpa[i] - GPA == (uint64_t)(p - host));
+		assert(at < r->size && v->v[i].iov_base == r->host + at);
+		assert(v->v[i].iov_len && v->v[i].iov_len <= r->size - at);
 		sum += v->v[i].iov_len;
 	}
-	assert(sum == v->len);
+	/* One buffer, whose length is kept in 32 bits. */
+	assert(sum == v->len && sum <= UINT32_MAX);
 }
 
 static void run(struct vhost_mem *m, uint8_t how)
@@ -93,7 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(mem, 0, MEM);
 	memcpy(mem, data + 1, size - 1 < MEM ? size - 1 : MEM);
 	if (vhost_mem_init(&m) ||
-	    vhost_mem_add(&m, GPA, MEM, UVA, 0, fd, NULL))
+	    vhost_mem_add(&m, GPA, MEM, UVA, 0, fd, NULL) ||
+	    vhost_mem_add(&m, HIGH, MORE, 0, 0, more_fd, NULL))
 		abort();
 	run(&m, data[0]);
 	vhost_mem_fini(&m);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: switch_core */
 /* The message machine of vhost-user, alone. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -397,6 +398,41 @@ static void msg__memory_that_cannot_be__is_refused(void **state)
 	assert_true(say_region(x, 37, 0, 4096, 0, 0) < 0);
 }
 
+/* Sparse files: long ones cost nothing, but what maps them has so many addresses. */
+static void msg__more_memory_than_any_guest_has__is_refused(void **state)
+{
+	const uint64_t tib = 1ull << 40, log[2] = {VHOST_LOG_MAX + 4096, 0};
+	struct rig *x = *state;
+
+	assert_int_equal(ftruncate(x->memfd, (off_t)(8 * tib)), 0);
+	assert_true(say_region(x, 37, 0, 5 * tib, 0, 0) < 0);
+	assert_int_equal(say_region(x, 37, 0, 3 * tib, 0, 0), 0);
+	assert_true(say_region(x, 37, 4 * tib, 2 * tib, 4 * tib, 0) < 0);
+	assert_int_equal(say_region(x, 37, 4 * tib, tib, 4 * tib, 0), 0);
+	assert_int_equal(say_u64(x, 16, BIT(1)), 0);
+	assert_true(say(x, 6, 0, log, sizeof(log), x->memfd) < 0);
+}
+
+/* The others of the network could map nothing any more, nor get memory. */
+static void msg__all_guests_together__leave_half(void **state)
+{
+	const unsigned int most = VHOST_MEM_ALL / VHOST_MEM_MAX;
+	struct vhost_mem *m = calloc(most + 1, sizeof(*m));
+	struct rig *x = *state;
+
+	assert_int_equal(ftruncate(x->memfd, (off_t)VHOST_MEM_MAX), 0);
+	for (unsigned int i = 0; i <= most; i++) {
+		int r;
+
+		assert_int_equal(vhost_mem_init(&m[i]), 0);
+		r = vhost_mem_add(&m[i], 0, VHOST_MEM_MAX, 0, 0, x->memfd, NULL);
+		assert_int_equal(r, i < most ? 0 : -ENOSPC);
+	}
+	for (unsigned int i = 0; i <= most; i++)
+		vhost_mem_fini(&m[i]);
+	free(m);
+}
+
 static void msg__memory_table__regions_and_descriptors_agree(void **state)
 {
 	struct rig *x = *state;
@@ -489,6 +525,8 @@ int main(void)
 		T(msg__features_not_offered__are_refused),
 		T(msg__rings_that_cannot_be__are_refused),
 		T(msg__memory_that_cannot_be__is_refused),
+		T(msg__more_memory_than_any_guest_has__is_refused),
+		T(msg__all_guests_together__leave_half),
 		T(msg__memory_table__regions_and_descriptors_agree),
 		T(msg__descriptor_of_another_kind__is_refused),
 		T(msg__memory_of_a_process__is_refused),
