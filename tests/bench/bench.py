@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make bench: ours and the peers, interleaved in one run, medians of several rounds.
 
-    BENCH=nat-tcp,switch-rtt   only these          QUICK=1   one round, the chief cases
+    BENCH=nat-tcp,switch-rtt   only these          QUICK=1   one round, the chief cases:
+                                                   less than 2 minutes
     PEERS=pasta,kernel         against these only  ROUNDS=9  that many
     BEFORE=DIR                 the vnetd and vnet of DIR race, too (what a change brings)
 
@@ -39,7 +40,8 @@ from report import Report  # noqa: E402
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = int(os.environ.get("ROUNDS", 1 if QUICK else 3))
 SECONDS = 1 if QUICK else 2          # of a transfer
-MOMENT = 0.5 if QUICK else 1        # of thousands of small things
+MOMENT = 0.3 if QUICK else 1        # of thousands of small things
+TRIAL = 0.1 if QUICK else 0.2       # at one rate
 PORT = 7000
 LOAD = os.path.join(S.BUILD, "load")
 
@@ -88,7 +90,7 @@ def cps(setup, width):
 def pps(setup, way, size):
     """The search begins where the last one ended."""
     hint = setup.hints.get((way, size), 0)
-    found = load(setup, "udp", way, setup.address, PORT, size, 0.2, hint)
+    found = load(setup, "udp", way, setup.address, PORT, size, TRIAL, hint)
     setup.hints[way, size] = found[0]
     return found[:1]
 
@@ -164,6 +166,8 @@ BENCHES = {     # name: (world, its MTU, contenders with ours first), cases; or 
 }
 # There is no question there that it answers; its MTU is 65536 anyway.
 NOT_IN = {"loopback": ("nat-udp", "nat-cps", "nat-tcp-65520")}
+# Who is in a hurry has these by name only: ours against ours, in the main.
+NOT_QUICK = ("kernel", "bridged")
 
 
 # ---- a race ----------------------------------------------------------------------------
@@ -266,7 +270,9 @@ def run(report, names):
 
 
 def main():
-    wanted = words("BENCH") or list(BENCHES)
+    wanted = words("BENCH")
+    hurry = QUICK and not wanted
+    wanted = wanted or [b for b in BENCHES if not (hurry and b in NOT_QUICK)]
     unknown = [b for b in wanted if b not in BENCHES]
     if unknown:
         print("bench: no such: %s; there are: %s" % (
@@ -280,6 +286,8 @@ def main():
     try:
         with Report(os.path.join(build, "bench.json"), os.path.join(build, "bench.md"),
                     head()) as report:
+            if hurry:
+                report.not_run(", ".join(NOT_QUICK), "not in a quick run unless asked for")
             good = [run(report, names) for names in together(wanted)]
     finally:
         L.remove_own()

@@ -5,8 +5,8 @@ their turns; an idle guest needs next to nothing. Without KVM the guest's own pr
 is the slowest part: what the host needs is what is left to compare.
 
 Ours are on vhost-user, which is QEMU's fastest, and on a stream socket, which passt has,
-too; peers are passt (stream), QEMU's own slirp, and a TAP on the kernel's bridge with
-nftables' masquerading.
+too (not with QUICK); peers are passt (stream), QEMU's own slirp, and a TAP on the
+kernel's bridge with nftables' masquerading.
 """
 
 import os
@@ -129,7 +129,7 @@ def race(report, rounds):
 
 def boot(report, world, daemon, up):
     VnetVm.daemon = daemon
-    for cls in (VhostUser, Stream, Passt, Slirp, Kernel):
+    for cls in (VhostUser, *(() if QUICK else (Stream,)), Passt, Slirp, Kernel):
         try:
             up.append(cls(world))
         except (S.Missing, L.LabError, guest.GuestError) as e:
