@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make bench: ours and the peers, interleaved in one run, medians of several rounds.
 
-    BENCH=nat-tcp,switch-rtt   only these          QUICK=1   one round, the chief cases:
-                                                   less than 2 minutes
+    BENCH=nat-tcp,switch-rtt   only these          QUICK=1   one round of the chief cases
+                                                   and peers: less than 2 minutes
     PEERS=pasta,kernel         against these only  ROUNDS=9  that many
     BEFORE=DIR                 the vnetd and vnet of DIR race, too (what a change brings)
 
@@ -27,6 +27,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "system"))
 sys.path.insert(0, HERE)
 
 import bridged  # noqa: E402
+import goals  # noqa: E402
 import kernel  # noqa: E402
 import lab as L  # noqa: E402
 import life  # noqa: E402
@@ -222,11 +223,19 @@ def race(report, names):
         world.close()
 
 
+def races(contender, name, titles):
+    """Who is in a hurry asks only those that a goal speaks of."""
+    if name in NOT_IN.get(contender, ()):
+        return False
+    return not QUICK or PEERS or contender in ("vnet", "before") or any(
+        contender in peers for t in titles for peers, _ in goals.of(name, t))
+
+
 def run_case(report, name, case, setups):
     titles, unit, less, how = case
     got = turns.take("%s %s" % (name, titles[0]), ROUNDS, {
         s.name: lambda s=s: measure(s, how, unit)
-        for s in setups if name not in NOT_IN.get(s.name, ())})
+        for s in setups if races(s.name, name, titles)})
     cpu = [v[1] for v in got["vnet"] if v and v[1] is not None]
     for i, title in enumerate(titles):
         report.case(name, title, unit, less, turns.part(got, lambda v, i=i: v[0][i]),
