@@ -16,11 +16,15 @@ static bool look(int fd, struct statx *st)
 		      STATX_TYPE | STATX_SIZE, st);
 }
 
+/* What has no file type is no pipe, socket, file or device, but may be an epoll descriptor,
+ * say. Nothing else takes a 0 as an eventfd does, which never waits for that. */
 bool vhost_fd_is_event(int fd)
 {
+	const uint64_t none = 0;
 	struct statx st;
 
-	return look(fd, &st) && !(st.stx_mode & S_IFMT);
+	return look(fd, &st) && !(st.stx_mode & S_IFMT) &&
+	       write(fd, &none, sizeof(none)) == sizeof(none);
 }
 
 /* Of file systems without a device of their own only those in memory have seals, and of

@@ -13,8 +13,9 @@
 
 #include "lib/errtext.h"
 
-/* May it be an eventfd? Those have no type of their own, and no file type either, as few
- * other things have. Into a pipe we might write for ever. */
+/* Is it an eventfd? Into a pipe we might write for ever; and a loop that waits for an epoll
+ * descriptor waits for whoever is in the midst of reading it. Whoever reads @fd may be
+ * woken to find nothing. */
 bool vhost_fd_is_event(int fd);
 
 /**

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -459,9 +460,29 @@ static void msg__descriptor_of_another_kind__is_refused(void **state)
 	assert_true(say_region(x, 37, GPA, 0, UVA, 0) < 0);
 	close(p[0]);
 	close(p[1]);
-	/* to write into a file, too, may take as long as its file system likes */
+	/* to write into a file, too, may take as long as its file system likes, … */
 	for (uint32_t request = 12; request <= 14; request++)
 		assert_true(say(x, request, 0, &v, 8, x->memfd) < 0);
+	/* … and so may it to ask what an epoll descriptor holds */
+	p[0] = epoll_create1(EPOLL_CLOEXEC);
+	assert_true(say(x, 12, 0, &v, 8, p[0]) < 0);
+	close(p[0]);
+}
+
+/* Not that of one that is full either. */
+static void msg__eventfd__is_told_from_others_without_waiting(void **state)
+{
+	const uint64_t full = UINT64_MAX - 1, v = 0;
+	struct rig *x = *state;
+	uint64_t got = 0;
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	assert_int_equal(say(x, 13, 0, &v, 8, fd), 0);
+	assert_int_equal(read(fd, &got, sizeof(got)), -1);
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
+	assert_int_equal(say(x, 13, 0, &v, 8, fd), 0);
+	close(fd);
 }
 
 /* A file of a file system that may let us wait for its pages; /proc is at hand. */
@@ -529,6 +550,7 @@ int main(void)
 		T(msg__all_guests_together__leave_half),
 		T(msg__memory_table__regions_and_descriptors_agree),
 		T(msg__descriptor_of_another_kind__is_refused),
+		T(msg__eventfd__is_told_from_others_without_waiting),
 		T(msg__memory_of_a_process__is_refused),
 		T(msg__every_request_cut_short__is_refused),
 		T(len__other_versions_and_lengths__are_refused),
