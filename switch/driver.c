@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "switch/driver_int.h"
 
@@ -158,20 +159,38 @@ int driver_fd(const struct driver_ctx *ctx, const struct port_spec *spec,
 
 /* ---- listener ------------------------------------------------------------ */
 
-static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+static void rest(struct listener *l)
 {
 	static const struct timeval second = {1, 0};
+
+	event_del(l->ev);
+	event_add(l->resume, &second);
+}
+
+/* Somebody comes and goes, comes and goes. */
+static bool is_spent(struct listener *l)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (now_ms - l->since_ms >= 1000) {
+		l->since_ms = now_ms;
+		l->used = 0;
+	}
+	return ++l->used == LISTENER_RATE;
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
 	struct listener *l = arg;
 	int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)what;
-	if (conn >= 0) {
+	/* Out of descriptors or memory: trying on would spin. */
+	if (conn >= 0 ? is_spent(l)
+		      : !would_block(errno) && errno != ECONNABORTED)
+		rest(l);
+	if (conn >= 0)
 		l->fn(l->arg, conn);
-	} else if (!would_block(errno) && errno != ECONNABORTED) {
-		/* Out of descriptors or memory: trying on would spin. */
-		event_del(l->ev);
-		event_add(l->resume, &second);
-	}
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)

@@ -51,6 +51,8 @@ void port_stats_add(struct port_stats *to, const struct port_stats *from);
 
 /* ---- listener: accepts connections, waits when descriptors run out ----------- */
 
+#define LISTENER_RATE 20 /* a second: each is told to control, and may be made to cost */
+
 struct event;
 
 struct listener {
@@ -59,6 +61,8 @@ struct listener {
 	struct event *resume;
 	void (*fn)(void *arg, int fd); /* takes over @fd */
 	void *arg;
+	int64_t since_ms; /* budget: its second began then, … */
+	unsigned int used; /* and had so many */
 };
 
 /* Takes @fd over (also on failure); does nothing for -1. */

@@ -14,6 +14,7 @@
 
 #include "lib/bytes.h"
 #include "lib/csum.h"
+#include "switch/driver_int.h"
 #include "switch/hdrs.h"
 #include "switch/port_stream_int.h"
 #include "tests/fake/driver_fix.h"
@@ -408,6 +409,29 @@ static void stream__listener__new_connection_replaces_the_old(void **state)
 	assert_int_equal(x->connected, 0);
 }
 
+/* Each connection is a message to control, and two when it ends. */
+static void stream__listener__somebody_comes_and_goes__slowed_down(void **state)
+{
+	struct fix *x = *state;
+	struct sockaddr_un a;
+	socklen_t len;
+	int l = fix_listener("s", SOCK_STREAM, &a, &len), calls;
+
+	listen(l, 4);
+	x->memfd = fix_mem();
+	assert_int_equal(driver_stream(&x->ctx, &x->spec, l, -1, dup(x->memfd),
+				       &x->d, NULL), 0);
+	for (int i = 0; i < LISTENER_RATE; i++) {
+		close(fix_dial(SOCK_STREAM, &a, len));
+		fix_turn(x);
+	}
+	calls = x->peer_calls;
+	assert_int_equal(calls, 2 * LISTENER_RATE);
+	close(fix_dial(SOCK_STREAM, &a, len));
+	fix_turn(x);
+	assert_int_equal(x->peer_calls, calls);
+}
+
 static void stream__unfinished_checksum__finished_for_the_receiver(void **state)
 {
 	struct fix *x = *state;
@@ -467,6 +491,7 @@ int main(void)
 		T(stream__worker_replaced_with_full_queue__bytes_exact),
 		T(stream__memory_is_nonsense__refused_or_fresh),
 		T(stream__listener__new_connection_replaces_the_old),
+		T(stream__listener__somebody_comes_and_goes__slowed_down),
 		T(stream__unfinished_checksum__finished_for_the_receiver),
 		T(link__down__frames_dropped_both_ways),
 	};
