@@ -267,13 +267,14 @@ static bool init_gso(struct segmenter *s, size_t have)
 	return true;
 }
 
-bool segmenter_init(struct segmenter *s, const struct frame *f)
+bool segmenter_init(struct segmenter *s, const struct frame *f, uint32_t caps)
 {
 	size_t have = frame_copy(f, 0, s->hdr, OFFLOAD_HDR_MAX);
 
 	s->f = f;
 	s->index = 0;
 	s->done = false;
+	s->leave_csum = f->off.gso_type != GSO_NONE && caps & PORT_CAP_CSUM;
 	s->csum_start = f->off.csum_start;
 	if (f->off.gso_type == GSO_NONE ? !init_csum(s, have)
 					: !init_gso(s, have))
@@ -317,14 +318,31 @@ static void fix_l4(const struct segmenter *s, uint8_t *b, size_t len, bool last)
 	l4[13] &= (uint8_t)~clear;
 }
 
+/* The pseudo header's part in the checksum of @out. */
+static uint64_t pseudo_of(const struct segmenter *s, const struct frame *out)
+{
+	if (s->gso == GSO_NONE)
+		return s->pseudo;
+	/* exchange the length (RFC 1624 eqn. 3) */
+	return s->pseudo + (uint16_t)~s->pseudo_len +
+	       (uint64_t)(out->len - s->l4);
+}
+
+static void leave_checksum(const struct segmenter *s, struct frame *out,
+			   uint8_t *field)
+{
+	put_be16(field, csum_fold(pseudo_of(s, out)));
+	out->off.needs_csum = true;
+	out->off.csum_start = s->l4;
+	out->off.csum_offset = (uint16_t)(s->csum_at - s->l4);
+}
+
 /* The checksum of @out from csum_start on; its field is zero as yet. */
 static uint16_t checksum(const struct segmenter *s, const struct frame *out)
 {
-	uint64_t sum = s->pseudo;
+	uint64_t sum = pseudo_of(s, out);
 	size_t done = 0;
 
-	if (s->gso != GSO_NONE) /* exchange the length (RFC 1624 eqn. 3) */
-		sum += (uint16_t)~s->pseudo_len + (uint64_t)(out->len - s->l4);
 	for (unsigned int i = 0; i < out->nseg; i++) {
 		const uint8_t *p = out->seg[i].iov_base;
 		size_t n = out->seg[i].iov_len;
@@ -365,7 +383,10 @@ bool segmenter_next(struct segmenter *s, struct frame *out,
 		fix_ip(s, buf, out->len);
 		fix_l4(s, buf, out->len, s->done);
 	}
-	put_be16(buf + s->csum_at, checksum(s, out));
+	if (s->leave_csum)
+		leave_checksum(s, out, buf + s->csum_at);
+	else
+		put_be16(buf + s->csum_at, checksum(s, out));
 	s->index++;
 	return true;
 }

@@ -68,21 +68,24 @@ struct segmenter {
 	uint32_t pseudo_len; /* which contains this length */
 	uint32_t index;	     /* piece number */
 	uint8_t ip, gso;
+	bool leave_csum;
 	bool done;
 	uint8_t hdr[OFFLOAD_HDR_MAX];
 };
 
 /**
  * segmenter_init() - Start on @f, which must outlive the segmenter
+ * @caps: of the port that gets the pieces: with PORT_CAP_CSUM those of a frame that
+ *	is to be cut leave their checksum to it
  *
  * Return: false when the facts contradict the frame; see offload_check().
  */
-bool segmenter_init(struct segmenter *s, const struct frame *f);
+bool segmenter_init(struct segmenter *s, const struct frame *f, uint32_t caps);
 
 /**
  * segmenter_next() - The next piece
  * @out: its first segment is @buf, further ones lie in the original frame; it
- *	has no offload needs
+ *	has no offload needs but perhaps its checksum
  *
  * IPv4 ids count up, FIN and PSH stay on the last piece, CWR on the first (RFC
  * 3168 6.1.2). Return: false when there are no more.

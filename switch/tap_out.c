@@ -62,7 +62,7 @@ static void put_cut(struct tap_out *o, const struct frame *f)
 	struct segmenter s;
 	struct frame piece;
 
-	if (!segmenter_init(&s, f)) {
+	if (!segmenter_init(&s, f, o->port->caps)) {
 		port_drop(o->port, DROP_OFFLOAD, 1);
 		return;
 	}

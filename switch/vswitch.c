@@ -557,7 +557,7 @@ static void segment(struct vswitch *sw, struct port *p, const struct frame *f,
 {
 	bool any = false;
 
-	if (segmenter_init(&sw->seg, f)) {
+	if (segmenter_init(&sw->seg, f, p->caps)) {
 		for (;;) {
 			if (*n == FRAME_BATCH) {
 				p->ops->tx(p, out, *n);

@@ -71,6 +71,11 @@ static void open_two(void)
 	open_switch(2, 0, ALL_CAPS);
 }
 
+static void open_csum(void)
+{
+	open_switch(2, 0, PORT_CAP_CSUM);
+}
+
 static struct pin pin;
 static const struct ipaddr own[] = {
 	{{[10] = 0xff, 0xff, 10, 0, 2, 2}},
@@ -263,6 +268,8 @@ const struct cpu_case cpu_switch_cases[] = {
 	{"switch: flood to 255 ports", "copy", open_many, run_flood,
 	 close_switch, 20000},
 	{"switch: segmented in software", "segment", open_plain, run_segment,
+	 close_switch, 900},
+	{"switch: segmented, not summed", "segment", open_csum, run_segment,
 	 close_switch, 900},
 	{NULL},
 };

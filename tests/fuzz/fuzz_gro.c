@@ -93,7 +93,7 @@ static void check(const struct frame *const *f, unsigned int n)
 	assert(big.nseg <= FRAME_SEGS &&
 	       hdrs_l2(frame_hdr(&big), frame_hdr_len(&big), &h) &&
 	       offload_check(&big, &h, f[0]->len - 14, &why));
-	assert(segmenter_init(&seg, &big));
+	assert(segmenter_init(&seg, &big, 0));
 	for (; segmenter_next(&seg, &one, buf); i++) {
 		assert(i < k);
 		same(f[i], &one);

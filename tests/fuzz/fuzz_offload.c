@@ -49,14 +49,14 @@ static void touch(const struct frame *f)
 	assert(at == f->len);
 }
 
-static void cut(const struct frame *f, const struct hdrs *h)
+static void cut_for(const struct frame *f, const struct hdrs *h, uint32_t caps)
 {
 	static struct segmenter seg;
 	uint8_t buf[OFFLOAD_HDR_MAX];
 	struct frame out;
 	unsigned int n = 0;
 
-	if (!segmenter_init(&seg, f)) {
+	if (!segmenter_init(&seg, f, caps)) {
 		assert(offload_caps(&f->off) == 0);
 		return;
 	}
@@ -64,10 +64,18 @@ static void cut(const struct frame *f, const struct hdrs *h)
 		assert(out.len <= MTU + (size_t)h->l3);
 		assert(out.seg[0].iov_len >= min_sz(out.len, FRAME_HDR));
 		assert(out.nseg <= FRAME_SEGS);
+		assert(!out.off.needs_csum ||
+		       (caps && offload_caps(&out.off) == caps));
 		touch(&out);
 		n++;
 	}
 	assert(n >= 1 && n <= OFFLOAD_SEGS_MAX);
+}
+
+static void cut(const struct frame *f, const struct hdrs *h)
+{
+	cut_for(f, h, 0);
+	cut_for(f, h, PORT_CAP_CSUM);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

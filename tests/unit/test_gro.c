@@ -114,7 +114,7 @@ static void joined(const struct set *s, unsigned int n)
 	assert_true(big.seg[0].iov_len >= min_sz(big.len, FRAME_HDR));
 	assert_true(hdrs_l2(frame_hdr(&big), frame_hdr_len(&big), &h));
 	assert_true(offload_check(&big, &h, 1500, &why));
-	assert_true(segmenter_init(&seg, &big));
+	assert_true(segmenter_init(&seg, &big, 0));
 	for (unsigned int i = 0; i < n; i++) {
 		assert_true(segmenter_next(&seg, &one, buf));
 		same(s, s->p[i], &one);

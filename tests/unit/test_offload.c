@@ -221,8 +221,22 @@ static void judge_piece(const struct shape *s, const struct made *m,
 		assert_int_equal(q[m->hdr + k], pattern(at + k));
 }
 
-/* Run the frame through a segmenter and judge all pieces. */
-static unsigned int judge(const struct shape *s, struct made *m)
+/* What a port with PORT_CAP_CSUM does to a piece, which lies in @q. */
+static void finish_csum(const struct made *m, const struct frame *out,
+			uint8_t *q)
+{
+	uint8_t *field = q + m->l4 + out->off.csum_offset;
+	uint16_t sum;
+
+	assert_true(out->off.needs_csum);
+	assert_int_equal(out->off.csum_start, m->l4);
+	sum = (uint16_t)~sum16(0, q + m->l4, out->len - m->l4);
+	put_be16(field, sum ? sum : 0xffff);
+}
+
+/* Run the frame through a segmenter for a port with @caps and judge all pieces. */
+static unsigned int judge_for(const struct shape *s, struct made *m,
+			      uint32_t caps)
 {
 	static uint8_t q[70000];
 	uint8_t buf[OFFLOAD_HDR_MAX];
@@ -231,15 +245,18 @@ static unsigned int judge(const struct shape *s, struct made *m)
 	unsigned int i = 0;
 	size_t at = 0;
 
-	assert_true(segmenter_init(&seg, &m->f));
+	assert_true(segmenter_init(&seg, &m->f, caps));
 	while (segmenter_next(&seg, &out, buf)) {
 		size_t n = out.len - m->hdr;
 
 		assert_true(out.len >= m->hdr);
 		assert_int_equal(frame_copy(&out, 0, q, sizeof(q)), out.len);
 		assert_true(out.seg[0].iov_len >= min_sz(out.len, FRAME_HDR));
-		assert_false(out.off.needs_csum);
 		assert_int_equal(out.off.gso_type, GSO_NONE);
+		if (s->mss && caps)
+			finish_csum(m, &out, q);
+		else
+			assert_false(out.off.needs_csum);
 		if (s->mss)
 			assert_true(n <= s->mss);
 		judge_piece(s, m, q, out.len, i, at, at + n == s->payload);
@@ -248,6 +265,14 @@ static unsigned int judge(const struct shape *s, struct made *m)
 	}
 	assert_int_equal(at, s->payload);
 	return i;
+}
+
+static unsigned int judge(const struct shape *s, struct made *m)
+{
+	unsigned int n = judge_for(s, m, 0);
+
+	assert_int_equal(judge_for(s, m, PORT_CAP_CSUM), n);
+	return n;
 }
 
 static bool check(const struct frame *f, size_t mtu, enum drop_reason *why)
@@ -341,7 +366,7 @@ static void segmenter__udp_sum_would_be_zero__all_ones(void **state)
 	m.p[m.hdr] = m.p[m.hdr + 1] = 0;
 	sum = sum16(0, m.p + m.l4, m.len - m.l4); /* field: pseudo header */
 	put_be16(m.p + m.hdr, (uint16_t)~sum);
-	assert_true(segmenter_init(&seg, &m.f));
+	assert_true(segmenter_init(&seg, &m.f, 0));
 	assert_true(segmenter_next(&seg, &out, buf));
 	assert_int_equal(get_be16(buf + m.l4 + 6), 0xffff);
 	free(m.p);
@@ -364,7 +389,7 @@ static void segmenter__routing_header__senders_pseudo_sum_is_kept(void **state)
 	memset(final + 24, 0x99, 16);
 	put_be16(m.p + m.l4 + 16,
 		 (uint16_t)ref_pseudo(final, 6, 6, m.len - m.l4));
-	assert_true(segmenter_init(&seg, &m.f));
+	assert_true(segmenter_init(&seg, &m.f, 0));
 	for (; segmenter_next(&seg, &out, buf); n++) {
 		frame_copy(&out, 0, q, sizeof(q));
 		assert_int_equal(sum16(ref_pseudo(final, 6, 6,
@@ -413,10 +438,10 @@ static void check__frame_cut_off_anywhere__dropped_not_read_beyond(void **state)
 			f.len = (uint32_t)n;
 			assert_false(check(&f, 1500, &why));
 			assert_true(why == DROP_OFFLOAD || why == DROP_SHORT);
-			assert_false(segmenter_init(&seg, &f));
+			assert_false(segmenter_init(&seg, &f, 0));
 			/* the checksum alone may still be possible */
 			f.off.gso_type = GSO_NONE;
-			if (segmenter_init(&seg, &f)) {
+			if (segmenter_init(&seg, &f, 0)) {
 				while (segmenter_next(&seg, &out, buf))
 					frame_copy(&out, 0, q, sizeof(q));
 			}
@@ -623,7 +648,7 @@ static void encapsulated__inner_sum__finished_and_nothing_else(void **state)
 	put_be16(want + VXLAN_L4 + 16,
 		 (uint16_t)~sum16(0, p + VXLAN_L4, sizeof(p) - VXLAN_L4));
 	assert_true(check(&f, 1500, &why));
-	assert_true(segmenter_init(&seg, &f));
+	assert_true(segmenter_init(&seg, &f, 0));
 	assert_true(segmenter_next(&seg, &out, buf));
 	assert_int_equal(frame_copy(&out, 0, q, sizeof(q)), sizeof(q));
 	assert_memory_equal(q, want, sizeof(q));

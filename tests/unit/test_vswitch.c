@@ -419,6 +419,29 @@ static void input__gso_to_mixed_ports__whole_or_cut_as_each_can(void **state)
 	assert_int_equal(all_drops(&x->a), 0);
 }
 
+/* … whose checksum is left to the one that takes that. */
+static void input__gso_to_a_port_with_csum__cut_and_left_to_it(void **state)
+{
+	static uint8_t b[65000];
+	struct fix *x = *state;
+	struct frame f = tso(b, 60000, 1448);
+
+	x->b.port.caps = PORT_CAP_CSUM;
+	vswitch_input(&x->a.port, &f, 1, 0);
+	assert_int_equal(x->b.n, 42);
+	for (unsigned int i = 0; i < x->b.n; i++) {
+		const struct fake_frame *g = &x->b.got[i];
+
+		assert_true(g->off.needs_csum);
+		assert_int_equal(g->off.csum_start, 34);
+		assert_int_equal(g->off.csum_offset, 16);
+		assert_int_equal(g->off.gso_type, GSO_NONE);
+		assert_int_equal(get_be16(g->p + 50),
+				 csum_fold(csum_pseudo4(0x0a000001, 0x0a000002,
+							6, g->len - 34)));
+	}
+}
+
 static void input__more_pieces_than_a_batch__several_tx_in_order(void **state)
 {
 	static uint8_t b[3][65000];
@@ -746,6 +769,7 @@ int main(void)
 		T(port_del__flush_due__not_called_any_more),
 		T(port_add__too_many__refused),
 		T(input__gso_to_mixed_ports__whole_or_cut_as_each_can),
+		T(input__gso_to_a_port_with_csum__cut_and_left_to_it),
 		T(input__more_pieces_than_a_batch__several_tx_in_order),
 		T(input__offload_facts_wrong__dropped_at_the_sender),
 		T(guard__pinned_port__only_its_own_address_passes),
