@@ -339,16 +339,8 @@ void forward_udp_input(struct forwards *t, struct forward *fwd,
 		       const struct udp_recv *r, int64_t now_ms)
 {
 	struct forward_flow *f;
-	struct iovec v = {(void *)r->data, r->len};
-	uint8_t hdr[UDP_HDR];
-	struct ipout_pkt p = {
-		.proto = IP4_UDP, .tos = r->tos,
-		.ttl = r->ttl > 1 ? (uint8_t)(r->ttl - 1) : r->ttl,
-		.hdr = hdr, .hdr_len = UDP_HDR, .v = &v, .n = 1,
-		.lent = true, .csum_at = 6,
-	};
 
-	if (r->len > 65535 - UDP_HDR)
+	if (udp_too_long(r))
 		return;
 	f = by_client(t, fwd, &r->from, &r->local);
 	if (f)
@@ -359,12 +351,9 @@ void forward_udp_input(struct forwards *t, struct forward *fwd,
 		return;
 	flow_used(f, now_ms);
 	f->fl.bytes_in += r->len;
-	f->fl.packets_in++;
+	f->fl.packets_in += udp_count(r);
 	fwd->bytes_in += r->len;
-	udp_header(hdr, f->seen.port, f->guest.port, r->len);
-	p.src = f->seen.ip;
-	p.dst = f->guest.ip;
-	ipout_send(t->out, &p, now_ms);
+	udp_deliver(t->out, &f->seen, &f->guest, r, now_ms);
 }
 
 /* An error does not say from which of our addresses it was sent: most have one. */

@@ -28,13 +28,16 @@ struct host_msg {
 	uint8_t ttl, tos;
 	uint8_t *data;
 	size_t len;
+	uint16_t gso; /* as udp_recv.gso */
 };
 
 /** struct host_burst - How datagrams (or clients) come to a socket; the caller's, zero
  * at first. */
 struct host_burst {
 	uint8_t lonely; /* calls in a row that found a single one */
-	bool roomy;	/* its receive buffer was made larger */
+	uint8_t less;	/* messages fewer than HOST_BATCH that are asked for */
+	bool busy;	/* many came at once: it has a larger receive buffer, and what
+			 * was sent together comes together */
 };
 
 /* Echo of one family over a raw socket; see host_icmp.c. */
@@ -90,10 +93,11 @@ unsigned int host_burst_ask(struct host_burst *b, unsigned int most);
 void host_burst_got(struct host_burst *b, unsigned int n);
 
 /**
- * host_recv() - Receive up to HOST_BATCH datagrams into h->msg
- * @b: of this socket, which is asked for one at a time then while no more come, and
- *	gets a larger buffer when many do: what it holds by default is a few ms of them,
- *	and that long a worker may have to wait for a processor. NULL: neither
+ * host_recv() - Receive up to HOST_BATCH messages into h->msg
+ * @b: of this socket, which is asked for one at a time then while no more come. When many
+ *	do it gets a larger buffer: what it holds by default is a few ms of them, and
+ *	that long a worker may have to wait for a processor. From then on a message
+ *	may be many datagrams (UDP_GRO, Linux 5.0). NULL: nothing of that
  *
  * The messages stay until the next call. There may be more to receive.
  *

@@ -135,6 +135,7 @@ static void udp_on_readable(evutil_socket_t fd, short what, void *arg)
 		struct udp_recv r = {
 			.from = m->from, .local = m->local, .ttl = m->ttl,
 			.tos = m->tos, .data = m->data, .len = m->len,
+			.gso = m->gso,
 		};
 
 		forward_udp_input(&h->gw->forwards, s->fwd, &r, now_ms);

@@ -51,6 +51,7 @@ static void udp_on_readable(evutil_socket_t fd, short what, void *arg)
 		struct udp_recv r = {
 			.from = m->from, .ttl = m->ttl, .tos = m->tos,
 			.data = m->data, .len = m->len,
+			.gso = m->gso,
 		};
 
 		udp_host_input(&h->gw->udp, s->map, &r, now_ms);

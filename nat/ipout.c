@@ -174,7 +174,7 @@ static int send_whole(struct ipout *o, const struct ipout_pkt *p, uint32_t id,
 int ipout_send(struct ipout *o, const struct ipout_pkt *p, int64_t now_ms)
 {
 	size_t l4_len = p->hdr_len + iov_len(p->v, p->n);
-	uint32_t id = o->next_id++;
+	uint32_t id = o->next_id;
 	struct iovec all[FRAME_SEGS];
 	uint8_t l4[L4_HEAD];
 
@@ -182,6 +182,10 @@ int ipout_send(struct ipout *o, const struct ipout_pkt *p, int64_t now_ms)
 	if (l4_len > 65535u - (is_v4(p) ? IP4_HDR : 0) ||
 	    p->n > FRAME_SEGS - 3)
 		return -EMSGSIZE;
+	/* What it is cut into has ids that count up; TCP's need none (DF). */
+	o->next_id += p->gso_type == GSO_UDP_L4
+			      ? (uint32_t)(l4_len / p->gso_size) + 1
+			      : 1;
 	if (p->gso_type || l4_len + ip_len(p) <= o->mtu)
 		return send_whole(o, p, id, l4_len, now_ms);
 	if (p->df)

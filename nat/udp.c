@@ -15,6 +15,11 @@
 
 #define OPEN_TRIES 4
 
+/* Datagrams in one frame: no more than guests before Linux 6.9 take (UDP_MAX_SEGMENTS),
+ * nor than what a frame has room for behind IPv6 headers. */
+#define JOIN_MAX   64
+#define JOIN_BYTES (FRAME_MAX - ETH_HDR_LEN - IP6_HDR - UDP_HDR)
+
 int udp_init(struct udp *u, const uint64_t seed[2])
 {
 	pool_init(&u->map_pool, sizeof(struct udp_map));
@@ -326,33 +331,86 @@ void udp_header(uint8_t hdr[UDP_HDR], uint16_t sport, uint16_t dport,
 	put_be16(hdr + 6, 0);
 }
 
-void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
-		    int64_t now_ms)
+/* Bytes of payload for one frame, of datagrams of @size. */
+static size_t join_len(const struct ipout *out, bool v4, size_t size)
 {
-	struct ipaddr seen = seen_as(u, m, &r->from.ip, r->from.port);
+	size_t hdrs = (v4 ? IP4_HDR : IP6_HDR + 0u) + UDP_HDR;
+
+	if (hdrs + size > out->mtu)
+		return size;
+	return size * min_sz(JOIN_MAX, max_sz(JOIN_BYTES / size, 1));
+}
+
+/* Datagrams of one size that came as one; @like: all but the payload. */
+static void deliver_many(struct ipout *out, const struct ipout_pkt *like,
+			 const struct udp_recv *r, int64_t now_ms)
+{
+	size_t most = join_len(out, ipaddr_is4(&like->dst), r->gso);
+	struct ipout_pkt p = *like;
+	uint8_t hdr[UDP_HDR];
+	struct iovec v;
+
+	memcpy(hdr, like->hdr, UDP_HDR);
+	p.hdr = hdr;
+	p.v = &v;
+	for (size_t at = 0; at < r->len; at += v.iov_len) {
+		bool many;
+
+		v.iov_base = (uint8_t *)r->data + at;
+		v.iov_len = min_sz(most, r->len - at);
+		many = v.iov_len > r->gso;
+		p.gso_type = many ? GSO_UDP_L4 : GSO_NONE;
+		p.gso_size = many ? r->gso : 0;
+		put_be16(hdr + 4, (uint16_t)(UDP_HDR + v.iov_len));
+		ipout_send(out, &p, now_ms);
+	}
+}
+
+static inline void deliver(struct ipout *out, const struct endpoint *from,
+			   const struct endpoint *to, const struct udp_recv *r,
+			   int64_t now_ms)
+{
 	struct iovec v = {(void *)r->data, r->len};
 	uint8_t hdr[UDP_HDR];
 	struct ipout_pkt p = {
-		.src = seen, .dst = m->guest.ip,
-		.proto = IP4_UDP, .tos = r->tos,
+		.src = from->ip, .dst = to->ip, .proto = IP4_UDP,
+		.tos = r->tos,
 		.ttl = r->ttl > 1 ? (uint8_t)(r->ttl - 1) : r->ttl,
 		.hdr = hdr, .hdr_len = UDP_HDR, .v = &v, .n = 1, .lent = true,
 		.csum_at = 6,
 	};
 
-	if (policy_is_martian(&seen) || r->len > 65535 - UDP_HDR ||
+	udp_header(hdr, from->port, to->port, r->len);
+	if (r->gso)
+		deliver_many(out, &p, r, now_ms);
+	else
+		ipout_send(out, &p, now_ms);
+}
+
+void udp_deliver(struct ipout *out, const struct endpoint *from,
+		 const struct endpoint *to, const struct udp_recv *r,
+		 int64_t now_ms)
+{
+	deliver(out, from, to, r, now_ms);
+}
+
+void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
+		    int64_t now_ms)
+{
+	struct ipaddr seen = seen_as(u, m, &r->from.ip, r->from.port);
+
+	if (policy_is_martian(&seen) || udp_too_long(r) ||
 	    ipaddr_is4(&seen) != ipaddr_is4(&m->guest.ip))
 		return;
 	if ((!policy_is_us(u->pol, &seen) &&
 	     policy_is_inside(u->pol, &r->from.ip)) ||
 	    policy_denied(u->pol, &r->from.ip) ||
 	    !may_send(u, m, &r->from)) {
-		u->stats.filtered++;
+		u->stats.filtered += udp_count(r);
 		return;
 	}
-	udp_header(hdr, r->from.port, m->guest.port, r->len);
 	m->fl.bytes_in += r->len;
-	m->fl.packets_in++;
+	m->fl.packets_in += udp_count(r);
 	m->peer = (struct endpoint){seen, r->from.port};
 	flow_touch(&m->fl, now_ms);
 	if (!m->answered) {
@@ -360,7 +418,7 @@ void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
 		wtimer_arm(u->wheel, &m->fl.timer, now_ms + idle_ms(m),
 			   map_on_timer);
 	}
-	ipout_send(u->out, &p, now_ms);
+	deliver(u->out, &m->peer, &m->guest, r, now_ms);
 }
 
 void udp_error(struct ipout *out, const struct endpoint *guest,

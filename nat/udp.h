@@ -78,6 +78,9 @@ struct udp_recv {
 	uint8_t ttl, tos; /* ttl 0 = unknown */
 	const void *data; /* stays until outq_flush() */
 	size_t len;
+	/* 0, or these are several datagrams of this size, one behind the other;
+	 * the last may be shorter. */
+	uint16_t gso;
 };
 
 /* An ICMP error, or in IPv6 an ICMPv6 error, about something that we sent. */
@@ -125,6 +128,29 @@ int udp_guest_input(struct udp *u, const struct pkt *k, uint16_t sport,
 
 /* For udp_send.gso: the size of the datagrams in a payload of @len; counts them. */
 uint16_t udp_gso(const struct pkt *k, size_t len, uint64_t *packets);
+
+/* How many datagrams @r is. */
+static inline uint32_t udp_count(const struct udp_recv *r)
+{
+	return r->gso ? (uint32_t)((r->len + r->gso - 1) / r->gso) : 1;
+}
+
+/* Longer than any can be? */
+static inline bool udp_too_long(const struct udp_recv *r)
+{
+	return (r->gso ? r->gso : r->len) > 65535 - UDP_HDR;
+}
+
+/**
+ * udp_deliver() - What came from outside goes to a guest
+ * @from, @to: as the guest knows them
+ *
+ * Datagrams that came as one leave as one frame (or few) with GSO_UDP_L4, unless they
+ * are too long for the network's MTU: then each goes in its own fragments.
+ */
+void udp_deliver(struct ipout *out, const struct endpoint *from,
+		 const struct endpoint *to, const struct udp_recv *r,
+		 int64_t now_ms);
 
 /* From the host's socket of @m. */
 void udp_host_input(struct udp *u, struct udp_map *m, const struct udp_recv *r,
