@@ -11,6 +11,7 @@
 
 #define BATCH 32
 #define SIZE  64
+#define TRAIN 44 /* datagrams of 1472 bytes, sent together */
 
 struct gateway *cpu_gw;
 int64_t cpu_now = 1000;
@@ -208,6 +209,26 @@ static unsigned long run_in(unsigned long n)
 	return cpu_out - was;
 }
 
+/* What came as one goes as one. */
+static unsigned long run_in_train(unsigned long n)
+{
+	static const uint8_t data[TRAIN * 1472];
+	struct udp_recv r = {
+		.from = {ipaddr_from4(CPU_FAR), 4000}, .ttl = 60,
+		.data = data, .len = sizeof(data), .gso = 1472,
+	};
+	unsigned long was = cpu_out;
+
+	while ((cpu_out - was) * TRAIN < n) {
+		cpu_on();
+		for (int i = 0; i < 4; i++)
+			udp_host_input(&cpu_gw->udp, map, &r, cpu_now);
+		gateway_flush(cpu_gw, cpu_now);
+		cpu_off();
+	}
+	return (cpu_out - was) * TRAIN;
+}
+
 const struct cpu_case cpu_nat_cases[] = {
 	{"nat: UDP datagram out", "datagram", cpu_nat_open, run_out,
 	 cpu_nat_close, 3200},
@@ -217,5 +238,7 @@ const struct cpu_case cpu_nat_cases[] = {
 	 run_out_many, cpu_nat_close, 3200},
 	{"nat: UDP datagram in", "datagram", cpu_nat_open, run_in,
 	 cpu_nat_close, 3200},
+	{"nat: UDP datagram in, 44 as one", "datagram", cpu_nat_open,
+	 run_in_train, cpu_nat_close, 17600},
 	{NULL},
 };

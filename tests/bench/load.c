@@ -6,8 +6,9 @@
  *   load rr tcp|udp ADDR PORT SECONDS   "N P50 P99": round trips, microseconds
  *   load cps ADDR PORT SECONDS WIDTH    "PER_SECOND FAILED": TCP connections, each
  *                                       carries a byte there and back
- *   load udp up|down ADDR PORT SIZE SECONDS [HINT]  "PPS": most datagrams a second
+ *   load udp up|down|trains ADDR PORT SIZE SECONDS [HINT]  "PPS": most datagrams a second
  *                                       with less than 1 % lost, of trials of SECONDS;
+ *                                       trains: down, as many in a call as go (GSO);
  *                                       HINT: about where to look
  *
  * The server echoes on PORT (TCP, UDP), counts datagrams on UDP PORT + 1 and takes
@@ -17,6 +18,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +32,7 @@
 
 #define TRIALS	  4096
 #define BURST	  16
+#define TRAIN	  64 /* datagrams that any Linux takes in one call */
 #define SIZE_MAX_ 65507
 #define RTTS	  4000000
 
@@ -91,32 +94,57 @@ static int dial(const char *ip, int port)
 
 /* ---- paced sending ------------------------------------------------------------- */
 
-/* @n datagrams of @size at @pps; each begins with @id. */
+/* How many datagrams of @size go in a call. */
+static unsigned int train_of(size_t size)
+{
+	return size * TRAIN > SIZE_MAX_ ? (unsigned int)(SIZE_MAX_ / size)
+					: TRAIN;
+}
+
+/* The beginnings of @k datagrams that lie one behind the other in @data. */
+static void mark(uint8_t *data, size_t size, unsigned int k, uint32_t id)
+{
+	for (unsigned int i = 0; i < k; i++)
+		memcpy(data + i * size, &id, sizeof(id));
+}
+
+/* Datagrams of @size at @pps, @k in a message; each begins with @id. */
 static unsigned long blast(int fd, const struct sockaddr_in *to, uint32_t id,
-			   size_t size, double pps, double seconds)
+			   size_t size, unsigned int k, double pps,
+			   double seconds)
 {
 	static _Thread_local uint8_t data[SIZE_MAX_];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2)] = {0};
 	double start = now_s(), end = start + seconds;
-	struct iovec v = {data, size};
+	struct iovec v = {data, size * k};
+	struct cmsghdr *c = (struct cmsghdr *)control;
+	uint16_t segment = (uint16_t)size;
 	struct mmsghdr m[BURST];
 	unsigned long sent = 0;
 
-	memcpy(data, &id, sizeof(id));
+	*c = (struct cmsghdr){.cmsg_level = IPPROTO_UDP,
+			      .cmsg_type = UDP_SEGMENT,
+			      .cmsg_len = CMSG_LEN(sizeof(segment))};
+	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+	mark(data, size, k, id);
 	for (int i = 0; i < BURST; i++)
 		m[i] = (struct mmsghdr){
 			.msg_hdr = {.msg_name = (void *)to,
 				    .msg_namelen = sizeof(*to),
-				    .msg_iov = &v, .msg_iovlen = 1}};
+				    .msg_iov = &v, .msg_iovlen = 1,
+				    .msg_control = k > 1 ? control : NULL,
+				    .msg_controllen = k > 1 ? sizeof(control)
+							    : 0}};
 	for (;;) {
 		double t = now_s();
 		unsigned long due;
 		int n, r;
 
 		if (t >= end)
-			return sent;
-		due = (unsigned long)((t - start) * pps);
+			return sent * k;
+		due = (unsigned long)((t - start) * pps / k);
 		if (due <= sent) {
-			double gap = (double)(sent + 1) / pps - (t - start);
+			double gap = (double)(sent + 1) * k / pps - (t - start);
 
 			if (gap > 60e-6) {
 				struct timespec nap = {0, (long)(gap * 5e8)};
@@ -223,8 +251,8 @@ static void *count_udp(void *arg)
 	return NULL;
 }
 
-/* An order: "C id": how many came? "B id size pps seconds": send to where it came
- * from; how many were sent? */
+/* An order: "C id": how many came? "B id size many pps seconds": send to where it came
+ * from, so many in a message; how many were sent? */
 static void *orders(void *arg)
 {
 	int fd = (int)(intptr_t)arg;
@@ -232,7 +260,7 @@ static void *orders(void *arg)
 	ssize_t r;
 
 	while ((r = recv(fd, line, sizeof(line) - 1, 0)) > 0) {
-		unsigned int id = 0;
+		unsigned int id = 0, k = 0;
 		size_t size = 0;
 		double pps = 0, s = 0;
 		unsigned long n = 0;
@@ -240,10 +268,10 @@ static void *orders(void *arg)
 		line[r] = '\0';
 		if (sscanf(line, "C %u", &id) == 1)
 			n = srv.got[id % TRIALS];
-		else if (sscanf(line, "B %u %zu %lf %lf", &id, &size, &pps,
-				&s) == 4 && size >= 4 && size <= SIZE_MAX_ &&
-			 pps > 0 && s < 60)
-			n = blast(srv.sink, &srv.from[id % TRIALS], id, size,
+		else if (sscanf(line, "B %u %zu %u %lf %lf", &id, &size, &k,
+				&pps, &s) == 5 && size >= 4 && k &&
+			 size <= SIZE_MAX_ / k && pps > 0 && s < 60)
+			n = blast(srv.sink, &srv.from[id % TRIALS], id, size, k,
 				  pps, s);
 		r = snprintf(line, sizeof(line), "%lu\n", n);
 		if (send(fd, line, (size_t)r, MSG_NOSIGNAL) < 0)
@@ -380,6 +408,7 @@ struct udp_run {
 	size_t size;
 	double seconds;
 	bool up;
+	unsigned int k; /* in a message */
 	uint32_t id;
 };
 
@@ -435,7 +464,8 @@ static bool trial(struct udp_run *u, double pps, double *real)
 
 		snprintf(text, sizeof(text), "C %u\n", u->id);
 		was = order(u, text);
-		sent = blast(u->fd, &u->to, u->id, u->size, pps, u->seconds);
+		sent = blast(u->fd, &u->to, u->id, u->size, u->k,
+			     pps, u->seconds);
 		usleep(100000);
 		got = order(u, text) - was;
 	} else {
@@ -443,8 +473,8 @@ static bool trial(struct udp_run *u, double pps, double *real)
 		       sizeof(u->to));
 		usleep(20000);
 		pthread_create(&t, NULL, collect, u);
-		snprintf(text, sizeof(text), "B %u %zu %f %f\n", u->id, u->size,
-			 pps, u->seconds);
+		snprintf(text, sizeof(text), "B %u %zu %u %f %f\n", u->id,
+			 u->size, u->k, pps, u->seconds);
 		sent = order(u, text);
 		pthread_join(t, &ret);
 		got = (uintptr_t)ret;
@@ -454,14 +484,15 @@ static bool trial(struct udp_run *u, double pps, double *real)
 	       (double)sent >= 0.97 * pps * u->seconds;
 }
 
-static void udp(bool up, const char *ip, int port, size_t size, double seconds,
-		double hint)
+static void udp(const char *way, const char *ip, int port, size_t size,
+		double seconds, double hint)
 {
 	struct timeval patience = {0, 150000};
 	struct udp_run u = {
 		.fd = sock(SOCK_DGRAM, 0), .ctl = dial(ip, port + 2),
 		.to = address(ip, port + 1), .size = size, .seconds = seconds,
-		.up = up, .id = (uint32_t)getpid(),
+		.up = !strcmp(way, "up"), .id = (uint32_t)getpid(),
+		.k = strcmp(way, "trains") ? 1 : train_of(size),
 	};
 	double low = 1000, high = 4e6, best = 0, real;
 
@@ -499,7 +530,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "cps") && argc == 6)
 		cps(argv[2], atoi(argv[3]), atof(argv[4]), atoi(argv[5]));
 	else if (!strcmp(what, "udp") && (argc == 7 || argc == 8))
-		udp(!strcmp(argv[2], "up"), argv[3], atoi(argv[4]),
+		udp(argv[2], argv[3], atoi(argv[4]),
 		    (size_t)atol(argv[5]), atof(argv[6]),
 		    argc == 8 ? atof(argv[7]) : 0);
 	else {
