@@ -27,6 +27,19 @@ static void retry_on_timer(struct wtimer *w, int64_t now_ms)
 		t->env.kick(t->env.arg);
 }
 
+void tcp_unpark(struct tcp *t)
+{
+	while (!list_empty(&t->parked))
+		tcp_queue(list_first(&t->parked, struct tcp_flow, work));
+}
+
+/* Who has no room need not have said when there was some. */
+static void unpark_on_timer(struct wtimer *w, int64_t now_ms)
+{
+	(void)now_ms;
+	tcp_unpark(container_of(w, struct tcp, unpark));
+}
+
 /* Nothing came for these ACKs to ride on. */
 static void ack_now(struct list *late)
 {
@@ -99,9 +112,11 @@ struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
 	t->last_id = 1;
 	list_init(&t->shown);
 	list_init(&t->work);
+	list_init(&t->parked);
 	list_init(&t->late);
 	list_init(&t->soon);
 	t->retry.fn = retry_on_timer;
+	t->unpark.fn = unpark_on_timer;
 	pool_init(&t->pool, sizeof(struct tcp_flow));
 	pool_init(&t->sacks, sizeof(struct tcp_sacks));
 	pool_init(&t->holds, sizeof(struct tcp_hold));
@@ -130,6 +145,7 @@ void tcp_free(struct tcp *t)
 	if (t->flows.bucket)
 		htab_walk(&t->flows, end_any, NULL);
 	wtimer_cancel(t->env.wheel, &t->retry);
+	wtimer_cancel(t->env.wheel, &t->unpark);
 	wtimer_cancel(t->env.wheel, &t->delack);
 	htab_fini(&t->flows);
 	pool_fini(&t->pool);
@@ -406,8 +422,11 @@ void tcp_queue(struct tcp_flow *f)
 	struct tcp *t = f->t;
 	bool first = list_empty(&t->work);
 
-	if (list_linked(&f->work))
+	if (f->parked)
+		list_del(&f->work);
+	else if (list_linked(&f->work))
 		return;
+	f->parked = false;
 	list_add_tail(&t->work, &f->work);
 	if (first && !t->flushing)
 		t->env.kick(t->env.arg);

@@ -122,7 +122,7 @@ struct tcp_flow {
 	struct flow_nic *nic;  /* its account in env.flows */
 	struct list nic_node;  /* nic->tcp */
 	struct list nic_state; /* nic->tcp_opening, _used, _wait; else none */
-	struct list work; /* tcp->work: flush has something to do */
+	struct list work; /* tcp->work: flush has something to do; or tcp->parked */
 	struct list late; /* tcp->late or tcp->soon: ack_late is or was set */
 	const struct tcp_host_ops *ops; /* of … */
 	void *sock;	  /* NULL in TIME_WAIT */
@@ -141,6 +141,8 @@ struct tcp_flow {
 	bool bulk;	 /* … and had at least TCP_LEND_MIN the last time */
 	bool dry;	 /* … and all there was, so it seemed, … */
 	bool look_due;	 /* … which is to be made sure of */
+	bool held;	 /* its guest had no room when it was served last … */
+	bool parked;	 /* … and it waits for that on tcp->parked */
 	bool eof;	 /* the host's stream ended; fin_seq is valid */
 	bool syn_due;	 /* SYN or SYN-ACK has to go out */
 	bool resend;	 /* fast retransmission at snd_una is due */
@@ -216,12 +218,16 @@ struct tcp {
 	struct list work;
 	struct wtimer retry;
 	int32_t retry_ms; /* how long it waits */
+	/* Flows that could send if their guests had room. They are not in the way of
+	 * others: tcp_room() looks at them, and a timer. */
+	struct list parked;
+	struct wtimer unpark;
+	int32_t parked_ms; /* how long that waited */
 	struct list late; /* flows whose ACKs may wait for … */
 	struct wtimer delack;
 	struct list soon; /* flows whose ACKs may wait for tcp_rest() */
 	bool flushing;
 	bool no_room; /* emit was full in this flush */
-	bool held;    /* a guest was, in this flush */
 	uint8_t *buf; /* TCP_BUF */
 	size_t buf_used;
 	struct tcp_stats stats;
@@ -268,6 +274,9 @@ void tcp_flow_abort(struct tcp_flow *f, int64_t now_ms);
 
 /* Put it on the work list and tell the owner. */
 void tcp_queue(struct tcp_flow *f);
+
+/* The same with all that are parked. */
+void tcp_unpark(struct tcp *t);
 
 /* An ACK that may wait for data to ride on, or TCP_DELACK_MS. */
 void tcp_ack_later(struct tcp_flow *f, int64_t now_ms);

@@ -318,7 +318,7 @@ static ssize_t send_in_place(struct tcp_flow *f, uint32_t seq, size_t len,
 	n = e->lend(e->arg, f->nic->id, f->steer,
 		    ipaddr_is4(&f->key.guest.ip), hdr_len, &len, all);
 	if (n == -EAGAIN) {
-		f->t->held = true;
+		f->held = true;
 		f->t->stats.held++;
 		return -ENOBUFS;
 	}
@@ -476,7 +476,7 @@ static inline size_t with_room(struct tcp_flow *f, size_t len)
 		return len;
 	room -= room % f->mss;
 	if (!room) {
-		t->held = true;
+		f->held = true;
 		t->stats.held++;
 	}
 	return room;
@@ -710,8 +710,26 @@ static bool serve_open(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 	return true;
 }
 
+/* Aside, until there may be room for it. */
+static void park(struct tcp_flow *f, int64_t now_ms)
+{
+	struct tcp *t = f->t;
+
+	list_add_tail(&t->parked, &f->work);
+	f->parked = true;
+	if (wtimer_armed(&t->unpark))
+		return;
+	/* Less and less often while nobody tells of room. */
+	t->parked_ms = t->parked_ms ? (int32_t)min_sz((size_t)t->parked_ms * 2,
+						      TCP_RTO_MIN_MS)
+				    : TCP_RETRY_MS;
+	wtimer_arm(t->env.wheel, &t->unpark, now_ms + t->parked_ms,
+		   t->unpark.fn);
+}
+
 static void serve(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 {
+	f->held = false;
 	switch (f->state) {
 	case TCP_ST_CONNECTING:
 		return;
@@ -730,7 +748,11 @@ static void serve(struct tcp_flow *f, size_t *budget, int64_t now_ms)
 		send_acks(f, now_ms);
 		break;
 	}
-	if (wants_more(f))
+	if (!wants_more(f))
+		return;
+	if (f->held && !f->t->no_room)
+		park(f, now_ms);
+	else
 		tcp_queue(f);
 }
 
@@ -753,7 +775,7 @@ void tcp_flush(struct tcp *t, int64_t now_ms)
 	if (t->flushing)
 		return;
 	t->flushing = true;
-	t->no_room = t->held = false;
+	t->no_room = false;
 	list_add_tail(&t->work, &turn);
 	while (t->work.next != &turn) {
 		struct tcp_flow *f = list_entry(t->work.next, struct tcp_flow,
@@ -770,8 +792,7 @@ void tcp_flush(struct tcp *t, int64_t now_ms)
 	t->flushing = false;
 	if (list_empty(&t->work))
 		return;
-	/* Those that are held are not asked on and on when nothing else goes. */
-	if (t->no_room || (t->held && t->stats.segs_out == segs))
+	if (t->no_room)
 		arm_retry(t, t->stats.segs_out != segs, now_ms);
 	else
 		t->env.kick(t->env.arg);
@@ -779,6 +800,8 @@ void tcp_flush(struct tcp *t, int64_t now_ms)
 
 void tcp_room(struct tcp *t)
 {
+	t->parked_ms = 0;
 	if (!list_empty(&t->work))
 		t->env.kick(t->env.arg);
+	tcp_unpark(t);
 }

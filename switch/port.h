@@ -93,10 +93,10 @@ struct port_ops {
 	void (*flush)(struct port *p);
 
 	/* Bytes of frames of @flow (steer.h; 0 = of none) that the port takes now without
-	 * loss; SIZE_MAX = any, or it is no use to wait: nobody is there, or takes anything. When it said less and has
-	 * room again it calls vswitch_room_again(); that it has become no use to wait
-	 * it does not tell. Nullable = SIZE_MAX. For senders that can wait (the
-	 * gateway's TCP). */
+	 * loss; SIZE_MAX = any, or it is no use to wait: nobody is there. When it said
+	 * less and has room again it calls vswitch_room_again(); that nobody is there any
+	 * more it does not tell, nor that a guest which takes nothing has room for what
+	 * may wait. Nullable = SIZE_MAX. For senders that can wait (the gateway's TCP). */
 	size_t (*room)(const struct port *p, uint32_t flow);
 
 	/**

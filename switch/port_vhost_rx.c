@@ -22,8 +22,11 @@
 /* … unless the guest takes less than 10 Mbit/s: so much in so long. */
 #define PACE_BYTES (64 * 1024)
 #define PACE_MS	   50
-/* No use to wait: it took none at all for so long. */
-#define STUCK_MS 200
+/* Took none at all for so long: what its line holds may wait there, so that senders
+ * notice when it is gone. */
+#define STUCK_MS   200
+/* Of frames; each brings some bytes of the line's own. */
+#define LINE_BYTES (VHOST_BACKLOG_CAP / 8 * 7)
 
 enum placed { PLACED, NO_ROOM, REFUSED };
 
@@ -243,10 +246,9 @@ size_t vhost_room(const struct port *p, uint32_t flow)
 	if (!vp->nrxq)
 		return SIZE_MAX;
 	l = &vp->line[ring_of(vp, flow) / 2];
-	if (!vhost_backlog_empty(&l->back))
-		return is_stuck(vp, l) ? SIZE_MAX : 0;
-	/* Each frame brings some bytes of the queue's own. */
-	return VHOST_BACKLOG_CAP / 8 * 7;
+	if (!vhost_backlog_empty(&l->back) && !is_stuck(vp, l))
+		return 0;
+	return l->back.used < LINE_BYTES ? LINE_BYTES - l->back.used : 0;
 }
 
 /* ---- frames that are made in the guest's buffers ------------------------------- */

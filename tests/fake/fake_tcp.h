@@ -101,6 +101,8 @@ struct fake_tcp {
 	size_t peek_limit;
 	size_t room;	/* of new sockets */
 	size_t guest_room; /* what env.room() says, less what was emitted since */
+	uint64_t full_nic; /* for its guest: 0 … */
+	unsigned int full_asked; /* … which was said so often */
 	/* What env.lend() gives, in pieces of FAKE_LEND bytes; 0: says lend_err. */
 	size_t lend_room;
 	int lend_err;

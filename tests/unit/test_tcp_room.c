@@ -98,6 +98,58 @@ static void host_data__one_guest_without_room__others_go_on(void **state)
 	free(p);
 }
 
+/* Whoever waits for room is not looked at again and again while others go on. */
+static void host_data__many_flows_of_a_full_guest__others_do_not_pay(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn full[20], c = fake_conn_open(r, 1);
+	uint8_t *p = calloc(1, 4000);
+	uint64_t kept;
+
+	for (uint16_t i = 0; i < 20; i++) {
+		full[i] = fake_conn_make(r, (uint16_t)(100 + i));
+		full[i].nic_id = 8;
+		full[i].me.ip = ipaddr_from4(0x0a000210);
+		fake_conn_begin(&full[i]);
+	}
+	r->full_nic = 8;
+	for (int i = 0; i < 20; i++)
+		fake_sock_push(full[i].s, p, 4000);
+	kept = stats(r).held;
+	assert_true(kept >= 20);
+	for (int i = 0; i < 200; i++) {
+		fake_sock_push(c.s, p, 4000);
+		fake_conn_ack_all(&c);
+	}
+	assert_int_equal(c.s->in_done, 200 * 4000);
+	assert_in_range(stats(r).held - kept, 0, 40);
+	r->full_nic = 0;
+	fake_tcp_clear(r);
+	tcp_room(r->t);
+	fake_tcp_settle(r);
+	/* (What is less than a segment waits for an acknowledgement.) */
+	assert_true(bytes_out(r) >= 20 * 2 * 1460);
+	assert_int_equal(stats(r).rexmits, 0);
+	free(p);
+}
+
+/* The guest says something on a connection that waits: it is heard, and ends. */
+static void host_data__parked_flow_is_reset__is_gone(void **state)
+{
+	struct fake_tcp *r = *state;
+	struct fake_conn c = fake_conn_open(r, 1);
+	uint8_t p[4000] = {0};
+
+	r->guest_room = 0;
+	fake_sock_push(c.s, p, sizeof(p));
+	fake_conn_data(&c, p, 100);
+	assert_int_equal(c.s->out_len, 100);
+	fake_conn_send(&c, F_RST, NULL, 0);
+	assert_int_equal(stats(r).flows, 0);
+	tcp_room(r->t);
+	fake_tcp_wait(r, 300);
+}
+
 /* Bytes that are not all alike. */
 static uint8_t *pattern(size_t n)
 {
@@ -212,6 +264,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(host_data__guest_without_room__waits_for_it),
 		T(host_data__one_guest_without_room__others_go_on),
+		T(host_data__many_flows_of_a_full_guest__others_do_not_pay),
+		T(host_data__parked_flow_is_reset__is_gone),
 		T(lend__room_in_the_guest__peeked_into_it),
 		T(lend__less_than_asked__in_whole_segments),
 		T(lend__no_buffers__waits_for_them),
