@@ -44,7 +44,8 @@
 #define TCP_QUANTUM_SEGS 4 /* 64 KiB segments one flow may send per flush */
 #define TCP_FLUSH_BYTES (1024 * 1024) /* all flows */
 #define TCP_SEG_BYTES	65495u /* 65535 less IPv4 and TCP headers: the most */
-#define TCP_LEND_MIN	16384 /* less is copied as soon as room for it is lent */
+#define TCP_LEND_MIN	16384 /* less is copied as soon as room for it is lent … */
+#define TCP_BULK	2     /* … but for what comes between, of one that had more */
 #define TCP_WSCALE	8     /* ours: windows up to 16 MiB in steps of 256 */
 #define TCP_MSS_MIN	64    /* smaller ones only cost; not believed */
 #define TCP_UPDATE_MIN	1460  /* a window that opens by less is not told */
@@ -138,7 +139,7 @@ struct tcp_flow {
 	uint16_t seg_max;	   /* … per frame, which is cut into whole ones */
 	uint8_t snd_wscale;	   /* shift for the guest's windows */
 	bool rd_ready;	 /* the host socket may have more to peek at */
-	bool bulk;	 /* … and had at least TCP_LEND_MIN the last time */
+	uint8_t bulk;	 /* … and had TCP_LEND_MIN lately: so often it may have less */
 	bool dry;	 /* … and all there was, so it seemed, … */
 	bool look_due;	 /* … which is to be made sure of */
 	bool held;	 /* its guest had no room when it was served last … */

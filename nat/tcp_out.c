@@ -343,6 +343,15 @@ static ssize_t send_in_place(struct tcp_flow *f, uint32_t seq, size_t len,
 	return got;
 }
 
+/* Does it have much to say? What ends a piece of that is less, and tells nothing. */
+static void note_bulk(struct tcp_flow *f, size_t got)
+{
+	if (got >= TCP_LEND_MIN)
+		f->bulk = TCP_BULK;
+	else if (f->bulk)
+		f->bulk--;
+}
+
 ssize_t tcp_send_at(struct tcp_flow *f, uint32_t seq, size_t len,
 		    int64_t now_ms)
 {
@@ -355,7 +364,7 @@ ssize_t tcp_send_at(struct tcp_flow *f, uint32_t seq, size_t len,
 	    f->ops == t->env.host) {
 		got = send_in_place(f, seq, len, now_ms);
 		if (got > 0) {
-			f->bulk = got >= TCP_LEND_MIN;
+			note_bulk(f, (size_t)got);
 			tcp_cc_sent(f, seq + (uint32_t)got,
 				    seq_lt(seq, f->snd_max), now_ms);
 		}
@@ -370,7 +379,7 @@ ssize_t tcp_send_at(struct tcp_flow *f, uint32_t seq, size_t len,
 	if (got <= 0)
 		return got;
 	note_peek(f, got, v.iov_len);
-	f->bulk = got >= TCP_LEND_MIN;
+	note_bulk(f, (size_t)got);
 	t->buf_used += (size_t)got;
 	sent = emit_data(f, seq, v.iov_base, (size_t)got, now_ms);
 	if (!sent)

@@ -198,13 +198,24 @@ static void lend__room_in_the_guest__peeked_into_it(void **state)
 	same_stream(r, p, 100000);
 	assert_true(r->nlend >= 3);
 	assert_true(r->out[0].len % 1460 == 0 && r->out[0].gso == 1460);
-	/* what is little is copied, and tells how it will be the next time */
+	/* what is little once tells nothing … */
 	fake_conn_ack_all(&c);
 	fake_conn_ack_all(&c);
 	fake_sock_push(c.s, p, 5000);
 	fake_conn_ack_all(&c);
 	r->nlend = 0;
 	fake_sock_push(c.s, p, 5000);
+	assert_int_equal(r->nlend, 1);
+	fake_conn_ack_all(&c);
+	fake_sock_push(c.s, p, 50000);
+	assert_true(r->nlend > 1);
+	/* … but when it comes in a row: then it is copied */
+	for (int i = 0; i < 3; i++) {
+		fake_conn_ack_all(&c);
+		fake_conn_ack_all(&c);
+		r->nlend = 0;
+		fake_sock_push(c.s, p, 5000);
+	}
 	assert_int_equal(r->nlend, 0);
 	free(p);
 }
