@@ -20,6 +20,8 @@
 
 #define PORTS "ports" /* the chain of list_ports() */
 
+#define RESERVED_GROUP 0x0180c2000000 /* … to 0f: 802.1Q-2018 8.6.3 */
+
 #define DEV_OURS   "vn-*"
 #define DEV_UPLINK "vn-br-*"
 
@@ -45,6 +47,7 @@ const struct nft_field_info *nft_field_info(enum nft_field f)
 				   8, 16, NFT_HEX},
 		[NFT_ETHER_TO] = {"ether daddr", NFT_PAYLOAD_LL_HEADER, 0, 6,
 				  NFT_MAC},
+		[NFT_LL_TO] = {"@ll,0,48", NFT_PAYLOAD_LL_HEADER, 0, 6, NFT_HEX},
 		[NFT_ETHER_FROM] = {"ether saddr", NFT_PAYLOAD_LL_HEADER, 6, 6,
 				    NFT_MAC},
 		[NFT_ARP_OP] = {"arp operation", NFT_PAYLOAD_NETWORK_HEADER, 6,
@@ -222,7 +225,7 @@ static void dnat(struct nft_plan *p)
 /*
  * The gateway's address is the host's loopback, unless a forward (of any network) has
  * the port. Services there see 127.0.0.1, as is their habit. Guests' own packets to
- * such addresses are dropped before (guard_loopback()), and ::1 is reached by nobody:
+ * such addresses are dropped before (guard()), and ::1 is reached by nobody:
  * the kernel routes it from the loopback device only.
  */
 static void loopback_open(const struct nft_net *n, struct nft_plan *p)
@@ -238,11 +241,22 @@ static void loopback_open(const struct nft_net *n, struct nft_plan *p)
 	     MATCHES(iif(n), addr(NFT_DADDR, &lo, 32, false)));
 }
 
-/* So that a client on the host's loopback gets its answers, the bridge may carry such
- * addresses inward; guests have no business with them. */
-static void guard_loopback(const struct nft_net *n, struct nft_plan *p)
+/*
+ * What is sent to certain groups a bridge takes for itself, past its own filters, and hands it
+ * on as the port's: IP in there would come to the host by an interface that no rule knows.
+ *
+ * So that a client on the host's loopback gets its answers, the bridge may carry such
+ * addresses inward; guests have no business with them.
+ */
+static void guard(const struct nft_net *n, struct nft_plan *p)
 {
 	chain(p, "guard", "filter", NF_INET_PRE_ROUTING, PRIO_RAW);
+	rule(p, NFT_V_DROP,
+	     MATCHES(dev(NFT_IIF, DEV_OURS, false),
+		     {.kind = NFT_FIELD, .field = NFT_LL_TO,
+		      .bits = 0xfffffffffff0, .value = RESERVED_GROUP}));
+	if (n->mode != NFT_NAT)
+		return;
 	rule(p, NFT_V_DROP, MATCHES(iif(n), loopback(NFT_DADDR, false)));
 	rule(p, NFT_V_DROP, MATCHES(iif(n), loopback(NFT_SADDR, false)));
 }
@@ -362,12 +376,12 @@ void nftplan_make(const struct nft_net *n, struct nft_plan *p)
 	memset(p, 0, sizeof(*p));
 	p->family = NFPROTO_INET;
 	nft_table_name(n->network, p->table);
+	guard(n, p);
 	if (n->mode == NFT_NAT) {
 		p->fwd = n->fwd;
 		p->nfwd = n->nfwd;
 		for (size_t i = 0; i < n->nfwd; i++)
 			p->in_map[nft_map_of(&n->fwd[i])]++;
-		guard_loopback(n, p);
 		dnat(p);
 		if (n->loopback)
 			loopback_open(n, p);

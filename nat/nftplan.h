@@ -109,6 +109,7 @@ enum nft_field {
 	NFT_ICMP6_TYPE,
 	NFT_ND_TARGET,	 /* RFC 4861 4.4 */
 	NFT_ETHER_TO,
+	NFT_LL_TO,	 /* the same, of packets: without a question whether it is Ethernet */
 	NFT_ETHER_FROM,
 	NFT_ARP_OP,
 	NFT_RARP_OP,

@@ -2,14 +2,17 @@
 """Datapath kernel: bridge, TAPs and packet filters of the host instead of the
 in-process switch; who reaches whom, and that it is put right whatever happens to it."""
 
+import contextlib
 import json
 import re
+import socket
 
 import pytest
 
 import lab as lab_module
 from boxes import Box, TapBox
 from lab import eventually
+from test_guard import ip4, udp
 
 HOST = "192.168.56.1"
 SERVICE = "192.168.56.100"
@@ -166,6 +169,25 @@ def test_moved_to_another_bridge(lab, d, tap):
 
 # ---- internal ------------------------------------------------------------------
 
+def datagrams_by_reserved_groups(lab, box, other):
+    """What the host hears of broadcasts sent to MACs that a bridge takes for itself."""
+    mac = bytes.fromhex(box.ns.links()["eth0"]["address"].replace(":", ""))
+    with lab.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as heard, \
+            box.ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as raw:
+        heard.bind(("", 9999))
+        heard.setblocking(False)
+        raw.bind(("eth0", 3))
+        for last in range(16):
+            raw.send(bytes.fromhex("0180c20000%02x" % last) + mac +
+                     ip4("0.0.0.0", 17, udp(5000, 9999, b"%d" % last)))
+        assert box.ns.ping(other.ip)    # is sent behind them
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found.append(heard.recv(10))
+        return found
+
+
 def test_internal_each_other_and_nobody_else(lab, d):
     with TapBox(lab, d, "in1", "inn") as a, Box(lab, d, "in2", "inn") as b:
         assert a.ip.startswith("172.20.0.") and b.ip.startswith("172.20.0.")
@@ -176,6 +198,7 @@ def test_internal_each_other_and_nobody_else(lab, d):
             a.ns.ip("route", "replace", ip + "/32", "dev", "eth0")
             a.ns.ip("neigh", "replace", ip, "lladdr", mac, "dev", "eth0")
             assert not a.ns.ping(ip, wait=1)
+        assert datagrams_by_reserved_groups(lab, a, b) == []
         assert not lab.host.addresses("vn-inn")
         assert not lab.host.addresses("vn-inn", 6)
 

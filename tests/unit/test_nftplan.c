@@ -44,9 +44,12 @@ static void is(const struct nft_net *n, const char *golden)
 #define FORWARD FORWARD_HEAD ACCEPT_OWN
 #define ACCEPT_OWN                                                            \
 	"\t\tiifname \"vn-lab\" oifname \"vn-lab\" accept\n"
-#define GUARD                                                                 \
+#define GUARD_HEAD                                                            \
 	"\tchain guard {\n"                                                   \
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"     \
+	"\t\tiifname \"vn-*\" @ll,0,48 & 0xfffffffffff0 == 0x180c2000000 drop\n"
+#define GUARD                                                                 \
+	GUARD_HEAD                                                            \
 	"\t\tiifname \"vn-lab\" ip daddr 127.0.0.0/8 drop\n"                  \
 	"\t\tiifname \"vn-lab\" ip saddr 127.0.0.0/8 drop\n"                  \
 	"\t}\n"
@@ -89,7 +92,7 @@ static void make__internal__host_is_out_of_reach(void **state)
 	struct nft_net n = network(NFT_INTERNAL);
 
 	(void)state;
-	is(&n, HEAD
+	is(&n, HEAD GUARD_HEAD "\t}\n"
 	   "\tchain input {\n"
 	   "\t\ttype filter hook input priority 0; policy accept;\n"
 	   "\t\tiifname \"vn-lab\" drop\n"
@@ -109,7 +112,7 @@ static void make__hostonly__nothing_is_forwarded(void **state)
 	struct nft_net n = network(NFT_HOSTONLY);
 
 	(void)state;
-	is(&n, HEAD FORWARD
+	is(&n, HEAD GUARD_HEAD "\t}\n" FORWARD
 	   "\t\tiifname \"vn-lab\" drop\n"
 	   "\t\toifname \"vn-lab\" drop\n"
 	   "\t}\n"
