@@ -41,6 +41,8 @@ const struct nft_field_info *nft_field_info(enum nft_field f)
 			      NFT_HEX},
 		[NFT_UDP_DPORT] = {"udp dport", NFT_PAYLOAD_TRANSPORT_HEADER, 2,
 				   2, NFT_DEC},
+		[NFT_TCP_FLAGS] = {"tcp flags", NFT_PAYLOAD_TRANSPORT_HEADER, 13,
+				   1, NFT_HEX},
 		[NFT_ICMP6_TYPE] = {"icmpv6 type", NFT_PAYLOAD_TRANSPORT_HEADER,
 				    0, 1, NFT_DEC},
 		[NFT_ND_TARGET] = {"@th,64,128", NFT_PAYLOAD_TRANSPORT_HEADER,
@@ -151,6 +153,13 @@ static struct nft_match translated(void)
 static struct nft_match proto(enum nft_match_kind kind, int p)
 {
 	return (struct nft_match){.kind = kind, .proto = p};
+}
+
+/* A call: SYN without ACK. */
+static struct nft_match syn(void)
+{
+	return (struct nft_match){.kind = NFT_FIELD, .field = NFT_TCP_FLAGS,
+				  .bits = 0x12, .value = 0x02};
 }
 
 static struct nft_match loopback(enum nft_match_kind kind, bool ip6)
@@ -356,12 +365,30 @@ static void host_forwards(const struct nft_net *n, struct nft_plan *p)
 		refuse(p, MATCHES(iif(n), state(NFT_CT_NEW), translated()));
 }
 
+/*
+ * Where bridges pass their frames through here, those that were translated are refused above.
+ * A promiscuous bridge hands up a copy as well, which has lost its connection, and so what
+ * was done to it; the host would route that on. Frames between guests that open something
+ * have a connection.
+ */
+static void no_copies(const struct nft_net *n, struct nft_plan *p)
+{
+	rule(p, NFT_V_DROP,
+	     MATCHES(iif(n), oif(n), state(NFT_CT_INVALID),
+		     proto(NFT_L4PROTO, IPPROTO_TCP), syn()));
+	rule(p, NFT_V_DROP,
+	     MATCHES(iif(n), oif(n), state(NFT_CT_INVALID),
+		     proto(NFT_L4PROTO, IPPROTO_UDP)));
+}
+
 /* Where bridges pass their frames through here, those are none of ours to judge. */
 static void forward(const struct nft_net *n, struct nft_plan *p)
 {
 	chain(p, "forward", "filter", NF_INET_FORWARD, PRIO_FILTER);
-	if (n->mode == NFT_NAT && (!n->host || n->nallow))
+	if (n->mode == NFT_NAT && (!n->host || n->nallow)) {
 		host_forwards(n, p);
+		no_copies(n, p);
+	}
 	rule(p, NFT_V_ACCEPT, MATCHES(iif(n), oif(n)));
 	if (n->mode == NFT_NAT) {
 		forward_nat(n, p);

@@ -106,6 +106,7 @@ enum nft_field {
 	NFT_RARP_SENDER,
 	NFT_SNAP,	 /* the LLC/SNAP header of what else is an EtherType (RFC 1042) */
 	NFT_UDP_DPORT,
+	NFT_TCP_FLAGS,	 /* RFC 9293 3.1 */
 	NFT_ICMP6_TYPE,
 	NFT_ND_TARGET,	 /* RFC 4861 4.4 */
 	NFT_ETHER_TO,

@@ -177,6 +177,31 @@ def bridge_netfilter(host, on):
     return True
 
 
+def test_a_denied_forward_of_the_own_network(lab, d, vm, peer):
+    """A promiscuous bridge, whose frames pass the filters of IP, shows the host each
+    frame once more."""
+    if not bridge_netfilter(lab.host, True):
+        pytest.skip("no br_netfilter in this kernel")
+    number = forward(d, "tcp:8046:vm2:8047")
+    d.vnet("set", "lab", "--host-access", "off")
+    lab.host.ip("link", "set", "vn-lab", "promisc", "on")
+    try:
+        with peer.ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as heard:
+            heard.bind(("eth0", 3))
+            heard.setblocking(False)
+            assert goes(vm.ns, lab.host.address, 8046) is None
+            assert vm.ns.ping(peer.ip)      # comes behind it
+            with contextlib.suppress(BlockingIOError):
+                while True:     # SYN alone, to that port
+                    frame = heard.recv(2000)
+                    assert frame[36:38] + frame[47:48] != (8047).to_bytes(2, "big") + b"\2"
+    finally:
+        lab.host.ip("link", "set", "vn-lab", "promisc", "off")
+        bridge_netfilter(lab.host, False)
+        d.vnet("set", "lab", "--host-access", "address")
+        d.vnet("forward", "del", str(number))
+
+
 @pytest.mark.parametrize("bridged", [False, True])
 def test_forward_from_everywhere(lab, d, vm, peer, bridged):
     if not bridge_netfilter(lab.host, bridged) and bridged:

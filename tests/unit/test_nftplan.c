@@ -36,6 +36,11 @@ static void is(const struct nft_net *n, const char *golden)
 }
 
 #define HEAD "table inet vnet-lab {\n\tcomment \"vnet\"\n"
+#define COPIES                                                                \
+	"\t\tiifname \"vn-lab\" oifname \"vn-lab\" ct state invalid meta "       \
+	"l4proto tcp tcp flags & 0x12 == 0x2 drop\n"                           \
+	"\t\tiifname \"vn-lab\" oifname \"vn-lab\" ct state invalid meta "       \
+	"l4proto udp drop\n"
 #define REFUSED_TCP "meta l4proto tcp reject with tcp reset\n"
 #define REFUSED	    "reject with icmpx admin-prohibited\n"
 #define FORWARD_HEAD                                                          \
@@ -157,6 +162,7 @@ static void make__nat_without_host_access__only_echo_and_answers(void **state)
 	   "\t}\n" FORWARD_HEAD
 	   "\t\tiifname \"vn-lab\" ct state new ct status dnat " REFUSED_TCP
 	   "\t\tiifname \"vn-lab\" ct state new ct status dnat " REFUSED
+	   COPIES
 	   ACCEPT_OWN FORWARD_NAT_IN
 	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
 	   FORWARD_NAT_END MASQUERADE MASQUERADE6
@@ -206,6 +212,7 @@ static void make__nat_with_a_list__host_and_forwards_narrowed(void **state)
 	   "\t\tiifname \"vn-lab\" jump ports\n"
 	   "\t}\n" FORWARD_HEAD
 	   "\t\tiifname \"vn-lab\" ct state new ct status dnat jump ports\n"
+	   COPIES
 	   ACCEPT_OWN FORWARD_NAT_IN
 	   "\t\tiifname \"vn-lab\" ip6 saddr != fd00:1::/64 drop\n"
 	   FORWARD_NAT_END MASQUERADE MASQUERADE6
