@@ -7,6 +7,7 @@
 #ifndef VNET_NETD_CTL_H
 #define VNET_NETD_CTL_H
 
+#include <jansson.h>
 #include <limits.h>
 
 #include "lib/log.h"
@@ -41,6 +42,9 @@ struct ctl {
 	struct hosts *hosts;	  /* NULL: no hosts file */
 	struct doctor_run *doctor; /* NULL: nobody looks at filters now */
 	struct list addr_waiters; /* addrs.c */
+	struct event *tell;	  /* when due, workers hear of other networks; or NULL */
+	bool nets_changed;	  /* … which they do not know yet */
+	json_t *upstreams;	  /* that they were told; NULL: of none yet */
 	struct event *spare;	  /* when due, a worker is prepared; NULL in tests */
 	char run_dir[PATH_MAX], state_dir[PATH_MAX];
 	bool system;   /* the root instance */

@@ -414,6 +414,7 @@ static void finish(struct daemon *d)
 	free_event(d->retry);
 	free_event(d->start);
 	free_event(ctl->spare);
+	netctl_fini(ctl);
 	free_event(d->stop);
 	if (ctl->priv)
 		priv_stop(ctl->priv);

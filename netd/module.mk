@@ -9,7 +9,7 @@ NETD_FILES := worker worker_poll worker_net worker_nic worker_names worker_dhcp 
               options rundir caps notify daemon load \
               conf guardconf natconf uplinkconf validate validate_ip6 store store_load model obj \
               api method m_daemon m_network m_netset m_nic m_forward m_flow m_lease m_option m_dns m_events \
-              events super wmsg netctl netctl_msg netset nicctl nicctl_link nicctl_guard nicctl_way nicctl_vmm nicctl_tap \
+              events super wmsg netctl netctl_msg netdeny netset nicctl nicctl_link nicctl_guard nicctl_way nicctl_vmm nicctl_tap \
               fwdctl fwdctl_sock fwdctl_msg fwdctl_knet tftpctl opener \
               doctor doctor_run doctor_fw doctor_fix m_doctor hostnames hosts promise \
               leases lease_wire dhcpset optset leases6 model6 store6 wmsg6 ip6conf m_lease6 \

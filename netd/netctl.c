@@ -27,6 +27,7 @@
 #include "netd/uplinkctl.h"
 
 #define RETRY_MAX_S 30
+#define TELL_MS	    50
 
 struct netctl_wait {
 	struct list node; /* network.waiters */
@@ -76,6 +77,38 @@ size_t netctl_used(struct ctl *ctl, const struct network *but,
 			 route[i].dev[0] ? " via " : "", route[i].dev);
 	}
 	return k;
+}
+
+static void tell_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct ctl *ctl = arg;
+
+	(void)fd;
+	(void)what;
+	if (ctl->nets_changed && !ctl->stopping)
+		netctl_tell_nets(ctl);
+}
+
+/* Who defines a thousand networks need not tell each worker a thousand times. */
+void netctl_tell_nets_soon(struct ctl *ctl)
+{
+	const struct timeval tv = {.tv_usec = TELL_MS * 1000};
+
+	ctl->nets_changed = true;
+	if (!ctl->tell)
+		ctl->tell = evtimer_new(ctl->base, tell_on_timer, ctl);
+	if (!ctl->tell || (!evtimer_pending(ctl->tell, NULL) &&
+			   evtimer_add(ctl->tell, &tv)))
+		netctl_tell_nets(ctl);
+}
+
+void netctl_fini(struct ctl *ctl)
+{
+	if (ctl->tell)
+		event_free(ctl->tell);
+	ctl->tell = NULL;
+	json_decref(ctl->upstreams);
+	ctl->upstreams = NULL;
 }
 
 /* ---- waiting calls ------------------------------------------------------- */
@@ -216,6 +249,8 @@ static void net_up(struct network *n)
 
 	if (!n->wanted || ctl->stopping)
 		return;
+	if (ctl->nets_changed)
+		netctl_tell_nets(ctl);
 	r = open_port(n, &why);
 	if (r) {
 		fail(n, r, why.s);
@@ -326,7 +361,7 @@ static void bury(struct network *n)
 		    json_pack("{s:s}", "network", n->conf.name));
 	netctl_release(ctl, n);
 	model_net_del(&ctl->model, n);
-	netctl_push_all(ctl);
+	netctl_tell_nets_soon(ctl);
 	list_for_each_safe(v, &waiters, struct netctl_wait, node) {
 		list_del(&v->node);
 		v->done(v->arg, v->stop, "the network was undefined");
@@ -513,7 +548,7 @@ struct network *netctl_define(struct ctl *ctl, struct net_conf *c,
 	events_emit(&ctl->events, EVENT_NET_DEFINED,
 		    json_pack("{s:s,s:s}", "network", c->name, "mode",
 			      net_mode_name(c->mode)));
-	netctl_push_all(ctl);
+	netctl_tell_nets_soon(ctl);
 	return n;
 }
 

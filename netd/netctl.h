@@ -69,10 +69,16 @@ void netctl_halt(struct ctl *ctl, struct network *n);
 /* Free what runs, at the very end. */
 void netctl_release(struct ctl *ctl, struct network *n);
 
-/* Host address, resolvers or other networks changed: tell the workers. */
 /* Tell its worker, if there is one, what it is configured to be. */
 void netctl_push(struct network *n);
+/* All of them: host address or resolvers changed. */
 void netctl_push_all(struct ctl *ctl);
+/* There are other networks than there were: workers hear of it at once, or when many
+ * changes may have come, but before another network starts. */
+void netctl_tell_nets(struct ctl *ctl);
+void netctl_tell_nets_soon(struct ctl *ctl);
+/* What that keeps. */
+void netctl_fini(struct ctl *ctl);
 /* Addresses have left the host: their flows end. */
 void netctl_address_gone(struct ctl *ctl, const struct ipaddr *ip, size_t n);
 /* Interfaces changed: networks that failed for want of one try again. */

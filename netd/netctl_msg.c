@@ -8,8 +8,6 @@
 #include "lib/clock.h"
 #include "lib/fdutil.h"
 #include "lib/jx.h"
-#include "lib/netmerge.h"
-#include "nat/nat.h"
 #include "netd/dhcpset.h"
 #include "netd/hostaddr.h"
 #include "netd/ip6conf.h"
@@ -20,6 +18,7 @@
 #include "netd/leases.h"
 #include "netd/natconf.h"
 #include "netd/netctl_int.h"
+#include "netd/netdeny.h"
 #include "netd/nicctl_int.h"
 #include "netd/obj.h"
 #include "netd/priv.h"
@@ -33,70 +32,6 @@
 #define RECORDS_PER_MSG 16 /* of ZONE_TEXT_MAX, escaped, in CHAN_BODY_MAX */
 
 /* ---- W_NET --------------------------------------------------------------- */
-
-/* Prefixes being gathered; room for all that there can be (44 KiB). */
-struct prefixes {
-	struct ip4_net v4[NAT_SELF_MAX + MODEL_NETS_MAX];
-	struct ip6_net v6[NAT_SELF_MAX + 2 * MODEL_NETS_MAX];
-	size_t n4, n6;
-};
-
-/* The host has more addresses than the one that the gateway's leads to. */
-static void add_host(struct ctl *ctl, struct prefixes *p)
-{
-	const struct ipaddr *ip = NULL;
-	size_t n = ctl->host ? hostaddr_locals(ctl->host, &ip) : 0;
-
-	for (size_t i = 0; i < n && i < NAT_SELF_MAX; i++) {
-		if (ipaddr_is4(&ip[i]))
-			p->v4[p->n4++] =
-				(struct ip4_net){ipaddr_get4(&ip[i]), 32};
-		else
-			p->v6[p->n6++] = (struct ip6_net){ip[i], 128};
-	}
-}
-
-/* Subnets and prefix pools of other networks: those of host-only ones, or all the rest. */
-static void add_nets(const struct network *me, bool hostonly, struct prefixes *p)
-{
-	list_for_each(n, &me->ctl->model.nets, struct network, node) {
-		if (n == me || (n->conf.mode == NET_HOSTONLY) != hostonly)
-			continue;
-		p->v4[p->n4++] = n->conf.subnet;
-		p->v6[p->n6++] = n->conf.subnet6;
-		p->v6[p->n6++] = n->conf.pool6;
-	}
-}
-
-static void append_merged(struct prefixes *p, json_t *v4, json_t *v6)
-{
-	char s[IP6_NET_TEXT];
-	size_t n4 = ip4_nets_merge(p->v4, p->n4),
-	       n6 = ip6_nets_merge(p->v6, p->n6);
-
-	for (size_t i = 0; i < n4 && json_array_size(v4) < NAT_DENY_MAX; i++)
-		json_array_append_new(
-			v4, json_string(ip4_net_format(&p->v4[i], s)));
-	for (size_t i = 0; i < n6 && json_array_size(v6) < NAT_DENY_MAX; i++)
-		json_array_append_new(
-			v6, json_string(ip6_net_format(&p->v6[i], s)));
-	p->n4 = p->n6 = 0;
-}
-
-/* The host's own addresses where it is out of bounds, then other networks' subnets:
- * host-only ones first, for those the host could really reach; the worker takes
- * NAT_DENY_MAX. */
-static void deny_lists(const struct network *me, json_t *v4, json_t *v6)
-{
-	struct prefixes p = {.n4 = 0};
-
-	if (me->conf.mode == NET_NAT && me->conf.access == ACCESS_OFF)
-		add_host(me->ctl, &p);
-	add_nets(me, true, &p);
-	append_merged(&p, v4, v6);
-	add_nets(me, false, &p);
-	append_merged(&p, v4, v6);
-}
 
 /* A resolver inside one of our networks would be ourselves. */
 static bool is_ours(struct ctl *ctl, const struct ipaddr *a)
@@ -182,16 +117,15 @@ static json_t *ip6_body(struct network *n, json_t *deny)
 			 "pool_len", (int)c->pool6_len);
 }
 
-static json_t *net_body(struct network *n)
+static json_t *net_body(struct network *n, const struct netdeny *others)
 {
 	const struct net_conf *c = &n->conf;
 	struct ctl *ctl = n->ctl;
 	bool routes = net_kernel_routes(c), nat = c->mode == NET_NAT && !routes;
 	char s[IP6_NET_TEXT];
-	json_t *deny = json_array(), *deny6 = json_array();
+	json_t *deny, *deny6;
 
-	deny_lists(n, deny, deny6);
-
+	netdeny_of(others, n, &deny, &deny6);
 	return json_pack(
 		"{s:s,s:s,s:i,s:b,s:b,s:o,s:o,s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o,"
 		"s:s,s:o}",
@@ -251,9 +185,9 @@ static void add_host_ips(json_t *body, const struct network *n)
 	json_object_set_new(body, "host_ips", list);
 }
 
-static void send_net(struct network *n, bool first)
+static void send_net(struct network *n, const struct netdeny *others, bool first)
 {
-	json_t *body = net_body(n), *raw = json_array();
+	json_t *body = net_body(n, others), *raw = json_array();
 	unsigned int nfd = 0;
 	int fds[2];
 
@@ -277,18 +211,75 @@ static void send_net(struct network *n, bool first)
 		fd_close(&fds[--nfd]);
 }
 
-void netctl_push(struct network *n)
+static bool hears(const struct network *n)
 {
-	hosts_touch(n->ctl->hosts);
-	if (n->sup && (super_state(n->sup) == SUPER_READY ||
-		       super_state(n->sup) == SUPER_STARTING))
-		send_net(n, false);
+	return n->sup && (super_state(n->sup) == SUPER_READY ||
+			  super_state(n->sup) == SUPER_STARTING);
 }
 
-void netctl_push_all(struct ctl *ctl)
+void netctl_push(struct network *n)
+{
+	struct netdeny others;
+
+	hosts_touch(n->ctl->hosts);
+	if (!hears(n))
+		return;
+	netdeny_make(&others, &n->ctl->model);
+	send_net(n, &others, false);
+	netdeny_fini(&others);
+}
+
+static bool any_hears(struct ctl *ctl)
 {
 	list_for_each(n, &ctl->model.nets, struct network, node)
-		netctl_push(n);
+		if (hears(n))
+			return true;
+	return false;
+}
+
+/* The lists of prefixes are the same for all. */
+void netctl_push_all(struct ctl *ctl)
+{
+	struct netdeny others;
+
+	hosts_touch(ctl->hosts);
+	if (!any_hears(ctl))
+		return;
+	netdeny_make(&others, &ctl->model);
+	list_for_each(n, &ctl->model.nets, struct network, node)
+		if (hears(n))
+			send_net(n, &others, false);
+	netdeny_fini(&others);
+}
+
+/* Of other networks a worker is told where its guests may not go. Which resolvers it asks
+ * depends on them, too, but hardly ever. */
+void netctl_tell_nets(struct ctl *ctl)
+{
+	json_t *up = upstream_list(ctl), *v4, *v6;
+	struct netdeny others;
+
+	ctl->nets_changed = false;
+	if (!json_equal(up, ctl->upstreams)) {
+		json_decref(ctl->upstreams);
+		ctl->upstreams = up;
+		netctl_push_all(ctl);
+		return;
+	}
+	json_decref(up);
+	hosts_touch(ctl->hosts);
+	if (!any_hears(ctl))
+		return;
+	netdeny_make(&others, &ctl->model);
+	list_for_each(n, &ctl->model.nets, struct network, node) {
+		if (!hears(n) || !net_has_services(&n->conf))
+			continue;
+		netdeny_of(&others, n, &v4, &v6);
+		super_send(n->sup, W_DENY,
+			   json_pack("{s:o,s:o}", "deny", v4, "deny6", v6),
+			   NULL, 0);
+	}
+	netdeny_fini(&others);
 }
 
 /* A network that starts has no flows yet. */
@@ -437,8 +428,11 @@ static void send_leases6(struct network *n)
 static void on_started(void *arg)
 {
 	struct network *n = arg;
+	struct netdeny others;
 
-	send_net(n, true);
+	netdeny_make(&others, &n->ctl->model);
+	send_net(n, &others, true);
+	netdeny_fini(&others);
 	if (net_has_services(&n->conf)) {
 		leases_tell(n);
 		dhcpset_tell(n);

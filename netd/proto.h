@@ -114,6 +114,9 @@ enum wmsg {
 	/* {"ips":[ip,…]}: the host has these no more; what was bound to them ends. */
 	W_ADDRESS_GONE,
 
+	/* {"deny":[prefix,…],"deny6":[…]}: those of W_NET, anew. */
+	W_DENY,
+
 	/* {"leases":[{"ip","plen":128,"mac","duid":hex,"iaid","via":ip,"nic",
 	 *  "hostname","expires"},…]}: of DHCPv6. Only before W_START. */
 	W_LEASE6,

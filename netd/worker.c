@@ -142,6 +142,8 @@ static int dispatch(struct worker *w, struct chan_msg *m, json_t *body,
 		return worker_flows(w, body, result, why);
 	case W_FLOW_KILL:
 		return worker_flow_kill(w, body, result, why);
+	case W_DENY:
+		return worker_deny(w, body, why);
 	case W_ADDRESS_GONE:
 		return worker_address_gone(w, body, why);
 	case W_SHUTDOWN:

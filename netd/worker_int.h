@@ -143,6 +143,9 @@ void worker_tick_by(struct worker *w, int64_t at_ms);
 /* worker_net.c: W_NET. 0 or negative errno. */
 int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 	       struct errtext *why);
+/* W_DENY. */
+int worker_deny(struct worker *w, json_t *body, struct errtext *why);
+
 /* W_ADDRESS_GONE. */
 int worker_address_gone(struct worker *w, json_t *body, struct errtext *why);
 void worker_net_fini(struct worker *w);

@@ -61,9 +61,10 @@ static bool read_upstream(const char *s, struct nat_upstream *up)
 	return !ipaddr_parse(ip, &up->ip);
 }
 
-static int read_deny6(json_t *ip6, struct gw_plan *g, struct errtext *why)
+static int read_deny6(json_t *o, const char *key, struct gw_plan *g,
+		      struct errtext *why)
 {
-	json_t *v, *a = json_object_get(ip6, "deny");
+	json_t *v, *a = json_object_get(o, key);
 	size_t i;
 
 	json_array_foreach(a, i, v) {
@@ -93,7 +94,7 @@ static int read_ip6(json_t *body, struct gw_plan *g, struct errtext *why)
 	    (r = jx_ip(o, "dns", &c->dns_ip6, why)) ||
 	    (r = jx_ip(o, "host_ip", &c->host_ip6, why)))
 		return r;
-	return read_deny6(o, g, why);
+	return read_deny6(o, "deny", g, why);
 }
 
 static void read_upstreams(json_t *body, struct gw_plan *g)
@@ -347,6 +348,20 @@ int worker_net(struct worker *w, json_t *body, struct chan_msg *m,
 		forbid(w);
 		worker_guard_net(w, &g.cfg);
 	}
+	return r;
+}
+
+int worker_deny(struct worker *w, json_t *body, struct errtext *why)
+{
+	struct gw_plan g = {.cfg.icmp_raw_fd = -1};
+	int r = read_deny(body, &g, why);
+
+	if (!r)
+		r = read_deny6(body, "deny6", &g, why);
+	if (!r && w->nat)
+		r = nat_set_deny(w->nat, g.deny, g.cfg.ndeny);
+	if (!r && w->nat)
+		r = nat_set_deny6(w->nat, g.deny6, g.cfg.ndeny6);
 	return r;
 }
 

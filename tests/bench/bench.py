@@ -32,6 +32,7 @@ import kernel  # noqa: E402
 import lab as L  # noqa: E402
 import life  # noqa: E402
 import rings  # noqa: E402
+import scale  # noqa: E402
 import setups as S  # noqa: E402
 import turns  # noqa: E402
 import vm  # noqa: E402
@@ -170,6 +171,7 @@ BENCHES = {     # name: (world, its MTU, contenders with ours first), cases; or 
     "vm-nat": vm.race,
     "start": life.start,
     "idle": life.idle,
+    "scale": scale.race,
 }
 # There is no question there that it answers; its MTU is 65536 anyway.
 NOT_IN = {"loopback": ("nat-udp", "nat-cps", "nat-tcp-65520")}

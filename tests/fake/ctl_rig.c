@@ -60,6 +60,7 @@ void rig_fini(struct rig *r)
 		netctl_release(ctl, n);
 	addrs_fini(ctl);
 	leases_free(ctl->leases);
+	netctl_fini(ctl);
 	model_fini(&ctl->model);
 	store_close(ctl->store);
 	fake_priv_free(r->priv);

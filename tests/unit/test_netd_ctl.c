@@ -60,8 +60,31 @@ static void define__second_nat__next_subnet_and_deny(void **state)
 
 	assert_string_equal(rig_str(o, "subnet"), "10.0.3.0/24");
 	/* The first one is told to keep away from the second. */
-	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_NET),
+	assert_non_null(strstr(fake_worker_last(rig_lab(r), W_DENY),
 			       "\"deny\":[\"10.0.3.0/24\"]"));
+}
+
+/* By counting: who runs hears of networks that were defined together in one message, and
+ * of one that starts before it does. */
+static void define__many_at_once__a_worker_hears_it_once(void **state)
+{
+	struct rig *r = *state;
+	struct fake_worker *lab = rig_lab(r);
+	unsigned int nets, denies;
+	char params[96];
+
+	rig_call(r, "network.define", "{'name':'a','mode':'nat'}", -1);
+	nets = fake_worker_count(lab, W_NET);
+	denies = fake_worker_count(lab, W_DENY);
+	for (int i = 0; i < 20; i++) {
+		snprintf(params, sizeof(params),
+			 "{'name':'n%d','mode':'nat','start':false}", i);
+		assert_non_null(rig_call(r, "network.define", params, -1));
+	}
+	rig_call(r, "network.define", "{'name':'b','mode':'nat'}", -1);
+	assert_int_equal(fake_worker_count(lab, W_NET), nets);
+	assert_in_range(fake_worker_count(lab, W_DENY), denies + 1, denies + 10);
+	assert_non_null(strstr(fake_worker_last(lab, W_DENY), "\"deny\":["));
 }
 
 static void address_gone__running_nat_networks__told(void **state)
@@ -881,6 +904,7 @@ int main(void)
 		T_LAB(flow_list__rows_of_workers__with_names),
 		T_LAB(flow_kill__picked__counted),
 		T_LAB(define__second_nat__next_subnet_and_deny),
+		T_LAB(define__many_at_once__a_worker_hears_it_once),
 		T_LAB(define__same_name__exists),
 		T(define__hostonly__host_port_with_address),
 		T(define__bridged_rootless__refused),
