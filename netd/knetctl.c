@@ -273,10 +273,8 @@ static void plug_all(struct network *n)
 
 void knetctl_ready(struct network *n)
 {
-	if (!is_kernel(n))
-		return;
-	plug_all(n);
-	tell_neighbours(n);
+	if (is_kernel(n))
+		tell_neighbours(n);
 }
 
 /* The port of the network's services. */

@@ -28,7 +28,7 @@ void knetctl_sweep(struct knetctl *k);
 /* Bridge, filters, and the port on it (n->port_fd). 0 or negative errno with @why. */
 int knetctl_up(struct network *n, struct errtext *why);
 
-/* The worker runs: TAPs of NICs are plugged in. */
+/* The worker runs: it is told whom the host knows. TAPs are plugged in by nicctl_open(). */
 void knetctl_ready(struct network *n);
 
 /* Bridge and filters go, unless vnetd ends and a VMM has one of the TAPs open. */
