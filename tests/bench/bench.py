@@ -125,6 +125,8 @@ def udp_cases(ways=(("up", "out"), ("down", "in"))):
 
 def nat_udp_cases():
     yield from udp_cases()
+    if QUICK and not words("BENCH"):
+        return
     # as servers of QUIC send
     yield (["in, 1472 bytes, 44 a call"], "1/s", False, lambda s: pps(s, "trains", 1472))
 
