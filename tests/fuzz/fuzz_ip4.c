@@ -88,6 +88,12 @@ static bool pick_icmp(void *arg, struct icmp_map *m)
 	return p->left-- > 0;
 }
 
+/* Several datagrams in one, or not. */
+static uint16_t size_of(const uint8_t *p, size_t len)
+{
+	return len > 5 && p[4] < len ? p[4] : 0;
+}
+
 static void answer_step(struct fake_nat *f, const uint8_t *p, size_t len)
 {
 	struct pick k = {.left = len ? p[0] % 8 : 0};
@@ -98,7 +104,8 @@ static void answer_step(struct fake_nat *f, const uint8_t *p, size_t len)
 	icmp_walk(&f->gw->icmp, pick_icmp, &k);
 	if (k.udp) {
 		struct udp_recv r = {.from = endpoint4(from, 7), .ttl = 3,
-				     .data = p, .len = len};
+				     .data = p, .len = len,
+				     .gso = size_of(p, len)};
 
 		udp_host_input(&f->gw->udp, k.udp, &r, f->now_ms);
 	}
@@ -134,7 +141,8 @@ static void client_step(struct fake_nat *f, const uint8_t *p, size_t len)
 {
 	struct forward *w = forward_find(&f->gw->forwards, 1);
 	struct udp_recv r = {.from = endpoint4(len > 4 ? get_be32(p) : FAR, 9),
-			     .local = ipaddr_from4(HOST), .data = p, .len = len};
+			     .local = ipaddr_from4(HOST), .data = p, .len = len,
+			     .gso = size_of(p, len)};
 
 	f->resolves = len & 1 ? OTHER : GUEST;
 	forward_udp_input(&f->gw->forwards, w, &r, f->now_ms);

@@ -155,6 +155,12 @@ static struct pick pick(struct fake_nat *f, const uint8_t *p, size_t len)
 	return k;
 }
 
+/* Several datagrams in one, or not. */
+static uint16_t size_of(const uint8_t *p, size_t len)
+{
+	return len > 5 && p[4] < len ? p[4] : 0;
+}
+
 static void answer_step(struct fake_nat *f, const uint8_t *p, size_t len)
 {
 	struct pick k = pick(f, p, len);
@@ -162,7 +168,7 @@ static void answer_step(struct fake_nat *f, const uint8_t *p, size_t len)
 
 	if (k.udp) {
 		struct udp_recv r = {.from = {from, 7}, .ttl = 3, .data = p,
-				     .len = len};
+				     .len = len, .gso = size_of(p, len)};
 
 		udp_host_input(&f->gw->udp, k.udp, &r, f->now_ms);
 	}
@@ -197,7 +203,8 @@ static void client_step(struct fake_nat *f, const uint8_t *p, size_t len)
 {
 	struct forward *w = forward_find(&f->gw->forwards, 1);
 	struct udp_recv r = {.from = {by_number(len ? p[0] : 6), 9},
-			     .local = ip6_of(HOST6), .data = p, .len = len};
+			     .local = ip6_of(HOST6), .data = p, .len = len,
+			     .gso = size_of(p, len)};
 
 	f->resolves = len & 1 ? GUEST : 0;
 	f->resolves6 = len & 2 ? by_number(len > 1 ? p[1] : 1) : ipaddr_any;
