@@ -108,3 +108,40 @@ class FramePeer:
     def __exit__(self, *exc):
         self.stop()
         self.sock.close()
+
+
+# ---- what is in a frame behind the addresses -----------------------------------------
+
+def ip4(src, proto, body, dst="255.255.255.255"):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, 0, 64, proto, 0,
+                       socket.inet_aton(src), socket.inet_aton(dst))
+    return b"\x08\0" + head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+
+
+def udp(sport, dport, body):
+    return struct.pack("!HHHH", sport, dport, 8 + len(body), 0) + body
+
+
+def arp(op, sha, spa, tpa, tha=b"\0" * 6):
+    return struct.pack("!HHHBBH", 0x806, 1, 0x800, 6, 4, op) + sha + \
+        socket.inet_aton(spa) + tha + socket.inet_aton(tpa)
+
+
+def ip6(src, dst, body, proto=58, before=b"", first=None):
+    src, dst = (socket.inet_pton(socket.AF_INET6, a) for a in (src, dst))
+    if proto == 58:
+        pseudo = src + dst + struct.pack("!II", len(body), proto)
+        body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    return b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(before) + len(body),
+                                     proto if first is None else first, 255) + \
+        src + dst + before + body
+
+
+def nd(kind, target, option, mac, flags=0xe0000000):
+    return struct.pack("!BBHI", kind, 0, 0, flags if kind == 136 else 0) + \
+        socket.inet_pton(socket.AF_INET6, target) + bytes([option, 1]) + mac
+
+
+def bootp(op, chaddr):
+    return bytes([op, 1, 6, 0]) + b"\0\0\0\7" + b"\0" * 20 + chaddr + \
+        b"\0" * 202 + bytes.fromhex("63825363350101ff")

@@ -11,8 +11,8 @@ import pytest
 
 import lab as lab_module
 from boxes import Box, TapBox
+from frames import ip4, udp
 from lab import eventually
-from test_guard import ip4, udp
 
 HOST = "192.168.56.1"
 SERVICE = "192.168.56.100"
