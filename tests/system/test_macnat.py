@@ -11,7 +11,7 @@ import pytest
 
 import lab as L
 from boxes import Box
-from test_tapin import ping, send_much
+from bridged import WAYS, another_worker, large_tcp, ping, send_much
 
 HOST_MAC = "02:00:00:00:77:0a"
 RULE = ("add table netdev onemac; add counter netdev onemac others; "
@@ -99,16 +99,9 @@ def test_everybody_reaches_everybody(lab, boxes, family):
     assert ping(lab.host, addr(lab.outside)) and ping(lab.lan, addr(lab.host))
 
 
-@pytest.mark.parametrize("way", ["to host", "from host", "out", "in", "between"])
+@pytest.mark.parametrize("way", WAYS)
 def test_large_tcp(lab, boxes, way):
-    a, b = boxes
-    src, dst, address = {
-        "to host": (a.ns, lab.host, lab.host.address),
-        "from host": (lab.host, a.ns, a.ip),
-        "out": (a.ns, lab.outside, lab.outside.address),
-        "in": (lab.outside, a.ns, a.ip),
-        "between": (a.ns, b.ns, b.ip)}[way]
-    assert send_much(src, dst, address, 5001)
+    large_tcp(lab, boxes, way)
 
 
 def test_a_renewed_lease(lab, boxes):
@@ -205,11 +198,7 @@ def test_two_networks_on_one_uplink(lab, d, boxes):
 def test_the_worker_comes_again(lab, d, boxes):
     """The LAN knows guests by the shared MAC still; the next worker is told of them."""
     a, _ = boxes
-    pid = d.vnet("show", "lan", json=True).data["worker"]["pid"]
-    lab.host.run("kill", "-9", str(pid))
-    L.eventually("another worker", lambda: (
-        d.vnet("show", "lan", json=True).data["worker"] or {}).get("pid")
-        not in (None, pid))
+    another_worker(lab, d)
     L.eventually("the LAN reaches the guest again", lambda: ping(lab.lan, a.ip))
 
 

@@ -6,15 +6,12 @@ with real guests (test_modes.py) has its bridged column this way, too."""
 import contextlib
 import json
 import socket
-import threading
 
 import pytest
 
 import lab as L
 from boxes import Box
-
-BIG = 3 << 20
-
+from bridged import WAYS, another_worker, large_tcp, ping, send_much
 
 @pytest.fixture(scope="module")
 def host(lab):
@@ -58,38 +55,6 @@ def snapshot(ns):
     return out
 
 
-def send_much(src, dst, address, port):
-    """BIG bytes over TCP, all there."""
-    got = []
-    with dst.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("0.0.0.0", port))
-        s.listen()
-        s.settimeout(30)
-
-        def serve():
-            c, _ = s.accept()
-            c.settimeout(30)
-            with c:
-                while True:
-                    more = c.recv(65536)
-                    if not more:
-                        break
-                    got.append(more)
-        t = threading.Thread(target=serve)
-        t.start()
-        with src.connect(address, port) as c:
-            c.settimeout(30)
-            c.sendall(bytes(range(256)) * (BIG // 256))
-        t.join(40)
-    return b"".join(got) == bytes(range(256)) * (BIG // 256)
-
-
-def ping(ns, address):
-    return " 0% packet loss" in ns.run("ping", "-c", "2", "-i", "0.2", "-W", "4",
-                                       address, check=False)
-
-
 def test_addresses_come_from_the_lan(lab, boxes):
     for box in boxes:
         assert box.ip.startswith("192.168.77.")
@@ -122,16 +87,9 @@ def test_a_ping_is_answered_once(lab, boxes):
         assert out.count("from %s:" % who) == 1, out
 
 
-@pytest.mark.parametrize("way", ["to host", "from host", "out", "in", "between"])
+@pytest.mark.parametrize("way", WAYS)
 def test_large_tcp(lab, boxes, way):
-    a, b = boxes
-    src, dst, address = {
-        "to host": (a.ns, lab.host, lab.host.address),
-        "from host": (lab.host, a.ns, a.ip),
-        "out": (a.ns, lab.outside, lab.outside.address),
-        "in": (lab.outside, a.ns, a.ip),
-        "between": (a.ns, b.ns, b.ip)}[way]
-    assert send_much(src, dst, address, 5001)
+    large_tcp(lab, boxes, way)
 
 
 def test_guests_do_not_hear_what_the_host_says_to_others(lab, boxes):
@@ -185,11 +143,7 @@ def test_nothing_of_the_host_changes(lab, host):
 
 def test_the_worker_comes_again(lab, d, boxes):
     a, _ = boxes
-    pid = d.vnet("show", "lan", json=True).data["worker"]["pid"]
-    lab.host.run("kill", "-9", str(pid))
-    L.eventually("another worker", lambda: (
-        d.vnet("show", "lan", json=True).data["worker"] or {}).get("pid")
-        not in (None, pid))
+    another_worker(lab, d)
     L.eventually("guests reach the host again",
                  lambda: ping(a.ns, lab.host.address))
     assert ping(a.ns, lab.outside.address)
