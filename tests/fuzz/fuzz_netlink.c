@@ -16,6 +16,7 @@
 
 #include "nat/ctrack.h"
 #include "nat/nflog.h"
+#include "nat/nft.h"
 #include "switch/link.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -86,6 +87,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		h->nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET;
 		nflog_read(h, h->nlmsg_len, told, NULL);
 	}
+	/* Of somebody's who is never us. */
+	assert(!nft_is_own(h, h->nlmsg_len, 7));
+	if (len >= NLMSG_HDRLEN)
+		(void)nft_is_own(NLMSG_DATA(h), len, 7);
 	free(h);
 	return 0;
 }
