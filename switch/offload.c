@@ -432,7 +432,22 @@ bool vnet_hdr_decode(const uint8_t *h, struct offload *off)
 	return true;
 }
 
-void vnet_hdr_encode(const struct offload *off, uint8_t h[VNET_HDR_LEN])
+/* Where the payload of @f begins, which offload_check() has seen. Never beyond its end: the
+ * kernel would refuse that. */
+static uint16_t hdr_len_of(const struct frame *f, const struct offload *off)
+{
+	size_t l4 = off->csum_start, n = off->gso_type == GSO_UDP_L4 ? 8 : 20;
+
+	if (n == 20 && l4 + 12 < frame_hdr_len(f)) {
+		n = (size_t)(frame_hdr(f)[l4 + 12] >> 4) * 4;
+		if (n < 20 || l4 + n > f->len)
+			n = 20;
+	}
+	return (uint16_t)(l4 + n);
+}
+
+void vnet_hdr_encode(const struct frame *f, const struct offload *off,
+		     uint8_t h[VNET_HDR_LEN])
 {
 	memset(h, 0, VNET_HDR_LEN);
 	put_le16(h + 10, 1);
@@ -446,8 +461,6 @@ void vnet_hdr_encode(const struct offload *off, uint8_t h[VNET_HDR_LEN])
 	if (off->gso_type == GSO_NONE)
 		return;
 	h[1] = (uint8_t)(off->gso_type | (off->gso_ecn ? VNET_GSO_ECN : 0));
-	/* The kernel refuses a hint beyond the frame; the shortest header fits. */
-	put_le16(h + 2, (uint16_t)(off->csum_start +
-				   (off->gso_type == GSO_UDP_L4 ? 8 : 20)));
+	put_le16(h + 2, hdr_len_of(f, off));
 	put_le16(h + 4, off->gso_size);
 }

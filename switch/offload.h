@@ -102,7 +102,15 @@ bool segmenter_next(struct segmenter *s, struct frame *out,
  */
 bool vnet_hdr_decode(const uint8_t *h, struct offload *off);
 
-/* The reverse, with num_buffers 1. */
-void vnet_hdr_encode(const struct offload *off, uint8_t h[VNET_HDR_LEN]);
+/**
+ * vnet_hdr_encode() - The reverse, with num_buffers 1
+ * @f: the frame; its headers say how long they are, whatever @off says
+ *
+ * hdr_len is the whole of a frame's headers (virtio 1.2, 5.1.6.4.1): a kernel lays as
+ * much of it into the first piece of its buffer, and payload into pages. Less would
+ * make it pull the rest out of those, and payload begin somewhere in a page.
+ */
+void vnet_hdr_encode(const struct frame *f, const struct offload *off,
+		     uint8_t h[VNET_HDR_LEN]);
 
 #endif

@@ -208,7 +208,7 @@ static void out_frame(const struct packet *t, const struct frame *f,
 	size_t nv = 0;
 
 	if (t->hdr) {
-		vnet_hdr_encode(&f->off, o->vnet);
+		vnet_hdr_encode(f, &f->off, o->vnet);
 		o->v[nv].iov_base = o->vnet;
 		o->v[nv++].iov_len = t->hdr;
 	}

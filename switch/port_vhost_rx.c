@@ -68,7 +68,7 @@ static inline void encode(const struct vhost_port *vp, const struct frame *f,
 		if (!vp->ecn)
 			off.gso_ecn = false;
 		if (off.needs_csum || off.csum_valid)
-			vnet_hdr_encode(&off, hdr);
+			vnet_hdr_encode(f, &off, hdr);
 	}
 	hdr[10] = (uint8_t)buffers;
 	hdr[11] = (uint8_t)(buffers >> 8);

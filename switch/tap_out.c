@@ -16,7 +16,7 @@ static int put(struct tap_out *o, const struct frame *f)
 	int nv = 0;
 
 	if (o->vnet_hdr) {
-		vnet_hdr_encode(&f->off, hdr);
+		vnet_hdr_encode(f, &f->off, hdr);
 		v[nv].iov_base = hdr;
 		v[nv++].iov_len = VNET_HDR_LEN;
 	}

@@ -89,14 +89,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < VNET_HDR_LEN + 1 || size - VNET_HDR_LEN - 1 > FRAME_MAX)
 		return 0;
+	scatter(&f, data + VNET_HDR_LEN + 1, size - VNET_HDR_LEN - 1,
+		data[VNET_HDR_LEN]);
 	if (vnet_hdr_decode(data, &off)) {
-		vnet_hdr_encode(&off, back);
+		vnet_hdr_encode(&f, &off, back);
 		assert(vnet_hdr_decode(back, &again));
 		assert(again.gso_size == off.gso_size &&
 		       again.csum_start == off.csum_start);
 	}
-	scatter(&f, data + VNET_HDR_LEN + 1, size - VNET_HDR_LEN - 1,
-		data[VNET_HDR_LEN]);
 	f.off = off;
 	if (hdrs_l2(frame_hdr(&f), frame_hdr_len(&f), &h)) {
 		if (offload_check(&f, &h, MTU, &why))

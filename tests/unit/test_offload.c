@@ -694,24 +694,64 @@ static void vnet_hdr__round_trip__facts_unchanged(void **state)
 		.gso_type = GSO_TCP6, .gso_ecn = true, .gso_size = 1448,
 		.hdr_len = 54,
 	}, out;
-	uint8_t h[VNET_HDR_LEN];
+	uint8_t h[VNET_HDR_LEN], b[54] = {[46] = 5 << 4};
+	struct frame f;
 	static const uint8_t want[VNET_HDR_LEN] = {1,  0x84, 54, 0, 0xa8, 5,
 						   34, 0,    16, 0, 1,	  0};
 
 	(void)state;
-	vnet_hdr_encode(&in, h);
+	frame_init(&f, b, sizeof(b));
+	vnet_hdr_encode(&f, &in, h);
 	assert_memory_equal(h, want, sizeof(want));
 	assert_true(vnet_hdr_decode(h, &out));
 	assert_memory_equal(&in, &out, sizeof(in));
 	memset(&in, 0, sizeof(in));
-	vnet_hdr_encode(&in, h);
+	vnet_hdr_encode(&f, &in, h);
 	assert_true(vnet_hdr_decode(h, &out));
 	assert_memory_equal(&in, &out, sizeof(in));
 	in.csum_valid = true;
-	vnet_hdr_encode(&in, h);
+	vnet_hdr_encode(&f, &in, h);
 	assert_int_equal(h[0], 2);
 	assert_true(vnet_hdr_decode(h, &out));
 	assert_true(out.csum_valid);
+}
+
+/* A kernel lays so much into the first piece of its buffer, and the rest into pages. */
+static void vnet_hdr__hdr_len__is_that_of_all_headers(void **state)
+{
+	uint8_t h[VNET_HDR_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+		struct made m = make(&shapes[i]);
+
+		m.f.off.hdr_len = 9999; /* whatever a guest said */
+		vnet_hdr_encode(&m.f, &m.f.off, h);
+		assert_int_equal(h[2] | h[3] << 8, shapes[i].mss ? m.hdr : 0);
+		free(m.p);
+	}
+}
+
+/* Frames that no check has seen: the shortest header, never more than there is. */
+static void vnet_hdr__hdr_len_of_a_bad_frame__stays_within(void **state)
+{
+	const struct shape s = {.ip = 4, .payload = 8, .mss = 4};
+	struct made m = make(&s);
+	uint8_t h[VNET_HDR_LEN];
+
+	(void)state;
+	for (unsigned int doff = 0; doff < 16; doff++) {
+		m.p[m.l4 + 12] = (uint8_t)(doff << 4);
+		vnet_hdr_encode(&m.f, &m.f.off, h);
+		assert_int_equal(h[2] | h[3] << 8,
+				 m.l4 + (doff == 6   ? 24
+					 : doff == 7 ? 28
+						     : 20));
+	}
+	m.f.seg[0].iov_len = m.l4 + 12;
+	vnet_hdr_encode(&m.f, &m.f.off, h);
+	assert_int_equal(h[2] | h[3] << 8, m.hdr);
+	free(m.p);
 }
 
 static void vnet_hdr__unknown_types__refused(void **state)
@@ -752,6 +792,8 @@ int main(void)
 		T(encapsulated__to_be_cut_inside__refused),
 		T(encapsulated__no_facts__left_alone),
 		T(vnet_hdr__round_trip__facts_unchanged),
+		T(vnet_hdr__hdr_len__is_that_of_all_headers),
+		T(vnet_hdr__hdr_len_of_a_bad_frame__stays_within),
 		T(vnet_hdr__unknown_types__refused),
 	};
 
