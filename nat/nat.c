@@ -24,12 +24,16 @@
 #include "switch/gro.h"
 #include "switch/vswitch.h"
 
+#define UNHEARD_TURNS 4 /* of 256 KiB where one flow is all there is */
+
 struct nat {
 	struct port port; /* first */
 	struct gateway *gw;
 	struct host host;
 	struct event *timer, *kick;
 	struct host_rest rest;
+	unsigned int ending;  /* turns: what those leave is for another one */
+	unsigned int unheard; /* of those, since guests could be heard */
 	struct host_wake *wake; /* NULL: not noticed */
 	int64_t timer_at_ms; /* WHEEL_NEVER = not armed */
 	int64_t now_ms;
@@ -82,7 +86,9 @@ static void turn_end(void *arg, int64_t now_ms)
 {
 	struct nat *nat = arg;
 
+	nat->ending++;
 	gateway_flush(nat->gw, now_ms);
+	nat->ending--;
 	arm_timer(nat);
 }
 
@@ -105,11 +111,21 @@ static void nat_on_kick(evutil_socket_t fd, short what, void *arg)
 	turn_end(arg, turn(arg));
 }
 
+/*
+ * A turn soon. What the end of a turn leaves for another one goes on at once, but not for
+ * ever: after some the guests are heard first (an active event goes before them), or all of a
+ * window would be out before what the guest has long acknowledged.
+ */
 static void kick(void *arg)
 {
+	static const struct timeval next = {0, 0};
 	struct nat *nat = arg;
 
-	event_active(nat->kick, EV_TIMEOUT, 0);
+	if (!nat->ending || ++nat->unheard < UNHEARD_TURNS ||
+	    evtimer_add(nat->kick, &next))
+		event_active(nat->kick, EV_TIMEOUT, 0);
+	else
+		nat->unheard = 0;
 }
 
 static void rest(void *arg)
