@@ -120,7 +120,7 @@ struct tcp *tcp_new(const struct tcp_env *env, const struct tcp_config *cfg)
 	pool_init(&t->pool, sizeof(struct tcp_flow));
 	pool_init(&t->sacks, sizeof(struct tcp_sacks));
 	pool_init(&t->holds, sizeof(struct tcp_hold));
-	t->buf = malloc(TCP_BUF);
+	t->buf = aligned_alloc(TCP_BUF_ALIGN, TCP_BUF);
 	if (!t->buf || htab_init(&t->flows, 64, cfg->seed)) {
 		tcp_free(t);
 		return NULL;
