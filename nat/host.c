@@ -140,6 +140,10 @@ int host_bind(int fd, bool ip6, uint16_t want, uint16_t *got)
 
 	if (bind(fd, (struct sockaddr *)&ss, len))
 		return -errno;
+	if (want) {
+		*got = want;
+		return 0;
+	}
 	len = sizeof(ss);
 	if (getsockname(fd, (struct sockaddr *)&ss, &len))
 		return -errno;
