@@ -395,7 +395,8 @@ void knetctl_down(struct network *n)
 {
 	struct errtext why = {""};
 
-	if (!n->bridged)
+	/* What a start that failed had found goes when nobody wants it any more. */
+	if (!n->bridged && (n->wanted || n->ctl->stopping))
 		return;
 	n->bridged = false;
 	list_for_each(nic, &n->nics, struct nic, node)

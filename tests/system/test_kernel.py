@@ -362,6 +362,10 @@ def test_a_start_that_fails_leaves_guests_guarded(lab, d, tap):
     assert "table inet vnet-ho is there and not ours" in d.vnet("show", "ho").out
     assert "table bridge vnet-ho" in lab.host.nft_tables()
     assert "vn-vm1-0" in lab.host.run("nft", "list", "set", "bridge", "vnet-ho", "nics")
+    d.vnet("stop", "ho")    # and then it is gone
+    assert "vn-ho" not in lab.host.links()
+    assert "UP" not in lab.host.links()["vn-vm1-0"]["flags"]
+    assert "table bridge vnet-ho" not in lab.host.nft_tables()
     lab.host.run("nft", "delete", "table", "inet", "vnet-ho")
     d.vnet("start", "ho")
     eventually("served", lambda: tap.ns.ping(SERVICE, wait=1))
