@@ -24,10 +24,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/fdutil.h"
 #include "nat/nft_int.h"
 
 #define MSG_MAX	  (1 << 17) /* in an answer */
 #define ANSWER_MS 10000
+#define ANSWERS	  (1 << 20) /* bytes of them, whatever the host's default is */
 #define TRIES	  5 /* while somebody changes what is listed */
 
 struct nft {
@@ -50,6 +52,8 @@ static int open_socket(struct nft *n, pid_t port, struct errtext *why)
 		return errtext_set(why, r, "no netfilter socket: %s",
 				   strerror(-r));
 	}
+	/* Each message of a transaction is answered before the first answer is read. */
+	fd_rcvbuf(mnl_socket_get_fd(n->sock), ANSWERS);
 	(void)setsockopt(mnl_socket_get_fd(n->sock), SOL_SOCKET,
 			 SO_SNDBUFFORCE, &size, sizeof(size));
 	return 0;
