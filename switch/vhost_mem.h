@@ -39,7 +39,7 @@ struct vhost_region {
 	size_t map_len;
 };
 
-/* Read by the functions here only. */
+/* Read by the functions here only, a region by who got one from vhost_mem_hot(). */
 struct vhost_mem {
 	struct list node;	/* for the SIGBUS handler */
 	struct vhost_region *r; /* by gpa */
@@ -75,7 +75,7 @@ int vhost_mem_del(struct vhost_mem *m, uint64_t gpa, uint64_t size,
 /* Unmap all regions; the log stays. */
 void vhost_mem_clear(struct vhost_mem *m);
 
-/* Private to the next one. */
+/* As the next one, which looks into the hot region first. */
 void *vhost_mem_seek(struct vhost_mem *m, uint64_t gpa, size_t *len);
 
 /**
@@ -94,6 +94,13 @@ static inline void *vhost_mem_gpa(struct vhost_mem *m, uint64_t gpa,
 	if (at < r->size && *len <= r->size - at)
 		return r->host + at;
 	return vhost_mem_seek(m, gpa, len);
+}
+
+/* The region in which the last address was found, for many look-ups in a row: one of no
+ * size when there are none. Valid until the next call that is not one of these here. */
+static inline const struct vhost_region *vhost_mem_hot(const struct vhost_mem *m)
+{
+	return &m->r[m->hot];
 }
 
 /* Where @gpa may lie, for __builtin_prefetch() alone: NULL when that is not known at

@@ -18,7 +18,12 @@
 
 #define DESC_LEN 16
 
-#define HINT_AHEAD 4 /* frames */
+#define HINT_AHEAD  4  /* frames */
+#define HEADS_AHEAD 16 /* of vring_pop_all() */
+
+/* Functions that do no more than ask for cache lines gcc takes for such as do nothing,
+ * and drops calls of them. */
+#define ALWAYS_INLINE __attribute__((always_inline)) inline
 
 /* Offsets: both rings begin with flags and idx. */
 #define RING_IDX  2
@@ -45,20 +50,18 @@ static void store16(uint8_t *p, uint16_t v)
 	__atomic_store_n((uint16_t *)(void *)p, htole16(v), __ATOMIC_RELAXED);
 }
 
-/* An indirect table may lie anywhere, so this is a copy of bytes. The barrier keeps
- * the compiler from reading them a second time. */
-static struct desc load_desc(const uint8_t *p)
+/* An indirect table may lie anywhere, so this is a copy of bytes. What went through the
+ * asm is no longer what lies at @p to the compiler, which so cannot read it again. */
+static inline struct desc load_desc(const uint8_t *p)
 {
-	struct {
-		uint64_t addr;
-		uint32_t len;
-		uint16_t flags, next;
-	} raw;
+	uint64_t addr, rest;
 
-	memcpy(&raw, p, DESC_LEN);
-	__asm__ volatile("" ::: "memory");
-	return (struct desc){le64toh(raw.addr), le32toh(raw.len),
-			     le16toh(raw.flags), le16toh(raw.next)};
+	memcpy(&addr, p, 8);
+	memcpy(&rest, p + 8, 8);
+	__asm__ volatile("" : "+r"(addr), "+r"(rest));
+	rest = le64toh(rest);
+	return (struct desc){le64toh(addr), (uint32_t)rest,
+			     (uint16_t)(rest >> 32), (uint16_t)(rest >> 48)};
 }
 
 static uint8_t *used_event(const struct vring *r)
@@ -69,6 +72,16 @@ static uint8_t *used_event(const struct vring *r)
 static uint8_t *avail_event(const struct vring *r)
 {
 	return r->used + RING_ENTS + (size_t)r->num * USED_ENT;
+}
+
+static inline const uint8_t *avail_at(const struct vring *r, uint16_t i)
+{
+	return r->avail + RING_ENTS + (size_t)(i & (r->num - 1)) * AVAIL_ENT;
+}
+
+static inline uint8_t *used_at(const struct vring *r, uint16_t i)
+{
+	return r->used + RING_ENTS + (size_t)(i & (r->num - 1)) * USED_ENT;
 }
 
 static void log_used(struct vring *r, uint64_t at, uint64_t len)
@@ -215,11 +228,20 @@ static int walk(struct vring *r, struct vring_iov *v, uint16_t head, bool write)
 /* Only a hint: what lies here is neither judged nor believed. */
 static uint16_t hint_head(const struct vring *r, uint16_t ahead)
 {
-	uint16_t at = (uint16_t)(r->last_avail + ahead);
-
-	return load16(r->avail + RING_ENTS +
-		      (size_t)(at & (r->num - 1)) * AVAIL_ENT) &
+	return load16(avail_at(r, (uint16_t)(r->last_avail + ahead))) &
 	       (r->num - 1);
+}
+
+/* The two first cache lines of a buffer. */
+static ALWAYS_INLINE void ask_for(const uint8_t *p, bool write)
+{
+	if (write) { /* as who has it alone; see module.mk */
+		__builtin_prefetch(p, 1);
+		__builtin_prefetch(p + 64, 1);
+	} else {
+		__builtin_prefetch(p);
+		__builtin_prefetch(p + 64);
+	}
 }
 
 /*
@@ -239,13 +261,7 @@ static void hint(struct vring *r, bool write)
 	p = vhost_mem_hint(r->mem, le64toh(gpa));
 	if (!p)
 		return;
-	if (write) {
-		__builtin_prefetch(p, 1);
-		__builtin_prefetch(p + 64, 1);
-	} else {
-		__builtin_prefetch(p);
-		__builtin_prefetch(p + 64);
-	}
+	ask_for(p, write);
 }
 
 /* One descriptor that is no table, in one piece of memory: nearly all are. What does
@@ -299,8 +315,7 @@ int vring_pop(struct vring *r, struct vring_iov *v, bool write, uint16_t *head)
 		if (n <= 0)
 			return n;
 	}
-	h = load16(r->avail + RING_ENTS +
-		   (size_t)(r->last_avail & (r->num - 1)) * AVAIL_ENT);
+	h = load16(avail_at(r, r->last_avail));
 	hint(r, write);
 	if (!take_plain(r, v, h, write)) {
 		n = take_chain(r, v, h, write);
@@ -310,6 +325,76 @@ int vring_pop(struct vring *r, struct vring_iov *v, bool write, uint16_t *head)
 	r->last_avail++;
 	*head = h;
 	return 1;
+}
+
+/* All of @len bytes in one piece that is not in the hot region, which this one is then. */
+NOINLINE static uint8_t *seek(struct vring *r, uint64_t gpa, uint32_t len)
+{
+	size_t n = len;
+	uint8_t *p = vhost_mem_seek(r->mem, gpa, &n);
+
+	return n == len ? p : NULL;
+}
+
+/* Of @n. Written out for each direction; what the ring is does not change meanwhile. */
+static ALWAYS_INLINE unsigned int pop_all(struct vring *r, struct vring_buf *b,
+					  unsigned int n, bool write)
+{
+	const struct vhost_region *in = vhost_mem_hot(r->mem);
+	const uint8_t *avail = r->avail + RING_ENTS, *desc = r->desc;
+	const size_t mask = r->num - 1u;
+	size_t at = r->last_avail;
+	struct vring_buf *from = b, *end = b + n;
+
+	for (; b < end; b++, at++) {
+		size_t head = load16(avail + (at & mask) * AVAIL_ENT);
+		size_t ahead = (at + HEADS_AHEAD) & mask;
+		struct desc d;
+
+		ahead = load16(avail + ahead * AVAIL_ENT) & mask; /* a hint */
+		__builtin_prefetch(desc + ahead * DESC_LEN);
+		if (head > mask)
+			break;
+		d = load_desc(desc + head * DESC_LEN);
+		if (d.flags != (write ? DESC_F_WRITE : 0) || !d.len)
+			break;
+		if (d.addr - in->gpa < in->size &&
+		    d.len <= in->size - (d.addr - in->gpa)) {
+			b->p = in->host + (d.addr - in->gpa);
+		} else {
+			b->p = seek(r, d.addr, d.len);
+			if (!b->p)
+				break;
+			in = vhost_mem_hot(r->mem);
+		}
+		b->len = d.len;
+		b->head = (uint16_t)head;
+	}
+	/* Apart, so that many of these find their pages at the same time. */
+	for (const struct vring_buf *ask = from; ask < b; ask++)
+		ask_for(ask->p, write);
+	return (unsigned int)(b - from);
+}
+
+int vring_pop_all(struct vring *r, struct vring_buf *b, unsigned int max,
+		  bool write)
+{
+	unsigned int n = (uint16_t)(r->avail_seen - r->last_avail);
+
+	if (!n) {
+		int seen = look(r);
+
+		if (seen <= 0)
+			return seen;
+		n = (unsigned int)seen;
+	}
+	if (n > max)
+		n = max;
+	n = write ? pop_all(r, b, n, true) : pop_all(r, b, n, false);
+	for (unsigned int i = 0; i < n; i += 8) /* a cache line of entries */
+		__builtin_prefetch(used_at(r, (uint16_t)(r->used_idx + i)), 1);
+	r->last_avail = (uint16_t)(r->last_avail + n);
+	return (int)n;
 }
 
 /* ---- giving back ------------------------------------------------------------------ */
@@ -322,6 +407,22 @@ void vring_push(struct vring *r, uint16_t head, uint32_t len)
 	memcpy(r->used + at, ent, sizeof(ent));
 	log_used(r, at, sizeof(ent));
 	r->used_idx++;
+}
+
+void vring_push_all(struct vring *r, const struct vring_buf *b, unsigned int n)
+{
+	uint16_t at = r->used_idx;
+
+	for (unsigned int i = 0; i < n; i++, at++) {
+		uint64_t ent = b[i].head | (uint64_t)b[i].len << 32;
+
+		ent = htole64(ent);
+		memcpy(used_at(r, at), &ent, USED_ENT);
+	}
+	for (; r->log && r->used_idx != at; r->used_idx++)
+		log_used(r, (uint64_t)(used_at(r, r->used_idx) - r->used),
+			 USED_ENT);
+	r->used_idx = at;
 }
 
 void vring_publish(struct vring *r)

@@ -52,6 +52,13 @@ struct vring_iov {
 	uint64_t gpa[VRING_IOV_MAX];
 };
 
+/* A buffer of one descriptor that lies in one piece of memory: nearly all are. */
+struct vring_buf {
+	uint8_t *p;
+	uint32_t len; /* bytes there; for vring_push_all() those written */
+	uint16_t head;
+};
+
 /**
  * vring_attach() - Find the ring in memory, and go on where the used index says
  * @num: power of two up to VRING_NUM_MAX
@@ -84,6 +91,22 @@ static inline bool vring_attached(const struct vring *r)
  */
 int vring_pop(struct vring *r, struct vring_iov *v, bool write, uint16_t *head);
 
+/**
+ * vring_pop_all() - Take available buffers as long as they are of one piece
+ * @b: room for @max
+ *
+ * Return: how many; may be fewer than there are. 0: there are none, or, if vring_seen(), the
+ * next one is for vring_pop(). -EPROTO.
+ */
+int vring_pop_all(struct vring *r, struct vring_buf *b, unsigned int max,
+		  bool write);
+
+/* Are there more, as far as was looked? */
+static inline bool vring_seen(const struct vring *r)
+{
+	return r->last_avail != r->avail_seen;
+}
+
 /* Put the last @n buffers back. */
 static inline void vring_unpop(struct vring *r, unsigned int n)
 {
@@ -92,6 +115,9 @@ static inline void vring_unpop(struct vring *r, unsigned int n)
 
 /* We are done with a buffer, of which @len bytes are written … */
 void vring_push(struct vring *r, uint16_t head, uint32_t len);
+
+/* … or with many, in the order in which they were taken … */
+void vring_push_all(struct vring *r, const struct vring_buf *b, unsigned int n);
 
 /* … and the driver may see all of those. */
 void vring_publish(struct vring *r);

@@ -2,8 +2,8 @@
 /* links: switch_core */
 /*
  * A guest's memory with a ring of eight entries in it. The first byte says which
- * features were negotiated, in which direction buffers go, and where the ring goes
- * on; the rest is the memory: descriptors, available ring, used ring, indirect tables.
+ * features were negotiated, in which direction buffers go, and whether many are taken at
+ * once; the rest is the memory: descriptors, available ring, used ring, indirect tables.
  * The guest has some more memory, beyond 4 GiB, that is longer than 32 bits can say.
  */
 #include <assert.h>
@@ -56,6 +56,34 @@ static void check(const struct vhost_mem *m, const struct vring_iov *v)
 	assert(sum == v->len && sum <= UINT32_MAX);
 }
 
+static bool is_within(const struct vhost_region *r, const uint8_t *p, size_t len)
+{
+	uint64_t at = (uint64_t)(p - r->host);
+
+	return p >= r->host && at < r->size && len <= r->size - at;
+}
+
+/* Many at once, as far as they are of one piece. */
+static int run_all(struct vhost_mem *m, struct vring *r, bool write)
+{
+	struct vring_buf b[5];
+	int got = vring_pop_all(r, b, 5, write);
+	unsigned int n = got > 0 ? (unsigned int)got : 0;
+
+	assert(n <= 5);
+	assert(got >= 0 || (got == -EPROTO && r->why));
+	for (unsigned int i = 0; i < n; i++)
+		assert(b[i].head < NUM && b[i].len &&
+		       (is_within(&m->r[0], b[i].p, b[i].len) ||
+			is_within(&m->r[1], b[i].p, b[i].len)));
+	if (n > 3) {
+		vring_unpop(r, 1);
+		n--;
+	}
+	vring_push_all(r, b, n);
+	return got;
+}
+
 static void run(struct vhost_mem *m, uint8_t how)
 {
 	static struct vring_iov v;
@@ -71,6 +99,11 @@ static void run(struct vhost_mem *m, uint8_t how)
 		v.n = 0;
 		v.len = 0;
 		vring_notify_off(&r);
+		got = how & 16 ? run_all(m, &r, how & 4) : 0;
+		if (got) {
+			vring_publish(&r);
+			continue;
+		}
 		got = vring_pop(&r, &v, how & 4, &head);
 		check(m, &v);
 		if (got < 0) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: switch_core vhost_guest */
 /* Device's side and driver's side of a ring joined in memory; and the backlog. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -369,6 +370,142 @@ static void pop__buffer_over_two_regions__is_two_pieces(void **state)
 	assert_int_equal(x->v.v[0].iov_len, 10);
 }
 
+/* ---- many at once ------------------------------------------------------------- */
+
+static void pop_all__indexes_wrap__every_buffer_comes_back(void **state)
+{
+	struct rig *x = *state;
+	uint32_t gone = 0, back = 0, id, len;
+	struct vring_buf b[VG_NUM];
+
+	srand(7);
+	while (back < 200000) {
+		unsigned int n = (unsigned int)rand() % VG_NUM, max, taken;
+		int r;
+
+		while (n-- && gone - back < VG_NUM)
+			give(x, (uint16_t)(gone++ % VG_NUM), 64);
+		max = (unsigned int)rand() % VG_NUM;
+		r = vring_pop_all(&x->r, b, max, false);
+		assert_in_range(r, 0, max);
+		taken = (unsigned int)r;
+		for (unsigned int i = 0; i < taken; i++) {
+			assert_ptr_equal(b[i].p - (uint8_t *)x->m.r[0].host,
+					 vg_buf(&x->g, VG_TX, b[i].head) -
+						 x->g.mem);
+			assert_int_equal(b[i].len, 64);
+			b[i].len = b[i].head + 1u;
+		}
+		vring_push_all(&x->r, b, taken);
+		vring_publish(&x->r);
+		for (; vg_used(&x->g, VG_TX, &id, &len); back++) {
+			assert_int_equal(id, back % VG_NUM);
+			assert_int_equal(len, id + 1);
+		}
+	}
+}
+
+/* How many of five come, of which the third is of this form. */
+static int third(struct rig *x, uint64_t addr, uint32_t len,
+			  uint16_t flags)
+{
+	struct vring_buf b[5];
+
+	for (uint16_t i = 0; i < 5; i++)
+		give(x, i, 64);
+	vg_desc(&x->g, VG_TX, 2, addr, len, flags, 4);
+	return vring_pop_all(&x->r, b, 5, false);
+}
+
+static void pop_all__a_chain__ends_before_it(void **state)
+{
+	struct rig *x = *state;
+	uint16_t head;
+
+	assert_int_equal(third(x, VG_GPA, 64, 1), 2);
+	assert_int_equal(pop(x, &head), 1);
+	assert_int_equal(head, 2);
+	assert_int_equal(x->v.n, 2);
+}
+
+#define ENDS(name, addr, len, flags)                                            \
+	static void pop_all__##name##__ends_before_it(void **state)            \
+	{                                                                      \
+		struct rig *x = *state;                                        \
+		uint16_t head;                                                 \
+                                                                               \
+		assert_int_equal(third(x, addr, len, flags), 2);               \
+		assert_int_equal(pop(x, &head), -EPROTO);                      \
+	}
+
+ENDS(outside, VG_GPA + VG_MEM - 10, 11, 0)
+ENDS(address_that_wraps, UINT64_MAX - 4, 64, 0)
+ENDS(huge, VG_GPA, UINT32_MAX, 0)
+ENDS(wrong_direction, VG_GPA, 64, 2)
+ENDS(table_that_may_not_be, VG_GPA, 64, 4)
+
+static void pop_all__head_outside__ends_before_it(void **state)
+{
+	struct rig *x = *state;
+	struct vring_buf b[2];
+	uint16_t head;
+
+	give(x, 0, 64);
+	vg_avail(&x->g, VG_TX, VG_NUM);
+	assert_int_equal(vring_pop_all(&x->r, b, 2, false), 1);
+	assert_int_equal(pop(x, &head), -EPROTO);
+}
+
+static void pop_all__index_far_ahead__is_refused(void **state)
+{
+	struct rig *x = *state;
+	struct vring_buf b[2];
+
+	put16(x, x->g.q[VG_TX].avail + 2, VG_NUM + 1);
+	assert_int_equal(vring_pop_all(&x->r, b, 2, false), -EPROTO);
+	assert_non_null(x->r.why);
+}
+
+static void pop_all__two_regions__both_are_found(void **state)
+{
+	struct rig *x = *state;
+	struct vring_buf b[4];
+
+	assert_int_equal(vhost_mem_add(&x->m, VG_GPA + VG_MEM, 4096, 0, 0,
+				       x->g.memfd, NULL), 0);
+	for (uint16_t i = 0; i < 3; i++)
+		give(x, i, 64);
+	vg_desc(&x->g, VG_TX, 1, VG_GPA + VG_MEM + 20, 64, 0, 0);
+	vg_desc(&x->g, VG_TX, 3, VG_GPA + VG_MEM - 10, 30, 0, 0);
+	vg_avail(&x->g, VG_TX, 3);
+	/* The last one is in two pieces. */
+	assert_int_equal(vring_pop_all(&x->r, b, 4, false), 3);
+	assert_ptr_equal(b[1].p, x->m.r[1].host + 20);
+	assert_int_equal(b[2].head, 2);
+}
+
+static void push_all__logged__every_entry_is(void **state)
+{
+	struct rig *x = *state;
+	struct vring_buf b[VG_NUM];
+	uint8_t *log;
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(vhost_mem_log(&x->m, fd, 0, 4096, NULL), 0);
+	log = x->m.log.host;
+	x->r.log = true;
+	x->r.log_gpa = 4096 - 8 * 9; /* 8 entries in front of a page's end */
+	for (uint16_t i = 0; i < 9; i++)
+		give(x, i, 64);
+	assert_int_equal(vring_pop_all(&x->r, b, 9, false), 9);
+	vring_push_all(&x->r, b, 8);
+	assert_int_equal(log[0], 1);
+	vring_push_all(&x->r, b + 8, 1);
+	assert_int_equal(log[0], 3);
+	close(fd);
+}
+
 /* ---- backlog --------------------------------------------------------------------- */
 
 static void backlog__many_rounds__frames_come_in_order(void **state)
@@ -431,6 +568,17 @@ int main(void)
 		T(pop__chain_of_4_gib__is_refused),
 		T(pop__more_descriptors_than_sense__is_refused),
 		T(pop__buffer_over_two_regions__is_two_pieces),
+		T(pop_all__indexes_wrap__every_buffer_comes_back),
+		T(pop_all__a_chain__ends_before_it),
+		T(pop_all__outside__ends_before_it),
+		T(pop_all__address_that_wraps__ends_before_it),
+		T(pop_all__huge__ends_before_it),
+		T(pop_all__wrong_direction__ends_before_it),
+		T(pop_all__table_that_may_not_be__ends_before_it),
+		T(pop_all__head_outside__ends_before_it),
+		T(pop_all__index_far_ahead__is_refused),
+		T(pop_all__two_regions__both_are_found),
+		T(push_all__logged__every_entry_is),
 		cmocka_unit_test(backlog__many_rounds__frames_come_in_order),
 	};
 
