@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "lib/bytes.h"
+#include "lib/compat.h"
 #include "switch/fdb.h"
 #include "switch/guard.h"
 #include "switch/hdrs.h"
@@ -62,11 +63,32 @@ struct vswitch {
 	uint8_t piece_hdr[FRAME_BATCH][OFFLOAD_HDR_MAX];
 };
 
-/* What was found for the frame before: neighbours in a batch are often alike. */
+/* A frame's addresses as numbers, its VLAN id above them; 0 = nothing. */
+struct way {
+	uint64_t src, dst;
+};
+
+/* What was found for the frame before: neighbours in a batch are often alike. And what
+ * is to be known of all of a batch. */
 struct hot {
-	uint64_t src, dst; /* address and VLAN id; 0 = nothing yet */
-	struct fdb_note *note;
-	struct port *to;
+	uint64_t begin, end; /* its bytes 0 to 7 and 6 to 13; see is_alike() */
+	struct hdrs h;
+	struct way way;
+	bool known;	   /* both are learned and looked up: note and to are theirs */
+	uint64_t src, dst; /* what note and to are of; 0 = nothing yet */
+	struct fdb_note *note; /* may be NULL */
+	struct port *to;       /* NULL: to all */
+	unsigned int asks;     /* enum ask, of their port */
+	uint64_t bytes;
+	bool needs; /* one of them has something left undone */
+};
+
+/* What is to be asked of each frame that comes in on a port. */
+enum ask {
+	ASK_SOURCE = 1 << 0, /* is it from the host's own address? */
+	ASK_PIN = 1 << 1,    /* … from whom it says, and within the NIC's rate? */
+	ASK_SENDER = 1 << 2, /* does it tell an address of its sender? */
+	ASK_ROGUE = 1 << 3,  /* is it a server's or a router's? */
 };
 
 const char *drop_reason_name(enum drop_reason r)
@@ -257,11 +279,6 @@ static inline void push(struct vswitch *sw, struct port *in, unsigned int look,
 	p->txq[p->ntx++] = f;
 }
 
-/* A frame's addresses as numbers, its VLAN id above them; 0 = nothing. */
-struct way {
-	uint64_t src, dst;
-};
-
 #define GROUP_BIT (UINT64_C(1) << 40)
 #define ADDRESS	  ((UINT64_C(1) << 48) - 1)
 
@@ -285,12 +302,52 @@ static struct mac mac_at(const uint8_t *p)
 	return m;
 }
 
-static bool admit(const struct vswitch *sw, const struct port *in,
-		  const struct frame *f, struct hdrs *h, struct way *way,
-		  enum drop_reason *why)
+static uint64_t word_at(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/* Two bytes are in both words, so that these are no frame's. */
+static inline void forget(struct hot *hot)
+{
+	hot->begin = 0;
+	hot->end = UINT64_MAX;
+}
+
+/* Nothing is known yet; what is not set here is not looked at until then. */
+static inline void hot_init(struct hot *hot, unsigned int asks)
+{
+	forget(hot);
+	hot->known = hot->needs = false;
+	hot->src = hot->dst = 0;
+	hot->note = NULL;
+	hot->to = NULL;
+	hot->asks = asks;
+	hot->bytes = 0;
+}
+
+/* Has it the Ethernet header of the frame before, and that no tag? Then what follows from
+ * these 14 bytes alone is as it was. */
+static inline bool is_alike(const struct hot *hot, const struct frame *f)
 {
 	const uint8_t *p = frame_hdr(f);
 
+	return frame_hdr_len(f) >= ETH_HDR_LEN && word_at(p) == hot->begin &&
+	       word_at(p + 6) == hot->end;
+}
+
+/* From whom to whom, and where its headers are; false: that goes nowhere. */
+static bool identify(const struct port *in, const struct frame *f,
+		     struct hot *hot, enum drop_reason *why)
+{
+	const uint8_t *p = frame_hdr(f);
+	struct hdrs *h = &hot->h;
+
+	forget(hot);
+	hot->known = false;
 	*why = DROP_LINK;
 	if (!in->link_up)
 		return false;
@@ -298,21 +355,42 @@ static bool admit(const struct vswitch *sw, const struct port *in,
 	if (!hdrs_l2(p, frame_hdr_len(f), h))
 		return false;
 	*why = DROP_RESERVED;
-	way->dst = key_at(p, h->vid);
-	if (is_reserved(way->dst))
+	hot->way.dst = key_at(p, h->vid);
+	if (is_reserved(hot->way.dst))
 		return false;
 	*why = DROP_BAD_SRC;
-	way->src = key_at(p + 6, h->vid);
-	if (way->src & GROUP_BIT || !(way->src & ADDRESS))
+	hot->way.src = key_at(p + 6, h->vid);
+	if (hot->way.src & GROUP_BIT || !(hot->way.src & ADDRESS))
+		return false;
+	if (h->l3 == ETH_HDR_LEN) { /* no tag */
+		hot->begin = word_at(p);
+		hot->end = word_at(p + 6);
+	}
+	return true;
+}
+
+static inline bool admit(const struct vswitch *sw, const struct port *in,
+			 const struct frame *f, struct hot *hot,
+			 enum drop_reason *why)
+{
+	const struct hdrs *h = &hot->h;
+
+	if (!is_alike(hot, f) && !identify(in, f, hot, why))
 		return false;
 	*why = DROP_LONG;
 	if (f->len > FRAME_MAX)
 		return false;
-	if (offload_none(&f->off) ? f->len > sw->mtu + (size_t)h->l3
-				  : !offload_check(f, h, sw->mtu, why))
-		return false;
+	if (offload_none(&f->off)) {
+		if (f->len > sw->mtu + (size_t)h->l3)
+			return false;
+	} else {
+		hot->needs = true;
+		if (!offload_check(f, h, sw->mtu, why))
+			return false;
+	}
 	*why = DROP_GUARD;
-	return !in->src_ip4 || guard_src(f, h, in->src_ip4, &in->src_ip6);
+	return !(hot->asks & ASK_SOURCE) ||
+	       guard_src(f, h, in->src_ip4, &in->src_ip6);
 }
 
 static bool seen_budget(struct port *in, int64_t now_ms)
@@ -360,20 +438,24 @@ static void take_note(struct fdb_note *note, const struct ipaddr *ip)
 	note->next_ip6 = (uint8_t)((note->next_ip6 + 1) % FDB_NOTE_IP6);
 }
 
-/* A guest that routes for others has many sources: ARP and neighbour discovery have
- * the say. */
-static void note_sender(struct vswitch *sw, struct port *in,
-			const struct frame *f, const struct hdrs *h,
-			struct fdb_note *note)
+/* Can it say anything new? A guest that routes for others has many sources: ARP and
+ * neighbour discovery have the say. */
+static inline bool may_tell(const struct frame *f, const struct hdrs *h,
+			    const struct fdb_note *note)
+{
+	if (h->type == ETH_P_IP4)
+		return !note->ip4;
+	return h->type != ETH_P_IP6 || !note->ip6[0] || sender_is_nd(f, h);
+}
+
+NOINLINE static void note_sender(struct vswitch *sw, struct port *in,
+				 const struct frame *f, const struct hdrs *h,
+				 struct fdb_note *note)
 {
 	enum sender_kind kind;
 	struct ipaddr ip;
 	struct mac src;
 
-	if (!sw->seen || in->role == PORT_GATEWAY ||
-	    (h->type == ETH_P_IP4 && note->ip4) ||
-	    (h->type == ETH_P_IP6 && note->ip6[0] && !sender_is_nd(f, h)))
-		return;
 	kind = sender_ip(f, h, &ip);
 	if (kind == SENDER_NONE ||
 	    (kind == SENDER_DATA && in->role != PORT_GUEST))
@@ -407,8 +489,7 @@ static bool is_rogue(struct vswitch *sw, struct port *in, const struct frame *f,
 {
 	unsigned int kind;
 
-	if (!(sw->forbidden | (look & PIN_CLIENT)) ||
-	    in->role != PORT_GUEST || !rogue_maybe(f, h))
+	if (!rogue_maybe(f, h))
 		return false;
 	kind = rogue_kind(f, h);
 	if (!(look & PIN_CLIENT))
@@ -471,74 +552,99 @@ static void flood(struct vswitch *sw, struct port *in, unsigned int look,
 	}
 }
 
-/* false: the source address @key is not this port's to use. */
+/* false: the source address is not this port's to use. */
 static bool learn(struct vswitch *sw, struct port *in, const struct frame *f,
-		  const struct hdrs *h, uint64_t key, struct hot *hot)
+		  struct hot *hot)
 {
-	if (key != hot->src) {
-		struct mac src = mac_at(frame_hdr(f) + 6);
+	struct mac src = mac_at(frame_hdr(f) + 6);
 
-		hot->src = 0;
-		if (fdb_learn(sw->fdb, &src, h->vid, in->id, sw->now_ms / 1000,
-			      &hot->note) == FDB_STATIC)
-			return false;
-		hot->src = key;
-	}
-	if (hot->note)
-		note_sender(sw, in, f, h, hot->note);
+	hot->src = 0;
+	if (fdb_learn(sw->fdb, &src, hot->h.vid, in->id, sw->now_ms / 1000,
+		      &hot->note) == FDB_STATIC)
+		return false;
+	hot->src = hot->way.src;
 	return true;
 }
 
-static struct port *lookup(struct vswitch *sw, const struct frame *f,
-			   const struct hdrs *h, uint64_t key, struct hot *hot)
-{
-	if (key != hot->dst) {
-		struct mac dst = mac_at(frame_hdr(f));
-
-		hot->dst = key;
-		hot->to = vswitch_fdb_find(sw, &dst, h->vid);
-	}
-	return hot->to;
-}
-
-static void classify(struct vswitch *sw, struct port *in, const struct frame *f,
+/* The same; and where does it go? */
+static bool find_way(struct vswitch *sw, struct port *in, const struct frame *f,
 		     struct hot *hot)
 {
-	unsigned int look = in->look;
-	enum drop_reason why;
-	struct port *to;
-	struct way way;
-	struct hdrs h;
+	struct mac dst = mac_at(frame_hdr(f));
 
-	in->stats.rx_frames++;
-	in->stats.rx_bytes += f->len;
-	if (!admit(sw, in, f, &h, &way, &why)) {
+	if (hot->way.src != hot->src && !learn(sw, in, f, hot))
+		return false;
+	if (hot->way.dst != hot->dst)
+		hot->to = hot->way.dst & GROUP_BIT
+				  ? NULL
+				  : vswitch_fdb_find(sw, &dst, hot->h.vid);
+	hot->dst = hot->way.dst;
+	hot->known = true;
+	return true;
+}
+
+/* To one that is known. */
+static inline void forward(struct vswitch *sw, struct port *in,
+			   unsigned int look, struct port *to,
+			   const struct frame *f)
+{
+	if (to == in) {
+		port_drop(in, DROP_SAME_PORT, 1);
+		return;
+	}
+	if (!to->link_up) {
+		port_drop(to, DROP_LINK, 1);
+		return;
+	}
+	if (to->lags)
+		in->slow_bytes += f->len;
+	push(sw, in, look, to, f);
+}
+
+static unsigned int what_to_ask(const struct vswitch *sw, const struct port *in)
+{
+	bool guest = in->role == PORT_GUEST;
+	unsigned int asks = 0;
+
+	if (in->src_ip4)
+		asks |= ASK_SOURCE;
+	if (guest && (in->look | sw->pins.flags) & PIN_LOOK)
+		asks |= ASK_PIN;
+	if (sw->seen && in->role != PORT_GATEWAY)
+		asks |= ASK_SENDER;
+	if (guest && (sw->forbidden || in->look & PIN_CLIENT))
+		asks |= ASK_ROGUE;
+	return asks;
+}
+
+static inline void classify(struct vswitch *sw, struct port *in,
+			    const struct frame *f, struct hot *hot)
+{
+	unsigned int look = in->look;
+	const struct hdrs *h = &hot->h;
+	enum drop_reason why;
+
+	hot->bytes += f->len;
+	if (!admit(sw, in, f, hot, &why)) {
 		port_drop(in, why, 1);
 		return;
 	}
-	if ((look | sw->pins.flags) & PIN_LOOK && in->role == PORT_GUEST &&
-	    is_barred(sw, in, f, &h))
+	if (hot->asks & ASK_PIN && is_barred(sw, in, f, h))
 		return;
-	if (!learn(sw, in, f, &h, way.src, hot)) {
+	if (!hot->known && !find_way(sw, in, f, hot)) {
 		port_drop(in, DROP_GUARD, 1);
 		return;
 	}
-	if (is_rogue(sw, in, f, &h, look)) {
+	if (hot->asks & ASK_SENDER && hot->note && may_tell(f, h, hot->note))
+		note_sender(sw, in, f, h, hot->note);
+	if (hot->asks & ASK_ROGUE && is_rogue(sw, in, f, h, look)) {
 		port_drop(in, DROP_ROGUE, 1);
 		return;
 	}
-	to = way.dst & GROUP_BIT ? NULL : lookup(sw, f, &h, way.dst, hot);
-	if (!to)
+	if (hot->to)
+		forward(sw, in, look, hot->to, f);
+	else
 		flood(sw, in, look, f);
-	else if (to == in)
-		port_drop(in, DROP_SAME_PORT, 1);
-	else if (!to->link_up)
-		port_drop(to, DROP_LINK, 1);
-	else {
-		if (to->lags)
-			in->slow_bytes += f->len;
-		push(sw, in, look, to, f);
-	}
 }
 
 /* ---- pass 2: deliver ----------------------------------------------------- */
@@ -595,9 +701,10 @@ static void tx_software(struct vswitch *sw, struct port *p)
 		p->ops->tx(p, out, n);
 }
 
-static void tx(struct vswitch *sw, struct port *p)
+/* @needs: a frame of the batch has something left undone, maybe none of these. */
+static void tx(struct vswitch *sw, struct port *p, bool needs)
 {
-	unsigned int i = 0;
+	unsigned int i = needs ? 0 : p->ntx;
 
 	while (i < p->ntx && takes(p, p->txq[i]))
 		i++;
@@ -612,11 +719,11 @@ static void tx(struct vswitch *sw, struct port *p)
 	}
 }
 
-static void deliver(struct vswitch *sw)
+static void deliver(struct vswitch *sw, bool needs)
 {
 	sw->in_tx = true;
 	for (unsigned int i = 0; i < sw->nactive; i++)
-		tx(sw, sw->active[i]);
+		tx(sw, sw->active[i], needs);
 	sw->nactive = 0;
 	sw->in_tx = false;
 }
@@ -640,16 +747,19 @@ void vswitch_input(struct port *in, const struct frame *f, unsigned int n,
 {
 	struct vswitch *sw = in->sw;
 	struct port *outer = sw->ingress;
-	struct hot hot = {0};
+	struct hot hot;
 
 	assert(!sw->in_tx && n <= FRAME_BATCH);
+	hot_init(&hot, what_to_ask(sw, in));
 	sw->now_ms = now_ms;
 	sw->ingress = in;
 	sw->turns += in->id != sw->spoke;
 	sw->spoke = in->id;
 	for (unsigned int i = 0; i < n; i++)
 		classify(sw, in, &f[i], &hot);
-	deliver(sw);
+	in->stats.rx_frames += n;
+	in->stats.rx_bytes += hot.bytes;
+	deliver(sw, hot.needs);
 	sw->ingress = outer;
 	flush(sw);
 }

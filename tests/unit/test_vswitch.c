@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/bytes.h"
+#include "lib/compat.h"
 #include "lib/csum.h"
 #include "switch/hdrs.h"
 #include "switch/offload.h"
@@ -141,6 +142,84 @@ static void input__batch_for_two_ports__one_tx_each_in_order(void **state)
 	}
 	assert_int_equal(x->b.flushes, 2); /* once a turn */
 	assert_int_equal(vswitch_now(x->sw), 5);
+}
+
+/* Neighbours in a batch that are nearly alike: each is judged for itself. */
+static void input__alike_but_for_a_byte__each_goes_its_own_way(void **state)
+{
+	static const struct {
+		const char *eth; /* 14 bytes, and two more */
+		char to; /* who gets it; 0: dropped */
+		enum drop_reason why;
+	} frames[] = {
+		{"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 0, DROP_BAD_SRC},
+		{"\2\0\0\0\0\xb\2\0\0\0\0\xa\x12\x34\0", 'b'},
+		{"\2\0\0\0\0\xb\2\0\0\0\0\xa\x12\x34\0", 'b'},
+		{"\2\0\0\0\0\xc\2\0\0\0\0\xa\x12\x34\0", 'c'},
+		{"\2\0\0\0\0\xc\3\0\0\0\0\xa\x12\x34\0", 0, DROP_BAD_SRC},
+		{"\2\0\0\0\0\xc\2\0\0\0\0\xa\x12\x34\0", 'c'},
+		{"\2\0\0\0\0\xa\2\0\0\0\0\xa\x12\x34\0", 0, DROP_SAME_PORT},
+		{"\2\0\0\0\0\xb\2\0\0\0\0\xa\x12\x35\0", 'b'},
+		/* VLAN 3, where nobody is known, then 0 */
+		{"\2\0\0\0\0\xb\2\0\0\0\0\xa\x81\0\0\3", '*'},
+		{"\2\0\0\0\0\xb\2\0\0\0\0\xa\x81\0\0\0", 'b'},
+		{"\2\0\0\0\0\xb\2\0\0\0\0\xa\x12\x34\0", 'b'},
+		{"\1\x80\xc2\0\0\0\2\0\0\0\0\xa\x12\x34\0", 0, DROP_RESERVED},
+		{"\xff\xff\xff\xff\xff\xff\2\0\0\0\0\xa\x12\x34\0", '*'},
+		{"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0", 0,
+		 DROP_BAD_SRC},
+	};
+	struct fix *x = *state;
+	uint8_t b[ARRAY_LEN(frames)][60] = {{0}};
+	struct frame f[ARRAY_LEN(frames)];
+	unsigned int nb = 0, nc = 0, why[DROP_REASONS] = {0};
+
+	say(&x->b, A, Bm);
+	say(&x->c, A, C);
+	clear(x);
+	for (unsigned int i = 0; i < ARRAY_LEN(frames); i++) {
+		memcpy(b[i], frames[i].eth, 16);
+		b[i][20] = (uint8_t)i;
+		frame_init(&f[i], b[i], sizeof(b[i]));
+		if (!frames[i].to)
+			why[frames[i].why]++;
+	}
+	vswitch_input(&x->a.port, f, ARRAY_LEN(frames), 1000);
+	for (unsigned int i = 0; i < ARRAY_LEN(frames); i++) {
+		if (frames[i].to == 'b' || frames[i].to == '*')
+			assert_int_equal(x->b.got[nb++].p[20], i);
+		if (frames[i].to == 'c' || frames[i].to == '*')
+			assert_int_equal(x->c.got[nc++].p[20], i);
+	}
+	assert_int_equal(x->b.n, nb);
+	assert_int_equal(x->c.n, nc);
+	for (int i = 0; i < DROP_REASONS; i++)
+		assert_int_equal(drops(&x->a, (enum drop_reason)i), why[i]);
+	assert_int_equal(x->a.port.stats.rx_frames, ARRAY_LEN(frames));
+	assert_int_equal(x->a.port.stats.rx_bytes, sizeof(b));
+}
+
+static void input__alike_but_longer_or_cut__each_is_judged(void **state)
+{
+	struct fix *x = *state;
+	uint8_t b[1600];
+	struct frame f[5];
+
+	say(&x->b, A, Bm);
+	clear(x);
+	eth(b, Bm, A, 0x1234, sizeof(b));
+	frame_init(&f[0], b, 1514);
+	frame_init(&f[1], b, 1515);
+	frame_init(&f[2], b, 13);
+	frame_init(&f[3], b, 14);
+	frame_init(&f[4], b, 1514);
+	f[4].off = (struct offload){.needs_csum = true, .csum_start = 1514};
+	vswitch_input(&x->a.port, f, 5, 1000);
+	assert_int_equal(x->b.n, 2);
+	assert_int_equal(x->b.got[1].len, 14);
+	assert_int_equal(drops(&x->a, DROP_LONG), 1);
+	assert_int_equal(drops(&x->a, DROP_SHORT), 1);
+	assert_int_equal(drops(&x->a, DROP_OFFLOAD), 1);
 }
 
 static void input__destination_behind_source_port__dropped(void **state)
@@ -757,6 +836,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(input__unknown_then_known__floods_then_one_port),
 		T(input__batch_for_two_ports__one_tx_each_in_order),
+		T(input__alike_but_for_a_byte__each_goes_its_own_way),
+		T(input__alike_but_longer_or_cut__each_is_judged),
 		T(input__destination_behind_source_port__dropped),
 		T(input__bad_frames__dropped_with_reason),
 		T(input__longer_than_mtu__dropped_but_tags_do_not_count),
