@@ -59,13 +59,14 @@ struct offload {
  * holds at least min(len, FRAME_HDR) bytes: decisions are made on it alone.
  */
 struct frame {
-	struct iovec seg[FRAME_SEGS];
-	uint16_t nseg; /* >= 1 */
-	uint32_t len;  /* sum of the segments */
-	struct offload off;
 	/* What follows seg[0] lies where this port lent room for it (port_ops.lend);
 	 * NULL: it did not. For that port alone; to others it is a frame like any. */
 	const struct port *in_place;
+	uint32_t len;  /* sum of the segments */
+	uint16_t nseg; /* >= 1 */
+	struct offload off;
+	/* Last: with two of them a frame is a cache line. */
+	struct iovec seg[FRAME_SEGS];
 };
 
 /* Nothing is left undone: nearly all small frames. */

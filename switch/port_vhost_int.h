@@ -28,6 +28,7 @@ struct vhost_kick {
 	struct event *ev;
 	/* rings from the guest: */
 	struct vhost_poll poll;
+	bool plain; /* the last buffer was of one piece: the next may be, too */
 	unsigned int pauses; /* in turn, for a slow guest's sake … */
 	int64_t until_us;    /* … and this one ends then */
 };

@@ -6,6 +6,7 @@
  */
 #include "switch/port_vhost_int.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -13,9 +14,13 @@
 #include "lib/clock.h"
 #include "switch/hdrs.h"
 #include "switch/offload.h"
+#include "switch/vhost_copy.h"
 
 /* Most buffers for one frame: 64 KiB into the smallest that make sense. */
 #define MERGE_MAX 128
+
+/* Frames that go into the smallest buffer that makes sense; see place_small(). */
+#define SMALL 2048
 
 /* Frames that wait: from here on their senders had better wait … */
 #define LAG_BYTES (128 * 1024)
@@ -54,24 +59,55 @@ static void put(const struct vring_iov *v, struct pos *at, const uint8_t *src,
 	}
 }
 
+NOINLINE static void encode_offload(const struct vhost_port *vp,
+				    const struct frame *f, unsigned int buffers,
+				    uint8_t hdr[VNET_HDR_LEN])
+{
+	struct offload off = f->off;
+
+	/* The switch has done what the guest cannot; the rest are hints. */
+	if (!(vp->port.caps & PORT_CAP_CSUM))
+		off.csum_valid = false;
+	if (!vp->ecn)
+		off.gso_ecn = false;
+	vnet_hdr_encode(f, &off, hdr);
+	hdr[10] = (uint8_t)buffers;
+	hdr[11] = (uint8_t)(buffers >> 8);
+}
+
+/* @hdr is only written to, in words: to read back what was written in pieces would have to
+ * wait for all writes before. */
 static inline void encode(const struct vhost_port *vp, const struct frame *f,
 			  unsigned int buffers, uint8_t hdr[VNET_HDR_LEN])
 {
-	struct offload off;
+	const uint32_t last = htole32(buffers << 16);
 
-	memset(hdr, 0, VNET_HDR_LEN);
 	if (f->off.needs_csum || f->off.csum_valid) {
-		off = f->off;
-		/* The switch has done what the guest cannot; the rest are hints. */
-		if (!(vp->port.caps & PORT_CAP_CSUM))
-			off.csum_valid = false;
-		if (!vp->ecn)
-			off.gso_ecn = false;
-		if (off.needs_csum || off.csum_valid)
-			vnet_hdr_encode(f, &off, hdr);
+		encode_offload(vp, f, buffers, hdr);
+		return;
 	}
-	hdr[10] = (uint8_t)buffers;
-	hdr[11] = (uint8_t)(buffers >> 8);
+	memset(hdr, 0, 8);
+	memcpy(hdr + 8, &last, 4);
+}
+
+NOINLINE static void copy_rest(const struct frame *f, uint8_t *p)
+{
+	for (unsigned int i = 1; i < f->nseg; i++) {
+		p += f->seg[i - 1].iov_len;
+		memcpy(p, f->seg[i].iov_base, f->seg[i].iov_len);
+	}
+}
+
+/* All of it into one piece. Where the header is shorter than VNET_HDR_LEN the frame, which
+ * is longer than both, begins on its end. */
+static inline void copy_whole(const struct vhost_port *vp,
+			      const struct frame *f, uint8_t *p)
+{
+	encode(vp, f, 1, p);
+	p += vp->hdr_len;
+	vhost_copy(p, f->seg[0].iov_base, f->seg[0].iov_len);
+	if (f->nseg > 1)
+		copy_rest(f, p);
 }
 
 static void copy(const struct vhost_port *vp, const struct frame *f,
@@ -80,21 +116,11 @@ static void copy(const struct vhost_port *vp, const struct frame *f,
 	uint8_t hdr[VNET_HDR_LEN];
 	struct pos at = {0, 0};
 
-	encode(vp, f, buffers, hdr);
-	if (v->n == 1) { /* nearly always */
-		uint8_t *p = v->v[0].iov_base;
-
-		if (vp->hdr_len == VNET_HDR_LEN) /* without a call */
-			memcpy(p, hdr, VNET_HDR_LEN);
-		else
-			memcpy(p, hdr, vp->hdr_len);
-		p += vp->hdr_len;
-		for (unsigned int i = 0; i < f->nseg; i++) {
-			memcpy(p, f->seg[i].iov_base, f->seg[i].iov_len);
-			p += f->seg[i].iov_len;
-		}
+	if (v->n == 1) {
+		copy_whole(vp, f, v->v[0].iov_base);
 		return;
 	}
+	encode(vp, f, buffers, hdr);
 	put(v, &at, hdr, vp->hdr_len);
 	for (unsigned int i = 0; i < f->nseg; i++)
 		put(v, &at, f->seg[i].iov_base, f->seg[i].iov_len);
@@ -430,12 +456,63 @@ static void publish(struct vhost_port *vp)
 			vhost_port_done(vp, i);
 }
 
+/* Frames at the front of a batch that may go into one buffer each, all of ring @i. */
+static unsigned int small(const struct vhost_port *vp, unsigned int i,
+			  const struct frame *const *batch, unsigned int n)
+{
+	for (unsigned int k = 0; k < n; k++)
+		if (batch[k]->len > SMALL || batch[k]->in_place ||
+		    (vp->nrxq > 1 && pick(vp, batch[k]) != i))
+			return k;
+	return n;
+}
+
+/*
+ * The first frames of a batch in one go, as far as each of them fits into one buffer that
+ * is one piece; returns how many. The rest is for one().
+ */
+static unsigned int place_small(struct vhost_port *vp,
+				const struct frame *const *batch,
+				unsigned int n)
+{
+	unsigned int i = vp->nrxq ? pick(vp, batch[0]) : 0, k = 0;
+	struct vring *ring = &vp->dev.vq[i].ring;
+	struct vring_buf b[FRAME_BATCH];
+	size_t bytes = 0, len;
+	int got;
+
+	if (vp->fail || !vp->nrxq || vp->lent.n ||
+	    vhost_has(&vp->dev, VHOST_F_LOG_ALL) ||
+	    !vhost_backlog_empty(&vp->line[i / 2].back))
+		return 0;
+	n = small(vp, i, batch, n);
+	got = n ? vring_pop_all(ring, b, n, true) : 0;
+	if (got <= 0)
+		return 0;
+	for (; k < (unsigned int)got; k++) {
+		len = vp->hdr_len + batch[k]->len;
+		if (len > b[k].len)
+			break;
+		copy_whole(vp, batch[k], b[k].p);
+		b[k].len = (uint32_t)len;
+		bytes += batch[k]->len;
+	}
+	vring_unpop(ring, (unsigned int)got - k);
+	vring_push_all(ring, b, k);
+	port_sent(&vp->port, k, bytes);
+	vp->touched |= 1u << i;
+	return k;
+}
+
 void vhost_rx(struct port *p, const struct frame *const *batch, unsigned int n)
 {
 	struct vhost_port *vp = container_of(p, struct vhost_port, port);
 
-	for (unsigned int i = 0; i < n; i++)
-		one(vp, batch[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		i += place_small(vp, batch + i, n - i);
+		if (i < n)
+			one(vp, batch[i]);
+	}
 	publish(vp);
 }
 
