@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/bytes.h"
+#include "lib/clock.h"
 #include "lib/compat.h"
 #include "switch/drivers.h"
 #include "switch/offload.h"
@@ -60,6 +61,7 @@ static void open_vhost(unsigned int frame_size)
 	struct port_spec spec = {"vm-0", PORT_GUEST, 7, 0};
 	struct vswitch_config cfg = {.seed = {1, 2}};
 	struct driver_ctx ctx;
+	uint32_t head, len;
 	int backend;
 
 	size = frame_size;
@@ -87,8 +89,13 @@ static void open_vhost(unsigned int frame_size)
 		make(bytes[i], 1, 2);
 		frame_init(&frame[i], bytes[i], size);
 	}
-	make(bytes[0], 1, 1);
-	vswitch_input(&other, frame, 1, 1000); /* host 1 is here */
+	/* Both are known. */
+	make(vg_buf(&guest, VG_TX, 0) + VNET_HDR_LEN, 2, 1);
+	vg_send_frame(&guest, 0, vg_buf(&guest, VG_TX, 0) + VNET_HDR_LEN, size);
+	turn();
+	CPU_MUST(vg_used(&guest, VG_TX, &head, &len));
+	make(bytes[0], 1, 1); /* goes nowhere */
+	vswitch_input(&other, frame, 1, clock_mono_ms());
 	make(bytes[0], 1, 2);
 }
 
@@ -147,6 +154,7 @@ static unsigned long run_from_guest(unsigned long n)
 /* A burst for the guest, which has buffers for it. */
 static unsigned long run_to_guest(unsigned long n)
 {
+	int64_t now_ms = clock_mono_ms();
 	unsigned long done = 0;
 	uint32_t head, len;
 
@@ -154,7 +162,7 @@ static unsigned long run_to_guest(unsigned long n)
 		vg_fill_rx(&guest, BURST);
 		turn();
 		cpu_on();
-		vswitch_input(&other, frame, BURST, 1000);
+		vswitch_input(&other, frame, BURST, now_ms);
 		cpu_off();
 		for (unsigned int i = 0; i < BURST; i++, done++)
 			CPU_MUST(vg_used(&guest, VG_RX, &head, &len) &&

@@ -24,7 +24,7 @@ import time
 import lab as L
 import turns
 from ovs import OvsDpdk
-from setups import BUILD, Missing, cpu_s, peer
+from setups import BEFORE, BUILD, Missing, cpu_s, peer
 from testpmd import Testpmd, vhost, virtio_user
 
 MACS = ("52:54:00:00:00:0a", "52:54:00:00:00:0b")
@@ -40,15 +40,23 @@ def tell(report, kind, size, got):
 
 
 def race(report, rounds):
-    run(report, rounds, "vhost-user", (("vnet", ours), ("testpmd", testpmds),
-                                       ("ovs-dpdk", ovs_dpdk)))
-    run(report, rounds, "stream", (("vnet", streams), ("vde_switch", vde)))
+    run(report, rounds, "vhost-user", (("vnet", ours), ("before", ours_before),
+                                       ("testpmd", testpmds), ("ovs-dpdk", ovs_dpdk)))
+    run(report, rounds, "stream", (("vnet", streams), ("before", streams_before),
+                                   ("vde_switch", vde)))
+
+
+def is_wanted(name):
+    only = os.environ.get("PEERS", "").replace(",", " ").split()
+    return name == "vnet" or (BEFORE if name == "before" else not only or name in only)
 
 
 def run(report, rounds, kind, switches):
     with contextlib.ExitStack() as stack:
         up = {}
         for name, switch in switches:
+            if not is_wanted(name):
+                continue
             try:
                 up[name] = stack.enter_context(switch())
             except (Missing, L.LabError) as e:
@@ -61,10 +69,10 @@ def run(report, rounds, kind, switches):
 
 
 @contextlib.contextmanager
-def our_switch(kind):
+def our_switch(kind, build):
     """(worker, paths, namespace) of a network with two NICs."""
     with contextlib.closing(L.Netns("vnetd")) as ns, \
-            L.Vnetd(ns=ns, log_level="info") as d:
+            L.Vnetd(ns=ns, log_level="info", build=build) as d:
         d.vnet("define", "lab", "--mode", "internal")
         paths = [d.vnet("attach", "ab"[n], "--network", "lab", "--type", kind,
                         "--mac", MACS[n], json=True).data["path"] for n in (0, 1)]
@@ -106,11 +114,15 @@ def measure(paths, size, switch):
 
 
 @contextlib.contextmanager
-def ours():
+def ours(build=None):
     """How to measure ours, with frames of a size."""
     peer("dpdk-testpmd")
-    with our_switch("vhost-user") as (worker, paths, _):
+    with our_switch("vhost-user", build) as (worker, paths, _):
         yield lambda size: measure(paths, size, worker)
+
+
+def ours_before():
+    return ours(BEFORE)
 
 
 @contextlib.contextmanager
@@ -157,9 +169,13 @@ def wire(ns, switch, *args):
 
 
 @contextlib.contextmanager
-def streams():
-    with our_switch("stream") as (worker, paths, ns):
+def streams(build=None):
+    with our_switch("stream", build) as (worker, paths, ns):
         yield lambda size: wire(ns, worker, "stream", *paths, str(size))
+
+
+def streams_before():
+    return streams(BEFORE)
 
 
 @contextlib.contextmanager
