@@ -11,6 +11,7 @@
  */
 #include "switch/fdb.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -172,8 +173,11 @@ static struct entry *take(struct fdb *t, const struct mac *mac, uint16_t vid,
 	if (!e && t->top) {
 		struct fport *greedy =
 			list_first(&t->by_count[t->top], struct fport, node);
+		struct entry *oldest =
+			list_first(&greedy->entries, struct entry, node);
 
-		forget(t, list_first(&greedy->entries, struct entry, node));
+		assert(oldest); /* the port is counted with it */
+		forget(t, oldest);
 		e = unused(t);
 	}
 	if (!e)
