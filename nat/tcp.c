@@ -29,8 +29,8 @@ static void retry_on_timer(struct wtimer *w, int64_t now_ms)
 
 void tcp_unpark(struct tcp *t)
 {
-	while (!list_empty(&t->parked))
-		tcp_queue(list_first(&t->parked, struct tcp_flow, work));
+	list_for_each_safe(f, &t->parked, struct tcp_flow, work)
+		tcp_queue(f);
 }
 
 /* Who has no room need not have said when there was some. */
