@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/compat.h"
+#include "nat/nlmsg.h"
 
 /* ---- the socket ------------------------------------------------------------------- */
 
@@ -150,7 +151,7 @@ void nflog_read(const void *p, size_t len,
 	const struct nlmsghdr *h = p;
 	int left = (int)len;
 
-	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+	for (; nlmsg_whole(h, left); h = mnl_nlmsg_next(h, &left)) {
 		struct attrs t = {.prefix = NULL};
 
 		if (h->nlmsg_type !=

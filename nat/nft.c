@@ -26,6 +26,7 @@
 
 #include "lib/fdutil.h"
 #include "nat/nft_int.h"
+#include "nat/nlmsg.h"
 
 #define MSG_MAX	  (1 << 17) /* in an answer */
 #define ANSWER_MS 10000
@@ -107,7 +108,7 @@ bool nft_is_own(const void *news, size_t len, uint32_t port)
 	const struct nlmsghdr *h = news;
 	int left = (int)len;
 
-	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+	for (; nlmsg_whole(h, left); h = mnl_nlmsg_next(h, &left))
 		if (!port || h->nlmsg_pid != port)
 			return false;
 	return len && !left;
@@ -156,7 +157,7 @@ static bool is_last(const struct nft *n, ssize_t len, uint32_t seq)
 	const struct nlmsghdr *h = (const void *)n->buf;
 	int left = (int)len;
 
-	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+	for (; nlmsg_whole(h, left); h = mnl_nlmsg_next(h, &left))
 		if (h->nlmsg_seq == seq && (h->nlmsg_type == NLMSG_DONE ||
 					    h->nlmsg_type == NLMSG_ERROR))
 			return true;

@@ -2,6 +2,7 @@
 /* Transactions of nftables: messages gathered, sent at once, their answers heard. See
  * nft_int.h. */
 #include "nat/nft_int.h"
+#include "nat/nlmsg.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -66,7 +67,7 @@ static int verdict(struct nft_batch *b)
 
 		if (len < 0)
 			return (int)len;
-		for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+		for (; nlmsg_whole(h, left); h = mnl_nlmsg_next(h, &left)) {
 			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
 
 			if (h->nlmsg_type != NLMSG_ERROR ||

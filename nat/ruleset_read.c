@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "lib/compat.h"
+#include "nat/nlmsg.h"
 
 static const char *str(const char *s)
 {
@@ -604,9 +605,7 @@ int ruleset_read(struct ruleset *rs, const void *buf, size_t len)
 	const struct nlmsghdr *h = buf;
 	int left = len > INT32_MAX ? INT32_MAX : (int)len, r = 0;
 
-	/* libmnl takes a claim of 2 GiB and more for a negative one. */
-	for (; !r && mnl_nlmsg_ok(h, left) && h->nlmsg_len <= (uint32_t)left;
-	     h = mnl_nlmsg_next(h, &left)) {
+	for (; !r && nlmsg_whole(h, left); h = mnl_nlmsg_next(h, &left)) {
 		if (NFNL_SUBSYS_ID(h->nlmsg_type) != NFNL_SUBSYS_NFTABLES)
 			return -EPROTO;
 		switch (NFNL_MSG_TYPE(h->nlmsg_type)) {

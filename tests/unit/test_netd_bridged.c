@@ -152,10 +152,11 @@ static void kernel__gone_while_it_runs__once_anew(void **state)
 	rig_quiet(true);
 	r->priv->fail_keep = -ESTALE;
 	r->priv->fail_uplink = -EHOSTUNREACH;
-	netctl_links_changed(&r->ctl);
-	event_base_loop(r->ctl.base, EVLOOP_ONCE); /* looked at, soon */
-	for (int i = 0; i < 100 && n->state != NET_FAILED; i++)
+	knetctl_link(&r->ctl, 0, NULL); /* looked at, soon */
+	for (int i = 0; i < 100 && n->state != NET_FAILED; i++) {
+		event_base_loop(r->ctl.base, EVLOOP_ONCE);
 		rig_spin(r);
+	}
 	rig_quiet(false);
 	assert_int_equal(n->state, NET_FAILED);
 	assert_true(n->harmful);
