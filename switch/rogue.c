@@ -6,6 +6,8 @@
 
 #include "lib/inet.h"
 
+#define IP6_HDR 40u
+
 const char *rogue_name(enum rogue_kind k)
 {
 	return k == ROGUE_DHCP4 ? "dhcp" : k == ROGUE_RA ? "ra" : "dhcp6";
@@ -44,6 +46,9 @@ static unsigned int rogue6(const struct frame *f, struct hdrs *h)
 	size_t len = frame_hdr_len(f);
 
 	if (p[h->l3] >> 4 != 6)
+		return 0;
+	/* All there is, and no whole header: nobody takes it for a message. */
+	if (len < h->l3 + IP6_HDR && !is_cut(f))
 		return 0;
 	if (!hdrs_l3(p, len, h))
 		return may_be6(p + h->l3, len - h->l3);

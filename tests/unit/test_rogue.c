@@ -155,6 +155,8 @@ static void kind__what_servers_say__told_apart(void **state)
 	assert_int_equal(kind(&six, six.len), ROGUE_DHCP6);
 	for (size_t n = 0; n < opts.len; n++)
 		assert_int_equal(kind(&opts, n), n >= 14 + 64 ? ROGUE_DHCP4 : 0);
+	for (size_t n = 0; n < 14 + 40; n++) /* no whole header: nobody's */
+		assert_int_equal(kind(&ra, n), 0);
 }
 
 static void kind__what_clients_and_relays_say__nothing(void **state)
