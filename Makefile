@@ -139,7 +139,7 @@ fuzz:
 	$(Q)scripts/fuzz
 cov:
 	$(Q)scripts/check cov
-bench: $(O)/bench/load $(O)/bench/taploop $(O)/bench/wire
+bench: $(O)/bench/load $(O)/bench/taploop $(O)/bench/wire $(O)/bench/apart
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/python -B tests/bench/bench.py

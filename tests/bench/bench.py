@@ -308,6 +308,7 @@ def main():
             if hurry:
                 report.not_run(", ".join(NOT_QUICK), "not in a quick run unless asked for")
             good = [run(report, names) for names in together(wanted)]
+            report.say(turns.moments())
     finally:
         L.remove_own()
     if os.environ.get("PAGE"):

@@ -37,12 +37,18 @@ class Report:
         self.markdown_path, self.head = markdown_path, head
         self.rows = {}      # {bench: [(title, unit, ours, {peer: (it, ratio)}, cpu)]}
         self.left_out = []
+        self.said = []
 
     def not_run(self, bench, what):
         text = "%s: %s" % (bench, " / ".join(str(what).split("\n")).strip(" /")[:400])
         if text not in self.left_out:
             self.left_out.append(text)
         print("  not run: " + text, flush=True)
+
+    def say(self, text):
+        """What is to be known of the whole run."""
+        self.said.append(text + ".")
+        print("  " + text, flush=True)
 
     def case(self, bench, title, unit, less, samples, cpu=None):
         """samples: {contender: [numbers, None for a round that failed]}, ours is "vnet";
@@ -99,6 +105,7 @@ class Report:
         lines = [self.head, ""]
         for bench, rows in self.rows.items():
             lines += [*self.table(bench, rows), ""]
+        lines += self.said
         lines += ["Not run: " + text + "." for text in self.left_out]
         with open(self.markdown_path, "w") as f:
             f.write("\n".join(lines).rstrip() + "\n")
