@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Messages of vhost-user. See vhost_msg.h. The peer is a process of this
- * machine: numbers are in the machine's byte order.
+ * Messages of vhost-user. See vhost_msg.h. The peer is a process of this machine:
+ * numbers are in the machine's byte order.
  */
 #include "switch/vhost_msg.h"
 
@@ -34,8 +34,8 @@ enum proto_feature {
 	PROTO_STATUS = 16,
 };
 
-/* IN_ORDER (2.7.9): buffers go back in the order in which they came, whatever
- * becomes of them. A guest that knows need not read which ones they are. */
+/* IN_ORDER (2.7.9): buffers go back in the order in which they came, whatever becomes of
+ * them. A guest that knows need not read which ones they are. */
 #define FEATURES_ALWAYS                                                        \
 	(BIT(VHOST_F_CSUM) | BIT(VHOST_F_GUEST_CSUM) | BIT(VHOST_F_MTU) |      \
 	 BIT(VHOST_F_GUEST_TSO4) | BIT(VHOST_F_GUEST_TSO6) |                   \
@@ -90,8 +90,7 @@ static uint16_t u16_at(const struct msg *m, size_t at)
 	return v;
 }
 
-/* ---- answers
- * ------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------ */
 
 /* The header is filled in by vhost_msg(). */
 static int answer(struct msg *m, const void *body, size_t len)
@@ -111,8 +110,7 @@ static int refuse(struct msg *m, const char *what)
 	return errtext_set(m->why, -EPROTO, "%s", what);
 }
 
-/* ---- rings
- * -------------------------------------------------------------------- */
+/* ---- rings -------------------------------------------------------------------- */
 
 static void bury_kick(struct vhost_dev *d, struct vhost_vq *q)
 {
@@ -129,9 +127,9 @@ void vhost_bury(struct vhost_dev *d)
 	d->ndead = 0;
 }
 
-/* Attach a started ring, which goes on where it is: at its used index, whatever
- * the front end told (vhost_ring.h). After a back end's crash it tells what it
- * can: QEMU the used index, DPDK's virtio-user 0. */
+/* Attach a started ring, which goes on where it is: at its used index, whatever the
+ * front end told (vhost_ring.h). After a back end's crash it tells what it can: QEMU
+ * the used index, DPDK's virtio-user 0. */
 static int attach(struct vhost_dev *d, struct vhost_vq *q, struct errtext *why)
 {
 	if (!q->started || !q->addr_set || !q->num)
@@ -301,8 +299,7 @@ static int set_vring_err(struct vhost_dev *d, struct msg *m)
 	return 0;
 }
 
-/* ---- features
- * ------------------------------------------------------------------- */
+/* ---- features ------------------------------------------------------------------- */
 
 static uint64_t offered(const struct vhost_dev *d)
 {
@@ -405,8 +402,7 @@ static int get_status(struct vhost_dev *d, struct msg *m)
 	return answer_u64(m, d->status);
 }
 
-/* ---- memory
- * --------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------- */
 
 #define REGION_LEN 32
 
@@ -499,16 +495,14 @@ static int get_inflight_fd(struct vhost_dev *d, struct msg *m)
 	return answer(m, body, sizeof(body));
 }
 
-/* What we keep in there would be the same as in the used rings: vhost_ring.h.
- */
+/* What we keep in there would be the same as in the used rings: vhost_ring.h. */
 static int set_inflight_fd(struct vhost_dev *d, struct msg *m)
 {
 	(void)d;
 	return m->nfd == 1 ? 0 : refuse(m, "no descriptor came along");
 }
 
-/* ---- the network device
- * ------------------------------------------------------------ */
+/* ---- the network device ------------------------------------------------------------ */
 
 static int send_rarp(struct vhost_dev *d, struct msg *m)
 {
@@ -527,7 +521,7 @@ static int net_set_mtu(struct vhost_dev *d, struct msg *m)
 	return mtu < MTU_MIN || mtu > UINT16_MAX ? refuse(m, "no such MTU") : 0;
 }
 
-#define CONFIG_HDR 12 /* of the message: offset, size, flags */
+#define CONFIG_HDR 12	/* of the message: offset, size, flags */
 #define CONFIG_MAX 256
 #define LINK_UP	   1
 
@@ -559,11 +553,10 @@ static int set_config(struct vhost_dev *d, struct msg *m)
 	return 1;
 }
 
-/* ---- dispatch
- * ------------------------------------------------------------------------ */
+/* ---- dispatch ------------------------------------------------------------------------ */
 
-/* What a request's body holds at least; a positive return is a polite no, for
- * those who asked for an answer. */
+/* What a request's body holds at least; a positive return is a polite no, for those
+ * who asked for an answer. */
 struct kind {
 	const char *name;
 	int (*fn)(struct vhost_dev *d, struct msg *m);
@@ -670,9 +663,7 @@ int vhost_msg(struct vhost_dev *d, const uint8_t *p, size_t len, int *fd,
 	return 0;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------ */
 
 int vhost_dev_init(struct vhost_dev *d, const struct vhost_config *cfg)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* links: switch_core switch_io fake_port driver_fix vhost_guest */
 /*
- * A vhost-user port and frames that come many at once: in bursts, each as it
- * was and in its place. The rest of the port is in test_port_vhost.c.
+ * A vhost-user port and frames that come many at once: in bursts, each as it was and in
+ * its place. The rest of the port is in test_port_vhost.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,8 +31,7 @@ static void open_vhost(struct fix *x)
 	log_setup("test", LOG_LVL_ERR);
 	vg_init(&guest, &backend);
 	assert_int_equal(driver_vhost(&x->ctx, &x->spec, &conf, -1, backend,
-				      &x->d, NULL),
-			 0);
+				      &x->d, NULL), 0);
 	assert_true(x->connected);
 }
 
@@ -119,8 +118,7 @@ static void rx__any_length__arrives_as_it_was(void **state)
 
 	vg_start(&guest, V1 | MRG);
 	fix_turn(x);
-	for (size_t from = 14; from < 1514 - RUN;
-	     from += from < 400 ? RUN : 97) {
+	for (size_t from = 14; from < 1514 - RUN; from += from < 400 ? RUN : 97) {
 		vg_fill_rx(&guest, RUN);
 		for (unsigned int i = 0; i < RUN; i++) {
 			pattern(b[i], from + i, 1);
@@ -189,8 +187,7 @@ static void rx__long_ones_among_short_ones__keep_their_order(void **state)
 	for (unsigned int i = 0; i < 6; i++) {
 		assert_true(vg_used(&guest, VG_RX, &head, &len));
 		assert_int_equal(head, due++);
-		assert_int_equal(vg_buf(&guest, VG_RX, head)[10],
-				 i % 2 ? 3 : 1);
+		assert_int_equal(vg_buf(&guest, VG_RX, head)[10], i % 2 ? 3 : 1);
 		assert_int_equal(vg_buf(&guest, VG_RX, head)[12 + 20], i);
 		for (unsigned int j = 0; i % 2 && j < 2; j++, due++) {
 			assert_true(vg_used(&guest, VG_RX, &head, &len));
