@@ -178,7 +178,7 @@ BENCHES = {     # name: (world, its MTU, contenders with ours first), cases; or 
 # There is no question there that it answers; its MTU is 65536 anyway.
 NOT_IN = {"loopback": ("nat-udp", "nat-cps", "nat-tcp-65520")}
 # Who is in a hurry has these by name only: ours against ours, in the main.
-NOT_QUICK = ("kernel", "bridged")
+NOT_QUICK = ("kernel", "bridged", "scale")
 
 
 # ---- a race ----------------------------------------------------------------------------
