@@ -64,7 +64,8 @@ def iperf(setup, back, streams):
         for _ in range(100):
             done = subprocess.run(setup.near.argv(
                 "iperf3", "-c", setup.address, "-p", "5201", "-J", "-i", "0",
-                "-t", str(SECONDS), "-P", str(streams), *(["-R"] if back else [])),
+                "-t", str(SECONDS), "-P", str(streams), "-l", str(S.WRITE),
+                *(["-R"] if back else [])),
                 stdout=subprocess.PIPE, env=L.environment(), timeout=60)
             out = json.loads(done.stdout)
             if "refused" not in out.get("error", ""):
@@ -177,8 +178,8 @@ BENCHES = {     # name: (world, its MTU, contenders with ours first), cases; or 
 }
 # There is no question there that it answers; its MTU is 65536 anyway.
 NOT_IN = {"loopback": ("nat-udp", "nat-cps", "nat-tcp-65520")}
-# Who is in a hurry has these by name only: ours against ours, in the main.
-NOT_QUICK = ("kernel", "bridged", "scale")
+# By name only, or for the page: ours against ours, in the main.
+OURS = ("kernel", "bridged", "scale")
 
 
 # ---- a race ----------------------------------------------------------------------------
@@ -290,8 +291,9 @@ def run(report, names):
 
 def main():
     wanted = words("BENCH")
-    hurry = QUICK and not wanted
-    wanted = wanted or [b for b in BENCHES if not (hurry and b in NOT_QUICK)]
+    page = os.environ.get("PAGE")
+    short = not (wanted or page)
+    wanted = wanted or [b for b in BENCHES if page or b not in OURS]
     unknown = [b for b in wanted if b not in BENCHES]
     if unknown:
         print("bench: no such: %s; there are: %s" % (
@@ -305,13 +307,13 @@ def main():
     try:
         with Report(os.path.join(build, "bench.json"), os.path.join(build, "bench.md"),
                     head()) as report:
-            if hurry:
-                report.not_run(", ".join(NOT_QUICK), "not in a quick run unless asked for")
+            if short:
+                report.not_run(", ".join(OURS), "unless asked for, or with PAGE=1")
             good = [run(report, names) for names in together(wanted)]
             report.say(turns.moments())
     finally:
         L.remove_own()
-    if os.environ.get("PAGE"):
+    if page:
         report.paste(os.path.join(TOP, "docs", "performance.md"))
     print("%d s; the same as tables: build/bench.md" % (time.monotonic() - began))
     return 0 if all(good) else 1

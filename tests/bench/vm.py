@@ -43,8 +43,8 @@ class Vm(S.Setup):
 
     def iperf(self, back):
         """Gbit/s, as the receiver counts them."""
-        text = self.guest.check("iperf3 -c %s -p %d -f k -i 0 -t %d%s" % (
-            self.world.outside.address, PORT, SECONDS, " -R" if back else ""),
+        text = self.guest.check("iperf3 -c %s -p %d -f k -i 0 -t %d -l %d%s" % (
+            self.world.outside.address, PORT, SECONDS, S.WRITE, " -R" if back else ""),
             SECONDS + 20)
         return float(re.search(r"([\d.]+) Kbits/sec +receiver", text)[1]) / 1e6
 
