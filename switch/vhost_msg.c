@@ -34,8 +34,8 @@ enum proto_feature {
 	PROTO_STATUS = 16,
 };
 
-/* IN_ORDER (2.7.9): buffers go back in the order in which they came, whatever becomes of
- * them. A guest that knows need not read which ones they are. */
+/* IN_ORDER (virtio 1.2, 2.7.9): buffers go back in the order in which they came, whatever
+ * becomes of them. A guest that knows need not read which ones they are. */
 #define FEATURES_ALWAYS                                                        \
 	(BIT(VHOST_F_CSUM) | BIT(VHOST_F_GUEST_CSUM) | BIT(VHOST_F_MTU) |      \
 	 BIT(VHOST_F_GUEST_TSO4) | BIT(VHOST_F_GUEST_TSO6) |                   \

@@ -4,13 +4,14 @@
     BENCH=nat-tcp,switch-rtt   only these          QUICK=1   one round of the chief cases
                                                    and peers: less than 2 minutes
     PEERS=pasta,kernel         against these only  ROUNDS=9  that many
+    PAGE=1                     with those that race ours against ours, too (OURS), and
+                               into docs/performance.md
     BEFORE=DIR                 the vnetd and vnet of DIR race, too (what a change brings)
 
 Prints what was measured as it comes, and writes build/bench.json, one object a line, and
-build/bench.md, the same as tables with the goals (goals.py); PAGE=1 puts those into
-docs/performance.md. A ratio above 1 says that
-ours is better, also where less is better. Absolute numbers are the machine's; the
-ratios are what counts. What cannot be run is said.
+build/bench.md, the same as tables with the goals (goals.py). A ratio above 1 says that
+ours is better, also where less is better. Absolute numbers are the machine's; the ratios
+are what counts. What cannot be run is said.
 """
 
 import json

@@ -14,9 +14,9 @@ from netns import veth
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build", "bench")
 # Bytes of each of iperf3's writes. Its buffer begins with a page, and AMD's "rep movsb"
-# copies a twentieth as fast where the destination lies 1 to 31 bytes from the source, modulo
-# a page: with 128 KiB the two keep their distance for a whole transfer, good or bad. So
-# it walks on with each write, and all contenders have the same mixture.
+# copies a twentieth as fast where the destination begins 1 to 31 bytes further than the
+# source, modulo a page: with 128 KiB the two keep their distance for a whole transfer, good
+# or bad. So it walks on with each write, and all contenders have the same mixture.
 WRITE = 131000
 BEFORE = os.environ.get("BEFORE")
 

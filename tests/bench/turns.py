@@ -55,7 +55,7 @@ def best(values):
     good = [v for v, ns in values if not is_far(ns)]
     far = [v for v, ns in values if is_far(ns)]
     if any(v is not None for v in good):
-        counts["good"] += len(good)
+        counts["good"] += len(good) - good.count(None)
         counts["dropped"] += len(far)
         return good
     counts["far"] += len(far)
