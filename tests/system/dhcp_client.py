@@ -69,6 +69,7 @@ class DhcpClient:
         self.args = list(args)
         self.dir = scratch("dhcp")
         self.proc = None
+        self._started = 0   # where this start's part of the log begins
         # dhcpcd drops its rights in some builds and wants to write there still
         os.chmod(self.dir, 0o755)
         self._write("script", _CLIENT_SCRIPT % {
@@ -132,6 +133,7 @@ class DhcpClient:
         with contextlib.suppress(OSError):
             os.unlink(self._file("lease"))
         with open(self._file("log"), "ab") as log:
+            self._started = log.tell()
             self.proc = self.ns.popen(*self._argv(), stdout=log, stderr=log)
         return self
 
@@ -143,9 +145,11 @@ class DhcpClient:
         except OSError:
             return []
 
-    def log(self):
-        with open(self._file("log"), errors="replace") as f:
-            return f.read()
+    def log(self, start=0):
+        """What it has said, from byte `start` on."""
+        with open(self._file("log"), "rb") as f:
+            f.seek(start)
+            return f.read().decode(errors="replace")
 
     def current(self):
         """The lease now: {"ip", "mask", "router", "dns", "mtu", "domain",
@@ -169,10 +173,15 @@ class DhcpClient:
         found["raw"] = raw
         return found
 
+    def _stored(self):
+        """Whether the client has written the lease to its own file: dhclient does after
+        its script has agreed, and says "bound" then; the others do before."""
+        return self.kind != "dhclient" or "\nbound" in self.log(self._started)
+
     def lease(self, timeout=30):
-        """Wait for a lease."""
+        """Wait for a lease that a second start() would go on with."""
         try:
-            return eventually("lease", lambda: self.current() or (
+            return eventually("lease", lambda: (self._stored() and self.current()) or (
                 self.proc.poll() is not None and "ended"), timeout)
         except LabError:
             raise LabError("%s got no lease on %s: %s" % (
