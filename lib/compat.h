@@ -66,6 +66,9 @@ void *compat_unknown(const void *p);
 /* What is rarely needed, kept out of the function that is needed all the time. */
 #define NOINLINE __attribute__((noinline))
 
+/* Where the compiler, asked politely, decides otherwise to the hot path's harm. */
+#define ALWAYS_INLINE __attribute__((always_inline)) inline
+
 static inline size_t min_sz(size_t a, size_t b)
 {
 	return a < b ? a : b;

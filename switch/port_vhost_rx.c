@@ -12,6 +12,7 @@
 
 #include "lib/bytes.h"
 #include "lib/clock.h"
+#include "lib/compat.h"
 #include "switch/hdrs.h"
 #include "switch/offload.h"
 #include "switch/vhost_copy.h"
@@ -75,19 +76,42 @@ NOINLINE static void encode_offload(const struct vhost_port *vp,
 	hdr[11] = (uint8_t)(buffers >> 8);
 }
 
-/* @hdr is only written to, in words: to read back what was written in pieces would have to
- * wait for all writes before. */
-static inline void encode(const struct vhost_port *vp, const struct frame *f,
-			  unsigned int buffers, uint8_t hdr[VNET_HDR_LEN])
+/* Of a frame with which nothing is left to do. @hdr is only written to, in words: to read
+ * back what was written in pieces would have to wait for all writes before. */
+static inline void encode_plain(unsigned int buffers, uint8_t hdr[VNET_HDR_LEN])
 {
 	const uint32_t last = htole32(buffers << 16);
 
-	if (f->off.needs_csum || f->off.csum_valid) {
-		encode_offload(vp, f, buffers, hdr);
-		return;
-	}
 	memset(hdr, 0, 8);
 	memcpy(hdr + 8, &last, 4);
+}
+
+/* What encode_plain() of one buffer writes lies there already, from the last time: asked only where the
+ * header is apart, for elsewhere to read it would mean to wait for the line. */
+static inline bool is_plain_there(const uint8_t *hdr)
+{
+	uint64_t first;
+	uint32_t last;
+
+	if (!vhost_hdr_apart(hdr))
+		return false;
+	memcpy(&first, hdr, 8);
+	memcpy(&last, hdr + 8, 4);
+	return !(first | (last ^ htole32(1U << 16)));
+}
+
+static inline bool has_csum(const struct frame *f)
+{
+	return f->off.needs_csum || f->off.csum_valid;
+}
+
+static void encode(const struct vhost_port *vp, const struct frame *f,
+		   unsigned int buffers, uint8_t hdr[VNET_HDR_LEN])
+{
+	if (has_csum(f))
+		encode_offload(vp, f, buffers, hdr);
+	else
+		encode_plain(buffers, hdr);
 }
 
 NOINLINE static void copy_rest(const struct frame *f, uint8_t *p)
@@ -100,10 +124,13 @@ NOINLINE static void copy_rest(const struct frame *f, uint8_t *p)
 
 /* All of it into one piece. Where the header is shorter than VNET_HDR_LEN the frame, which
  * is longer than both, begins on its end. */
-static inline void copy_whole(const struct vhost_port *vp,
-			      const struct frame *f, uint8_t *p)
+static ALWAYS_INLINE void copy_whole(const struct vhost_port *vp,
+				     const struct frame *f, uint8_t *p)
 {
-	encode(vp, f, 1, p);
+	if (has_csum(f))
+		encode_offload(vp, f, 1, p);
+	else if (!is_plain_there(p))
+		encode_plain(1, p);
 	p += vp->hdr_len;
 	vhost_copy(p, f->seg[0].iov_base, f->seg[0].iov_len);
 	if (f->nseg > 1)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/compat.h"
+#include "switch/vhost_copy.h"
 
 /* Descriptor flags (2.7.5) */
 #define DESC_F_NEXT	1
@@ -20,10 +21,6 @@
 
 #define HINT_AHEAD  4  /* frames */
 #define HEADS_AHEAD 16 /* of vring_pop_all() */
-
-/* Functions that do no more than ask for cache lines gcc takes for such as do nothing,
- * and drops calls of them. */
-#define ALWAYS_INLINE __attribute__((always_inline)) inline
 
 /* Offsets: both rings begin with flags and idx. */
 #define RING_IDX  2
@@ -232,7 +229,8 @@ static uint16_t hint_head(const struct vring *r, uint16_t ahead)
 	       (r->num - 1);
 }
 
-/* The two first cache lines of a buffer. */
+/* The two first cache lines of a buffer. (Functions that do no more than that gcc takes
+ * for such as do nothing, and drops calls of them.) */
 static ALWAYS_INLINE void ask_for(const uint8_t *p, bool write)
 {
 	if (write) { /* as who has it alone; see module.mk */
@@ -242,6 +240,21 @@ static ALWAYS_INLINE void ask_for(const uint8_t *p, bool write)
 		__builtin_prefetch(p);
 		__builtin_prefetch(p + 64);
 	}
+}
+
+/* Those of many, apart from what finds them, so that they look for their pages at the same
+ * time. A header with a line of its own is read only, as a rule (port_vhost_rx.c). */
+static ALWAYS_INLINE void ask_for_all(const struct vring_buf *b,
+				      const struct vring_buf *end, bool write)
+{
+	if (write && b < end && vhost_hdr_apart(b->p)) {
+		for (; b < end; b++) {
+			__builtin_prefetch(b->p);
+			__builtin_prefetch(b->p + 64, 1);
+		}
+	}
+	for (; b < end; b++)
+		ask_for(b->p, write);
 }
 
 /*
@@ -370,9 +383,7 @@ static ALWAYS_INLINE unsigned int pop_all(struct vring *r, struct vring_buf *b,
 		b->len = d.len;
 		b->head = (uint16_t)head;
 	}
-	/* Apart, so that many of these find their pages at the same time. */
-	for (const struct vring_buf *ask = from; ask < b; ask++)
-		ask_for(ask->p, write);
+	ask_for_all(from, b, write);
 	return (unsigned int)(b - from);
 }
 

@@ -197,6 +197,41 @@ static void rx__long_ones_among_short_ones__keep_their_order(void **state)
 	assert_false(vg_used(&guest, VG_RX, &head, &len));
 }
 
+/* A buffer whose header ends with its cache line: it is written only if it is another one
+ * than what lies there, and so has to be right whatever does. */
+static void rx__header_apart__is_right_whatever_lay_there(void **state)
+{
+	static const uint8_t plain[12] = {[10] = 1};
+	struct fix *x = *state;
+	uint32_t head, len;
+	uint8_t b[64];
+	struct frame f;
+
+	vg_start(&guest, V1 | MRG | BIT(VHOST_F_GUEST_CSUM));
+	fix_turn(x);
+	pattern(b, sizeof(b), 1);
+	for (unsigned int i = 0; i < 2 * sizeof(plain) + 2; i++) {
+		uint8_t *p = vg_buf(&guest, VG_RX, 0);
+		size_t skip = (64 - ((uintptr_t)p + sizeof(plain)) % 64) % 64;
+
+		p += skip;
+		memcpy(p, plain, sizeof(plain));
+		if (i < sizeof(plain))
+			p[i] ^= 0x80;
+		frame_init(&f, b, sizeof(b));
+		f.off.csum_valid = i > sizeof(plain) && i % 2;
+		vg_desc(&guest, VG_RX, 0, vg_buf_gpa(&guest, VG_RX, 0) + skip,
+			256, 2, 0);
+		vg_avail(&guest, VG_RX, 0);
+		vswitch_input(&x->f.port, &f, 1, 0);
+		assert_true(vg_used(&guest, VG_RX, &head, &len));
+		assert_int_equal(len, sizeof(plain) + sizeof(b));
+		assert_int_equal(p[0], f.off.csum_valid ? 2 : 0);
+		assert_memory_equal(p + 1, plain + 1, sizeof(plain) - 1);
+		assert_memory_equal(p + sizeof(plain), b, sizeof(b));
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -206,6 +241,7 @@ int main(void)
 		T(tx__plain_and_chained_in_turn__keep_their_order),
 		T(rx__any_length__arrives_as_it_was),
 		T(rx__too_few_buffers__the_rest_of_a_batch_waits),
+		T(rx__header_apart__is_right_whatever_lay_there),
 		T(rx__long_ones_among_short_ones__keep_their_order),
 	};
 
