@@ -8,14 +8,17 @@ bool worker_poll_stay(struct worker_poll *p)
 	return p->awake;
 }
 
-/* It did not help. */
-static void give_up(struct worker_poll *p)
+/* It did not help: @times as many sleeps pass as the last time, @least at least. */
+static void give_up(struct worker_poll *p, unsigned int times,
+		    unsigned int least)
 {
-	if (p->penalty < WORKER_POLL_SKIP_MIN)
-		p->penalty = WORKER_POLL_SKIP_MIN;
-	else if (p->penalty < WORKER_POLL_SKIP_MAX)
-		p->penalty *= 2;
-	p->skip = p->penalty;
+	unsigned int skip = p->penalty * times;
+
+	if (skip < least)
+		skip = least;
+	if (skip > WORKER_POLL_SKIP_MAX)
+		skip = WORKER_POLL_SKIP_MAX;
+	p->skip = p->penalty = (uint16_t)skip;
 	p->on = false;
 	p->good = 0;
 }
@@ -31,12 +34,15 @@ static void helped(struct worker_poll *p)
 
 static void slept(struct worker_poll *p, int64_t us)
 {
-	if (p->vain && p->on)
-		give_up(p);
+	if (p->vain && p->on && us <= WORKER_POLL_SHORT_US &&
+	    p->good >= WORKER_POLL_FEW)
+		p->good = 0;
+	else if (p->vain && p->on)
+		give_up(p, 2, WORKER_POLL_SKIP_VAIN);
 	else if (p->skip)
 		p->skip--;
 	else
-		p->on = us <= WORKER_POLL_US;
+		p->on = us <= WORKER_POLL_SHORT_US;
 	p->vain = false;
 }
 
@@ -47,7 +53,7 @@ void worker_poll_looked(struct worker_poll *p, bool worked, bool turned,
 
 	p->look_us = now_us;
 	if (p->awake && away_us > WORKER_POLL_AWAY_US)
-		give_up(p);
+		give_up(p, 8, WORKER_POLL_SKIP_AWAY);
 	else if (p->awake && worked)
 		helped(p);
 	else if (p->awake)

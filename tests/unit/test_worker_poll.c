@@ -15,6 +15,7 @@ struct fix {
 	int64_t awake_us; /* how long it was, in all */
 	int sleeps;
 	bool same; /* only one machine speaks */
+	int64_t wake_us; /* longer after a sleep: the others slept, too */
 };
 
 static int set_up(void **state)
@@ -46,6 +47,7 @@ static void comes_after(struct fix *x, int64_t us)
 			return;
 	}
 	x->sleeps++;
+	at += x->wake_us;
 	if (x->now_us < at)
 		x->now_us = at;
 	x->now_us += 5;
@@ -69,9 +71,29 @@ static void stay__nothing_comes_soon__never_awake(void **state)
 	struct fix *x = *state;
 
 	for (int i = 0; i < 1000; i++)
-		comes_after(x, 100 + i);
+		comes_after(x, WORKER_POLL_SHORT_US + i);
 	assert_int_equal(x->sleeps, 1000);
 	assert_int_equal(x->awake_us, 0);
+}
+
+static void stay__one_is_late_now_and_then__one_sleep_each(void **state)
+{
+	struct fix *x = *state;
+
+	x->wake_us = 80;
+	for (int i = 0; i < 1000; i++)
+		comes_after(x, i % 100 == 99 ? WORKER_POLL_US + 10 : 20);
+	assert_int_equal(x->sleeps, 2 + 10);
+	assert_int_equal(x->p.penalty, 0);
+}
+
+static void stay__all_are_late__hardly_ever_awake(void **state)
+{
+	struct fix *x = *state;
+
+	for (int i = 0; i < 10000; i++)
+		comes_after(x, WORKER_POLL_US + 10);
+	assert_true(x->awake_us < 30 * (WORKER_POLL_US + 20));
 }
 
 static void stay__guest_falls_silent__awake_for_a_moment_only(void **state)
@@ -95,7 +117,7 @@ static void stay__in_vain_again_and_again__tried_less_and_less(void **state)
 		comes_after(x, 20);
 		comes_after(x, 500);
 	}
-	assert_true(x->awake_us < 20 * (WORKER_POLL_US + 20));
+	assert_true(x->awake_us < 30 * (WORKER_POLL_US + 20));
 }
 
 static void stay__somebody_had_the_processor__given_up_for_a_while(void **state)
@@ -109,9 +131,9 @@ static void stay__somebody_had_the_processor__given_up_for_a_while(void **state)
 	assert_true(worker_poll_stay(&x->p));
 	x->now_us += 3000;
 	worker_poll_looked(&x->p, true, !x->same, x->now_us);
-	for (int i = 0; i < WORKER_POLL_SKIP_MIN; i++)
+	for (int i = 0; i < WORKER_POLL_SKIP_AWAY; i++)
 		comes_after(x, 20);
-	assert_int_equal(x->sleeps, before + WORKER_POLL_SKIP_MIN);
+	assert_int_equal(x->sleeps, before + WORKER_POLL_SKIP_AWAY);
 	comes_after(x, 20); /* tried again: a short sleep … */
 	assert_true(worker_poll_stay(&x->p));
 }
@@ -166,6 +188,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(stay__answers_come_soon__sleeps_once),
 		T(stay__nothing_comes_soon__never_awake),
+		T(stay__one_is_late_now_and_then__one_sleep_each),
+		T(stay__all_are_late__hardly_ever_awake),
 		T(stay__guest_falls_silent__awake_for_a_moment_only),
 		T(stay__in_vain_again_and_again__tried_less_and_less),
 		T(stay__somebody_had_the_processor__given_up_for_a_while),
