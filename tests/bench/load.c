@@ -450,10 +450,11 @@ static void *collect(void *arg)
 	return (void *)got;
 }
 
-/* One trial; was less than 1 % lost? @real: what was sent, a second. */
-static bool trial(struct udp_run *u, double pps, double *real)
+/* One trial: 1 and more if less than 1 % was lost. @real: what came, a second. */
+static double trial(struct udp_run *u, double pps, double *real)
 {
 	unsigned long sent, got;
+	double came, left;
 	char text[100];
 	pthread_t t;
 	void *ret;
@@ -480,8 +481,20 @@ static bool trial(struct udp_run *u, double pps, double *real)
 		got = (uintptr_t)ret;
 	}
 	*real = (double)got / u->seconds;
-	return (double)got >= 0.99 * (double)sent &&
-	       (double)sent >= 0.97 * pps * u->seconds;
+	came = (double)got / (0.99 * (double)(sent ? sent : 1));
+	left = (double)sent / (0.97 * pps * u->seconds);
+	return came < left ? came : left;
+}
+
+/* Does that rate go? Who has to wait some ms for a processor loses a few per cent once:
+ * that is tried again, or the search takes it for the limit, and goes down from there. */
+static bool goes(struct udp_run *u, double pps, double *real)
+{
+	double how = trial(u, pps, real);
+
+	if (how < 1 && how > 0.9)
+		how = trial(u, pps, real);
+	return how >= 1;
 }
 
 static void udp(const char *way, const char *ip, int port, size_t size,
@@ -500,7 +513,7 @@ static void udp(const char *way, const char *ip, int port, size_t size,
 	trial(&u, 1000, &real); /* addresses get known */
 	/* Up by doubling, then between what went and what did not. */
 	for (double r = hint > 2000 ? 0.75 * hint : 8000; r < high; r *= 2) {
-		if (trial(&u, r, &real))
+		if (goes(&u, r, &real))
 			low = r, best = real;
 		else
 			high = r;
@@ -508,7 +521,7 @@ static void udp(const char *way, const char *ip, int port, size_t size,
 	for (int i = 0; i < 5 && high / low > 1.05; i++) {
 		double mid = (low + high) / 2;
 
-		if (trial(&u, mid, &real))
+		if (goes(&u, mid, &real))
 			low = mid, best = real;
 		else
 			high = mid;
