@@ -508,15 +508,20 @@ static void udp(const char *way, const char *ip, int port, size_t size,
 		.k = strcmp(way, "trains") ? 1 : train_of(size),
 	};
 	double low = 1000, high = 4e6, best = 0, real;
+	bool near = hint > 2 * low; /* where the last search ended */
+	double r = near ? 0.85 * hint : 8000, step = near ? 1.3 : 2;
 
 	setsockopt(u.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	trial(&u, 1000, &real); /* addresses get known */
-	/* Up by doubling, then between what went and what did not. */
-	for (double r = hint > 2000 ? 0.75 * hint : 8000; r < high; r *= 2) {
-		if (goes(&u, r, &real))
+	/* Up, or down, in steps, then between what went and what did not. */
+	while (r > 1.01 * low && r < high) {
+		if (goes(&u, r, &real)) {
 			low = r, best = real;
-		else
+			r *= step;
+		} else {
 			high = r;
+			r /= step;
+		}
 	}
 	for (int i = 0; i < 5 && high / low > 1.05; i++) {
 		double mid = (low + high) / 2;

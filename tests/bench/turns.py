@@ -8,6 +8,7 @@ measured when they were near."""
 import functools
 import os
 import subprocess
+import time
 
 import lab as L
 from apart import Processors
@@ -16,9 +17,11 @@ FAILURES = (L.LabError, subprocess.SubprocessError, OSError, KeyError, ValueErro
             IndexError)
 # Of a measurement that had bad moments; who is in a hurry takes what comes.
 TRIES = 1 if os.environ.get("QUICK") else 2
+AGAIN_IN_ALL = 100  # seconds of a whole run for second tries
 
 the_processors = functools.cache(Processors)
 counts = {"good": 0, "dropped": 0, "far": 0}
+again = {"seconds": 0}
 
 
 def take(what, rounds, contenders):
@@ -39,14 +42,17 @@ def take(what, rounds, contenders):
 def samples(how):
     """[(value, how far apart the processors were)]: one, or those of several tries."""
     processors, got = the_processors(), []
-    while len(got) < TRIES:
+    while True:
         before = processors.wait()
+        began = time.monotonic()
         value = how()
         ns = max(before, processors.probe())
+        if got:
+            again["seconds"] += time.monotonic() - began
         got.append((value, ns))
-        if not processors.is_far(ns):
-            break
-    return got
+        if not processors.is_far(ns) or len(got) == TRIES or \
+                again["seconds"] > AGAIN_IN_ALL:
+            return got
 
 
 def best(values):
