@@ -119,6 +119,9 @@ class Dhcp6Client(DhcpClient):
     def _find(self, raw, *names):
         return next((raw[n] for n in names if raw.get(n)), None)
 
+    def _stored(self):
+        return True     # dhclient -6 writes its file before it asks its script
+
     def current(self):
         """{"ip", "prefix", "dns", "domain", "raw"} as of now; None before all that was
         wanted is there."""

@@ -263,7 +263,7 @@ def test_saved_guest_goes_on_in_another_qemu(lab, d, pair, tmp_path):
     # A few frames, not many: memory for those is taken anew and cleared by the guest,
     # which is logged.
     busy = a.begin(": >/run/busy; while [ -e /run/busy ]; do"
-                   " ping -c1 -W1 %s && : >/run/got; done" % b.ip(), timeout=300)
+                   " ping -c1 -W1 %s && : >/run/got; done; :" % b.ip(), timeout=300)
     eventually("it is busy", lambda: a.run("test -e /run/got")[0] == 0, 60)
     again = attach(lab, d, "a", extra=["-S", "-incoming", "exec:cat " + image])
     with save(a, image) as memory, again:
