@@ -86,8 +86,8 @@ static inline void encode_plain(unsigned int buffers, uint8_t hdr[VNET_HDR_LEN])
 	memcpy(hdr + 8, &last, 4);
 }
 
-/* What encode_plain() of one buffer writes lies there already, from the last time: asked only where the
- * header is apart, for elsewhere to read it would mean to wait for the line. */
+/* What encode_plain() writes for one buffer lies there already, from the last time: asked
+ * only where the header is apart, for elsewhere to read it would mean to wait for the line. */
 static inline bool is_plain_there(const uint8_t *hdr)
 {
 	uint64_t first;
