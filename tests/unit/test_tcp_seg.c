@@ -74,8 +74,9 @@ static void tcp_seg_parse__offset_below_five__refused(void **state)
 
 static void parse_opts(struct tcp_seg *s, const uint8_t *o, size_t n)
 {
-	uint8_t p[60] = {0, 1, 0, 2};
+	static uint8_t p[60]; /* @s points into it */
 
+	memcpy(p, (uint8_t[60]){0, 1, 0, 2}, sizeof(p));
 	memcpy(p + 20, o, n);
 	p[12] = (uint8_t)((20 + n) << 2);
 	assert_int_equal(tcp_seg_parse(s, p, 20 + n, 20 + n), 0);
