@@ -772,6 +772,9 @@ class Terminal:
     def __init__(self, argv, env):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            # As login does: who runs the tests in the background ignores them.
+            for sig in (signal.SIGINT, signal.SIGQUIT):
+                signal.signal(sig, signal.SIG_DFL)
             os.execve(argv[0], argv, env)
         self.text = ""
 
