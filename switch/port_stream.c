@@ -3,7 +3,7 @@
  * Frames over a byte stream as QEMU's `-netdev stream` speaks it (libkrun and the
  * old `socket` netdev, too): a length of four bytes, big endian, then the frame.
  *
- * Reads are large and bring many frames each; a batch goes out with one write.
+ * A read brings many frames; a batch goes out with one write.
  * What the socket does not take waits in a bounded queue. How a connection
  * survives its worker is told in port_stream_int.h.
  */
@@ -22,7 +22,10 @@
 #include "switch/driver_int.h"
 #include "switch/offload.h"
 
-#define READ_ROUNDS 4 /* reads of up to STREAM_RX_CAP per wake-up */
+/* What is read at a time, and how often per wake-up. All that was read is on its way before
+ * more is: its receiver works on it while we read on, and it lies in a near cache. */
+#define READ_MAX    (64 * 1024)
+#define READ_ROUNDS 16
 
 /* Most bytes written from the queue per wake-up: a writable unix socket has room
  * for three quarters of its buffer, and the default buffer is 208 KiB. */
@@ -244,7 +247,7 @@ static bool receive(struct stream *s, int64_t now_ms)
 	if (!take_frames(s, now_ms))
 		return false;
 	for (int i = 0; i < READ_ROUNDS; i++) {
-		size_t room = STREAM_RX_CAP - s->rx_tail;
+		size_t room = min_sz(STREAM_RX_CAP - s->rx_tail, READ_MAX);
 		ssize_t n = recv(s->fd, s->mem->rx_buf + s->rx_tail, room,
 				 MSG_DONTWAIT);
 
