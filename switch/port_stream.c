@@ -317,6 +317,16 @@ static void queue_frame(struct stream *s, const struct frame *f, size_t skip)
 	save_tx(s, 0);
 }
 
+/* Does @f, as it lies there, follow @v with its length between? So frames lie that came
+ * from another stream, and many of them are one piece to the kernel then. */
+static bool follows(const struct iovec *v, const struct frame *f)
+{
+	const uint8_t *end = (const uint8_t *)v->iov_base + v->iov_len;
+
+	return f->nseg == 1 && end + 4 == frame_hdr(f) &&
+	       get_be32(end) == f->len;
+}
+
 /* Iovecs of as many frames as fit. */
 static unsigned int gather(const struct frame *const *batch, unsigned int n,
 			   uint8_t (*len)[4], struct iovec *v, size_t *nv,
@@ -326,13 +336,17 @@ static unsigned int gather(const struct frame *const *batch, unsigned int n,
 
 	*nv = *bytes = 0;
 	for (i = 0; i < n && *nv + 1 + batch[i]->nseg <= SEND_IOV; i++) {
+		*bytes += 4 + batch[i]->len;
+		if (i && follows(&v[*nv - 1], batch[i])) {
+			v[*nv - 1].iov_len += 4 + (size_t)batch[i]->len;
+			continue;
+		}
 		put_be32(len[i], batch[i]->len);
 		v[*nv].iov_base = len[i];
 		v[(*nv)++].iov_len = 4;
 		memcpy(v + *nv, batch[i]->seg,
 		       batch[i]->nseg * sizeof(struct iovec));
 		*nv += batch[i]->nseg;
-		*bytes += 4 + batch[i]->len;
 	}
 	return i;
 }

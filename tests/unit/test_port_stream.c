@@ -457,6 +457,78 @@ static void stream__unfinished_checksum__finished_for_the_receiver(void **state)
 			 0xffff);
 }
 
+/* What the peer was sent so far. */
+static size_t read_all(struct fix *x, uint8_t *b, size_t cap)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while ((n = read(x->peer, b + got, cap - got)) > 0) {
+		got += (size_t)n;
+		fix_turn(x);
+	}
+	return got;
+}
+
+#define ROW	 FRAME_BATCH /* frames that lie in a row, as in another stream's memory */
+#define ROW_SIZE 1400
+#define ROW_AT(i) (4 + (size_t)(i) * (4 + ROW_SIZE))
+
+static void in_a_row(uint8_t *b, struct frame *f)
+{
+	for (unsigned int i = 0; i < ROW; i++) {
+		fix_stream_frame(b + ROW_AT(i) - 4, ROW_SIZE, (uint8_t)i);
+		frame_init(&f[i], b + ROW_AT(i), ROW_SIZE);
+	}
+}
+
+static void stream__frames_in_a_row__bytes_exact_past_a_full_socket(void **state)
+{
+	struct fix *x = *state;
+	static uint8_t b[ROW_AT(ROW)], got[8 * sizeof(b)];
+	size_t len = ROW_AT(ROW) - 4;
+	struct frame f[ROW];
+
+	close(stream_open(x));
+	in_a_row(b, f);
+	for (int i = 0; i < 4; i++)
+		vswitch_input(&x->f.port, f, ROW, 0);
+	assert_int_equal(fix_drops(x, DROP_FULL), 0);
+	assert_int_equal(read_all(x, got, sizeof(got)), 4 * len);
+	for (size_t i = 0; i < 4; i++)
+		assert_memory_equal(got + i * len, b, len);
+}
+
+/* In memory each is where the next one would be, but for one thing. */
+static void stream__frames_nearly_in_a_row__each_has_its_length(void **state)
+{
+	struct fix *x = *state;
+	static uint8_t b[ROW_AT(ROW)], got[2 * sizeof(b)];
+	struct frame f[ROW];
+	uint8_t *p = got;
+
+	close(stream_open(x));
+	in_a_row(b, f);
+	put_be32(b + ROW_AT(3) - 4, ROW_SIZE + 1);	  /* says something else */
+	frame_init(&f[10], b + ROW_AT(20), ROW_SIZE);	  /* lies elsewhere */
+	frame_init(&f[30], b + ROW_AT(30), ROW_SIZE - 4); /* is shorter than it says */
+	frame_init(&f[40], b + ROW_AT(40) + 4, ROW_SIZE - 4);
+	f[50].nseg = 2; /* is in two pieces */
+	f[50].seg[0].iov_len = 200;
+	f[50].seg[1].iov_base = b + ROW_AT(55) + 200;
+	f[50].seg[1].iov_len = ROW_SIZE - 200;
+	vswitch_input(&x->f.port, f, ROW, 0);
+	assert_int_equal(read_all(x, got, sizeof(got)), ROW_AT(ROW) - 4 - 8);
+	for (unsigned int i = 0; i < ROW; i++) {
+		uint8_t want[ROW_SIZE];
+
+		assert_int_equal(get_be32(p), f[i].len);
+		frame_copy(&f[i], 0, want, f[i].len);
+		assert_memory_equal(p + 4, want, f[i].len);
+		p += 4 + f[i].len;
+	}
+}
+
 static void link__down__frames_dropped_both_ways(void **state)
 {
 	struct fix *x = *state;
@@ -493,6 +565,8 @@ int main(void)
 		T(stream__listener__new_connection_replaces_the_old),
 		T(stream__listener__somebody_comes_and_goes__slowed_down),
 		T(stream__unfinished_checksum__finished_for_the_receiver),
+		T(stream__frames_in_a_row__bytes_exact_past_a_full_socket),
+		T(stream__frames_nearly_in_a_row__each_has_its_length),
 		T(link__down__frames_dropped_both_ways),
 	};
 
