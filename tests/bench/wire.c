@@ -67,9 +67,8 @@ static int dial(const char *path)
 struct end {
 	int fd;
 	size_t size, head; /* of a frame; of what is before it on a stream */
-	uint8_t frame[BURST][4 + SIZE_MAX_];
-	/* Of a stream: what the socket did not take of the last burst. */
-	uint8_t left[BURST * (4 + SIZE_MAX_)];
+	uint8_t burst[BURST * (4 + SIZE_MAX_)]; /* one like the other */
+	/* Of a stream: what is under way of it, and what of that the socket took. */
 	size_t nleft, at;
 	uint64_t bytes; /* received, of a stream */
 };
@@ -79,7 +78,7 @@ static void end_init(struct end *e, int fd, size_t size, size_t head,
 {
 	*e = (struct end){.fd = fd, .size = size, .head = head};
 	for (int i = 0; i < BURST; i++) {
-		uint8_t *p = e->frame[i];
+		uint8_t *p = e->burst + (size_t)i * (head + size);
 		uint32_t len = htonl((uint32_t)size);
 
 		memcpy(p, &len, head);
@@ -91,7 +90,7 @@ static void end_init(struct end *e, int fd, size_t size, size_t head,
 
 static void flush(struct end *e)
 {
-	ssize_t r = send(e->fd, e->left + e->at, e->nleft - e->at,
+	ssize_t r = send(e->fd, e->burst + e->at, e->nleft - e->at,
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (r > 0)
@@ -103,16 +102,12 @@ static void flush(struct end *e)
 /* How many of up to @n frames are on their way. */
 static unsigned int send_stream(struct end *e, unsigned int n)
 {
-	size_t len = e->head + e->size;
-
 	if (e->at < e->nleft)
 		flush(e);
 	if (e->at < e->nleft)
 		return 0;
-	for (unsigned int i = 0; i < n; i++)
-		memcpy(e->left + i * len, e->frame[i], len);
 	e->at = 0;
-	e->nleft = n * len;
+	e->nleft = n * (e->head + e->size);
 	flush(e);
 	return n;
 }
@@ -124,7 +119,7 @@ static unsigned int send_datagrams(struct end *e, unsigned int n)
 	int r;
 
 	for (unsigned int i = 0; i < n; i++) {
-		v[i] = (struct iovec){e->frame[i], e->size};
+		v[i] = (struct iovec){e->burst + i * e->size, e->size};
 		m[i] = (struct mmsghdr){
 			.msg_hdr = {.msg_iov = &v[i], .msg_iovlen = 1}};
 	}
