@@ -42,8 +42,8 @@
 
 #define TCP_QUANTUM_SEGS 4 /* 64 KiB segments one flow may send per flush */
 #define TCP_FLUSH_BYTES (1024 * 1024) /* all flows */
-/* Peeked bytes lent to one emit round. Smaller than what all flows may send it costs: 4
- * streams at MTU 65520 have 0.92 times the rate with half of it, 0.7 with an eighth. */
+/* Peeked bytes lent to one emit round. If that is less than all flows may send, rounds cost:
+ * 4 streams at MTU 65520 have 0.92 times the rate with half of it, 0.7 with an eighth. */
 #define TCP_BUF		TCP_FLUSH_BYTES
 /* Some processors (AMD's Zen 3) copy 15 times slower to a place that is 1 to 31 bytes
  * behind its source, in multiples of a page. Senders' bytes and those of a TAP often begin

@@ -25,7 +25,7 @@
 /* What is read at a time, and how often per wake-up. All that was read is on its way before
  * more is: its receiver works on it while we read on, and it lies in a near cache. */
 #define READ_MAX    (64 * 1024)
-#define READ_ROUNDS 16
+#define READ_ROUNDS 4
 
 /* Most bytes written from the queue per wake-up: a writable unix socket has room
  * for three quarters of its buffer, and the default buffer is 208 KiB. */
@@ -318,7 +318,7 @@ static void queue_frame(struct stream *s, const struct frame *f, size_t skip)
 }
 
 /* Does @f, as it lies there, follow @v with its length between? So frames lie that came
- * from another stream, and many of them are one piece to the kernel then. */
+ * from another stream, and those behind the first need no piece of their own then. */
 static bool follows(const struct iovec *v, const struct frame *f)
 {
 	const uint8_t *end = (const uint8_t *)v->iov_base + v->iov_len;
